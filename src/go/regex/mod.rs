@@ -1,0 +1,187 @@
+//! Go's `regexp` package, over Rust's automata.
+//!
+//! Flux compiles `filterTags.pattern` and `exclusionList` with Go's `regexp`
+//! and fills `filterTags.extract` with `Regexp.Expand`. Rust's `regex` crate
+//! reads a different language: it repeats `a{01}`, intersects `[a&&b]`, treats
+//! `\<` as a word boundary, and gives `\d`, `\w`, `\s` Unicode meanings. So the
+//! pattern is parsed here by Go's rules and handed to the automata as a
+//! ready-made HIR; Rust's own pattern syntax is never involved.
+//!
+//! What it refuses, Go refuses too. The one thing left over: classes such as
+//! `\p{Greek}` have the members of this crate's Unicode tables, which can be a
+//! version ahead of Go's.
+
+mod ast;
+mod class;
+mod expand;
+mod parse;
+
+use std::fmt;
+
+use regex_automata::{Input, meta, util::captures::Captures};
+
+pub use expand::Template;
+pub use parse::{Fault, SyntaxError};
+
+/// Memory a compiled pattern may take, in bytes. Go's own limit is on the
+/// number of instructions and of the same order.
+const COMPILED_SIZE_LIMIT: usize = 64 << 20;
+
+/// A pattern shorter than this, in bytes, cannot nest deeply.
+const LONG_PATTERN: usize = 256;
+/// Stack for a pattern that might, in bytes.
+const DEEP_STACK: usize = 64 << 20;
+
+/// A compiled pattern that matches as Go's `regexp.Regexp` does: unanchored,
+/// leftmost-first.
+#[derive(Clone)]
+pub struct Regex {
+    engine: meta::Regex,
+    names: Vec<(String, usize)>,
+    groups: usize,
+    pattern: String,
+}
+
+/// The groups of one match, to be read by a [`Template`].
+pub struct Match<'r, 't> {
+    regex: &'r Regex,
+    text: &'t str,
+    captures: &'t Captures,
+}
+
+/// Memory for matching that can be used again from tag to tag.
+pub struct Scratch(Captures);
+
+impl Regex {
+    /// Compiles `pattern` in Go's syntax (`regexp/syntax` with the Perl flags,
+    /// which is what `regexp.Compile` uses).
+    ///
+    /// # Errors
+    /// What Go's compiler refuses, named as Go names it.
+    pub fn new(pattern: &str) -> Result<Self, SyntaxError> {
+        if pattern.len() < LONG_PATTERN {
+            return Self::compile(pattern);
+        }
+        // Parsing and compiling recurse as deep as the pattern nests, up to
+        // Go's limit of 1000: more than the small stack of a thread may hold.
+        std::thread::scope(|scope| {
+            let compiled = std::thread::Builder::new()
+                .stack_size(DEEP_STACK)
+                .spawn_scoped(scope, || Self::compile(pattern));
+            compiled
+                .ok()
+                .and_then(|thread| thread.join().ok())
+                .unwrap_or_else(|| Err(SyntaxError::new(Fault::TooLarge, pattern)))
+        })
+    }
+
+    fn compile(pattern: &str) -> Result<Self, SyntaxError> {
+        let parsed = parse::parse(pattern)?;
+        let engine = meta::Builder::new()
+            .configure(
+                meta::Config::new()
+                    .nfa_size_limit(Some(COMPILED_SIZE_LIMIT))
+                    .utf8_empty(false),
+            )
+            .build_from_hir(&parsed.node.to_hir())
+            .map_err(|_| SyntaxError::new(Fault::TooLarge, pattern))?;
+        Ok(Self {
+            engine,
+            names: parsed.names,
+            groups: parsed.groups,
+            pattern: pattern.to_owned(),
+        })
+    }
+
+    /// Whether the pattern matches anywhere in `text`.
+    #[must_use]
+    pub fn is_match(&self, text: &str) -> bool {
+        self.engine.is_match(text.as_bytes())
+    }
+
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.pattern
+    }
+
+    /// Memory for [`Regex::find`].
+    #[must_use]
+    pub fn scratch(&self) -> Scratch {
+        Scratch(self.engine.create_captures())
+    }
+
+    /// The groups of the first match in `text`, if it matches.
+    pub fn find<'r, 't>(
+        &'r self,
+        text: &'t str,
+        scratch: &'t mut Scratch,
+    ) -> Option<Match<'r, 't>> {
+        self.engine
+            .search_captures(&Input::new(text.as_bytes()), &mut scratch.0);
+        scratch.0.is_match().then_some(Match {
+            regex: self,
+            text,
+            captures: &scratch.0,
+        })
+    }
+}
+
+impl fmt::Debug for Regex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Regex").field(&self.pattern).finish()
+    }
+}
+
+impl Match<'_, '_> {
+    /// The text of group `index`, `None` when it took no part or does not exist.
+    fn group(&self, index: usize) -> Option<&str> {
+        if index > self.regex.groups {
+            return None;
+        }
+        let span = self.captures.get_group(index)?;
+        self.text.get(span.range())
+    }
+
+    /// The text of the first group called `name` that took part. Go allows a
+    /// name several times.
+    fn named(&self, name: &str) -> Option<&str> {
+        self.regex
+            .names
+            .iter()
+            .filter(|(known, _)| known == name)
+            .find_map(|(_, index)| self.group(*index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn syntax_that_rust_reads_differently() {
+        for (pattern, text, expected) in [
+            ("a{01}", "a{01}", true),
+            ("^a{01}$", "a", false),
+            ("[a&&b]", "&", true),
+            (r"\<", "<", true),
+            (r"^\d$", "١", false),
+            (r"\b{start}", "a{start}", true),
+            (r"(?i)^\w$", "\u{17f}", true),
+            (r"\x{D800}", "a", false),
+            (r"^\s$", "\u{b}", false),
+        ] {
+            let regex = Regex::new(pattern).expect(pattern);
+            assert_eq!(regex.is_match(text), expected, "{pattern} on {text}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_fault_as_go_does() {
+        let error = Regex::new("[").expect_err("unclosed class");
+        assert_eq!(
+            error.to_string(),
+            "error parsing regexp: missing closing ]: `[`"
+        );
+    }
+}

@@ -1,0 +1,65 @@
+//! `filterTags`: a pattern that tags must match, and what of each is compared.
+
+use std::collections::BTreeMap;
+
+use crate::go::regex::{Regex, SyntaxError, Template};
+
+/// A compiled `filterTags`.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    pattern: Regex,
+    /// Absent when `extract` is empty: then the whole tag is compared.
+    extract: Option<Template>,
+}
+
+/// A tag that is left after the filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// What the policy compares.
+    pub value: String,
+    /// The tag it came from.
+    pub tag: String,
+}
+
+impl Filter {
+    /// Compiles `filterTags`. An empty pattern matches every tag.
+    ///
+    /// # Errors
+    /// A pattern that Go would refuse.
+    pub fn new(pattern: &str, extract: &str) -> Result<Self, SyntaxError> {
+        Ok(Self {
+            pattern: Regex::new(pattern)?,
+            extract: (!extract.is_empty()).then(|| Template::new(extract)),
+        })
+    }
+
+    /// The tags that match, with what is extracted from each, sorted bytewise
+    /// descending by tag. Of tags with one extracted value the last in `tags`
+    /// is kept, as in Flux.
+    #[must_use]
+    pub fn apply<S: AsRef<str>>(&self, tags: &[S]) -> Vec<Candidate> {
+        let mut scratch = self.pattern.scratch();
+        let mut by_value: BTreeMap<String, &str> = BTreeMap::new();
+        for tag in tags {
+            let tag = tag.as_ref();
+            let value = match &self.extract {
+                None if self.pattern.is_match(tag) => tag.to_owned(),
+                Some(template) => match self.pattern.find(tag, &mut scratch) {
+                    Some(found) => template.expand(&found),
+                    None => continue,
+                },
+                None => continue,
+            };
+            by_value.insert(value, tag);
+        }
+        let mut candidates: Vec<Candidate> = by_value
+            .into_iter()
+            .map(|(value, tag)| Candidate {
+                value,
+                tag: tag.to_owned(),
+            })
+            .collect();
+        candidates.sort_unstable_by(|a, b| b.tag.cmp(&a.tag));
+        candidates
+    }
+}

@@ -1,0 +1,153 @@
+//! From tags to the one tag a policy chooses, or the reason why none.
+
+use super::{Candidate, Filter, Order, numerical};
+use crate::go::regex::SyntaxError;
+use crate::go::semver::{Constraint, ConstraintError, Version};
+
+/// How a policy compares tags.
+#[derive(Clone, Debug)]
+pub enum Choice {
+    /// The greatest version in a range.
+    Semver(Constraint),
+    /// By bytes of the text.
+    Alphabetical(Order),
+    /// As numbers.
+    Numerical(Order),
+}
+
+/// `spec.policy` and `spec.filterTags` of an ImagePolicy, checked.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    choice: Choice,
+    /// Compiled only when there are tags: a bad pattern is noticed no sooner
+    /// in Flux.
+    filter: Option<(String, String)>,
+}
+
+/// A `spec.policy` that can choose nothing from any tags (Flux: InvalidPolicy).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPolicy {
+    /// None of semver, alphabetical, numerical is set.
+    #[error("given ImagePolicyChoice object is invalid")]
+    Empty,
+    /// `semver.range` is no constraint.
+    #[error(transparent)]
+    Range(#[from] ConstraintError),
+    /// `order` is neither ASC nor DESC; the word is upper-cased.
+    #[error("invalid order argument provided: '{0}', must be one of: ASC, DESC")]
+    Order(String),
+}
+
+/// Why a valid policy chose no tag.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChosenNothing {
+    /// The repository has no tags.
+    #[error("no tags in database")]
+    NoTags,
+    /// `filterTags.pattern` is no Go regular expression.
+    #[error("failed to filter tags: invalid regular expression pattern '{pattern}'")]
+    BadPattern {
+        /// The pattern as written.
+        pattern: String,
+        /// What is wrong with it.
+        source: SyntaxError,
+    },
+    /// No tag matches `filterTags.pattern`.
+    #[error("version list argument cannot be empty")]
+    AllFiltered,
+    /// No tag is a version in the range.
+    #[error("unable to determine latest version from provided list")]
+    NoneInRange,
+    /// A value is no number; one such value fails the whole policy.
+    #[error("failed to parse invalid numeric value '{value}'")]
+    NotNumeric {
+        /// The value, after extraction.
+        value: String,
+    },
+}
+
+impl ChosenNothing {
+    /// Whether Flux gives up until the policy changes, rather than retrying.
+    #[must_use]
+    pub fn stalls(&self) -> bool {
+        matches!(self, Self::BadPattern { .. })
+    }
+}
+
+impl Policy {
+    /// A policy that compares by `choice` what `filter` (pattern, extract)
+    /// leaves.
+    #[must_use]
+    pub fn new(choice: Choice, filter: Option<(String, String)>) -> Self {
+        Self { choice, filter }
+    }
+
+    /// How tags are compared.
+    #[must_use]
+    pub fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    /// The latest tag of `tags`, which come in the order Flux stores them:
+    /// bytewise descending.
+    ///
+    /// # Errors
+    /// The one reason why nothing was chosen.
+    pub fn select<S: AsRef<str>>(&self, tags: &[S]) -> Result<String, ChosenNothing> {
+        if tags.is_empty() {
+            return Err(ChosenNothing::NoTags);
+        }
+        let Some((pattern, extract)) = &self.filter else {
+            let values = || tags.iter().map(AsRef::as_ref);
+            let latest = self.latest(values)?;
+            return Ok(tags[latest].as_ref().to_owned());
+        };
+        let filter =
+            Filter::new(pattern, extract).map_err(|source| ChosenNothing::BadPattern {
+                pattern: pattern.clone(),
+                source,
+            })?;
+        let mut candidates: Vec<Candidate> = filter.apply(tags);
+        if candidates.is_empty() {
+            return Err(ChosenNothing::AllFiltered);
+        }
+        let latest = self.latest(|| candidates.iter().map(|c| c.value.as_str()))?;
+        Ok(candidates.swap_remove(latest).tag)
+    }
+
+    /// The position of the latest value.
+    fn latest<'v, I>(&self, values: impl Fn() -> I) -> Result<usize, ChosenNothing>
+    where
+        I: Iterator<Item = &'v str>,
+    {
+        let found = match &self.choice {
+            Choice::Semver(range) => latest_version(values(), range),
+            Choice::Alphabetical(Order::Ascending) => {
+                // The first of equals: `max_by` would take the last.
+                values().enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(i, _)| i)
+            }
+            Choice::Alphabetical(Order::Descending) => {
+                values().enumerate().reduce(|best, next| if next.1 < best.1 { next } else { best }).map(|(i, _)| i)
+            }
+            Choice::Numerical(order) => numerical::latest(values(), *order)?,
+        };
+        found.ok_or(ChosenNothing::NoneInRange)
+    }
+}
+
+/// The greatest version in the range; of equals the first.
+fn latest_version<'v>(values: impl Iterator<Item = &'v str>, range: &Constraint) -> Option<usize> {
+    let mut best: Option<(usize, Version)> = None;
+    for (index, text) in values.enumerate() {
+        let Ok(version) = Version::parse_tag(text) else {
+            continue;
+        };
+        let leads = best
+            .as_ref()
+            .is_none_or(|(_, best)| version.precedence(best).is_gt());
+        if leads && range.admits(&version) {
+            best = Some((index, version));
+        }
+    }
+    best.map(|(index, _)| index)
+}

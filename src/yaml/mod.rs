@@ -1,0 +1,2 @@
+//! YAML text as bytes that can be edited.
+pub mod scalar;
