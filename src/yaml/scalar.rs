@@ -1,7 +1,312 @@
-//! What a plain scalar reads as.
+//! What an unquoted text reads as, and how a new value is written in the place
+//! of an old scalar.
+//!
+//! The writer keeps the style of the scalar as long as that can hold the new
+//! value as a string in YAML 1.1 and 1.2 alike; where it cannot, double quotes
+//! can. A tag such as `!!float` goes, since the value is a string from then on;
+//! anchors, `!!str` and tags of the user's own stay.
 
-/// See Flux.
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::patch::Edit;
+use super::walk::Value;
+use super::{ByteSpan, EventKind, Events, Style, comment};
+
+/// Whether Go's YAML 1.1 reader, as Flux asks it, takes a plain `text` for
+/// something else than a string: a number, a boolean, null, or a collection.
 #[must_use]
-pub fn reads_as_non_string_in_yaml_1_1(_text: &str) -> bool {
-    false
+pub fn reads_as_non_string_in_yaml_1_1(text: &str) -> bool {
+    if text.is_empty() || text.contains('\n') || text.starts_with('\t') {
+        return false;
+    }
+    match plain_root(text) {
+        Root::Plain(value) => is_go_yaml_1_1_non_string(&value),
+        Root::Collection | Root::Null => true,
+        Root::OtherOrBroken => false,
+    }
+}
+
+enum Root {
+    Plain(String),
+    Null,
+    Collection,
+    OtherOrBroken,
+}
+
+/// What `text` is when it is read as a whole document.
+fn plain_root(text: &str) -> Root {
+    let mut root = Root::OtherOrBroken;
+    let mut nodes = 0;
+    for event in Events::new(text) {
+        let Ok(event) = event else {
+            return Root::OtherOrBroken;
+        };
+        match event.kind {
+            EventKind::Scalar(scalar) if nodes == 0 => {
+                nodes += 1;
+                root = match (scalar.style, scalar.tag) {
+                    (Style::Plain, None) if event.span.is_empty() => Root::Null,
+                    (Style::Plain, None) => Root::Plain(scalar.value.into_owned()),
+                    _ => Root::OtherOrBroken,
+                };
+            }
+            EventKind::MappingStart(_) | EventKind::SequenceStart(_) if nodes == 0 => {
+                nodes += 1;
+                root = Root::Collection;
+            }
+            _ => {}
+        }
+    }
+    root
+}
+
+struct Forms {
+    number: Regex,
+    hexadecimal: Regex,
+    yaml_1_1: Regex,
+    yaml_1_2: Regex,
+}
+
+static FORMS: LazyLock<Forms> = LazyLock::new(|| {
+    let compile = |pattern: &str| Regex::new(pattern).expect("a constant pattern");
+    Forms {
+        // Underscores are taken out before.
+        number: compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"),
+        hexadecimal: compile(r"^[-+]?0[xX][0-9a-fA-F]{1,16}$|^[-+]?0[bB][01]{1,64}$|^[-+]?0o[0-7]+$"),
+        // The types of yaml.org/type for version 1.1, as PyYAML reads them:
+        // base 60 and dates besides what Go knows.
+        yaml_1_1: compile(
+            r"^(?:[-+]?0b[01_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+|[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:(?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::?[0-9]{2})?))?)?|=|<<)$",
+        ),
+        // Section 10.3.2 of YAML 1.2.2.
+        yaml_1_2: compile(
+            r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+|[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)$",
+        ),
+    }
+});
+
+fn is_word_of_yaml(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let cased = || {
+        let first_upper = || {
+            let mut chars = text.chars();
+            chars.next().is_some_and(|c| c.is_ascii_uppercase()) && chars.all(|c| c.is_ascii_lowercase())
+        };
+        text == lower || text == text.to_ascii_uppercase() || first_upper()
+    };
+    match lower.as_str() {
+        "~" => true,
+        "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n" => cased(),
+        ".nan" => matches!(text, ".nan" | ".NaN" | ".NAN"),
+        _ => match lower.strip_prefix(['+', '-']).unwrap_or(&lower) {
+            ".inf" => matches!(text.trim_start_matches(['+', '-']), ".inf" | ".Inf" | ".INF"),
+            _ => false,
+        },
+    }
+}
+
+fn is_go_yaml_1_1_non_string(text: &str) -> bool {
+    if is_word_of_yaml(text) {
+        return true;
+    }
+    match text.as_bytes().first() {
+        // Go counts a text beginning with a point as a number by another rule:
+        // an underscore must stand between digits.
+        Some(b'.') => {
+            let joined = !text.contains("__") && !text.contains("._") && !text.contains("_e") && !text.ends_with('_');
+            joined && FORMS.number.is_match(&text.replace('_', ""))
+        }
+        Some(b'0'..=b'9' | b'+' | b'-') => {
+            let digits = text.replace('_', "");
+            let in_range = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
+            FORMS.hexadecimal.is_match(&digits) || FORMS.number.is_match(&digits) && in_range(&digits)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a plain `text` is a string to every reader: to Go's YAML 1.1, to
+/// YAML 1.1 and to YAML 1.2.
+fn is_string_everywhere(text: &str) -> bool {
+    !reads_as_non_string_in_yaml_1_1(text)
+        && !is_word_of_yaml(text)
+        && !FORMS.yaml_1_1.is_match(text)
+        && !FORMS.yaml_1_2.is_match(text)
+}
+
+/// The edits that make `old` read as the string `new`, in its own style where
+/// that can hold it.
+#[must_use]
+pub fn rewrite(text: &str, old: &Value<'_>, new: &str) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    let mut is_string_by_tag = false;
+    if let Some(tag) = old.scalar.tag {
+        is_string_by_tag = tag.is_string;
+        if tag.is_non_string {
+            let after = text[tag.span.end..].len() - text[tag.span.end..].trim_start_matches([' ', '\t']).len();
+            edits.push(Edit::new(tag.span.start, tag.span.end + after, ""));
+        }
+    }
+    match old.scalar.style {
+        Style::Literal | Style::Folded => rewrite_block(text, old, new, &mut edits),
+        style => {
+            let flow = matches!(old.position, comment::Position::FlowValue | comment::Position::FlowItem);
+            let kept = match style {
+                Style::SingleQuoted => single_quoted(new),
+                Style::Plain => plain(new, flow, is_string_by_tag),
+                _ => None,
+            };
+            let spelled = kept.unwrap_or_else(|| double_quoted(new));
+            edits.push(Edit::new(old.span.start, old.span.end, spelled));
+        }
+    }
+    edits
+}
+
+/// Block scalars keep their `|` or `>`; the value has no final line break, so
+/// the header says `-`.
+fn rewrite_block(text: &str, old: &Value<'_>, new: &str, edits: &mut Vec<Edit>) {
+    let Some(header) = block_header_of(text, old) else {
+        return;
+    };
+    let line_end = text[header.end..].find('\n').map_or(text.len(), |n| header.end + n);
+    let line_end = if text[..line_end].ends_with('\r') { line_end - 1 } else { line_end };
+    let body = if has_content(old) { old.span.of(text) } else { "" };
+    let body = body.trim_end_matches([' ', '\t', '\r', '\n']);
+    let content_end = if body.is_empty() { line_end } else { old.span.start + body.len() };
+    let break_end = text[line_end..].find('\n').map_or(text.len(), |n| line_end + n + 1);
+    let line_start = text[..old.span.start].rfind('\n').map_or(0, |n| n + 1);
+    let indent = &text[line_start..old.span.start];
+    let holds = !body.is_empty()
+        && !new.is_empty()
+        && !new.starts_with([' ', '\t'])
+        && new.chars().all(is_printable_in_one_line)
+        && indent.bytes().all(|b| b == b' ');
+    if !holds {
+        edits.push(Edit::new(header.start, header.end, double_quoted(new)));
+        edits.push(Edit::new(line_end, content_end, ""));
+        return;
+    }
+    let indicators = header.of(text).trim_end_matches(['+', '-']);
+    // `|-2` and `|2-` are both allowed.
+    let digits: String = indicators[1..].chars().filter(char::is_ascii_digit).collect();
+    let stripped = format!("{}{digits}-", &indicators[..1]);
+    if !header.of(text).contains('-') {
+        edits.push(Edit::new(header.start, header.end, stripped));
+    }
+    edits.push(Edit::new(break_end, content_end, format!("{indent}{new}")));
+}
+
+/// Whether the old value's bytes can take an edit at all: a null that is
+/// written as nothing has no bytes, and Flux leaves it alone.
+#[must_use]
+pub fn is_written(text: &str, value: &Value<'_>) -> bool {
+    !value.span.is_empty() || block_header_of(text, value).is_some()
+}
+
+/// The header of a block scalar.
+#[must_use]
+pub fn block_header_of(text: &str, value: &Value<'_>) -> Option<ByteSpan> {
+    // One without content has its span anywhere up to the next token.
+    let content = if has_content(value) { value.span.start } else { text.len() };
+    matches!(value.scalar.style, Style::Literal | Style::Folded)
+        .then(|| comment::block_header(text, value.after, content))
+        .flatten()
+}
+
+fn has_content(value: &Value<'_>) -> bool {
+    value.scalar.value.contains(|c: char| !c.is_whitespace())
+}
+
+fn plain(text: &str, flow: bool, is_string_by_tag: bool) -> Option<String> {
+    let first = text.chars().next()?;
+    let starts_like_indicator = match first {
+        '-' | '?' | ':' => {
+            text.starts_with("---") || text.chars().nth(1).is_none_or(char::is_whitespace)
+        }
+        first => ",[]{}#&*!|>'\"%@` \t".contains(first),
+    };
+    let unsafe_inside = text.contains(": ")
+        || text.contains(":\t")
+        || text.contains(" #")
+        || text.contains("\t#")
+        || text.ends_with([':', ' ', '\t'])
+        || text.starts_with("...")
+        || flow && (text.contains([',', '[', ']', '{', '}']) || first == '?' || first == ':');
+    let fits = !starts_like_indicator && !unsafe_inside && text.chars().all(is_printable_in_one_line);
+    (fits && (is_string_by_tag || is_string_everywhere(text))).then(|| text.to_owned())
+}
+
+fn single_quoted(text: &str) -> Option<String> {
+    text.chars()
+        .all(is_printable_in_one_line)
+        .then(|| format!("'{}'", text.replace('\'', "''")))
+}
+
+fn double_quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if is_printable_in_one_line(c) => out.push(c),
+            c if (c as u32) < 0x100 => _ = write!(out, "\\x{:02x}", c as u32),
+            c if (c as u32) < 0x1_0000 => _ = write!(out, "\\u{:04x}", c as u32),
+            c => _ = write!(out, "\\U{:08x}", c as u32),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Characters that a reader of any YAML version takes as they are, without
+/// line breaks of either version and without tabs.
+fn is_printable_in_one_line(c: char) -> bool {
+    matches!(c, ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
+        && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::patch::apply;
+    use crate::yaml::walk::{Step, Walk};
+
+    /// The text with its last value set to `new`.
+    fn set(text: &str, new: &str) -> String {
+        let mut walk = Walk::new(text);
+        let mut last = None;
+        while let Some(step) = walk.step().expect("yaml") {
+            if let Step::Value(value) = step {
+                last = Some(value);
+            }
+        }
+        apply(text, &rewrite(text, &last.expect("a value"), new)).expect("no overlap")
+    }
+
+    #[test]
+    fn the_style_stays_where_it_can_hold_the_value() {
+        for (old, new, expected) in [
+            ("a: x # c\n", "1.2.3", "a: 1.2.3 # c\n"),
+            ("a: x # c\n", "1.10", "a: \"1.10\" # c\n"),
+            ("a: x\n", "2024-01-01", "a: \"2024-01-01\"\n"),
+            ("a: 'x'\n", "1.10", "a: '1.10'\n"),
+            ("a: &n !!float 1.0 # c\n", "1.2.3", "a: &n 1.2.3 # c\n"),
+            ("a: !!str x\n", "1.10", "a: !!str 1.10\n"),
+            ("a: |  # c\n  x\n  y\n\n# d\n", "1.10", "a: |-  # c\n  1.10\n\n# d\n"),
+            ("a: |2\n\n   x\n", "v1", "a: |2-\n  v1\n"),
+            ("a: >+\r\n   x\r\n\r\n", "v1", "a: >-\r\n   v1\r\n\r\n"),
+            ("a: | # c\n", "v1", "a: \"v1\" # c\n"),
+            ("a: [x,\n  'y'\n]\n", "b", "a: [x,\n  'b'\n]\n"),
+            ("a: one\n  two # c\n", "v1", "a: v1 # c\n"),
+        ] {
+            assert_eq!(set(old, new), expected, "{old:?} with {new}");
+        }
+    }
 }
