@@ -1,0 +1,162 @@
+//! ImageUpdateAutomation: which path, whose policies, which message.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use serde::Deserialize;
+
+use super::meta::{LocalReference, Metadata};
+
+/// An ImageUpdateAutomation of any version from v1alpha1 to v1.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct ImageUpdateAutomation {
+    /// Name and namespace.
+    pub metadata: Metadata,
+    /// What is wanted.
+    pub spec: ImageUpdateAutomationSpec,
+}
+
+/// `spec` of an ImageUpdateAutomation. `checkout`, `commit` and `push` stand
+/// here in v1alpha1 and under `git` since.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ImageUpdateAutomationSpec {
+    /// The GitRepository to update.
+    pub source_ref: SourceReference,
+    /// How to check out, commit and push.
+    pub git: GitSpec,
+    /// How often a cluster would run.
+    pub interval: Option<String>,
+    /// Which policies count; all of the namespace where absent.
+    pub policy_selector: Option<LabelSelector>,
+    /// What to edit.
+    pub update: UpdateStrategy,
+    /// Do nothing.
+    pub suspend: bool,
+    /// v1alpha1 only.
+    pub checkout: Option<CheckoutV1alpha1>,
+    /// v1alpha1 only.
+    pub commit: Option<CommitSpec>,
+    /// v1alpha1 only.
+    pub push: Option<PushSpec>,
+}
+
+/// `sourceRef`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct SourceReference {
+    /// Group and version of the source.
+    pub api_version: Option<String>,
+    /// `GitRepository`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: Option<String>,
+}
+
+/// `git`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct GitSpec {
+    /// What to check out.
+    pub checkout: Option<CheckoutSpec>,
+    /// Who commits, and with which message.
+    pub commit: CommitSpec,
+    /// Where to push.
+    pub push: Option<PushSpec>,
+}
+
+/// `git.checkout`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename = "ref")]
+pub struct CheckoutSpec {
+    /// The reference.
+    #[serde(rename = "ref")]
+    pub reference: GitReference,
+}
+
+/// A branch, tag, version, name or commit.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct GitReference {
+    /// A branch.
+    pub branch: Option<String>,
+    /// A tag.
+    pub tag: Option<String>,
+    /// The latest tag in a range.
+    pub semver: Option<String>,
+    /// A full reference name.
+    pub name: Option<String>,
+    /// A commit.
+    pub commit: Option<String>,
+}
+
+/// `checkout` of v1alpha1.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct CheckoutV1alpha1 {
+    /// The GitRepository.
+    pub git_repository_ref: LocalReference,
+    /// The branch.
+    pub branch: Option<String>,
+}
+
+/// `git.commit`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct CommitSpec {
+    /// The author.
+    pub author: CommitAuthor,
+    /// v1alpha1's name of the author.
+    pub author_name: Option<String>,
+    /// v1alpha1's address of the author.
+    pub author_email: Option<String>,
+    /// The key to sign with.
+    pub signing_key: Option<SigningKey>,
+    /// Template of the message.
+    pub message_template: Option<String>,
+    /// Values for the template.
+    pub message_template_values: BTreeMap<String, String>,
+}
+
+/// `git.commit.author`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct CommitAuthor {
+    /// Name.
+    pub name: Option<String>,
+    /// Address.
+    pub email: String,
+}
+
+/// `git.commit.signingKey`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct SigningKey {
+    /// Secret with the key.
+    pub secret_ref: LocalReference,
+}
+
+/// `git.push`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct PushSpec {
+    /// The branch.
+    pub branch: Option<String>,
+    /// A refspec to push besides.
+    pub refspec: Option<String>,
+    /// Push options.
+    pub options: BTreeMap<String, String>,
+}
+
+/// `update`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct UpdateStrategy {
+    /// `Setters` is the only one.
+    pub strategy: Option<String>,
+    /// The folder to edit, from the root of the repository.
+    pub path: Option<String>,
+}

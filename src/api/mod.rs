@@ -1,0 +1,28 @@
+//! The documents that this program acts on, typed: Flux's own and ours.
+//!
+//! A field nobody knows is tolerated, with a warning; a wrong type is an error
+//! that names the line. Each document is read from the bytes of its resource
+//! alone, so a bad one never hides its neighbours.
+
+mod automation;
+mod meta;
+mod policy;
+mod read;
+mod repository;
+mod snapshot;
+mod update;
+
+pub use automation::{ImageUpdateAutomation, ImageUpdateAutomationSpec};
+pub use meta::{Id, LocalReference, Metadata};
+pub use policy::{ImagePolicy, ImagePolicySpec, ImagePolicyStatus, StatusRef, Undefined};
+pub use read::{Document, Kind, ReadError, Reading, read};
+pub use repository::{ImageRepository, ImageRepositorySpec};
+pub use snapshot::{SnapshotRepository, TagSnapshot, TagSnapshotSpec};
+pub use update::{Bind, Emit, ImageUpdate, ImageUpdateSpec, Mode, OnUnresolved, TagSource};
+
+/// Group of Flux's image documents.
+pub const FLUX_GROUP: &str = "image.toolkit.fluxcd.io";
+/// Group of our own documents.
+pub const OWN_GROUP: &str = "flux-image.dev";
+/// Group of Flux's sources.
+pub const SOURCE_GROUP: &str = "source.toolkit.fluxcd.io";

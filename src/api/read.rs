@@ -1,0 +1,142 @@
+//! From the bytes of a resource to a typed document.
+
+use serde::Deserialize;
+
+use super::{FLUX_GROUP, ImagePolicy, ImageRepository, ImageUpdate, ImageUpdateAutomation, OWN_GROUP, TagSnapshot};
+use crate::resource_list::Object;
+use crate::yaml::Place;
+
+/// A document of ours or Flux's.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "few are alive at a time, and boxes would be in every match")]
+pub enum Document {
+    /// Where tags are.
+    Repository(ImageRepository),
+    /// Which tag is the latest.
+    Policy(ImagePolicy),
+    /// What to edit.
+    Automation(ImageUpdateAutomation),
+    /// Tags, written down.
+    Snapshot(TagSnapshot),
+    /// How the function is to run.
+    Update(ImageUpdate),
+}
+
+/// The kinds that are read, told by group and kind alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// ImageRepository
+    Repository,
+    /// ImagePolicy
+    Policy,
+    /// ImageUpdateAutomation
+    Automation,
+    /// TagSnapshot
+    Snapshot,
+    /// ImageUpdate
+    Update,
+}
+
+impl Kind {
+    /// The kind of a resource, `None` for what is not ours to read.
+    #[must_use]
+    pub fn of(object: &Object) -> Option<Self> {
+        let (group, _) = object.api_version.split_once('/')?;
+        match (group, object.kind.as_str()) {
+            (FLUX_GROUP, "ImageRepository") => Some(Self::Repository),
+            (FLUX_GROUP, "ImagePolicy") => Some(Self::Policy),
+            (FLUX_GROUP, "ImageUpdateAutomation") => Some(Self::Automation),
+            (OWN_GROUP, "TagSnapshot") => Some(Self::Snapshot),
+            (OWN_GROUP, "ImageUpdate") => Some(Self::Update),
+            _ => None,
+        }
+    }
+}
+
+/// A document that was read, and what is odd about it.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The document.
+    pub document: Document,
+    /// Paths of fields that no version of the document has.
+    pub unknown_fields: Vec<String>,
+}
+
+/// A document that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ReadError {
+    /// What is wrong.
+    pub message: String,
+    /// Where, in the text that the resource stands in.
+    pub place: Place,
+}
+
+/// Reads `object` of `text` as `kind`.
+///
+/// # Errors
+/// A wrong type, a repeated key, an unknown `apiVersion` of a known kind.
+pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, ReadError> {
+    let version = object.api_version.split_once('/').map_or("", |(_, version)| version);
+    let known: &[&str] = match kind {
+        Kind::Snapshot | Kind::Update => &["v1alpha1"],
+        _ => &["v1", "v1beta2", "v1beta1", "v1alpha2", "v1alpha1"],
+    };
+    if !known.contains(&version) {
+        return Err(ReadError {
+            message: format!("unknown version `{}` of {}; known are {}", object.api_version, object.kind, known.join(", ")),
+            place: object.place,
+        });
+    }
+    let mut unknown_fields = Vec::new();
+    let document = match kind {
+        Kind::Repository => typed(text, object, &mut unknown_fields).map(Document::Repository),
+        Kind::Policy => typed(text, object, &mut unknown_fields).map(Document::Policy),
+        Kind::Automation => typed(text, object, &mut unknown_fields).map(Document::Automation),
+        Kind::Snapshot => typed(text, object, &mut unknown_fields).map(Document::Snapshot),
+        Kind::Update => typed(text, object, &mut unknown_fields).map(Document::Update),
+    }?;
+    let expected = |path: &String| !matches!(path.as_str(), "apiVersion" | "kind" | "status") && !path.starts_with("metadata.") && !path.starts_with("status.");
+    unknown_fields.retain(expected);
+    Ok(Reading { document, unknown_fields })
+}
+
+fn typed<T: for<'de> Deserialize<'de>>(
+    text: &str,
+    object: &Object,
+    unknown_fields: &mut Vec<String>,
+) -> Result<T, ReadError> {
+    // The resource may be an item of a list: with its first line as far to the
+    // right as it stands there, its lines form a document of their own.
+    let mut own = " ".repeat(object.place.column.saturating_sub(1));
+    own.push_str(object.span.of(text));
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        no_schema: true,
+        with_snippet: false,
+    };
+    serde_saphyr::with_deserializer_from_str_with_options(&own, options, |deserializer| {
+        serde_ignored::deserialize(deserializer, |path| unknown_fields.push(path.to_string()))
+    })
+    .map_err(|error| {
+        let at = error.location();
+        let line = at.map_or(1, |at| usize::try_from(at.line()).unwrap_or(1));
+        let column = at.map_or(1, |at| usize::try_from(at.column()).unwrap_or(1));
+        ReadError {
+            message: message_of(&error),
+            place: Place {
+                line: object.place.line + line.max(1) - 1,
+                column,
+            },
+        }
+    })
+}
+
+fn message_of(error: &serde_saphyr::Error) -> String {
+    let text = error.without_snippet().to_string();
+    // The place is kept apart.
+    match text.rfind(" at line ") {
+        Some(cut) => text[..cut].to_owned(),
+        None => text,
+    }
+}

@@ -1,0 +1,126 @@
+//! Flux's setter markers: `# {"$imagepolicy": "namespace:name[:part]"}`.
+//!
+//! A comment is a marker when, its leading `#` taken away, the *whole* of it is
+//! a JSON object whose values are all strings and which has the key. The value
+//! is a URL fragment in Flux, so `%61` stands for `a`. Two further forms that
+//! Flux's library knows, `$ref` and `x-k8s-cli`, are not markers here: the
+//! second lets a comment write any value.
+
+use std::collections::BTreeMap;
+
+use percent_encoding::percent_decode_str;
+
+/// The bytes that a file must hold for Flux to read it at all.
+pub const TOKEN: &str = "\"$imagepolicy\"";
+/// What every spelling of the key has, the escaped ones too.
+pub const KEY_STEM: &str = "imagepolicy";
+const KEY: &str = "$imagepolicy";
+
+/// What a comment turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Comment {
+    /// A marker, with its value decoded.
+    Marker(String),
+    /// It speaks of `$imagepolicy` but is no marker.
+    Broken(Fault),
+    /// Something else.
+    Other,
+}
+
+/// Why a comment that speaks of `$imagepolicy` is no marker.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The comment is not one JSON object and nothing else.
+    #[error("the whole comment must be one JSON object, and nothing before or after it")]
+    NotAnObject,
+    /// A value of the object is no string.
+    #[error("every value in the marker must be a string")]
+    NotAString,
+    /// The value is no policy name.
+    #[error("its value is empty")]
+    Empty,
+    /// The value cannot be decoded.
+    #[error("its value has a bad `%` escape")]
+    Escape,
+}
+
+/// Reads a comment, given from its first `#` to the end of the line.
+#[must_use]
+pub fn read(comment: &str) -> Comment {
+    let body = comment.trim_start_matches('#');
+    let speaks = || comment.contains(KEY);
+    let parsed: Result<BTreeMap<String, Option<String>>, _> = serde_json::from_str(body);
+    let value = match parsed {
+        Ok(mut object) => object.remove(KEY),
+        Err(_) if !speaks() => return Comment::Other,
+        Err(_) => {
+            let is_object = serde_json::from_str::<serde_json::Value>(body).is_ok_and(|v| v.is_object());
+            return Comment::Broken(if is_object { Fault::NotAString } else { Fault::NotAnObject });
+        }
+    };
+    match value {
+        None if speaks() => Comment::Broken(Fault::NotAnObject),
+        None => Comment::Other,
+        Some(None) => Comment::Broken(Fault::NotAString),
+        Some(Some(value)) if value.is_empty() => Comment::Broken(Fault::Empty),
+        Some(Some(value)) => decode(&value).map_or(Comment::Broken(Fault::Escape), Comment::Marker),
+    }
+}
+
+/// A URL fragment's percent escapes, as Go's `net/url` decodes them.
+fn decode(value: &str) -> Option<String> {
+    let mut rest = value;
+    while let Some(percent) = rest.find('%') {
+        let hex = rest.get(percent + 1..percent + 3)?;
+        if !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        rest = &rest[percent + 3..];
+    }
+    percent_decode_str(value).decode_utf8().ok().map(Into::into)
+}
+
+/// Which part of a policy's image a marker writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// `name:tag[@digest]`
+    Image,
+    /// The tag alone.
+    Tag,
+    /// The name alone.
+    Name,
+    /// The digest alone.
+    Digest,
+}
+
+/// What a marker's value points to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// Namespace of the policy.
+    pub namespace: String,
+    /// Name of the policy.
+    pub name: String,
+    /// The part it writes.
+    pub part: Part,
+}
+
+impl Target {
+    /// Reads `namespace:name[:part]`; the parts are case-sensitive.
+    #[must_use]
+    pub fn parse(value: &str) -> Option<Self> {
+        let mut pieces = value.split(':');
+        let (namespace, name) = (pieces.next()?, pieces.next()?);
+        let part = match (pieces.next(), pieces.next()) {
+            (None, _) => Part::Image,
+            (Some("tag"), None) => Part::Tag,
+            (Some("name"), None) => Part::Name,
+            (Some("digest"), None) => Part::Digest,
+            _ => return None,
+        };
+        (!namespace.is_empty() && !name.is_empty()).then(|| Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            part,
+        })
+    }
+}

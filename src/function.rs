@@ -1,0 +1,245 @@
+//! The story of one run of the function: a text in, the same text out, patched.
+//!
+//! The text is a ResourceList or a plain stream of documents. It is outlined
+//! once; its documents make the catalogue, the catalogue makes the policies'
+//! images, and the markers and images make the edits.
+
+use std::collections::BTreeSet;
+
+use kube_core::{Selector, SelectorExt as _};
+
+use crate::api::{Bind, Emit, Id, ImageUpdateSpec, Kind, Mode};
+use crate::config;
+use crate::resource_list::envelope::{self, ResultEntry};
+use crate::resource_list::outline::{self, Document, Outline};
+use crate::resource_list::Object;
+use crate::update::catalogue::{Catalogue, Origin, Rank};
+use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
+use crate::update::plan::{self, Plan, Policies};
+use crate::update::resolve;
+use crate::yaml::patch;
+
+/// What the function was given besides its input.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// Options of `--config`; those of the input where absent.
+    pub config: Option<ImageUpdateSpec>,
+    /// Documents of `--policies`.
+    pub catalogue: Catalogue,
+}
+
+/// What the function has to say.
+#[derive(Debug)]
+pub struct Output {
+    /// The text that goes to stdout: whole even where something failed.
+    pub text: String,
+    /// What happened.
+    pub outcome: Outcome,
+    /// Whether the run was only to judge (`mode: Check`).
+    pub judges: bool,
+}
+
+/// Input that cannot be a ResourceList or a stream.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadInput {
+    /// Nothing came in.
+    #[error("stdin is empty: expected a ResourceList or a stream of YAML documents")]
+    Empty,
+    /// The text is no YAML.
+    #[error("stdin:{place}: {message}")]
+    Syntax {
+        /// What is wrong.
+        message: String,
+        /// Where.
+        place: crate::yaml::Place,
+    },
+    /// It calls itself a ResourceList and is none.
+    #[error("stdin: {0}")]
+    Envelope(String),
+}
+
+/// Runs the function on `text`.
+///
+/// # Errors
+/// Where the input cannot be read at all; anything less comes back in the
+/// output's findings.
+pub fn run(text: &str, options: Options) -> Result<Output, BadInput> {
+    let outline = outline::read(text).map_err(|error| BadInput::Syntax { message: error.message, place: error.place })?;
+    let list = resource_list(&outline)?;
+    let mut catalogue = options.catalogue;
+    let mut outcome = Outcome::default();
+    let spec = options.config.map_or_else(|| function_config(text, list, &mut catalogue, &mut outcome), |spec| spec);
+    let origin = Origin { file: "", rank: Rank::Items, default_namespace: None, severity: Severity::Error };
+    catalogue.add_outline(text, &outline, origin);
+    catalogue.finish();
+    outcome.findings.append(&mut catalogue.findings);
+
+    let images = resolve::resolve(&catalogue, &spec.tags_from);
+    let selected = match selection(&spec, &images) {
+        Ok(selected) => selected,
+        Err(finding) => {
+            outcome.findings.push(finding);
+            None
+        }
+    };
+    let policies = Policies { all: &images, selected, on_unresolved: spec.on_unresolved };
+    let Plan { mut edits, outcome: planned, used, bound } = plan::plan(text, &outline, "", &policies);
+    outcome.extend(planned);
+    report_unused(&images, &used, &mut outcome);
+    if bound == 0 {
+        report_nothing_bound(&outline, spec.bind, &mut outcome);
+    }
+    if spec.mode == Mode::Check {
+        edits.clear();
+        judge(&mut outcome);
+    }
+    if let Some(list) = list {
+        let emits_none = spec.emit == Emit::None && may_drop_items(list, &mut outcome);
+        edits.extend(dropped_policies(text, list, &spec, &mut outcome));
+        edits.extend(envelope::add_results(text, list, &entries(&outcome)));
+        if emits_none {
+            return Ok(without_items(list, outcome, spec.mode));
+        }
+    }
+    let text = patch::apply(text, &edits).map_err(|error| BadInput::Envelope(error.to_string()))?;
+    Ok(Output { text, outcome, judges: spec.mode == Mode::Check })
+}
+
+/// The input's ResourceList, if that is what it is.
+fn resource_list<'o, 't>(outline: &'o Outline<'t>) -> Result<Option<&'o Document<'t>>, BadInput> {
+    let Some(first) = outline.documents.first() else {
+        return Err(BadInput::Empty);
+    };
+    if first.root.kind != "ResourceList" {
+        return Ok(None);
+    }
+    let version = first.root.api_version.strip_prefix("config.kubernetes.io/").unwrap_or_default();
+    if !envelope::VERSIONS.contains(&version) {
+        return Err(BadInput::Envelope(format!(
+            "ResourceList of unknown version `{}`; known are config.kubernetes.io/{}",
+            first.root.api_version,
+            envelope::VERSIONS.join(", ")
+        )));
+    }
+    if outline.documents.len() > 1 {
+        return Err(BadInput::Envelope("a ResourceList must be the only document".to_owned()));
+    }
+    Ok(Some(first))
+}
+
+fn function_config(text: &str, list: Option<&Document<'_>>, catalogue: &mut Catalogue, outcome: &mut Outcome) -> ImageUpdateSpec {
+    let Some((span, place)) = list.and_then(|list| list.envelope.function_config) else {
+        return ImageUpdateSpec::default();
+    };
+    // Its identity is read by outlining it on its own, from its own column.
+    let mut own = " ".repeat(place.column.saturating_sub(1));
+    own.push_str(span.of(text));
+    let object = outline::read(&own).ok().and_then(|outline| outline.documents.into_iter().next());
+    let Some(object) = object.map(|document| Object { span, place, ..document.root }) else {
+        return ImageUpdateSpec::default();
+    };
+    let origin = Origin { file: "", rank: Rank::Config, default_namespace: None, severity: Severity::Error };
+    config::read(text, &object, origin, catalogue).unwrap_or_else(|findings| {
+        outcome.findings.extend(findings);
+        ImageUpdateSpec::default()
+    })
+}
+
+/// The policies that `policySelector` selects, `None` for all.
+fn selection(
+    spec: &ImageUpdateSpec,
+    images: &std::collections::BTreeMap<Id, resolve::Resolved>,
+) -> Result<Option<BTreeSet<Id>>, Finding> {
+    let Some(selector) = &spec.policy_selector else {
+        return Ok(None);
+    };
+    let selector = Selector::try_from(selector.clone()).map_err(|error| {
+        let message = format!("policySelector is invalid: {error}");
+        Finding::new(Severity::Error, Code::BadDocument, message, Location::default())
+    })?;
+    let matches = |(id, resolved): (&Id, &resolve::Resolved)| selector.matches(&resolved.labels).then(|| id.clone());
+    Ok(Some(images.iter().filter_map(matches).collect()))
+}
+
+fn report_unused(images: &std::collections::BTreeMap<Id, resolve::Resolved>, used: &BTreeSet<Id>, outcome: &mut Outcome) {
+    for (id, resolved) in images.iter().filter(|(id, _)| !used.contains(id)) {
+        if let Err(reason) = &resolved.image
+            && reason.severity() == Severity::Error
+        {
+            let message = format!("ImagePolicy `{id}` gives no image, and nothing is bound to it: {reason}");
+            let mut finding = Finding::new(Severity::Warning, Code::UnusedPolicy, message, resolved.location.clone());
+            finding.hint = reason.hint();
+            outcome.findings.push(finding);
+        }
+    }
+}
+
+fn report_nothing_bound(outline: &Outline<'_>, _bind: Bind, outcome: &mut Outcome) {
+    let from_build = outline.documents.iter().flat_map(|document| &document.items).any(|item| item.is_from_kustomize_build);
+    let finding = Finding::new(
+        Severity::Warning,
+        Code::NothingBound,
+        "no scalar is bound to a policy, so nothing can change",
+        Location::default(),
+    );
+    outcome.findings.push(finding.hint(if from_build {
+        "`kustomize build` drops every comment, markers too: run `flux-image update` on the files before the build"
+    } else {
+        "mark a value with `# {\"$imagepolicy\": \"namespace:name\"}`"
+    }));
+}
+
+/// With `mode: Check` what would change is a finding, and nothing changes.
+fn judge(outcome: &mut Outcome) {
+    for change in std::mem::take(&mut outcome.changes) {
+        let message = format!("`{}` is outdated: policy `{}` has `{}`", change.old, change.setter, change.new);
+        let mut finding = Finding::new(Severity::Warning, Code::Outdated, message, change.location);
+        finding.current = Some(change.old);
+        finding.proposed = Some(change.new);
+        outcome.findings.push(finding);
+    }
+}
+
+fn entries(outcome: &Outcome) -> Vec<ResultEntry> {
+    outcome.changes.iter().map(ResultEntry::from).chain(outcome.findings.iter().map(ResultEntry::from)).collect()
+}
+
+/// `keepPolicies: false`: our own documents leave the list, but never one that
+/// has a file, since kpt would delete it.
+fn dropped_policies(text: &str, list: &Document<'_>, spec: &ImageUpdateSpec, outcome: &mut Outcome) -> Vec<patch::Edit> {
+    if spec.keep_policies || spec.emit == Emit::None {
+        return Vec::new();
+    }
+    let ours: Vec<usize> = (0..list.items.len()).filter(|&i| Kind::of(&list.items[i]).is_some()).collect();
+    if ours.iter().any(|&i| list.items[i].file.as_ref().is_some_and(|file| !file.path.is_empty())) {
+        let message = "`keepPolicies: false` is refused: items come from files, which would be deleted with them";
+        outcome.findings.push(Finding::new(Severity::Error, Code::BadDocument, message, Location::default()));
+        return Vec::new();
+    }
+    envelope::remove_items(text, list, &ours)
+}
+
+/// Whether no item comes from a file, which kpt would delete with it.
+fn may_drop_items(list: &Document<'_>, outcome: &mut Outcome) -> bool {
+    let from_files = list.items.iter().any(|item| item.file.as_ref().is_some_and(|file| !file.path.is_empty()));
+    if from_files {
+        let message = "`emit: None` is refused: items come from files, which would be deleted with them";
+        outcome.findings.push(Finding::new(Severity::Error, Code::BadDocument, message, Location::default()));
+    }
+    !from_files
+}
+
+/// `emit: None`: the list without its items, for kustomize's validators.
+fn without_items(list: &Document<'_>, outcome: Outcome, mode: Mode) -> Output {
+    let bare = format!("apiVersion: {}\nkind: ResourceList\nitems: []\n", list.root.api_version);
+    let text = match outline::read(&bare) {
+        Ok(outline) => outline
+            .documents
+            .first()
+            .map(|bare_list| envelope::add_results(&bare, bare_list, &entries(&outcome)))
+            .and_then(|edits| patch::apply(&bare, &edits).ok())
+            .unwrap_or(bare),
+        Err(_) => bare,
+    };
+    Output { text, outcome, judges: mode == Mode::Check }
+}

@@ -1,0 +1,244 @@
+//! The ResourceList around the items: adding results to it, taking items out.
+//!
+//! All of it by inserting or removing bytes; what is not meant stays as it is.
+
+use std::fmt::Write as _;
+
+use super::outline::{Document, List};
+use crate::update::outcome::{Change, Finding, Location, Severity};
+use crate::yaml::patch::Edit;
+
+/// Versions of the envelope that are read.
+pub const VERSIONS: &[&str] = &["v1", "v1beta1", "v1alpha1"];
+
+/// One entry of `results` (Kubernetes' function specification, version 1).
+#[derive(Clone, Debug)]
+pub struct ResultEntry {
+    message: String,
+    severity: Severity,
+    location: Location,
+    current: Option<String>,
+    proposed: Option<String>,
+    tags: Vec<(&'static str, String)>,
+}
+
+impl From<&Change> for ResultEntry {
+    fn from(change: &Change) -> Self {
+        Self {
+            message: format!("`{}` set to `{}` by policy `{}`", change.old, change.new, change.setter),
+            severity: Severity::Info,
+            location: change.location.clone(),
+            current: Some(change.old.clone()),
+            proposed: Some(change.new.clone()),
+            tags: vec![("policy", change.setter.clone())],
+        }
+    }
+}
+
+impl From<&Finding> for ResultEntry {
+    fn from(finding: &Finding) -> Self {
+        let code = serde_json::to_value(finding.code).ok();
+        let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or_default().to_owned();
+        let hint = finding.hint.as_ref().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+        Self {
+            message: format!("{}{hint}", finding.message),
+            severity: finding.severity,
+            location: finding.location.clone(),
+            current: finding.current.clone(),
+            proposed: finding.proposed.clone(),
+            tags: vec![("code", code)],
+        }
+    }
+}
+
+impl ResultEntry {
+    /// The entry as JSON, which is YAML too.
+    fn to_json(&self) -> serde_json::Value {
+        use serde_json::{Map, Value, json};
+        let severity = match self.severity {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        let mut entry = Map::new();
+        entry.insert("message".into(), json!(self.message));
+        entry.insert("severity".into(), json!(severity));
+        if let Some(resource) = self.location.resource.as_ref().filter(|resource| !resource.name.is_empty()) {
+            entry.insert("resourceRef".into(), json!(resource));
+        }
+        if !self.location.field.is_empty() {
+            let mut field = Map::new();
+            field.insert("path".into(), json!(self.location.field));
+            let values = [("currentValue", &self.current), ("proposedValue", &self.proposed)];
+            for (name, value) in values {
+                if let Some(value) = value {
+                    field.insert(name.into(), json!(value));
+                }
+            }
+            entry.insert("field".into(), Value::Object(field));
+        }
+        if !self.location.file.is_empty() {
+            let mut file = Map::new();
+            file.insert("path".into(), json!(self.location.file));
+            if let Some(index) = self.location.index {
+                file.insert("index".into(), json!(index));
+            }
+            entry.insert("file".into(), Value::Object(file));
+        }
+        let tags: Map<String, Value> = self.tags.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+        if !tags.is_empty() {
+            entry.insert("tags".into(), Value::Object(tags));
+        }
+        Value::Object(entry)
+    }
+
+    /// The entry as a block sequence item, indented by `indent` spaces.
+    fn write_block(&self, out: &mut String, indent: usize) {
+        let serde_json::Value::Object(entry) = self.to_json() else {
+            return;
+        };
+        let pad = " ".repeat(indent);
+        for (index, (key, value)) in entry.iter().enumerate() {
+            let lead = if index == 0 { "- " } else { "  " };
+            match value {
+                serde_json::Value::Object(inner) => {
+                    _ = writeln!(out, "{pad}{lead}{key}:");
+                    for (key, value) in inner {
+                        _ = writeln!(out, "{pad}    {key}: {value}");
+                    }
+                }
+                value => _ = writeln!(out, "{pad}{lead}{key}: {value}"),
+            }
+        }
+    }
+}
+
+/// The edits that add `entries` to the results of a ResourceList.
+#[must_use]
+pub fn add_results(text: &str, list: &Document<'_>, entries: &[ResultEntry]) -> Vec<Edit> {
+    if entries.is_empty() {
+        return Vec::new();
+    }
+    let json = || entries.iter().map(|entry| entry.to_json().to_string()).collect::<Vec<_>>().join(", ");
+    match &list.envelope.results {
+        Some(results) if results.flow => {
+            let separator = if results.is_empty { "" } else { ", " };
+            let at = results.span.start + 1;
+            vec![Edit::new(at, at, format!("{}{separator}", json()))]
+        }
+        Some(results) => {
+            let dash = first_dash(text, results);
+            let line = line_start(text, dash);
+            let mut block = String::new();
+            for entry in entries {
+                entry.write_block(&mut block, dash - line);
+            }
+            vec![Edit::new(line, line, block)]
+        }
+        None if list.envelope.flow => {
+            let at = list.root.span.end - 1;
+            let before = text[..at].trim_end_matches([' ', '\t', '\r', '\n']);
+            let separator = if before.ends_with([',', '{']) { "" } else { ", " };
+            let at = before.len();
+            vec![Edit::new(at, at, format!("{separator}\"results\": [{}]", json()))]
+        }
+        None => {
+            let indent = list.root.place.column - 1;
+            let mut block = format!("{}results:\n", " ".repeat(indent));
+            for entry in entries {
+                entry.write_block(&mut block, indent);
+            }
+            let end = end_of_document(text, list.root.span.end);
+            if text[..end].ends_with('\n') {
+                return vec![Edit::new(end, end, block)];
+            }
+            // A line break added at the end could become part of a last block
+            // scalar, so the results go to the front.
+            let start = line_start(text, list.root.span.start);
+            vec![Edit::new(start, start, block)]
+        }
+    }
+}
+
+/// The edits that take the items at `gone` (ascending) out of the list.
+#[must_use]
+pub fn remove_items(text: &str, list: &Document<'_>, gone: &[usize]) -> Vec<Edit> {
+    let (Some(items), false) = (&list.envelope.items, gone.is_empty()) else {
+        return Vec::new();
+    };
+    let all = list.items.len();
+    if gone.len() == all {
+        let start = if items.flow { items.span.start } else { after_key(text, items) };
+        let end = if items.flow { items.span.end } else { trimmed_end(text, items.span.end) };
+        return vec![Edit::new(start, end, if items.flow { "[]" } else { " []" })];
+    }
+    let remove = |&index: &usize| {
+        let item = &list.items[index];
+        if items.flow {
+            let next = list.items.get(index + 1);
+            let (start, end) = match (next, index) {
+                (Some(next), _) => (item.span.start, next.span.start),
+                (None, 0) => (item.span.start, item.span.end),
+                // The last of several: the comma before it goes too, from the
+                // last item that stays.
+                (None, _) => {
+                    let kept = (0..index).rev().find(|i| !gone.contains(i)).map_or(0, |i| list.items[i].span.end);
+                    (kept.max(list.items[index - 1].span.end.min(item.span.start)), item.span.end)
+                }
+            };
+            return Edit::new(start, end, "");
+        }
+        let start = line_start(text, dash_before(text, item.span.start));
+        let end = match list.items.get(index + 1) {
+            Some(next) => line_start(text, dash_before(text, next.span.start)),
+            None => next_line(text, trimmed_end(text, item.span.end)),
+        };
+        Edit::new(start, end, "")
+    };
+    gone.iter().map(remove).collect()
+}
+
+fn line_start(text: &str, at: usize) -> usize {
+    text[..at].rfind('\n').map_or(0, |n| n + 1)
+}
+
+fn next_line(text: &str, at: usize) -> usize {
+    text[at..].find('\n').map_or(text.len(), |n| at + n + 1)
+}
+
+fn trimmed_end(text: &str, at: usize) -> usize {
+    text[..at].trim_end_matches([' ', '\t', '\r', '\n']).len()
+}
+
+/// A block sequence that is not indented under its key begins, to the parser,
+/// behind its first dash.
+fn first_dash(text: &str, list: &List) -> usize {
+    if text[list.span.start..].starts_with("- ") {
+        return list.span.start;
+    }
+    dash_before(text, list.span.start)
+}
+
+fn dash_before(text: &str, at: usize) -> usize {
+    text[..at].rfind('-').unwrap_or(at)
+}
+
+/// Behind the `:` of the key whose block sequence this is.
+fn after_key(text: &str, list: &List) -> usize {
+    let dash = first_dash(text, list);
+    text[..dash].rfind(':').map_or(dash, |colon| colon + 1)
+}
+
+/// Where the document ends whose content ends at `content_end`: before the
+/// next `---` or `...`, or at the end of the text.
+fn end_of_document(text: &str, content_end: usize) -> usize {
+    let mut at = if text[..content_end].ends_with('\n') { content_end } else { next_line(text, content_end) };
+    while at < text.len() {
+        let rest = &text[at..];
+        if rest.starts_with("---") || rest.starts_with("...") {
+            break;
+        }
+        at = next_line(text, at);
+    }
+    at
+}

@@ -1,0 +1,7 @@
+//! Kubernetes resources in YAML text: whose bytes are whose, and the envelope
+//! that a KRM function gets them in.
+
+pub mod envelope;
+pub mod outline;
+
+pub use outline::{Document, Object, Outline, Site};

@@ -1,0 +1,5 @@
+//! What is known of repositories.
+
+pub mod book;
+
+pub use book::{Known, TagBook};

@@ -1,0 +1,186 @@
+//! The documents of a run, by kind and identity.
+//!
+//! Of two documents with one identity `--policies` beats functionConfig beats
+//! items and tree; within one of these the last wins. Two different ones in a
+//! tree are kept as a conflict, to be an error where a marker needs them.
+
+use std::collections::BTreeMap;
+
+use super::outcome::{Code, Finding, Location, Severity};
+use crate::api::{self, Document, Id, ImagePolicy, ImageRepository, ImageUpdate, ImageUpdateAutomation, TagSnapshot};
+use crate::resource_list::{Object, Outline};
+use crate::tags::TagBook;
+
+/// Where a document came from, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// The checkout.
+    Tree,
+    /// Items of a ResourceList or a stream.
+    Items,
+    /// functionConfig.
+    Config,
+    /// `--policies`.
+    Flag,
+}
+
+/// A document and where it stands.
+#[derive(Clone, Debug)]
+pub struct Sourced<T> {
+    /// The document.
+    pub document: T,
+    /// Where it stands.
+    pub location: Location,
+    /// Where another, different one of the same identity stands.
+    pub conflict: Option<Location>,
+    rank: Rank,
+}
+
+/// All documents of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    /// ImageRepositories.
+    pub repositories: BTreeMap<Id, Sourced<ImageRepository>>,
+    /// ImagePolicies.
+    pub policies: BTreeMap<Id, Sourced<ImagePolicy>>,
+    /// ImageUpdateAutomations.
+    pub automations: BTreeMap<Id, Sourced<ImageUpdateAutomation>>,
+    /// ImageUpdates, in order.
+    pub updates: Vec<Sourced<ImageUpdate>>,
+    /// Tags from snapshots.
+    pub tags: TagBook,
+    snapshots: Vec<(Rank, TagSnapshot, Location)>,
+    /// What reading the documents found.
+    pub findings: Vec<Finding>,
+}
+
+/// What the reader of a text knows of the documents in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The file, empty for stdin.
+    pub file: &'a str,
+    /// Its rank.
+    pub rank: Rank,
+    /// Namespace of documents that name none.
+    pub default_namespace: Option<&'a str>,
+    /// How much a document weighs that cannot be read.
+    pub severity: Severity,
+}
+
+impl Catalogue {
+    /// Takes in the documents of a text.
+    pub fn add_outline(&mut self, text: &str, outline: &Outline<'_>, origin: Origin<'_>) {
+        for object in outline.objects() {
+            self.add_object(text, object, origin);
+        }
+    }
+
+    /// Takes in one resource, if it is a document of ours or Flux's.
+    pub fn add_object(&mut self, text: &str, object: &Object, origin: Origin<'_>) {
+        let Some(kind) = api::Kind::of(object) else {
+            return;
+        };
+        let location = Location::new(origin.file, object.place);
+        match api::read(text, object, kind) {
+            Err(error) => {
+                let message = format!("{} `{}` cannot be read: {}", object.kind, object.name, error.message);
+                let location = Location::new(origin.file, error.place);
+                self.findings.push(Finding::new(origin.severity, Code::BadDocument, message, location));
+            }
+            Ok(reading) => {
+                for field in reading.unknown_fields {
+                    let message = format!("{} `{}` has an unknown field `{field}`", object.kind, object.name);
+                    self.findings.push(Finding::new(Severity::Warning, Code::UnknownField, message, location.clone()));
+                }
+                self.note_old_version(object, &location);
+                self.add(reading.document, location, origin);
+            }
+        }
+    }
+
+    fn note_old_version(&mut self, object: &Object, location: &Location) {
+        let Some((group, version)) = object.api_version.split_once('/') else {
+            return;
+        };
+        if group == api::FLUX_GROUP && version != "v1" {
+            let message = format!("{} `{}` is of the old version `{}`", object.kind, object.name, object.api_version);
+            let finding = Finding::new(Severity::Warning, Code::OldVersion, message, location.clone())
+                .hint(format!("write `apiVersion: {group}/v1`"));
+            self.findings.push(finding);
+        }
+    }
+
+    fn add(&mut self, document: Document, location: Location, origin: Origin<'_>) {
+        match document {
+            Document::Repository(document) => {
+                let id = id_of(&document.metadata, origin);
+                insert(&mut self.repositories, id, document, location, origin.rank);
+            }
+            Document::Policy(document) => {
+                let id = id_of(&document.metadata, origin);
+                insert(&mut self.policies, id, document, location, origin.rank);
+            }
+            Document::Automation(document) => {
+                let id = id_of(&document.metadata, origin);
+                insert(&mut self.automations, id, document, location, origin.rank);
+            }
+            Document::Snapshot(document) => self.snapshots.push((origin.rank, document, location)),
+            Document::Update(document) => {
+                self.add_config(&document, &location);
+                self.updates.push(Sourced { document, location, conflict: None, rank: origin.rank });
+            }
+        }
+    }
+
+    /// Takes in the documents inside an ImageUpdate.
+    fn add_config(&mut self, update: &ImageUpdate, location: &Location) {
+        let origin = Origin { file: "", rank: Rank::Config, default_namespace: None, severity: Severity::Error };
+        for document in &update.spec.repositories {
+            let id = id_of(&document.metadata, origin);
+            insert(&mut self.repositories, id, document.clone(), location.clone(), Rank::Config);
+        }
+        for document in &update.spec.policies {
+            let id = id_of(&document.metadata, origin);
+            insert(&mut self.policies, id, document.clone(), location.clone(), Rank::Config);
+        }
+        for document in &update.spec.snapshots {
+            self.snapshots.push((Rank::Config, document.clone(), location.clone()));
+        }
+    }
+
+    /// Makes the TagBook of the snapshots, the weakest first. To be called
+    /// once, when all documents are in.
+    pub fn finish(&mut self) {
+        self.snapshots.sort_by_key(|(rank, ..)| *rank);
+        for (_, snapshot, location) in std::mem::take(&mut self.snapshots) {
+            for error in self.tags.add(&snapshot).err().unwrap_or_default() {
+                let message = format!("TagSnapshot `{}`: {error}", snapshot.metadata.name);
+                self.findings.push(Finding::new(Severity::Error, Code::BadDocument, message, location.clone()));
+            }
+        }
+    }
+}
+
+fn id_of(metadata: &api::Metadata, origin: Origin<'_>) -> Id {
+    let namespace = metadata.namespace.as_deref().or(origin.default_namespace);
+    Id::new(namespace.unwrap_or_default(), metadata.name.clone())
+}
+
+fn insert<T: PartialEq>(
+    map: &mut BTreeMap<Id, Sourced<T>>,
+    id: Id,
+    document: T,
+    location: Location,
+    rank: Rank,
+) {
+    let mut conflict = None;
+    if let Some(known) = map.get_mut(&id) {
+        if known.rank > rank {
+            return;
+        }
+        if rank == Rank::Tree && known.rank == Rank::Tree && known.document != document {
+            conflict = Some(known.location.clone());
+        }
+    }
+    map.insert(id, Sourced { document, location, conflict, rank });
+}

@@ -1,0 +1,13 @@
+//! From documents and tags to edits.
+//!
+//! [`catalogue`] holds the documents, [`resolve`] makes of each policy an image
+//! or the reason why there is none, [`plan`] turns the markers of a text into
+//! edits, [`outcome`] is the one record of it all, and [`files`] is the part
+//! that touches a disk.
+
+pub mod catalogue;
+pub mod files;
+pub mod outcome;
+pub mod plan;
+pub mod resolve;
+pub mod tree;

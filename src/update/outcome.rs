@@ -1,0 +1,216 @@
+//! The record of a run, from which results, reports and tables are views.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::yaml::Place;
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// To be known, nothing more.
+    Info,
+    /// Something is odd; with `--strict` it counts.
+    Warning,
+    /// Something was not done; exit 2.
+    Error,
+}
+
+/// What a finding is about; part of the report's contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    /// A marked scalar would change (`mode: Check`, `--check`).
+    Outdated,
+    /// The new version is lower than the old.
+    Downgrade,
+    /// An old digest was dropped, since the policy has none.
+    DigestDropped,
+    /// A `:digest` marker whose policy has no digest.
+    DigestMissing,
+    /// A comment speaks of `$imagepolicy` and is no marker.
+    BrokenMarker,
+    /// A marker at a place where no marker works.
+    DeadMarker,
+    /// A marker names no policy that is known.
+    UnknownPolicy,
+    /// A marker was found by the name of its policy alone.
+    NamespaceGuessed,
+    /// A policy gave no image.
+    UnresolvedPolicy,
+    /// A policy, repository or automation is suspended.
+    Suspended,
+    /// A document whose values are covered by a checksum.
+    Encrypted,
+    /// A text that is no YAML.
+    Unparsable,
+    /// A document that cannot be read.
+    BadDocument,
+    /// A field that the document does not have.
+    UnknownField,
+    /// A document of a version before v1.
+    OldVersion,
+    /// Two documents of one identity.
+    ConflictingDocuments,
+    /// A file that could not be read or may not be written.
+    UnusableFile,
+    /// A policy that no scalar is bound to.
+    UnusedPolicy,
+    /// No scalar is bound to any policy.
+    NothingBound,
+    /// An automation that this run leaves out.
+    SkippedAutomation,
+}
+
+/// The resource that something is in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceRef {
+    /// Its apiVersion, empty where absent.
+    pub api_version: String,
+    /// Its kind, empty where absent.
+    pub kind: String,
+    /// Its name, empty where absent.
+    pub name: String,
+    /// Its namespace, empty where absent.
+    pub namespace: String,
+}
+
+/// Where something is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Location {
+    /// The file as the run names it; in a ResourceList the item's path
+    /// annotation, empty where there is none.
+    pub file: String,
+    /// Line, from 1; 0 where none is known.
+    pub line: usize,
+    /// Column in characters, from 1; 0 where none is known.
+    pub column: usize,
+    /// The item's index annotation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
+    /// The resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<ResourceRef>,
+    /// Path of the field in it, as `spec.containers[0].image`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub field: String,
+}
+
+impl Location {
+    /// A place in a file.
+    #[must_use]
+    pub fn new(file: impl Into<String>, place: Place) -> Self {
+        Self {
+            file: file.into(),
+            line: place.line,
+            column: place.column,
+            ..Self::default()
+        }
+    }
+
+    /// A file as a whole.
+    #[must_use]
+    pub fn file(file: impl Into<String>) -> Self {
+        Self::new(file, Place::default())
+    }
+}
+
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let file = if self.file.is_empty() { "<stdin>" } else { &self.file };
+        match (self.line, self.column) {
+            (0, _) => f.write_str(file),
+            (line, 0) => write!(f, "{file}:{line}"),
+            (line, column) => write!(f, "{file}:{line}:{column}"),
+        }
+    }
+}
+
+/// A scalar that gets a new value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// The setter, as Flux names it: `namespace:name[:part]`.
+    pub setter: String,
+    /// The value before.
+    pub old: String,
+    /// The value after.
+    pub new: String,
+    /// Where.
+    #[serde(flatten)]
+    pub location: Location,
+}
+
+/// Something that a person should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// How much it weighs.
+    pub severity: Severity,
+    /// What it is about.
+    pub code: Code,
+    /// What is the case.
+    pub message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Where.
+    #[serde(flatten)]
+    pub location: Location,
+    /// The value there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<String>,
+    /// The value it should have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proposed: Option<String>,
+}
+
+impl Finding {
+    /// A finding without a hint.
+    #[must_use]
+    pub fn new(severity: Severity, code: Code, message: impl Into<String>, location: Location) -> Self {
+        Self {
+            severity,
+            code,
+            message: message.into(),
+            hint: None,
+            location,
+            current: None,
+            proposed: None,
+        }
+    }
+
+    /// The finding with advice.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// What changed, or with `--check` would; by file, in document order.
+    pub changes: Vec<Change>,
+    /// What else there is to know.
+    pub findings: Vec<Finding>,
+}
+
+impl Outcome {
+    /// The heaviest finding.
+    #[must_use]
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(|finding| finding.severity).max()
+    }
+
+    /// Adds what another part of the run found.
+    pub fn extend(&mut self, other: Self) {
+        self.changes.extend(other.changes);
+        self.findings.extend(other.findings);
+    }
+}

@@ -1,0 +1,250 @@
+//! Which files of a checkout are looked at, and reading them.
+//!
+//! As in Flux: names that end in exactly `.yaml` or `.yml`, or that are
+//! `Kustomization`, in every folder, dot-folders too. Unlike Flux: `.git` is
+//! left out, and so are untracked files that the repository ignores; nothing
+//! is read through a link that leads out of the root.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::thread;
+
+use ignore::WalkBuilder;
+use memchr::memmem;
+
+use super::outcome::{Code, Finding, Location, Severity};
+use crate::api;
+use crate::bind::marker;
+
+/// A file that has something to say: markers, or documents of ours or Flux's.
+#[derive(Debug)]
+pub struct SourceFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What findings call it.
+    pub name: String,
+    /// What it holds.
+    pub text: String,
+    /// It speaks of `$imagepolicy`.
+    pub has_markers: bool,
+    /// It may hold documents that are read.
+    pub has_documents: bool,
+    /// It is a symbolic link.
+    pub is_link: bool,
+}
+
+/// The work tree that `from` is in: the nearest folder above with a `.git`.
+#[must_use]
+pub fn work_tree(from: &Path) -> Option<PathBuf> {
+    let absolute = from.canonicalize().ok()?;
+    absolute.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_path_buf)
+}
+
+/// `path` under `root`, as Flux joins `update.path`: absolute paths count from
+/// the root, and `..` never leaves it.
+#[must_use]
+pub fn join_within(root: &Path, path: &str) -> PathBuf {
+    let mut inside: Vec<&std::ffi::OsStr> = Vec::new();
+    for component in Path::new(path).components() {
+        match component {
+            Component::Normal(name) => inside.push(name),
+            Component::ParentDir => _ = inside.pop(),
+            _ => {}
+        }
+    }
+    root.join(inside.iter().collect::<PathBuf>())
+}
+
+/// Whether Flux would read a file of this name.
+#[must_use]
+pub fn is_manifest_name(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+        return false;
+    };
+    name.ends_with(".yaml") || name.ends_with(".yml") || name == "Kustomization"
+}
+
+/// The files under `path` (or `path` itself, whatever its name), in lexical
+/// order of their paths.
+///
+/// # Errors
+/// When `path` cannot be looked at.
+pub fn files_under(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if !fs::metadata(path)?.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let mut found = BTreeSet::new();
+    let mut walk = WalkBuilder::new(path);
+    walk.hidden(false).ignore(false).git_global(false).follow_links(false).parents(true);
+    walk.filter_entry(|entry| entry.file_name() != ".git");
+    for entry in walk.build() {
+        // A folder that cannot be opened is no reason to leave the others.
+        let Ok(entry) = entry else { continue };
+        let is_file = entry.file_type().is_some_and(|kind| kind.is_file() || kind.is_symlink());
+        if is_file && is_manifest_name(entry.path()) {
+            found.insert(entry.into_path());
+        }
+    }
+    found.extend(tracked_under(path));
+    Ok(found.into_iter().collect())
+}
+
+/// Manifests under `path` that git tracks: these count even where an ignore
+/// rule matches them.
+fn tracked_under(path: &Path) -> Vec<PathBuf> {
+    let Some(root) = work_tree(path) else {
+        return Vec::new();
+    };
+    let (Ok(index), Ok(absolute)) = (fs::read(root.join(".git/index")), path.canonicalize()) else {
+        return Vec::new();
+    };
+    let mut tracked = Vec::new();
+    for name in index_paths(&index) {
+        let file = root.join(&name);
+        if let (true, Ok(inside)) = (is_manifest_name(&file), file.strip_prefix(&absolute)) {
+            let named = path.join(inside);
+            if named.is_file() {
+                tracked.push(named);
+            }
+        }
+    }
+    tracked
+}
+
+/// Paths in a git index (versions 2 to 4; gitformat-index). What cannot be
+/// read ends the list: ignore rules alone decide then.
+fn index_paths(index: &[u8]) -> Vec<String> {
+    let number = |at: usize| index.get(at..at + 4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize);
+    let (Some(b"DIRC"), Some(version), Some(count)) = (index.get(..4), number(4), number(8)) else {
+        return Vec::new();
+    };
+    let mut paths = Vec::new();
+    let mut previous: Vec<u8> = Vec::new();
+    let mut at = 12;
+    for _ in 0..count {
+        let Some(flags) = index.get(at + 60..at + 62) else { break };
+        let extended = version >= 3 && flags[0] & 0x40 != 0;
+        let mut name_at = at + if extended { 64 } else { 62 };
+        let mut name = Vec::new();
+        if version == 4 {
+            // Bytes to cut from the previous name, as an offset varint.
+            let mut cut = 0_usize;
+            loop {
+                let Some(&byte) = index.get(name_at) else { return paths };
+                name_at += 1;
+                cut = cut << 7 | usize::from(byte & 0x7f);
+                if byte & 0x80 == 0 {
+                    break;
+                }
+                cut += 1;
+            }
+            previous.truncate(previous.len().saturating_sub(cut));
+            name.extend_from_slice(&previous);
+        }
+        let Some(length) = index.get(name_at..).and_then(|rest| memchr::memchr(0, rest)) else { break };
+        name.extend_from_slice(&index[name_at..name_at + length]);
+        at = if version == 4 { name_at + length + 1 } else { at + (name_at + length - at) / 8 * 8 + 8 };
+        if let Ok(path) = String::from_utf8(name.clone()) {
+            paths.push(path);
+        }
+        previous = name;
+    }
+    paths
+}
+
+/// Reads those of `files` that speak of policies or are documents of ours or
+/// Flux's, in their order. `root` is the folder that no link may lead out of;
+/// `show` makes the name that findings use. `named` files were named by the
+/// user, so what is wrong with them weighs as an error.
+#[must_use]
+pub fn read_all(
+    files: &[PathBuf],
+    root: &Path,
+    named: &BTreeSet<PathBuf>,
+    show: &(dyn Fn(&Path) -> String + Sync),
+) -> (Vec<SourceFile>, Vec<Finding>) {
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(8);
+    let share = files.len().div_ceil(workers).max(1);
+    let read_share = |share: &[PathBuf]| -> Vec<Result<SourceFile, Finding>> {
+        let needles = Needles::new();
+        share.iter().filter_map(|path| read_one(path, root, named.contains(path), show, &needles)).collect()
+    };
+    let parts: Vec<_> = thread::scope(|scope| {
+        let read_share = &read_share;
+        let handles: Vec<_> = files.chunks(share).map(|share| scope.spawn(move || read_share(share))).collect();
+        handles.into_iter().filter_map(|handle| handle.join().ok()).collect()
+    });
+    let (mut sources, mut findings) = (Vec::new(), Vec::new());
+    for read in parts.into_iter().flatten() {
+        match read {
+            Ok(source) => sources.push(source),
+            Err(finding) => findings.push(finding),
+        }
+    }
+    (sources, findings)
+}
+
+struct Needles {
+    marker: memmem::Finder<'static>,
+    flux: memmem::Finder<'static>,
+    own: memmem::Finder<'static>,
+}
+
+impl Needles {
+    fn new() -> Self {
+        Self {
+            marker: memmem::Finder::new(marker::KEY_STEM),
+            flux: memmem::Finder::new(api::FLUX_GROUP),
+            own: memmem::Finder::new(api::OWN_GROUP),
+        }
+    }
+}
+
+fn read_one(
+    path: &Path,
+    root: &Path,
+    is_named: bool,
+    show: &(dyn Fn(&Path) -> String + Sync),
+    needles: &Needles,
+) -> Option<Result<SourceFile, Finding>> {
+    let severity = if is_named { Severity::Error } else { Severity::Warning };
+    let refuse = |code: Code, message: String| Some(Err(Finding::new(severity, code, message, Location::file(show(path)))));
+    let is_link = fs::symlink_metadata(path).is_ok_and(|data| data.is_symlink());
+    if is_link {
+        match path.canonicalize() {
+            // A broken link has nothing to say; Flux skips it too.
+            Err(_) if !is_named => return None,
+            Ok(target) if !target.starts_with(root) => {
+                return refuse(Code::UnusableFile, "this link leads out of the tree and is not read".to_owned());
+            }
+            _ => {}
+        }
+    }
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        // It went away since it was listed.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !is_named => return None,
+        Err(error) => return refuse(Code::UnusableFile, format!("cannot be read: {error}")),
+    };
+    let has_markers = needles.marker.find(&bytes).is_some();
+    let has_documents = needles.flux.find(&bytes).is_some() || needles.own.find(&bytes).is_some();
+    if !has_markers && !has_documents {
+        return None;
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Some(Ok(SourceFile {
+            path: path.to_path_buf(),
+            name: show(path),
+            text,
+            has_markers,
+            has_documents,
+            is_link,
+        })),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            refuse(Code::Unparsable, format!("is no UTF-8: byte {at} starts no character"))
+        }
+    }
+}
