@@ -1,11 +1,28 @@
-//! Flux's image automation as a function.
+//! Flux's image automation as a function: policies and manifests in, patched
+//! manifests out, no cluster, no commit.
+//!
+//! The way through the modules, in the order of a run:
+//!
+//! - [`yaml`]: text as documents with byte spans, and how a scalar is rewritten
+//! - [`resource_list`]: whose bytes are whose; the envelope of a KRM function
+//! - [`api`]: Flux's documents and ours, typed
+//! - [`image`], [`tags`]: names of images, and what is known of their tags
+//! - [`go`]: what Go does, exactly, where Flux's answers depend on it
+//! - [`policy`]: which tag is chosen, or why none
+//! - [`bind`]: which scalar belongs to which policy
+//! - [`update`]: from all that to edits, and to files on a disk
+//! - [`config`], [`function`]: one run of the function
+//! - [`report`], [`cli`]: what people and pipelines see
+
 pub mod api;
 pub mod bind;
+pub mod cli;
 pub mod config;
 pub mod function;
 pub mod go;
 pub mod image;
 pub mod policy;
+pub mod report;
 pub mod resource_list;
 pub mod tags;
 pub mod update;

@@ -6,6 +6,7 @@
 //! that touches a disk.
 
 pub mod catalogue;
+pub mod checkout;
 pub mod files;
 pub mod outcome;
 pub mod plan;

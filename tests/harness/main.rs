@@ -4,6 +4,7 @@
 //! folder or file, or a file without rows, fails: rows that are not read
 //! cannot be passed.
 
+mod readback;
 mod rows;
 mod setters;
 

@@ -1,0 +1,139 @@
+//! Flags as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::api::TagSource;
+
+/// Flux's image automation as a function: policies and manifests in, patched
+/// manifests out, without a cluster.
+///
+/// Without a command, and with something on stdin, it runs as `fn`.
+#[derive(Debug, Parser)]
+#[command(name = "flux-image", version, max_term_width = 100, after_help = EXITS)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+const EXITS: &str = "Exit codes: 0 done; 1 findings, when asked to judge (--check, --strict, mode: Check); \
+2 the documents or flags are wrong; 130 interrupted.";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run as a KRM function: a ResourceList (or a stream of YAML documents) from stdin to stdout
+    Fn(FnArgs),
+    /// Update files in place: the paths given, or those of the ImageUpdateAutomations in the repository
+    Update(UpdateArgs),
+    /// Print the JSON Schema of one of our documents
+    Schema(SchemaArgs),
+}
+
+/// Flags of `fn`.
+#[derive(Debug, Default, Args)]
+#[command(after_help = FN_EXAMPLES)]
+pub struct FnArgs {
+    /// Options (an ImageUpdate, a ConfigMap or an ImageUpdateAutomation); beats the functionConfig of the input
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// More documents: a file, a folder, or `-` for none but stdin's own; beats those of the input
+    #[arg(long, value_name = "PATH")]
+    pub policies: Vec<PathBuf>,
+    /// Warnings count: exit 1
+    #[arg(long)]
+    pub strict: bool,
+}
+
+const FN_EXAMPLES: &str = "Examples:
+  kpt fn source . | flux-image fn | kpt fn sink .
+  cat policies.yaml deploy.yaml | flux-image > patched.yaml";
+
+/// Flags of `update`.
+#[derive(Debug, Args)]
+#[command(after_help = UPDATE_EXAMPLES)]
+pub struct UpdateArgs {
+    /// Files and folders to edit [default: the paths of the ImageUpdateAutomations in the repository]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
+    #[arg(long, value_name = "PATH")]
+    pub policies: Vec<PathBuf>,
+    /// Where tags are taken from, in order
+    #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["status", "snapshot"])]
+    pub tags_from: Vec<Source>,
+    /// A marked value whose policy chose nothing is only a warning
+    #[arg(long)]
+    pub allow_unresolved: bool,
+    /// Write nothing, print what would change
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write nothing, print a unified diff
+    #[arg(long, conflicts_with = "output")]
+    pub diff: bool,
+    /// Write nothing, exit 1 if anything would change
+    #[arg(long)]
+    pub check: bool,
+    /// Warnings count: exit 1
+    #[arg(long)]
+    pub strict: bool,
+    /// Have the data on the disk before files are replaced
+    #[arg(long)]
+    pub fsync: bool,
+    /// How to print what changed
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+const UPDATE_EXAMPLES: &str = "Examples:
+  flux-image update                       each ImageUpdateAutomation on its own path
+  flux-image update apps/ --diff          what would change under apps/
+  kubectl get imagepolicy -A -o yaml | flux-image update apps/ --policies -";
+
+/// Flags of `schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Which document
+    pub kind: SchemaKind,
+}
+
+/// The documents with a schema.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum SchemaKind {
+    /// The functionConfig
+    ImageUpdate,
+    /// Tags, written down
+    TagSnapshot,
+    /// What `-o json` prints
+    Report,
+}
+
+/// `--tags-from`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Source {
+    /// status.latestRef of the policies
+    Status,
+    /// TagSnapshots
+    Snapshot,
+}
+
+impl From<Source> for TagSource {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Status => Self::Status,
+            Source::Snapshot => Self::Snapshot,
+        }
+    }
+}
+
+/// `-o`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// A line for each change
+    Text,
+    /// A Report of flux-image.dev/v1alpha1
+    Json,
+}

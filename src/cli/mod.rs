@@ -1,0 +1,44 @@
+//! The command line: flags as typed, what they mean, one short function for
+//! each subcommand, and the exit code.
+
+mod args;
+mod exit;
+mod function;
+mod schema;
+mod update;
+
+use std::io::IsTerminal as _;
+
+use clap::{CommandFactory as _, Parser as _};
+
+pub use args::Cli;
+pub use exit::Exit;
+pub use schema::schemas;
+
+/// Runs the program on the process's arguments and streams.
+#[must_use]
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are printed to stdout and are no mistake.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            _ = error.print();
+            return exit;
+        }
+    };
+    let result = match cli.command {
+        Some(args::Command::Fn(args)) => function::run(&args),
+        Some(args::Command::Update(args)) => update::run(&args),
+        Some(args::Command::Schema(args)) => schema::run(&args),
+        None if std::io::stdin().is_terminal() => {
+            _ = Cli::command().print_help();
+            return Exit::Usage;
+        }
+        None => function::run(&args::FnArgs::default()),
+    };
+    result.unwrap_or_else(|error| {
+        anstream::eprintln!("{}error{:#}: {error:#}", exit::ERROR, exit::ERROR);
+        Exit::Usage
+    })
+}

@@ -1,0 +1,90 @@
+//! What a person reads: findings on stderr, changes and diffs on stdout.
+//!
+//! Colours are written as escape sequences; the streams that this is printed
+//! to take them out where nobody would see them.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use similar::TextDiff;
+
+use crate::update::outcome::{Change, Finding, Outcome, Severity};
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const NOTE: Style = AnsiColor::Cyan.on_default();
+const REMOVED: Style = AnsiColor::Red.on_default();
+const ADDED: Style = AnsiColor::Green.on_default();
+const BOLD: Style = Style::new().bold();
+
+/// A finding, with its place and its hint.
+#[must_use]
+pub fn finding(finding: &Finding) -> String {
+    let (style, word) = match finding.severity {
+        Severity::Error => (ERROR, "error"),
+        Severity::Warning => (WARNING, "warning"),
+        Severity::Info => (NOTE, "info"),
+    };
+    let mut out = format!("{style}{word}{style:#}: {}", finding.message);
+    let location = &finding.location;
+    if !location.file.is_empty() || location.line > 0 {
+        _ = write!(out, "\n  at {location}");
+    }
+    if let Some(resource) = location.resource.as_ref().filter(|resource| !resource.kind.is_empty()) {
+        _ = write!(out, " in {} `{}`", resource.kind, resource.name);
+        if !location.field.is_empty() {
+            _ = write!(out, ", {}", location.field);
+        }
+    }
+    if let Some(hint) = &finding.hint {
+        _ = write!(out, "\n  {NOTE}hint{NOTE:#}: {hint}");
+    }
+    out.push('\n');
+    out
+}
+
+/// One line for a change.
+#[must_use]
+pub fn change(change: &Change) -> String {
+    format!(
+        "{BOLD}{}{BOLD:#}  {REMOVED}{}{REMOVED:#} → {ADDED}{}{ADDED:#}  {}\n",
+        change.setter, change.old, change.new, change.location
+    )
+}
+
+/// The last line: what was, or would be, done.
+#[must_use]
+pub fn summary(outcome: &Outcome, files: usize, written: bool) -> String {
+    let plural = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
+    let changes = plural(outcome.changes.len(), "value");
+    match (outcome.changes.len(), written) {
+        (0, _) => "nothing to change\n".to_owned(),
+        (_, true) => format!("changed {changes} in {}\n", plural(files, "file")),
+        (_, false) => format!("would change {changes} in {}\n", plural(files, "file")),
+    }
+}
+
+/// A unified diff, as `git apply` takes it.
+#[must_use]
+pub fn diff(name: &str, old: &str, new: &str) -> String {
+    let name = name.trim_start_matches("./");
+    let text = TextDiff::from_lines(old, new)
+        .unified_diff()
+        .context_radius(3)
+        .header(&format!("a/{name}"), &format!("b/{name}"))
+        .to_string();
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let body = line.trim_end_matches('\n');
+        let style = match body.as_bytes().first() {
+            _ if body.starts_with("---") || body.starts_with("+++") => BOLD,
+            Some(b'-') => REMOVED,
+            Some(b'+') => ADDED,
+            Some(b'@') => NOTE,
+            _ => Style::new(),
+        };
+        _ = write!(out, "{style}{body}{style:#}");
+        out.push('\n');
+    }
+    out
+}
