@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use flux_image::cli::{self, Exit};
+
 fn main() -> ExitCode {
-    flux_image::cli::main().into()
+    // A panic has printed its message by now; what is left is the exit code.
+    std::panic::catch_unwind(cli::main).unwrap_or(Exit::Bug).into()
 }

@@ -19,7 +19,7 @@ pub struct Cli {
 }
 
 const EXITS: &str = "Exit codes: 0 done; 1 findings, when asked to judge (--check, --strict, mode: Check); \
-2 the documents or flags are wrong; 130 interrupted.";
+2 the documents or flags are wrong; 70 a bug of ours; 130 interrupted.";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]

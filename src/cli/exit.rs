@@ -16,6 +16,8 @@ pub enum Exit {
     Findings,
     /// 2: the documents or the flags are wrong.
     Usage,
+    /// 70: a bug of ours.
+    Bug,
     /// 130: Ctrl-C.
     Interrupted,
 }
@@ -26,6 +28,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Findings => 1,
             Exit::Usage => 2,
+            Exit::Bug => 70,
             Exit::Interrupted => 130,
         })
     }

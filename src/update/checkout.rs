@@ -290,7 +290,7 @@ fn plan_files(
     let parts: Vec<Vec<FilePlan>> = thread::scope(|scope| {
         let work = &work;
         let handles: Vec<_> = in_scope.chunks(share).map(|share| scope.spawn(move || work(share))).collect();
-        handles.into_iter().filter_map(|handle| handle.join().ok()).collect()
+        handles.into_iter().map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     });
     let mut bound = 0;
     for part in parts.into_iter().flatten() {

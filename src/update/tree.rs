@@ -174,7 +174,7 @@ pub fn read_all(
     let parts: Vec<_> = thread::scope(|scope| {
         let read_share = &read_share;
         let handles: Vec<_> = files.chunks(share).map(|share| scope.spawn(move || read_share(share))).collect();
-        handles.into_iter().filter_map(|handle| handle.join().ok()).collect()
+        handles.into_iter().map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     });
     let (mut sources, mut findings) = (Vec::new(), Vec::new());
     for read in parts.into_iter().flatten() {

@@ -196,11 +196,9 @@ impl Gap {
     /// The first line that no longer belongs to the item before: its comments
     /// directly under it go with it when a blank line follows them.
     fn after_foot_of_previous(&self, last: usize) -> usize {
-        let under = self.lines[1..last].iter().take_while(|line| line.comment.is_some()).count();
-        if self.lines[1 + under..last].first().is_some_and(GapLine::is_blank) {
-            1 + under
-        } else {
-            1
-        }
+        let between = self.lines.get(1..last).unwrap_or_default();
+        let under = between.iter().take_while(|line| line.comment.is_some()).count();
+        let is_foot = between.get(under).is_some_and(GapLine::is_blank);
+        if is_foot { 1 + under } else { 1 }
     }
 }

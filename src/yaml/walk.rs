@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::comment::Position;
-use super::{ByteSpan, Event, EventKind, Events, Place, Scalar, SyntaxError};
+use super::{ByteSpan, Event, EventKind, Events, Place, Scalar, Style, SyntaxError};
 
 /// An open collection.
 #[derive(Debug)]
@@ -74,6 +74,7 @@ pub struct Value<'t> {
 
 /// A walk through a text.
 pub struct Walk<'t> {
+    text: &'t str,
     events: Events<'t>,
     frames: Vec<Frame<'t>>,
     after: usize,
@@ -86,6 +87,7 @@ impl<'t> Walk<'t> {
     #[must_use]
     pub fn new(text: &'t str) -> Self {
         Self {
+            text,
             events: Events::new(text),
             frames: Vec::new(),
             after: 0,
@@ -118,15 +120,29 @@ impl<'t> Walk<'t> {
         while let Some(event) = self.events.next() {
             let event = event?;
             let after = self.after;
-            if !event.span.is_empty() {
-                self.after = event.span.end;
-                self.content_end = event.span.end;
-            }
+            self.pass(&event);
             if let Some(step) = self.take(event, after) {
                 return Ok(Some(step));
             }
         }
         Ok(None)
+    }
+
+    /// Moves the ends of what was read. The bytes of a block scalar run on to
+    /// the next token: its last line that is not blank is where it ends for
+    /// comments, its last line break is where its content does.
+    fn pass(&mut self, event: &Event<'t>) {
+        if event.span.is_empty() {
+            return;
+        }
+        (self.after, self.content_end) = (event.span.end, event.span.end);
+        if let EventKind::Scalar(scalar) = &event.kind
+            && matches!(scalar.style, Style::Literal | Style::Folded)
+        {
+            let raw = event.span.of(self.text);
+            self.after = event.span.start + raw.trim_end_matches([' ', '\t', '\r', '\n']).len();
+            self.content_end = event.span.start + raw.rfind('\n').map_or(raw.len(), |at| at + 1);
+        }
     }
 
     fn take(&mut self, event: Event<'t>, after: usize) -> Option<Step<'t>> {

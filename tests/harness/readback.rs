@@ -27,7 +27,8 @@ pub fn scalars(text: &str) -> Result<Vec<Scalar>, String> {
             let tag_start = span.tag_span().and_then(|tag| tag.byte_range()).map(|tag| tag.start);
             let core_tag = tag.as_ref().and_then(|tag| tag.core_suffix().map(str::to_owned));
             let plain_string = || {
-                let number = value.parse::<f64>().is_ok();
+                // `inf` and `nan` without a point are strings in YAML.
+                let number = value.parse::<f64>().is_ok() && value.contains(|c: char| c.is_ascii_digit());
                 let word = matches!(value.to_ascii_lowercase().as_str(), "true" | "false" | "null" | "~" | "" | "yes" | "no" | "on" | "off");
                 !number && !word
             };
