@@ -15,20 +15,40 @@ use crate::update::outcome::{Code, Finding, Location, Severity};
 ///
 /// # Errors
 /// What is wrong with it, as findings.
-pub fn read(text: &str, object: &Object, origin: Origin<'_>, catalogue: &mut Catalogue) -> Result<ImageUpdateSpec, Vec<Finding>> {
+pub fn read(
+    text: &str,
+    object: &Object,
+    origin: Origin<'_>,
+    catalogue: &mut Catalogue,
+) -> Result<ImageUpdateSpec, Vec<Finding>> {
     let location = Location::new(origin.file, object.place);
-    let refuse = |message: String| vec![Finding::new(Severity::Error, Code::BadDocument, message, location.clone())];
+    let refuse = |message: String| {
+        vec![Finding::new(
+            Severity::Error,
+            Code::BadDocument,
+            message,
+            location.clone(),
+        )]
+    };
     match (Kind::of(object), object.kind.as_str()) {
         (Some(Kind::Update | Kind::Automation), _) => {
             let (known, before) = (catalogue.updates.len(), catalogue.findings.len());
             catalogue.add_object(text, object, origin);
-            let failed = catalogue.findings[before..].iter().any(|f| f.severity == Severity::Error);
+            let failed = catalogue.findings[before..]
+                .iter()
+                .any(|f| f.severity == Severity::Error);
             if failed {
                 return Err(catalogue.findings.split_off(before));
             }
-            Ok(catalogue.updates.get(known).map(|update| update.document.spec.clone()).unwrap_or_default())
+            Ok(catalogue
+                .updates
+                .get(known)
+                .map(|update| update.document.spec.clone())
+                .unwrap_or_default())
         }
-        (None, "ConfigMap") if object.api_version == "v1" => config_map(text, object).map_err(refuse),
+        (None, "ConfigMap") if object.api_version == "v1" => {
+            config_map(text, object).map_err(refuse)
+        }
         _ => Err(refuse(format!(
             "functionConfig is a `{}` of `{}`; give an ImageUpdate of `{}/v1alpha1`, a ConfigMap or an ImageUpdateAutomation",
             object.kind,
@@ -48,22 +68,49 @@ struct ConfigMap {
 fn config_map(text: &str, object: &Object) -> Result<ImageUpdateSpec, String> {
     let mut own = " ".repeat(object.place.column.saturating_sub(1));
     own.push_str(object.span.of(text));
-    let map: ConfigMap = serde_saphyr::from_str(&own).map_err(|error| format!("functionConfig cannot be read: {}", error.without_snippet()))?;
+    let map: ConfigMap = serde_saphyr::from_str(&own)
+        .map_err(|error| format!("functionConfig cannot be read: {}", error.without_snippet()))?;
     let mut spec = ImageUpdateSpec::default();
     for (key, value) in &map.data {
         let value = value.trim();
         match key.as_str() {
-            "mode" => spec.mode = word(key, value, &[("Update", Mode::Update), ("Check", Mode::Check)])?,
-            "emit" => spec.emit = word(key, value, &[("All", Emit::All), ("None", Emit::None)])?,
-            "bind" => spec.bind = word(key, value, &[("Auto", Bind::Auto), ("Markers", Bind::Markers)])?,
-            "onUnresolved" => {
-                spec.on_unresolved = word(key, value, &[("Fail", OnUnresolved::Fail), ("Warn", OnUnresolved::Warn)])?;
+            "mode" => {
+                spec.mode = word(
+                    key,
+                    value,
+                    &[("Update", Mode::Update), ("Check", Mode::Check)],
+                )?
             }
-            "keepPolicies" => spec.keep_policies = word(key, value, &[("true", true), ("false", false)])?,
+            "emit" => spec.emit = word(key, value, &[("All", Emit::All), ("None", Emit::None)])?,
+            "bind" => {
+                spec.bind = word(
+                    key,
+                    value,
+                    &[("Auto", Bind::Auto), ("Markers", Bind::Markers)],
+                )?
+            }
+            "onUnresolved" => {
+                spec.on_unresolved = word(
+                    key,
+                    value,
+                    &[("Fail", OnUnresolved::Fail), ("Warn", OnUnresolved::Warn)],
+                )?;
+            }
+            "keepPolicies" => {
+                spec.keep_policies = word(key, value, &[("true", true), ("false", false)])?
+            }
             "tagsFrom" => {
-                let known = [("Status", TagSource::Status), ("Snapshot", TagSource::Snapshot)];
-                let entries = value.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-                spec.tags_from = entries.map(|entry| word(key, entry, &known)).collect::<Result<_, _>>()?;
+                let known = [
+                    ("Status", TagSource::Status),
+                    ("Snapshot", TagSource::Snapshot),
+                ];
+                let entries = value
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|entry| !entry.is_empty());
+                spec.tags_from = entries
+                    .map(|entry| word(key, entry, &known))
+                    .collect::<Result<_, _>>()?;
             }
             "policySelector" => spec.policy_selector = Some(nested(key, value)?),
             "repositories" => spec.repositories = nested(key, value)?,
@@ -79,10 +126,18 @@ fn word<T: Copy>(key: &str, value: &str, known: &[(&str, T)]) -> Result<T, Strin
     let found = known.iter().find(|(name, _)| *name == value);
     found.map(|(_, meaning)| *meaning).ok_or_else(|| {
         let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-        format!("functionConfig: `{key}` is `{value}`, and must be one of {}", names.join(", "))
+        format!(
+            "functionConfig: `{key}` is `{value}`, and must be one of {}",
+            names.join(", ")
+        )
     })
 }
 
 fn nested<T: for<'de> Deserialize<'de>>(key: &str, value: &str) -> Result<T, String> {
-    serde_saphyr::from_str(value).map_err(|error| format!("functionConfig: `{key}` cannot be read: {}", error.without_snippet()))
+    serde_saphyr::from_str(value).map_err(|error| {
+        format!(
+            "functionConfig: `{key}` cannot be read: {}",
+            error.without_snippet()
+        )
+    })
 }

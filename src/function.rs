@@ -10,9 +10,9 @@ use kube_core::{Selector, SelectorExt as _};
 
 use crate::api::{Bind, Emit, Id, ImageUpdateSpec, Kind, Mode};
 use crate::config;
+use crate::resource_list::Object;
 use crate::resource_list::envelope::{self, ResultEntry};
 use crate::resource_list::outline::{self, Document, Outline};
-use crate::resource_list::Object;
 use crate::update::catalogue::{Catalogue, Origin, Rank};
 use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
 use crate::update::plan::{self, Plan, Policies};
@@ -64,12 +64,22 @@ pub enum BadInput {
 /// Where the input cannot be read at all; anything less comes back in the
 /// output's findings.
 pub fn run(text: &str, options: Options) -> Result<Output, BadInput> {
-    let outline = outline::read(text).map_err(|error| BadInput::Syntax { message: error.message, place: error.place })?;
+    let outline = outline::read(text).map_err(|error| BadInput::Syntax {
+        message: error.message,
+        place: error.place,
+    })?;
     let list = resource_list(&outline)?;
     let mut catalogue = options.catalogue;
     let mut outcome = Outcome::default();
-    let spec = options.config.map_or_else(|| function_config(text, list, &mut catalogue, &mut outcome), |spec| spec);
-    let origin = Origin { file: "", rank: Rank::Items, default_namespace: None, severity: Severity::Error };
+    let spec = options
+        .config
+        .unwrap_or_else(|| function_config(text, list, &mut catalogue, &mut outcome));
+    let origin = Origin {
+        file: "",
+        rank: Rank::Items,
+        default_namespace: None,
+        severity: Severity::Error,
+    };
     catalogue.add_outline(text, &outline, origin);
     catalogue.finish();
     outcome.findings.append(&mut catalogue.findings);
@@ -78,12 +88,21 @@ pub fn run(text: &str, options: Options) -> Result<Output, BadInput> {
     let selected = match selection(&spec, &images) {
         Ok(selected) => selected,
         Err(finding) => {
-            outcome.findings.push(finding);
+            outcome.findings.push(*finding);
             None
         }
     };
-    let policies = Policies { all: &images, selected, on_unresolved: spec.on_unresolved };
-    let Plan { mut edits, outcome: planned, used, bound } = plan::plan(text, &outline, "", &policies);
+    let policies = Policies {
+        all: &images,
+        selected,
+        on_unresolved: spec.on_unresolved,
+    };
+    let Plan {
+        mut edits,
+        outcome: planned,
+        used,
+        bound,
+    } = plan::plan(text, &outline, "", &policies);
     outcome.extend(planned);
     report_unused(&images, &used, &mut outcome);
     if bound == 0 {
@@ -102,7 +121,11 @@ pub fn run(text: &str, options: Options) -> Result<Output, BadInput> {
         }
     }
     let text = patch::apply(text, &edits).map_err(|error| BadInput::Envelope(error.to_string()))?;
-    Ok(Output { text, outcome, judges: spec.mode == Mode::Check })
+    Ok(Output {
+        text,
+        outcome,
+        judges: spec.mode == Mode::Check,
+    })
 }
 
 /// The input's ResourceList, if that is what it is.
@@ -113,7 +136,11 @@ fn resource_list<'o, 't>(outline: &'o Outline<'t>) -> Result<Option<&'o Document
     if first.root.kind != "ResourceList" {
         return Ok(None);
     }
-    let version = first.root.api_version.strip_prefix("config.kubernetes.io/").unwrap_or_default();
+    let version = first
+        .root
+        .api_version
+        .strip_prefix("config.kubernetes.io/")
+        .unwrap_or_default();
     if !envelope::VERSIONS.contains(&version) {
         return Err(BadInput::Envelope(format!(
             "ResourceList of unknown version `{}`; known are config.kubernetes.io/{}",
@@ -122,23 +149,41 @@ fn resource_list<'o, 't>(outline: &'o Outline<'t>) -> Result<Option<&'o Document
         )));
     }
     if outline.documents.len() > 1 {
-        return Err(BadInput::Envelope("a ResourceList must be the only document".to_owned()));
+        return Err(BadInput::Envelope(
+            "a ResourceList must be the only document".to_owned(),
+        ));
     }
     Ok(Some(first))
 }
 
-fn function_config(text: &str, list: Option<&Document<'_>>, catalogue: &mut Catalogue, outcome: &mut Outcome) -> ImageUpdateSpec {
+fn function_config(
+    text: &str,
+    list: Option<&Document<'_>>,
+    catalogue: &mut Catalogue,
+    outcome: &mut Outcome,
+) -> ImageUpdateSpec {
     let Some((span, place)) = list.and_then(|list| list.envelope.function_config) else {
         return ImageUpdateSpec::default();
     };
     // Its identity is read by outlining it on its own, from its own column.
     let mut own = " ".repeat(place.column.saturating_sub(1));
     own.push_str(span.of(text));
-    let object = outline::read(&own).ok().and_then(|outline| outline.documents.into_iter().next());
-    let Some(object) = object.map(|document| Object { span, place, ..document.root }) else {
+    let object = outline::read(&own)
+        .ok()
+        .and_then(|outline| outline.documents.into_iter().next());
+    let Some(object) = object.map(|document| Object {
+        span,
+        place,
+        ..document.root
+    }) else {
         return ImageUpdateSpec::default();
     };
-    let origin = Origin { file: "", rank: Rank::Config, default_namespace: None, severity: Severity::Error };
+    let origin = Origin {
+        file: "",
+        rank: Rank::Config,
+        default_namespace: None,
+        severity: Severity::Error,
+    };
     config::read(text, &object, origin, catalogue).unwrap_or_else(|findings| {
         outcome.findings.extend(findings);
         ImageUpdateSpec::default()
@@ -149,25 +194,42 @@ fn function_config(text: &str, list: Option<&Document<'_>>, catalogue: &mut Cata
 fn selection(
     spec: &ImageUpdateSpec,
     images: &std::collections::BTreeMap<Id, resolve::Resolved>,
-) -> Result<Option<BTreeSet<Id>>, Finding> {
+) -> Result<Option<BTreeSet<Id>>, Box<Finding>> {
     let Some(selector) = &spec.policy_selector else {
         return Ok(None);
     };
     let selector = Selector::try_from(selector.clone()).map_err(|error| {
         let message = format!("policySelector is invalid: {error}");
-        Finding::new(Severity::Error, Code::BadDocument, message, Location::default())
+        Box::new(Finding::new(
+            Severity::Error,
+            Code::BadDocument,
+            message,
+            Location::default(),
+        ))
     })?;
-    let matches = |(id, resolved): (&Id, &resolve::Resolved)| selector.matches(&resolved.labels).then(|| id.clone());
+    let matches = |(id, resolved): (&Id, &resolve::Resolved)| {
+        selector.matches(&resolved.labels).then(|| id.clone())
+    };
     Ok(Some(images.iter().filter_map(matches).collect()))
 }
 
-fn report_unused(images: &std::collections::BTreeMap<Id, resolve::Resolved>, used: &BTreeSet<Id>, outcome: &mut Outcome) {
+fn report_unused(
+    images: &std::collections::BTreeMap<Id, resolve::Resolved>,
+    used: &BTreeSet<Id>,
+    outcome: &mut Outcome,
+) {
     for (id, resolved) in images.iter().filter(|(id, _)| !used.contains(id)) {
         if let Err(reason) = &resolved.image
             && reason.severity() == Severity::Error
         {
-            let message = format!("ImagePolicy `{id}` gives no image, and nothing is bound to it: {reason}");
-            let mut finding = Finding::new(Severity::Warning, Code::UnusedPolicy, message, resolved.location.clone());
+            let message =
+                format!("ImagePolicy `{id}` gives no image, and nothing is bound to it: {reason}");
+            let mut finding = Finding::new(
+                Severity::Warning,
+                Code::UnusedPolicy,
+                message,
+                resolved.location.clone(),
+            );
             finding.hint = reason.hint();
             outcome.findings.push(finding);
         }
@@ -175,7 +237,11 @@ fn report_unused(images: &std::collections::BTreeMap<Id, resolve::Resolved>, use
 }
 
 fn report_nothing_bound(outline: &Outline<'_>, _bind: Bind, outcome: &mut Outcome) {
-    let from_build = outline.documents.iter().flat_map(|document| &document.items).any(|item| item.is_from_kustomize_build);
+    let from_build = outline
+        .documents
+        .iter()
+        .flat_map(|document| &document.items)
+        .any(|item| item.is_from_kustomize_build);
     let finding = Finding::new(
         Severity::Warning,
         Code::NothingBound,
@@ -192,7 +258,10 @@ fn report_nothing_bound(outline: &Outline<'_>, _bind: Bind, outcome: &mut Outcom
 /// With `mode: Check` what would change is a finding, and nothing changes.
 fn judge(outcome: &mut Outcome) {
     for change in std::mem::take(&mut outcome.changes) {
-        let message = format!("`{}` is outdated: policy `{}` has `{}`", change.old, change.setter, change.new);
+        let message = format!(
+            "`{}` is outdated: policy `{}` has `{}`",
+            change.old, change.setter, change.new
+        );
         let mut finding = Finding::new(Severity::Warning, Code::Outdated, message, change.location);
         finding.current = Some(change.old);
         finding.proposed = Some(change.new);
@@ -201,19 +270,41 @@ fn judge(outcome: &mut Outcome) {
 }
 
 fn entries(outcome: &Outcome) -> Vec<ResultEntry> {
-    outcome.changes.iter().map(ResultEntry::from).chain(outcome.findings.iter().map(ResultEntry::from)).collect()
+    outcome
+        .changes
+        .iter()
+        .map(ResultEntry::from)
+        .chain(outcome.findings.iter().map(ResultEntry::from))
+        .collect()
 }
 
 /// `keepPolicies: false`: our own documents leave the list, but never one that
 /// has a file, since kpt would delete it.
-fn dropped_policies(text: &str, list: &Document<'_>, spec: &ImageUpdateSpec, outcome: &mut Outcome) -> Vec<patch::Edit> {
+fn dropped_policies(
+    text: &str,
+    list: &Document<'_>,
+    spec: &ImageUpdateSpec,
+    outcome: &mut Outcome,
+) -> Vec<patch::Edit> {
     if spec.keep_policies || spec.emit == Emit::None {
         return Vec::new();
     }
-    let ours: Vec<usize> = (0..list.items.len()).filter(|&i| Kind::of(&list.items[i]).is_some()).collect();
-    if ours.iter().any(|&i| list.items[i].file.as_ref().is_some_and(|file| !file.path.is_empty())) {
+    let ours: Vec<usize> = (0..list.items.len())
+        .filter(|&i| Kind::of(&list.items[i]).is_some())
+        .collect();
+    if ours.iter().any(|&i| {
+        list.items[i]
+            .file
+            .as_ref()
+            .is_some_and(|file| !file.path.is_empty())
+    }) {
         let message = "`keepPolicies: false` is refused: items come from files, which would be deleted with them";
-        outcome.findings.push(Finding::new(Severity::Error, Code::BadDocument, message, Location::default()));
+        outcome.findings.push(Finding::new(
+            Severity::Error,
+            Code::BadDocument,
+            message,
+            Location::default(),
+        ));
         return Vec::new();
     }
     envelope::remove_items(text, list, &ours)
@@ -221,17 +312,29 @@ fn dropped_policies(text: &str, list: &Document<'_>, spec: &ImageUpdateSpec, out
 
 /// Whether no item comes from a file, which kpt would delete with it.
 fn may_drop_items(list: &Document<'_>, outcome: &mut Outcome) -> bool {
-    let from_files = list.items.iter().any(|item| item.file.as_ref().is_some_and(|file| !file.path.is_empty()));
+    let from_files = list
+        .items
+        .iter()
+        .any(|item| item.file.as_ref().is_some_and(|file| !file.path.is_empty()));
     if from_files {
-        let message = "`emit: None` is refused: items come from files, which would be deleted with them";
-        outcome.findings.push(Finding::new(Severity::Error, Code::BadDocument, message, Location::default()));
+        let message =
+            "`emit: None` is refused: items come from files, which would be deleted with them";
+        outcome.findings.push(Finding::new(
+            Severity::Error,
+            Code::BadDocument,
+            message,
+            Location::default(),
+        ));
     }
     !from_files
 }
 
 /// `emit: None`: the list without its items, for kustomize's validators.
 fn without_items(list: &Document<'_>, outcome: Outcome, mode: Mode) -> Output {
-    let bare = format!("apiVersion: {}\nkind: ResourceList\nitems: []\n", list.root.api_version);
+    let bare = format!(
+        "apiVersion: {}\nkind: ResourceList\nitems: []\n",
+        list.root.api_version
+    );
     let text = match outline::read(&bare) {
         Ok(outline) => outline
             .documents
@@ -241,5 +344,9 @@ fn without_items(list: &Document<'_>, outcome: Outcome, mode: Mode) -> Output {
             .unwrap_or(bare),
         Err(_) => bare,
     };
-    Output { text, outcome, judges: mode == Mode::Check }
+    Output {
+        text,
+        outcome,
+        judges: mode == Mode::Check,
+    }
 }

@@ -6,5 +6,7 @@ use flux_image::cli::{self, Exit};
 
 fn main() -> ExitCode {
     // A panic has printed its message by now; what is left is the exit code.
-    std::panic::catch_unwind(cli::main).unwrap_or(Exit::Bug).into()
+    std::panic::catch_unwind(cli::main)
+        .unwrap_or(Exit::Bug)
+        .into()
 }

@@ -120,13 +120,25 @@ impl ImagePolicySpec {
     /// What Flux calls InvalidPolicy.
     pub fn checked(&self) -> Result<Policy, InvalidPolicy> {
         let choice = match &self.policy {
-            PolicyChoice { semver: Some(semver), .. } => Choice::Semver(Constraint::parse(&semver.range)?),
-            PolicyChoice { alphabetical: Some(by), .. } => Choice::Alphabetical(Order::parse(&by.order)?),
-            PolicyChoice { numerical: Some(by), .. } => Choice::Numerical(Order::parse(&by.order)?),
+            PolicyChoice {
+                semver: Some(semver),
+                ..
+            } => Choice::Semver(Constraint::parse(&semver.range)?),
+            PolicyChoice {
+                alphabetical: Some(by),
+                ..
+            } => Choice::Alphabetical(Order::parse(&by.order)?),
+            PolicyChoice {
+                numerical: Some(by),
+                ..
+            } => Choice::Numerical(Order::parse(&by.order)?),
             _ => return Err(InvalidPolicy::Empty),
         };
         let filter = self.filter_tags.clone();
-        Ok(Policy::new(choice, filter.map(|filter| (filter.pattern, filter.extract))))
+        Ok(Policy::new(
+            choice,
+            filter.map(|filter| (filter.pattern, filter.extract)),
+        ))
     }
 
     /// How digests are reflected; `None` for a word that Flux does not know.
@@ -146,12 +158,18 @@ impl ImagePolicyStatus {
         if let Some(latest) = &self.latest_ref {
             return latest.checked();
         }
-        let image = self.latest_image.as_deref().filter(|image| !image.is_empty());
+        let image = self
+            .latest_image
+            .as_deref()
+            .filter(|image| !image.is_empty());
         let image = image.ok_or(Undefined::Absent)?;
-        let reference = Reference::parse(image).map_err(|_| Undefined::Invalid(image.to_owned()))?;
+        let reference =
+            Reference::parse(image).map_err(|_| Undefined::Invalid(image.to_owned()))?;
         Ok(ImageRef {
             name: reference.repository.written().to_owned(),
-            tag: reference.tag.ok_or_else(|| Undefined::Invalid(image.to_owned()))?,
+            tag: reference
+                .tag
+                .ok_or_else(|| Undefined::Invalid(image.to_owned()))?,
             digest: reference.digest,
         })
     }
@@ -164,9 +182,14 @@ impl StatusRef {
             tag: self.tag.clone(),
             digest: self.digest.clone().filter(|digest| !digest.is_empty()),
         };
-        let valid = Reference::parse(&image.name).is_ok_and(|r| r.tag.is_none() && r.digest.is_none())
+        let valid = Reference::parse(&image.name)
+            .is_ok_and(|r| r.tag.is_none() && r.digest.is_none())
             && is_tag(&image.tag)
             && image.digest.as_deref().is_none_or(is_digest);
-        if valid { Ok(image) } else { Err(Undefined::Invalid(image.to_string())) }
+        if valid {
+            Ok(image)
+        } else {
+            Err(Undefined::Invalid(image.to_string()))
+        }
     }
 }

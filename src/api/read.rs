@@ -2,13 +2,19 @@
 
 use serde::Deserialize;
 
-use super::{FLUX_GROUP, ImagePolicy, ImageRepository, ImageUpdate, ImageUpdateAutomation, OWN_GROUP, TagSnapshot};
+use super::{
+    FLUX_GROUP, ImagePolicy, ImageRepository, ImageUpdate, ImageUpdateAutomation, OWN_GROUP,
+    TagSnapshot,
+};
 use crate::resource_list::Object;
 use crate::yaml::Place;
 
 /// A document of ours or Flux's.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "few are alive at a time, and boxes would be in every match")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few are alive at a time, and boxes would be in every match"
+)]
 pub enum Document {
     /// Where tags are.
     Repository(ImageRepository),
@@ -77,14 +83,22 @@ pub struct ReadError {
 /// # Errors
 /// A wrong type, a repeated key, an unknown `apiVersion` of a known kind.
 pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, ReadError> {
-    let version = object.api_version.split_once('/').map_or("", |(_, version)| version);
+    let version = object
+        .api_version
+        .split_once('/')
+        .map_or("", |(_, version)| version);
     let known: &[&str] = match kind {
         Kind::Snapshot | Kind::Update => &["v1alpha1"],
         _ => &["v1", "v1beta2", "v1beta1", "v1alpha2", "v1alpha1"],
     };
     if !known.contains(&version) {
         return Err(ReadError {
-            message: format!("unknown version `{}` of {}; known are {}", object.api_version, object.kind, known.join(", ")),
+            message: format!(
+                "unknown version `{}` of {}; known are {}",
+                object.api_version,
+                object.kind,
+                known.join(", ")
+            ),
             place: object.place,
         });
     }
@@ -96,9 +110,16 @@ pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, ReadErro
         Kind::Snapshot => typed(text, object, &mut unknown_fields).map(Document::Snapshot),
         Kind::Update => typed(text, object, &mut unknown_fields).map(Document::Update),
     }?;
-    let expected = |path: &String| !matches!(path.as_str(), "apiVersion" | "kind" | "status") && !path.starts_with("metadata.") && !path.starts_with("status.");
+    let expected = |path: &String| {
+        !matches!(path.as_str(), "apiVersion" | "kind" | "status")
+            && !path.starts_with("metadata.")
+            && !path.starts_with("status.")
+    };
     unknown_fields.retain(expected);
-    Ok(Reading { document, unknown_fields })
+    Ok(Reading {
+        document,
+        unknown_fields,
+    })
 }
 
 fn typed<T: for<'de> Deserialize<'de>>(
@@ -135,8 +156,12 @@ fn typed<T: for<'de> Deserialize<'de>>(
 fn message_of(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
     // The place is kept apart.
-    match text.rfind(" at line ") {
-        Some(cut) => text[..cut].to_owned(),
-        None => text,
-    }
+    let text = text
+        .rfind(" at line ")
+        .map_or(text.as_str(), |cut| &text[..cut]);
+    // Advice for the library's callers is none for its users.
+    text.split(", set DuplicateKeyPolicy")
+        .next()
+        .unwrap_or(text)
+        .to_owned()
 }

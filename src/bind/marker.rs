@@ -54,8 +54,13 @@ pub fn read(comment: &str) -> Comment {
         Ok(mut object) => object.remove(KEY),
         Err(_) if !speaks() => return Comment::Other,
         Err(_) => {
-            let is_object = serde_json::from_str::<serde_json::Value>(body).is_ok_and(|v| v.is_object());
-            return Comment::Broken(if is_object { Fault::NotAString } else { Fault::NotAnObject });
+            let is_object =
+                serde_json::from_str::<serde_json::Value>(body).is_ok_and(|v| v.is_object());
+            return Comment::Broken(if is_object {
+                Fault::NotAString
+            } else {
+                Fault::NotAnObject
+            });
         }
     };
     match value {

@@ -23,46 +23,78 @@ use crate::update::tree;
 pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
     let mut catalogue = Catalogue::default();
     for (name, text) in documents(&args.policies)? {
-        let outline = outline::read(&text).map_err(|error| anyhow::anyhow!("{name}:{}: {error}", error.place))?;
-        let origin = Origin { file: &name, rank: Rank::Flag, default_namespace: None, severity: Severity::Error };
+        let outline = outline::read(&text)
+            .map_err(|error| anyhow::anyhow!("{name}:{}: {error}", error.place))?;
+        let origin = Origin {
+            file: &name,
+            rank: Rank::Flag,
+            default_namespace: None,
+            severity: Severity::Error,
+        };
         catalogue.add_outline(&text, &outline, origin);
     }
-    let mut options = Options { config: None, catalogue };
+    let mut options = Options {
+        config: None,
+        catalogue,
+    };
     if let Some(path) = &args.config {
         read_config(path, &mut options)?;
     }
     let mut bytes = Vec::new();
-    std::io::stdin().read_to_end(&mut bytes).context("cannot read stdin")?;
+    std::io::stdin()
+        .read_to_end(&mut bytes)
+        .context("cannot read stdin")?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
         bail!(function::BadInput::Empty);
     }
-    let input = String::from_utf8(bytes)
-        .map_err(|error| anyhow::anyhow!("stdin is no UTF-8: byte {} starts no character", error.utf8_error().valid_up_to()))?;
+    let input = String::from_utf8(bytes).map_err(|error| {
+        anyhow::anyhow!(
+            "stdin is no UTF-8: byte {} starts no character",
+            error.utf8_error().valid_up_to()
+        )
+    })?;
     let output = function::run(&input, options)?;
     for finding in &output.outcome.findings {
         anstream::eprint!("{}", text::finding(finding));
     }
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(output.text.as_bytes()).and_then(|()| stdout.flush()).context("cannot write to stdout")?;
-    let judged = output.judges && output.outcome.findings.iter().any(|f| f.code == crate::update::outcome::Code::Outdated);
+    stdout
+        .write_all(output.text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .context("cannot write to stdout")?;
+    let judged = output.judges
+        && output
+            .outcome
+            .findings
+            .iter()
+            .any(|f| f.code == crate::update::outcome::Code::Outdated);
     Ok(Exit::of(&output.outcome, judged, args.strict))
 }
 
 fn read_config(path: &Path, options: &mut Options) -> anyhow::Result<()> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
-    let outline = outline::read(&text).map_err(|error| anyhow::anyhow!("{name}:{}: {error}", error.place))?;
+    let outline =
+        outline::read(&text).map_err(|error| anyhow::anyhow!("{name}:{}: {error}", error.place))?;
     let Some(document) = outline.documents.first() else {
         bail!("{name} holds no document");
     };
-    let origin = Origin { file: &name, rank: Rank::Config, default_namespace: None, severity: Severity::Error };
+    let origin = Origin {
+        file: &name,
+        rank: Rank::Config,
+        default_namespace: None,
+        severity: Severity::Error,
+    };
     match config::read(&text, &document.root, origin, &mut options.catalogue) {
         Ok(spec) => {
             options.config = Some(spec);
             Ok(())
         }
         Err(findings) => {
-            let text: Vec<String> = findings.iter().map(|f| format!("{}: {}", f.location, f.message)).collect();
+            let text: Vec<String> = findings
+                .iter()
+                .map(|f| format!("{}: {}", f.location, f.message))
+                .collect();
             bail!("{}", text.join("\n"))
         }
     }
@@ -81,9 +113,13 @@ pub fn documents(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
             documents.push(("<stdin>".to_owned(), text));
             continue;
         }
-        let files: BTreeSet<PathBuf> = tree::files_under(path).with_context(|| format!("cannot read {}", path.display()))?.into_iter().collect();
+        let files: BTreeSet<PathBuf> = tree::files_under(path)
+            .with_context(|| format!("cannot read {}", path.display()))?
+            .into_iter()
+            .collect();
         for file in files {
-            let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let text = std::fs::read_to_string(&file)
+                .with_context(|| format!("cannot read {}", file.display()))?;
             documents.push((file.display().to_string(), text));
         }
     }

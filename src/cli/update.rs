@@ -21,10 +21,16 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
         paths: args.paths.clone(),
         policies: documents(&args.policies)?,
         tags_from: args.tags_from.iter().copied().map(Into::into).collect(),
-        on_unresolved: if args.allow_unresolved { OnUnresolved::Warn } else { OnUnresolved::Fail },
+        on_unresolved: if args.allow_unresolved {
+            OnUnresolved::Warn
+        } else {
+            OnUnresolved::Fail
+        },
     };
     let planned = checkout::plan(&request).map_err(|error| match error {
-        CannotPlan::NoScope => anyhow::anyhow!("{error}\n  hint: `flux-image update .` edits every marked value below this folder"),
+        CannotPlan::NoScope => anyhow::anyhow!(
+            "{error}\n  hint: `flux-image update .` edits every marked value below this folder"
+        ),
         error => error.into(),
     })?;
     let writes = !(args.check || args.dry_run || args.diff);
@@ -63,8 +69,16 @@ fn show(args: &UpdateArgs, planned: &Planned, written: bool) -> anyhow::Result<(
     }
     if args.diff {
         for replacement in &planned.replacements {
-            let name = planned.names.get(&replacement.path).cloned().unwrap_or_default();
-            write!(out, "{}", text::diff(&name, &replacement.old, &replacement.new))?;
+            let name = planned
+                .names
+                .get(&replacement.path)
+                .cloned()
+                .unwrap_or_default();
+            write!(
+                out,
+                "{}",
+                text::diff(&name, &replacement.old, &replacement.new)
+            )?;
         }
     } else {
         for change in &outcome.changes {
@@ -72,6 +86,9 @@ fn show(args: &UpdateArgs, planned: &Planned, written: bool) -> anyhow::Result<(
         }
     }
     out.flush()?;
-    anstream::eprint!("{}", text::summary(outcome, planned.replacements.len(), written));
+    anstream::eprint!(
+        "{}",
+        text::summary(outcome, planned.replacements.len(), written)
+    );
     Ok(())
 }

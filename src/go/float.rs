@@ -75,7 +75,10 @@ fn hexadecimal(text: &str) -> Option<f64> {
     let (mantissa, exponent) = text.split_once(['p', 'P'])?;
     let exponent = exponent.strip_prefix('+').unwrap_or(exponent);
     let unsigned = exponent.strip_prefix('-').unwrap_or(exponent);
-    if unsigned.is_empty() || !unsigned.bytes().all(|b| b.is_ascii_digit()) || exponent.starts_with("+") {
+    if unsigned.is_empty()
+        || !unsigned.bytes().all(|b| b.is_ascii_digit())
+        || exponent.starts_with("+")
+    {
         return None;
     }
     // Beyond this every value is zero or out of range.
@@ -134,7 +137,10 @@ fn scale(bits: u128, sticky: bool, exponent: i64) -> f64 {
     }
     let step = |power: i64| 2_f64.powi(i32::try_from(power).unwrap_or(i32::MIN));
     // Two factors, since 2^-1074 times a 53-bit number passes through normals.
-    #[expect(clippy::cast_precision_loss, reason = "at most 54 bits are kept, rounded above")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "at most 54 bits are kept, rounded above"
+    )]
     let value = kept as f64;
     let half = weight / 2;
     value * step(half) * step(weight - half)
@@ -157,7 +163,9 @@ mod tests {
 
     #[test]
     fn what_go_refuses() {
-        for text in ["", " 1", "1__0", "_1", "1_", "1e400", "0b1", "1.2.3", "+nan", "--1", "1_e5", "١"] {
+        for text in [
+            "", " 1", "1__0", "_1", "1_", "1e400", "0b1", "1.2.3", "+nan", "--1", "1_e5", "١",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

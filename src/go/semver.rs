@@ -79,7 +79,9 @@ impl Version {
             *slot.ok_or(VersionFault::Form)? = part.parse().map_err(|_| VersionFault::TooLong)?;
         }
         let prerelease = prerelease.unwrap_or_default();
-        let leading_zero = |id: &str| id.len() > 1 && id.starts_with('0') && id.bytes().all(|b| b.is_ascii_digit());
+        let leading_zero = |id: &str| {
+            id.len() > 1 && id.starts_with('0') && id.bytes().all(|b| b.is_ascii_digit())
+        };
         if prerelease.split('.').any(leading_zero) {
             return Err(VersionFault::LeadingZero);
         }
@@ -231,8 +233,12 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     let item = format!("{OPERATOR}{space}*{version}{space}*");
     let compile = |pattern: &str| Regex::new(pattern).expect("a constant pattern");
     Patterns {
-        hyphen: compile(&format!("{space}*({version}){space}+-{space}+({version}){space}*")),
-        group: compile(&format!("^{space}*{item}(?:(?:{space}+|,{space}*){item})*$")),
+        hyphen: compile(&format!(
+            "{space}*({version}){space}+-{space}+({version}){space}*"
+        )),
+        group: compile(&format!(
+            "^{space}*{item}(?:(?:{space}+|,{space}*){item})*$"
+        )),
         comparator: compile(&format!("({OPERATOR}){space}*({version})")),
         pieces: compile(&format!(
             r"^v?([0-9|xX*]+)(?:\.([0-9|xX*]+))?(?:\.([0-9|xX*]+))?(-{IDENTIFIERS})?(?:\+{IDENTIFIERS})?$"
@@ -259,7 +265,10 @@ impl Constraint {
             return Err(ConstraintError::TooManyGroups);
         }
         Ok(Self {
-            groups: groups.into_iter().map(Group::parse).collect::<Result<_, _>>()?,
+            groups: groups
+                .into_iter()
+                .map(Group::parse)
+                .collect::<Result<_, _>>()?,
             text: text.to_owned(),
         })
     }
@@ -311,7 +320,10 @@ impl Group {
 
 impl Comparator {
     fn parse(operator: &str, version: &str) -> Result<Self, ConstraintError> {
-        let pieces = PATTERNS.pieces.captures(version).ok_or(ConstraintError::Version)?;
+        let pieces = PATTERNS
+            .pieces
+            .captures(version)
+            .ok_or(ConstraintError::Version)?;
         let part = |index| pieces.get(index).map_or("", |m| m.as_str());
         let is_open = |part: &str| matches!(part, "" | "x" | "X" | "*");
         let (major, minor, prerelease) = (part(1), part(2), part(4));

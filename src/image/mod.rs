@@ -107,7 +107,11 @@ impl Repository {
             || self.host.contains("127.0.0.1")
             || self.host.contains("::1")
             || name.ends_with(".localhost");
-        if insecure || private || local { "http" } else { "https" }
+        if insecure || private || local {
+            "http"
+        } else {
+            "https"
+        }
     }
 }
 
@@ -160,7 +164,11 @@ impl Reference {
         if !valid_path || !is_authority(host) {
             return Err(fault());
         }
-        let host = if host == "docker.io" { DOCKER_HUB } else { host };
+        let host = if host == "docker.io" {
+            DOCKER_HUB
+        } else {
+            host
+        };
         let path = if host == DOCKER_HUB && !path.contains('/') {
             format!("library/{path}")
         } else {

@@ -36,7 +36,10 @@ impl Exclusion {
             })
         };
         Ok(Self(
-            patterns.into_iter().map(compile).collect::<Result<_, _>>()?,
+            patterns
+                .into_iter()
+                .map(compile)
+                .collect::<Result<_, _>>()?,
         ))
     }
 

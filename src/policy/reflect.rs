@@ -97,7 +97,10 @@ impl Reflected {
     #[must_use]
     pub fn ready_message(&self) -> Option<String> {
         let latest = self.latest.as_ref()?;
-        let mut text = format!("Latest image tag for {} resolved to {}", latest.name, latest.tag);
+        let mut text = format!(
+            "Latest image tag for {} resolved to {}",
+            latest.name, latest.tag
+        );
         if let Some(digest) = &latest.digest {
             text.push_str(&format!(" with digest {digest}"));
         }

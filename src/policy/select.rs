@@ -102,11 +102,10 @@ impl Policy {
             let latest = self.latest(values)?;
             return Ok(tags[latest].as_ref().to_owned());
         };
-        let filter =
-            Filter::new(pattern, extract).map_err(|source| ChosenNothing::BadPattern {
-                pattern: pattern.clone(),
-                source,
-            })?;
+        let filter = Filter::new(pattern, extract).map_err(|source| ChosenNothing::BadPattern {
+            pattern: pattern.clone(),
+            source,
+        })?;
         let mut candidates: Vec<Candidate> = filter.apply(tags);
         if candidates.is_empty() {
             return Err(ChosenNothing::AllFiltered);
@@ -124,11 +123,15 @@ impl Policy {
             Choice::Semver(range) => latest_version(values(), range),
             Choice::Alphabetical(Order::Ascending) => {
                 // The first of equals: `max_by` would take the last.
-                values().enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(i, _)| i)
+                values()
+                    .enumerate()
+                    .reduce(|best, next| if next.1 > best.1 { next } else { best })
+                    .map(|(i, _)| i)
             }
-            Choice::Alphabetical(Order::Descending) => {
-                values().enumerate().reduce(|best, next| if next.1 < best.1 { next } else { best }).map(|(i, _)| i)
-            }
+            Choice::Alphabetical(Order::Descending) => values()
+                .enumerate()
+                .reduce(|best, next| if next.1 < best.1 { next } else { best })
+                .map(|(i, _)| i),
             Choice::Numerical(order) => numerical::latest(values(), *order)?,
         };
         found.ok_or(ChosenNothing::NoneInRange)

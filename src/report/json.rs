@@ -46,8 +46,18 @@ impl Report {
     /// The report of an outcome.
     #[must_use]
     pub fn new(outcome: &Outcome, written: bool) -> Self {
-        let count = |severity: Severity| outcome.findings.iter().filter(|finding| finding.severity == severity).count();
-        let files: BTreeSet<String> = outcome.changes.iter().map(|change| change.location.file.clone()).collect();
+        let count = |severity: Severity| {
+            outcome
+                .findings
+                .iter()
+                .filter(|finding| finding.severity == severity)
+                .count()
+        };
+        let files: BTreeSet<String> = outcome
+            .changes
+            .iter()
+            .map(|change| change.location.file.clone())
+            .collect();
         Self {
             api_version: "flux-image.dev/v1alpha1".to_owned(),
             kind: "Report".to_owned(),

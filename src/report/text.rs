@@ -30,7 +30,11 @@ pub fn finding(finding: &Finding) -> String {
     if !location.file.is_empty() || location.line > 0 {
         _ = write!(out, "\n  at {location}");
     }
-    if let Some(resource) = location.resource.as_ref().filter(|resource| !resource.kind.is_empty()) {
+    if let Some(resource) = location
+        .resource
+        .as_ref()
+        .filter(|resource| !resource.kind.is_empty())
+    {
         _ = write!(out, " in {} `{}`", resource.kind, resource.name);
         if !location.field.is_empty() {
             _ = write!(out, ", {}", location.field);
@@ -55,7 +59,13 @@ pub fn change(change: &Change) -> String {
 /// The last line: what was, or would be, done.
 #[must_use]
 pub fn summary(outcome: &Outcome, files: usize, written: bool) -> String {
-    let plural = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
+    let plural = |n: usize, one: &str| {
+        if n == 1 {
+            format!("1 {one}")
+        } else {
+            format!("{n} {one}s")
+        }
+    };
     let changes = plural(outcome.changes.len(), "value");
     match (outcome.changes.len(), written) {
         (0, _) => "nothing to change\n".to_owned(),

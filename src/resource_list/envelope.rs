@@ -25,7 +25,10 @@ pub struct ResultEntry {
 impl From<&Change> for ResultEntry {
     fn from(change: &Change) -> Self {
         Self {
-            message: format!("`{}` set to `{}` by policy `{}`", change.old, change.new, change.setter),
+            message: format!(
+                "`{}` set to `{}` by policy `{}`",
+                change.old, change.new, change.setter
+            ),
             severity: Severity::Info,
             location: change.location.clone(),
             current: Some(change.old.clone()),
@@ -38,8 +41,16 @@ impl From<&Change> for ResultEntry {
 impl From<&Finding> for ResultEntry {
     fn from(finding: &Finding) -> Self {
         let code = serde_json::to_value(finding.code).ok();
-        let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or_default().to_owned();
-        let hint = finding.hint.as_ref().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+        let code = code
+            .as_ref()
+            .and_then(|code| code.as_str())
+            .unwrap_or_default()
+            .to_owned();
+        let hint = finding
+            .hint
+            .as_ref()
+            .map(|hint| format!("; hint: {hint}"))
+            .unwrap_or_default();
         Self {
             message: format!("{}{hint}", finding.message),
             severity: finding.severity,
@@ -63,13 +74,21 @@ impl ResultEntry {
         let mut entry = Map::new();
         entry.insert("message".into(), json!(self.message));
         entry.insert("severity".into(), json!(severity));
-        if let Some(resource) = self.location.resource.as_ref().filter(|resource| !resource.name.is_empty()) {
+        if let Some(resource) = self
+            .location
+            .resource
+            .as_ref()
+            .filter(|resource| !resource.name.is_empty())
+        {
             entry.insert("resourceRef".into(), json!(resource));
         }
         if !self.location.field.is_empty() {
             let mut field = Map::new();
             field.insert("path".into(), json!(self.location.field));
-            let values = [("currentValue", &self.current), ("proposedValue", &self.proposed)];
+            let values = [
+                ("currentValue", &self.current),
+                ("proposedValue", &self.proposed),
+            ];
             for (name, value) in values {
                 if let Some(value) = value {
                     field.insert(name.into(), json!(value));
@@ -85,7 +104,11 @@ impl ResultEntry {
             }
             entry.insert("file".into(), Value::Object(file));
         }
-        let tags: Map<String, Value> = self.tags.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+        let tags: Map<String, Value> = self
+            .tags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), json!(value)))
+            .collect();
         if !tags.is_empty() {
             entry.insert("tags".into(), Value::Object(tags));
         }
@@ -119,7 +142,13 @@ pub fn add_results(text: &str, list: &Document<'_>, entries: &[ResultEntry]) -> 
     if entries.is_empty() {
         return Vec::new();
     }
-    let json = || entries.iter().map(|entry| entry.to_json().to_string()).collect::<Vec<_>>().join(", ");
+    let json = || {
+        entries
+            .iter()
+            .map(|entry| entry.to_json().to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match &list.envelope.results {
         Some(results) if results.flow => {
             let separator = if results.is_empty { "" } else { ", " };
@@ -138,9 +167,17 @@ pub fn add_results(text: &str, list: &Document<'_>, entries: &[ResultEntry]) -> 
         None if list.envelope.flow => {
             let at = list.root.span.end - 1;
             let before = text[..at].trim_end_matches([' ', '\t', '\r', '\n']);
-            let separator = if before.ends_with([',', '{']) { "" } else { ", " };
+            let separator = if before.ends_with([',', '{']) {
+                ""
+            } else {
+                ", "
+            };
             let at = before.len();
-            vec![Edit::new(at, at, format!("{separator}\"results\": [{}]", json()))]
+            vec![Edit::new(
+                at,
+                at,
+                format!("{separator}\"results\": [{}]", json()),
+            )]
         }
         None => {
             let indent = list.root.place.column - 1;
@@ -168,8 +205,16 @@ pub fn remove_items(text: &str, list: &Document<'_>, gone: &[usize]) -> Vec<Edit
     };
     let all = list.items.len();
     if gone.len() == all {
-        let start = if items.flow { items.span.start } else { after_key(text, items) };
-        let end = if items.flow { items.span.end } else { trimmed_end(text, items.span.end) };
+        let start = if items.flow {
+            items.span.start
+        } else {
+            after_key(text, items)
+        };
+        let end = if items.flow {
+            items.span.end
+        } else {
+            trimmed_end(text, items.span.end)
+        };
         return vec![Edit::new(start, end, if items.flow { "[]" } else { " []" })];
     }
     let remove = |&index: &usize| {
@@ -182,8 +227,14 @@ pub fn remove_items(text: &str, list: &Document<'_>, gone: &[usize]) -> Vec<Edit
                 // The last of several: the comma before it goes too, from the
                 // last item that stays.
                 (None, _) => {
-                    let kept = (0..index).rev().find(|i| !gone.contains(i)).map_or(0, |i| list.items[i].span.end);
-                    (kept.max(list.items[index - 1].span.end.min(item.span.start)), item.span.end)
+                    let kept = (0..index)
+                        .rev()
+                        .find(|i| !gone.contains(i))
+                        .map_or(0, |i| list.items[i].span.end);
+                    (
+                        kept.max(list.items[index - 1].span.end.min(item.span.start)),
+                        item.span.end,
+                    )
                 }
             };
             return Edit::new(start, end, "");
@@ -232,7 +283,11 @@ fn after_key(text: &str, list: &List) -> usize {
 /// Where the document ends whose content ends at `content_end`: before the
 /// next `---` or `...`, or at the end of the text.
 fn end_of_document(text: &str, content_end: usize) -> usize {
-    let mut at = if text[..content_end].ends_with('\n') { content_end } else { next_line(text, content_end) };
+    let mut at = if text[..content_end].ends_with('\n') {
+        content_end
+    } else {
+        next_line(text, content_end)
+    };
     while at < text.len() {
         let rest = &text[at..];
         if rest.starts_with("---") || rest.starts_with("...") {

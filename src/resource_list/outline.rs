@@ -117,7 +117,11 @@ impl Outline<'_> {
     /// All resources: each document, and the items of those that are lists.
     pub fn objects(&self) -> impl Iterator<Item = &Object> {
         self.documents.iter().flat_map(|document| {
-            let items = if document.is_list() { document.items.as_slice() } else { &[] };
+            let items = if document.is_list() {
+                document.items.as_slice()
+            } else {
+                &[]
+            };
             let root = (!document.is_list()).then_some(&document.root);
             root.into_iter().chain(items)
         })
@@ -220,7 +224,8 @@ impl<'t> Reader<'t> {
                 document.envelope.flow = frame.flow;
             }
             2 if outer_key == Some("functionConfig") => {
-                document.envelope.function_config = Some((ByteSpan::new(frame.start, frame.start), place));
+                document.envelope.function_config =
+                    Some((ByteSpan::new(frame.start, frame.start), place));
             }
             2 if outer_key == Some("sops") && frame.kind == Collection::Mapping => {
                 document.root.is_encrypted = true;
@@ -263,7 +268,12 @@ impl<'t> Reader<'t> {
                     span,
                     flow,
                     column: self.text[line..span.start].chars().count() + 1,
-                    is_empty: flow && span.of(self.text).trim_matches(['[', ']']).trim().is_empty(),
+                    is_empty: flow
+                        && span
+                            .of(self.text)
+                            .trim_matches(['[', ']'])
+                            .trim()
+                            .is_empty(),
                 });
                 if key == "items" {
                     document.envelope.items = list;
@@ -286,8 +296,14 @@ impl<'t> Reader<'t> {
             return;
         }
         let token_end = self.marker_search_start(&value);
-        let comment = comment::line_comment(self.text, token_end, value.position)
-            .or_else(|| comment::head_comment(self.text, value.after, self.node_start(&value), value.position));
+        let comment = comment::line_comment(self.text, token_end, value.position).or_else(|| {
+            comment::head_comment(
+                self.text,
+                value.after,
+                self.node_start(&value),
+                value.position,
+            )
+        });
         if let Some(comment) = comment
             && self.speaks(comment)
             && scalar::is_written(self.text, &value)
@@ -324,7 +340,9 @@ impl<'t> Reader<'t> {
             self.next_mention += 1;
             let line = self.text[..at].rfind('\n').map_or(0, |n| n + 1);
             let before = &self.text[line..at];
-            let in_comment = before.find('#').is_some_and(|hash| before[hash..].contains('$'));
+            let in_comment = before
+                .find('#')
+                .is_some_and(|hash| before[hash..].contains('$'));
             if in_comment {
                 self.outline.dead.push(DeadMarker { offset: at });
             }
@@ -332,7 +350,11 @@ impl<'t> Reader<'t> {
     }
 
     fn skip_mentions(&mut self, end: usize) {
-        while self.mentions.get(self.next_mention).is_some_and(|&at| at < end) {
+        while self
+            .mentions
+            .get(self.next_mention)
+            .is_some_and(|&at| at < end)
+        {
             self.next_mention += 1;
         }
     }

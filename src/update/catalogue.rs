@@ -7,7 +7,10 @@
 use std::collections::BTreeMap;
 
 use super::outcome::{Code, Finding, Location, Severity};
-use crate::api::{self, Document, Id, ImagePolicy, ImageRepository, ImageUpdate, ImageUpdateAutomation, TagSnapshot};
+use crate::api::{
+    self, Document, Id, ImagePolicy, ImageRepository, ImageUpdate, ImageUpdateAutomation,
+    TagSnapshot,
+};
 use crate::resource_list::{Object, Outline};
 use crate::tags::TagBook;
 
@@ -83,14 +86,30 @@ impl Catalogue {
         let location = Location::new(origin.file, object.place);
         match api::read(text, object, kind) {
             Err(error) => {
-                let message = format!("{} `{}` cannot be read: {}", object.kind, object.name, error.message);
+                let message = format!(
+                    "{} `{}` cannot be read: {}",
+                    object.kind, object.name, error.message
+                );
                 let location = Location::new(origin.file, error.place);
-                self.findings.push(Finding::new(origin.severity, Code::BadDocument, message, location));
+                self.findings.push(Finding::new(
+                    origin.severity,
+                    Code::BadDocument,
+                    message,
+                    location,
+                ));
             }
             Ok(reading) => {
                 for field in reading.unknown_fields {
-                    let message = format!("{} `{}` has an unknown field `{field}`", object.kind, object.name);
-                    self.findings.push(Finding::new(Severity::Warning, Code::UnknownField, message, location.clone()));
+                    let message = format!(
+                        "{} `{}` has an unknown field `{field}`",
+                        object.kind, object.name
+                    );
+                    self.findings.push(Finding::new(
+                        Severity::Warning,
+                        Code::UnknownField,
+                        message,
+                        location.clone(),
+                    ));
                 }
                 self.note_old_version(object, &location);
                 self.add(reading.document, location, origin);
@@ -103,9 +122,17 @@ impl Catalogue {
             return;
         };
         if group == api::FLUX_GROUP && version != "v1" {
-            let message = format!("{} `{}` is of the old version `{}`", object.kind, object.name, object.api_version);
-            let finding = Finding::new(Severity::Warning, Code::OldVersion, message, location.clone())
-                .hint(format!("write `apiVersion: {group}/v1`"));
+            let message = format!(
+                "{} `{}` is of the old version `{}`",
+                object.kind, object.name, object.api_version
+            );
+            let finding = Finding::new(
+                Severity::Warning,
+                Code::OldVersion,
+                message,
+                location.clone(),
+            )
+            .hint(format!("write `apiVersion: {group}/v1`"));
             self.findings.push(finding);
         }
     }
@@ -127,24 +154,47 @@ impl Catalogue {
             Document::Snapshot(document) => self.snapshots.push((origin.rank, document, location)),
             Document::Update(document) => {
                 self.add_config(&document, &location);
-                self.updates.push(Sourced { document, location, conflict: None, rank: origin.rank });
+                self.updates.push(Sourced {
+                    document,
+                    location,
+                    conflict: None,
+                    rank: origin.rank,
+                });
             }
         }
     }
 
     /// Takes in the documents inside an ImageUpdate.
     fn add_config(&mut self, update: &ImageUpdate, location: &Location) {
-        let origin = Origin { file: "", rank: Rank::Config, default_namespace: None, severity: Severity::Error };
+        let origin = Origin {
+            file: "",
+            rank: Rank::Config,
+            default_namespace: None,
+            severity: Severity::Error,
+        };
         for document in &update.spec.repositories {
             let id = id_of(&document.metadata, origin);
-            insert(&mut self.repositories, id, document.clone(), location.clone(), Rank::Config);
+            insert(
+                &mut self.repositories,
+                id,
+                document.clone(),
+                location.clone(),
+                Rank::Config,
+            );
         }
         for document in &update.spec.policies {
             let id = id_of(&document.metadata, origin);
-            insert(&mut self.policies, id, document.clone(), location.clone(), Rank::Config);
+            insert(
+                &mut self.policies,
+                id,
+                document.clone(),
+                location.clone(),
+                Rank::Config,
+            );
         }
         for document in &update.spec.snapshots {
-            self.snapshots.push((Rank::Config, document.clone(), location.clone()));
+            self.snapshots
+                .push((Rank::Config, document.clone(), location.clone()));
         }
     }
 
@@ -155,7 +205,12 @@ impl Catalogue {
         for (_, snapshot, location) in std::mem::take(&mut self.snapshots) {
             for error in self.tags.add(&snapshot).err().unwrap_or_default() {
                 let message = format!("TagSnapshot `{}`: {error}", snapshot.metadata.name);
-                self.findings.push(Finding::new(Severity::Error, Code::BadDocument, message, location.clone()));
+                self.findings.push(Finding::new(
+                    Severity::Error,
+                    Code::BadDocument,
+                    message,
+                    location.clone(),
+                ));
             }
         }
     }
@@ -182,5 +237,13 @@ fn insert<T: PartialEq>(
             conflict = Some(known.location.clone());
         }
     }
-    map.insert(id, Sourced { document, location, conflict, rank });
+    map.insert(
+        id,
+        Sourced {
+            document,
+            location,
+            conflict,
+            rank,
+        },
+    );
 }

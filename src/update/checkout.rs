@@ -70,77 +70,106 @@ type Selected = Option<BTreeSet<Id>>;
 /// # Errors
 /// Where there is nothing to plan for.
 pub fn plan(request: &Request) -> Result<Planned, CannotPlan> {
-    let root = tree::work_tree(&request.current).or_else(|| request.paths.first().and_then(|path| tree::work_tree(path)));
-    let named: BTreeSet<PathBuf> = request.paths.iter().filter(|path| path.is_file()).cloned().collect();
-    let show_root = root.clone().unwrap_or_else(|| request.current.clone());
-    let current = request.current.canonicalize().unwrap_or_else(|_| request.current.clone());
+    let current = (request.current.canonicalize()).unwrap_or_else(|_| request.current.clone());
+    let paths: Vec<PathBuf> = request.paths.iter().map(|path| absolute(path)).collect();
+    let root = tree::work_tree(paths.first().unwrap_or(&current));
+    let named: BTreeSet<PathBuf> = paths
+        .iter()
+        .filter(|path| path.is_file())
+        .cloned()
+        .collect();
     let show = |path: &Path| shown(path, &current);
 
     let mut listed = BTreeSet::new();
     let mut scopes: Vec<(BTreeSet<PathBuf>, Selected)> = Vec::new();
-    if !request.paths.is_empty() {
-        let mut files = BTreeSet::new();
-        for path in &request.paths {
-            files.extend(list(path)?);
+    if !paths.is_empty() {
+        for (path, written) in paths.iter().zip(&request.paths) {
+            listed.extend(list(path, written)?);
         }
-        listed.extend(files.iter().cloned());
-        scopes.push((files, None));
+        scopes.push((listed.clone(), None));
     }
-    let whole = root.as_deref().or(request.paths.is_empty().then_some(request.current.as_path()));
-    if let Some(whole) = whole {
-        listed.extend(list(whole)?);
+    let whole = root
+        .clone()
+        .or_else(|| paths.is_empty().then(|| current.clone()));
+    if let Some(whole) = &whole {
+        listed.extend(list(whole, whole)?);
     }
-    // A file can be reached as `./a` and as `/tree/a`: one name for each.
-    let files: Vec<PathBuf> = distinct(listed);
-    let confine = root.clone().or_else(|| common_root(request)).unwrap_or(show_root);
-    let confine = confine.canonicalize().unwrap_or(confine);
-    let (sources, read_findings) = tree::read_all(&files, &confine, &named, &show);
+    let files: Vec<PathBuf> = listed.into_iter().collect();
+    // Outside a work tree, links may lead anywhere under the first path.
+    let confine = whole
+        .clone()
+        .or_else(|| paths.first().map(|path| folder_of(path)));
+    let confine = confine.unwrap_or_else(|| current.clone());
+    let (sources, refused) = tree::read_all(&files, &confine, &named, &show);
 
     let mut planned = Planned::default();
-    planned.outcome.findings.extend(read_findings);
     let mut catalogue = Catalogue::default();
     read_documents(&sources, &named, request, &mut catalogue);
     planned.outcome.findings.append(&mut catalogue.findings);
     let images = resolve::resolve(&catalogue, &request.tags_from);
     if request.paths.is_empty() {
-        let root = whole.unwrap_or(&request.current);
-        scopes = automation_scopes(&catalogue, &images, root, &mut planned.outcome)?;
+        let root = whole.unwrap_or(current);
+        scopes = automation_scopes(&catalogue, &images, &root, &mut planned.outcome)?;
     }
-    plan_files(&sources, &scopes, &images, request, &mut planned);
+    let counts = |refused: &tree::Refused| {
+        refused.may_have_documents || scope_of(&refused.path, &scopes).is_some()
+    };
+    let unread = refused
+        .into_iter()
+        .filter(counts)
+        .map(|refused| refused.finding);
+    planned.outcome.findings.extend(unread);
+    plan_files(&sources, &scopes, &images, request, &named, &mut planned);
     Ok(planned)
 }
 
-fn list(path: &Path) -> Result<Vec<PathBuf>, CannotPlan> {
-    tree::files_under(path).map_err(|source| CannotPlan::Path { path: path.to_path_buf(), source })
+fn list(path: &Path, written: &Path) -> Result<Vec<PathBuf>, CannotPlan> {
+    tree::files_under(path).map_err(|source| CannotPlan::Path {
+        path: written.to_path_buf(),
+        source,
+    })
 }
 
-fn distinct(listed: BTreeSet<PathBuf>) -> Vec<PathBuf> {
-    let mut seen = BTreeSet::new();
-    listed.into_iter().filter(|path| seen.insert(identity(path))).collect()
-}
-
-/// A path without links in its folders; a link itself is not followed.
-fn identity(path: &Path) -> PathBuf {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match (folder.canonicalize(), path.file_name()) {
+/// A path from the root without links in its folders, so that one file has one
+/// name. A link to a file stays a link.
+fn absolute(path: &Path) -> PathBuf {
+    if path.is_dir() {
+        return path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    }
+    match (folder_of(path).canonicalize(), path.file_name()) {
         (Ok(folder), Some(name)) => folder.join(name),
         _ => path.to_path_buf(),
     }
 }
 
-/// Outside a work tree, links may lead anywhere under the first path.
-fn common_root(request: &Request) -> Option<PathBuf> {
-    let first = request.paths.first()?;
-    if first.is_dir() { Some(first.clone()) } else { first.parent().map(Path::to_path_buf) }
+/// The folder itself, or the one that a file is in.
+fn folder_of(path: &Path) -> PathBuf {
+    if path.is_dir() {
+        return path.to_path_buf();
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_path_buf()
 }
 
 fn shown(path: &Path, current: &Path) -> String {
-    let short = path.strip_prefix(current).or_else(|_| path.strip_prefix("."));
-    short.unwrap_or(path).display().to_string()
+    path.strip_prefix(current)
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
-fn read_documents(sources: &[SourceFile], named: &BTreeSet<PathBuf>, request: &Request, catalogue: &mut Catalogue) {
-    for source in sources.iter().filter(|source| source.has_documents && !source.is_link) {
+fn read_documents(
+    sources: &[SourceFile],
+    named: &BTreeSet<PathBuf>,
+    request: &Request,
+    catalogue: &mut Catalogue,
+) {
+    for source in sources
+        .iter()
+        .filter(|source| source.has_documents && !source.is_link)
+    {
         // A file that does not parse is reported where its markers are planned.
         let Ok(outline) = outline::read(&source.text) else {
             if !source.has_markers {
@@ -158,12 +187,22 @@ fn read_documents(sources: &[SourceFile], named: &BTreeSet<PathBuf>, request: &R
         catalogue.add_outline(&source.text, &outline, origin);
     }
     for (name, text) in &request.policies {
-        let origin = Origin { file: name, rank: Rank::Flag, default_namespace: None, severity: Severity::Error };
+        let origin = Origin {
+            file: name,
+            rank: Rank::Flag,
+            default_namespace: None,
+            severity: Severity::Error,
+        };
         match outline::read(text) {
             Ok(outline) => catalogue.add_outline(text, &outline, origin),
             Err(error) => {
                 let location = Location::new(name.clone(), error.place);
-                catalogue.findings.push(Finding::new(Severity::Error, Code::Unparsable, error.message, location));
+                catalogue.findings.push(Finding::new(
+                    Severity::Error,
+                    Code::Unparsable,
+                    error.message,
+                    location,
+                ));
             }
         }
     }
@@ -172,9 +211,18 @@ fn read_documents(sources: &[SourceFile], named: &BTreeSet<PathBuf>, request: &R
 
 fn unparsable(source: &SourceFile, named: &BTreeSet<PathBuf>) -> Option<Finding> {
     let error = outline::read(&source.text).err()?;
-    let severity = if named.contains(&source.path) { Severity::Error } else { Severity::Warning };
+    let severity = if named.contains(&source.path) {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
     let location = Location::new(source.name.clone(), error.place);
-    Some(Finding::new(severity, Code::Unparsable, format!("is no YAML: {}", error.message), location))
+    Some(Finding::new(
+        severity,
+        Code::Unparsable,
+        format!("is no YAML: {}", error.message),
+        location,
+    ))
 }
 
 /// `namespace` of the nearest kustomization above a file.
@@ -235,10 +283,19 @@ fn automation_scope(
     let spec = &automation.document.spec;
     let left_out = |severity: Severity, code: Code, why: String| {
         let message = format!("ImageUpdateAutomation `{id}` is left out: {why}");
-        Box::new(Finding::new(severity, code, message, automation.location.clone()))
+        Box::new(Finding::new(
+            severity,
+            code,
+            message,
+            automation.location.clone(),
+        ))
     };
     if spec.suspend {
-        return Err(left_out(Severity::Info, Code::Suspended, "it is suspended".to_owned()));
+        return Err(left_out(
+            Severity::Info,
+            Code::Suspended,
+            "it is suspended".to_owned(),
+        ));
     }
     if let Some(other) = &automation.conflict {
         let why = format!("a different one of this name stands at {other}");
@@ -246,24 +303,54 @@ fn automation_scope(
     }
     match spec.update.strategy.as_deref() {
         Some("Setters") => {}
-        None => return Err(left_out(Severity::Error, Code::BadDocument, "no update strategy".to_owned())),
+        None => {
+            return Err(left_out(
+                Severity::Error,
+                Code::BadDocument,
+                "no update strategy".to_owned(),
+            ));
+        }
         Some(other) => {
             let why = format!("unknown update strategy `{other}`; `Setters` is the only one");
             return Err(left_out(Severity::Error, Code::BadDocument, why));
         }
     }
-    let selector = spec.policy_selector.clone().map(Selector::try_from).transpose();
-    let selector = selector.map_err(|error| left_out(Severity::Error, Code::BadDocument, format!("policySelector: {error}")))?;
+    let selector = spec
+        .policy_selector
+        .clone()
+        .map(Selector::try_from)
+        .transpose();
+    let selector = selector.map_err(|error| {
+        left_out(
+            Severity::Error,
+            Code::BadDocument,
+            format!("policySelector: {error}"),
+        )
+    })?;
     let counts = |(policy, resolved): &(&Id, &Resolved)| {
-        policy.namespace == id.namespace && selector.as_ref().is_none_or(|selector| selector.matches(&resolved.labels))
+        policy.namespace == id.namespace
+            && selector
+                .as_ref()
+                .is_none_or(|selector| selector.matches(&resolved.labels))
     };
-    let selected = images.iter().filter(counts).map(|(policy, _)| policy.clone()).collect();
+    let selected = images
+        .iter()
+        .filter(counts)
+        .map(|(policy, _)| policy.clone())
+        .collect();
     let path = tree::join_within(root, spec.update.path.as_deref().unwrap_or("."));
     let files = tree::files_under(&path).map_err(|error| {
-        left_out(Severity::Error, Code::BadDocument, format!("its update.path `{}`: {error}", path.display()))
+        left_out(
+            Severity::Error,
+            Code::BadDocument,
+            format!("its update.path `{}`: {error}", path.display()),
+        )
     })?;
     // Flux takes a single file, too, only under a manifest's name.
-    let files = files.into_iter().filter(|file| tree::is_manifest_name(file)).map(|file| identity(&file)).collect();
+    let files = files
+        .into_iter()
+        .filter(|file| tree::is_manifest_name(file))
+        .collect();
     Ok((files, Some(selected)))
 }
 
@@ -273,24 +360,50 @@ fn plan_files(
     scopes: &[(BTreeSet<PathBuf>, Selected)],
     images: &BTreeMap<Id, Resolved>,
     request: &Request,
+    named: &BTreeSet<PathBuf>,
     planned: &mut Planned,
 ) {
     let in_scope: Vec<(&SourceFile, Selected)> = sources
         .iter()
         .filter(|source| source.has_markers)
-        .filter_map(|source| scope_of(source, scopes).map(|selected| (source, selected)))
+        .filter_map(|source| scope_of(&source.path, scopes).map(|selected| (source, selected)))
         .collect();
-    let real: BTreeSet<PathBuf> =
-        in_scope.iter().filter(|(source, _)| !source.is_link).filter_map(|(source, _)| source.path.canonicalize().ok()).collect();
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(8);
+    // Their folders hold no links, so these are the files' real names.
+    let real: BTreeSet<PathBuf> = in_scope
+        .iter()
+        .filter(|(source, _)| !source.is_link)
+        .map(|(source, _)| source.path.clone())
+        .collect();
+    let context = Context {
+        images,
+        on_unresolved: request.on_unresolved,
+        named,
+        real,
+    };
+    let workers = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(8);
     let share = in_scope.len().div_ceil(workers).max(1);
     let work = |share: &[(&SourceFile, Selected)]| -> Vec<FilePlan> {
-        share.iter().map(|(source, selected)| plan_file(source, selected.clone(), images, request, &real)).collect()
+        share
+            .iter()
+            .map(|(source, selected)| plan_file(source, selected.clone(), &context))
+            .collect()
     };
     let parts: Vec<Vec<FilePlan>> = thread::scope(|scope| {
         let work = &work;
-        let handles: Vec<_> = in_scope.chunks(share).map(|share| scope.spawn(move || work(share))).collect();
-        handles.into_iter().map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        let handles: Vec<_> = in_scope
+            .chunks(share)
+            .map(|share| scope.spawn(move || work(share)))
+            .collect();
+        handles
+            .into_iter()
+            .map(|handle| {
+                handle
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
     });
     let mut bound = 0;
     for part in parts.into_iter().flatten() {
@@ -308,16 +421,18 @@ fn plan_files(
             "no scalar is bound to a policy, so nothing can change",
             Location::default(),
         );
-        planned.outcome.findings.push(finding.hint("mark a value with `# {\"$imagepolicy\": \"namespace:name\"}`"));
+        planned
+            .outcome
+            .findings
+            .push(finding.hint("mark a value with `# {\"$imagepolicy\": \"namespace:name\"}`"));
     }
 }
 
 /// Whether a file is in a scope, and which policies may write to it then.
-fn scope_of(source: &SourceFile, scopes: &[(BTreeSet<PathBuf>, Selected)]) -> Option<Selected> {
-    let path = identity(&source.path);
+fn scope_of(path: &Path, scopes: &[(BTreeSet<PathBuf>, Selected)]) -> Option<Selected> {
     let mut found: Option<Selected> = None;
     for (files, selected) in scopes {
-        if files.contains(&path) || files.contains(&source.path) {
+        if files.contains(path) {
             found = Some(match (found, selected) {
                 (None, selected) => selected.clone(),
                 (Some(Some(mut all)), Some(more)) => {
@@ -331,6 +446,16 @@ fn scope_of(source: &SourceFile, scopes: &[(BTreeSet<PathBuf>, Selected)]) -> Op
     found
 }
 
+/// What the plan of each file needs to know of the run.
+struct Context<'a> {
+    images: &'a BTreeMap<Id, Resolved>,
+    on_unresolved: OnUnresolved,
+    /// Files that the user named.
+    named: &'a BTreeSet<PathBuf>,
+    /// Files that are edited in their own right.
+    real: BTreeSet<PathBuf>,
+}
+
 struct FilePlan {
     name: String,
     outcome: Outcome,
@@ -338,26 +463,32 @@ struct FilePlan {
     bound: usize,
 }
 
-fn plan_file(
-    source: &SourceFile,
-    selected: Selected,
-    images: &BTreeMap<Id, Resolved>,
-    request: &Request,
-    real: &BTreeSet<PathBuf>,
-) -> FilePlan {
-    let mut part = FilePlan { name: source.name.clone(), outcome: Outcome::default(), replacement: None, bound: 0 };
+fn plan_file(source: &SourceFile, selected: Selected, context: &Context<'_>) -> FilePlan {
+    let mut part = FilePlan {
+        name: source.name.clone(),
+        outcome: Outcome::default(),
+        replacement: None,
+        bound: 0,
+    };
     let outline = match outline::read(&source.text) {
         Ok(outline) => outline,
         Err(_) => {
-            let named = request.paths.iter().filter(|path| path.is_file()).cloned().collect();
-            part.outcome.findings.extend(unparsable(source, &named));
+            part.outcome
+                .findings
+                .extend(unparsable(source, context.named));
             return part;
         }
     };
-    let policies = Policies { all: images, selected, on_unresolved: request.on_unresolved };
+    let policies = Policies {
+        all: context.images,
+        selected,
+        on_unresolved: context.on_unresolved,
+    };
     let plan = plan::plan(&source.text, &outline, &source.name, &policies);
     if source.is_link {
-        part.outcome.findings.extend(unwritten_link(source, &plan, real));
+        part.outcome
+            .findings
+            .extend(unwritten_link(source, &plan, &context.real));
         return part;
     }
     part.bound = plan.bound;
@@ -368,12 +499,23 @@ fn plan_file(
     let blocked = files::may_replace(&source.path).err();
     match (blocked, patch::apply(&source.text, &plan.edits)) {
         (None, Ok(new)) => {
-            part.replacement = Some(Replacement { path: source.path.clone(), old: source.text.clone(), new });
+            part.replacement = Some(Replacement {
+                path: source.path.clone(),
+                old: source.text.clone(),
+                new,
+            });
         }
         (blocked, applied) => {
             part.outcome.changes.clear();
-            let why = blocked.or_else(|| applied.err().map(|error| error.to_string())).unwrap_or_default();
-            let finding = Finding::new(Severity::Error, Code::UnusableFile, format!("would change, but {why}"), Location::file(&source.name));
+            let why = blocked
+                .or_else(|| applied.err().map(|error| error.to_string()))
+                .unwrap_or_default();
+            let finding = Finding::new(
+                Severity::Error,
+                Code::UnusableFile,
+                format!("would change, but {why}"),
+                Location::file(&source.name),
+            );
             part.outcome.findings.push(finding);
         }
     }
@@ -381,12 +523,21 @@ fn plan_file(
 }
 
 /// A link that would change, unless its target is edited in its own right.
-fn unwritten_link(source: &SourceFile, plan: &plan::Plan, real: &BTreeSet<PathBuf>) -> Option<Finding> {
+fn unwritten_link(
+    source: &SourceFile,
+    plan: &plan::Plan,
+    real: &BTreeSet<PathBuf>,
+) -> Option<Finding> {
     let target = source.path.canonicalize().ok()?;
     if plan.edits.is_empty() || real.contains(&target) {
         return None;
     }
     let message = "would change, but is a link, and links are not written through";
-    let finding = Finding::new(Severity::Warning, Code::UnusableFile, message, Location::file(&source.name));
+    let finding = Finding::new(
+        Severity::Warning,
+        Code::UnusableFile,
+        message,
+        Location::file(&source.name),
+    );
     Some(finding.hint(format!("update `{}` instead", target.display())))
 }

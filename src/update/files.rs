@@ -55,7 +55,8 @@ pub enum WriteError {
 /// # Errors
 /// What stands against it.
 pub fn may_replace(path: &Path) -> Result<(), String> {
-    let data = fs::symlink_metadata(path).map_err(|error| format!("cannot be looked at: {error}"))?;
+    let data =
+        fs::symlink_metadata(path).map_err(|error| format!("cannot be looked at: {error}"))?;
     if data.is_symlink() {
         return Err("is a link, and links are not written through".to_owned());
     }
@@ -79,14 +80,19 @@ pub fn replace_all(replacements: &[Replacement], sync: bool) -> Result<(), Write
         if INTERRUPTED.load(Ordering::Relaxed) {
             return Err(WriteError::Interrupted);
         }
-        let file = stage(replacement, sync).map_err(|source| WriteError::Failed { path: replacement.path.clone(), source })?;
+        let file = stage(replacement, sync).map_err(|source| WriteError::Failed {
+            path: replacement.path.clone(),
+            source,
+        })?;
         staged.push(file);
     }
     for (index, (file, replacement)) in staged.into_iter().zip(replacements).enumerate() {
         let persisted = if INTERRUPTED.load(Ordering::Relaxed) {
             Err(None)
         } else {
-            check_unchanged(replacement).and_then(|()| file.persist(&replacement.path).map_err(|error| error.error)).map_err(Some)
+            check_unchanged(replacement)
+                .and_then(|()| file.persist(&replacement.path).map_err(|error| error.error))
+                .map_err(Some)
         };
         if let Err(source) = persisted {
             return Err(put_back(&replacements[..index], &replacement.path, source));
@@ -97,13 +103,17 @@ pub fn replace_all(replacements: &[Replacement], sync: bool) -> Result<(), Write
 
 /// The new content in a file of its own, with the mode of the old one.
 fn stage(replacement: &Replacement, sync: bool) -> io::Result<NamedTempFile> {
-    let folder = replacement.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = replacement
+        .path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let mut file = tempfile::Builder::new()
         .prefix(".flux-image-")
         .suffix(".tmp")
         .tempfile_in(folder.unwrap_or(Path::new(".")))?;
     file.write_all(replacement.new.as_bytes())?;
-    file.as_file().set_permissions(fs::metadata(&replacement.path)?.permissions())?;
+    file.as_file()
+        .set_permissions(fs::metadata(&replacement.path)?.permissions())?;
     if sync {
         file.as_file().sync_all()?;
     }
@@ -113,20 +123,39 @@ fn stage(replacement: &Replacement, sync: bool) -> io::Result<NamedTempFile> {
 /// Nobody else may have written the file since it was read.
 fn check_unchanged(replacement: &Replacement) -> io::Result<()> {
     let length = File::open(&replacement.path)?.metadata()?.len();
-    let same = length == replacement.old.len() as u64 && fs::read(&replacement.path)? == replacement.old.as_bytes();
-    if same { Ok(()) } else { Err(io::Error::other("the file was changed by someone else meanwhile")) }
+    let same = length == replacement.old.len() as u64
+        && fs::read(&replacement.path)? == replacement.old.as_bytes();
+    if same {
+        Ok(())
+    } else {
+        Err(io::Error::other(
+            "the file was changed by someone else meanwhile",
+        ))
+    }
 }
 
 fn put_back(done: &[Replacement], path: &Path, source: Option<io::Error>) -> WriteError {
     for replacement in done {
-        let undo = Replacement { path: replacement.path.clone(), old: replacement.new.clone(), new: replacement.old.clone() };
-        let undone = stage(&undo, false).and_then(|file| file.persist(&undo.path).map_err(|error| error.error));
+        let undo = Replacement {
+            path: replacement.path.clone(),
+            old: replacement.new.clone(),
+            new: replacement.old.clone(),
+        };
+        let undone = stage(&undo, false)
+            .and_then(|file| file.persist(&undo.path).map_err(|error| error.error));
         if let Err(error) = undone {
-            return WriteError::Lost { path: path.to_path_buf(), lost: undo.path, source: source.unwrap_or(error) };
+            return WriteError::Lost {
+                path: path.to_path_buf(),
+                lost: undo.path,
+                source: source.unwrap_or(error),
+            };
         }
     }
     match source {
-        Some(source) => WriteError::Failed { path: path.to_path_buf(), source },
+        Some(source) => WriteError::Failed {
+            path: path.to_path_buf(),
+            source,
+        },
         None => WriteError::Interrupted,
     }
 }

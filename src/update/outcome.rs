@@ -120,7 +120,11 @@ impl Location {
 
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let file = if self.file.is_empty() { "<stdin>" } else { &self.file };
+        let file = if self.file.is_empty() {
+            "<stdin>"
+        } else {
+            &self.file
+        };
         match (self.line, self.column) {
             (0, _) => f.write_str(file),
             (line, 0) => write!(f, "{file}:{line}"),
@@ -171,7 +175,12 @@ pub struct Finding {
 impl Finding {
     /// A finding without a hint.
     #[must_use]
-    pub fn new(severity: Severity, code: Code, message: impl Into<String>, location: Location) -> Self {
+    pub fn new(
+        severity: Severity,
+        code: Code,
+        message: impl Into<String>,
+        location: Location,
+    ) -> Self {
         Self {
             severity,
             code,

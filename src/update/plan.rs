@@ -47,7 +47,13 @@ pub fn plan(text: &str, outline: &Outline<'_>, file: &str, policies: &Policies<'
     let is_live = text.contains(marker::TOKEN);
     for document in &outline.documents {
         for site in &document.sites {
-            let subject = Subject { text, file, document, site, is_live };
+            let subject = Subject {
+                text,
+                file,
+                document,
+                site,
+                is_live,
+            };
             subject.plan(policies, &mut plan);
         }
     }
@@ -59,7 +65,9 @@ pub fn plan(text: &str, outline: &Outline<'_>, file: &str, policies: &Policies<'
             "this marker stands where no marker works: it must be on the line of a scalar value",
             Location::new(file, place),
         );
-        plan.outcome.findings.push(finding.hint("put it behind the value that is to change, on the same line"));
+        plan.outcome
+            .findings
+            .push(finding.hint("put it behind the value that is to change, on the same line"));
     }
     plan
 }
@@ -97,8 +105,16 @@ impl Subject<'_, '_> {
             Comment::Marker(value) => value,
         };
         if !self.is_live || !self.site.is_reached {
-            let why = if self.is_live { "the key stands twice in its mapping" } else { "its key is written with escapes" };
-            plan.outcome.findings.push(self.finding(Severity::Warning, Code::DeadMarker, format!("this marker does nothing: {why}")));
+            let why = if self.is_live {
+                "the key stands twice in its mapping"
+            } else {
+                "its key is written with escapes"
+            };
+            plan.outcome.findings.push(self.finding(
+                Severity::Warning,
+                Code::DeadMarker,
+                format!("this marker does nothing: {why}"),
+            ));
             return;
         }
         let Some((id, part, resolved)) = self.policy(&value, policies, plan) else {
@@ -106,7 +122,11 @@ impl Subject<'_, '_> {
         };
         plan.bound += 1;
         plan.used.insert(id.clone());
-        if policies.selected.as_ref().is_some_and(|selected| !selected.contains(&id)) {
+        if policies
+            .selected
+            .as_ref()
+            .is_some_and(|selected| !selected.contains(&id))
+        {
             return;
         }
         match &resolved.image {
@@ -116,8 +136,16 @@ impl Subject<'_, '_> {
                     (Severity::Error, OnUnresolved::Warn) => Severity::Warning,
                     (severity, _) => severity,
                 };
-                let code = if severity == Severity::Info { Code::Suspended } else { Code::UnresolvedPolicy };
-                let mut finding = self.finding(severity, code, format!("ImagePolicy `{id}` gives no image: {reason}"));
+                let code = if severity == Severity::Info {
+                    Code::Suspended
+                } else {
+                    Code::UnresolvedPolicy
+                };
+                let mut finding = self.finding(
+                    severity,
+                    code,
+                    format!("ImagePolicy `{id}` gives no image: {reason}"),
+                );
                 finding.hint = reason.hint();
                 plan.outcome.findings.push(finding);
             }
@@ -126,7 +154,12 @@ impl Subject<'_, '_> {
 
     /// The policy that a marker names; what is wrong otherwise goes into the
     /// plan.
-    fn policy<'p>(&self, value: &str, policies: &Policies<'p>, plan: &mut Plan) -> Option<(Id, Part, &'p Resolved)> {
+    fn policy<'p>(
+        &self,
+        value: &str,
+        policies: &Policies<'p>,
+        plan: &mut Plan,
+    ) -> Option<(Id, Part, &'p Resolved)> {
         let Some(target) = Target::parse(value) else {
             let message = format!("`{value}` names no policy");
             plan.outcome.findings.push(
@@ -141,20 +174,41 @@ impl Subject<'_, '_> {
         }
         // A document without a namespace is found by its name if that is unique.
         let unplaced = Id::new("", target.name.clone());
-        let same_name = policies.all.keys().filter(|known| known.name == target.name).count();
+        let same_name = policies
+            .all
+            .keys()
+            .filter(|known| known.name == target.name)
+            .count();
         if let (Some(resolved), 1) = (policies.all.get(&unplaced), same_name) {
-            let message = format!("ImagePolicy `{}` names no namespace; taken for `{id}`", target.name);
-            plan.outcome.findings.push(self.finding(Severity::Warning, Code::NamespaceGuessed, message));
+            let message = format!(
+                "ImagePolicy `{}` names no namespace; taken for `{id}`",
+                target.name
+            );
+            plan.outcome.findings.push(self.finding(
+                Severity::Warning,
+                Code::NamespaceGuessed,
+                message,
+            ));
             return Some((unplaced, target.part, resolved));
         }
-        plan.outcome.findings.push(self.unknown(&target, &id, policies));
+        plan.outcome
+            .findings
+            .push(self.unknown(&target, &id, policies));
         None
     }
 
     fn unknown(&self, target: &Target, id: &Id, policies: &Policies<'_>) -> Finding {
-        let finding = self.finding(Severity::Warning, Code::UnknownPolicy, format!("no ImagePolicy `{id}` is known"));
-        let elsewhere: Vec<String> =
-            policies.all.keys().filter(|known| known.name == target.name).map(Id::to_string).collect();
+        let finding = self.finding(
+            Severity::Warning,
+            Code::UnknownPolicy,
+            format!("no ImagePolicy `{id}` is known"),
+        );
+        let elsewhere: Vec<String> = policies
+            .all
+            .keys()
+            .filter(|known| known.name == target.name)
+            .map(Id::to_string)
+            .collect();
         if id.to_string().contains("${") {
             finding.hint("`${…}` is not substituted here: write the name itself")
         } else if elsewhere.is_empty() {
@@ -189,11 +243,14 @@ impl Subject<'_, '_> {
             let message = "this document is encrypted with SOPS: an edit would break its checksum";
             let mut finding = self.finding(Severity::Error, Code::Encrypted, message);
             finding.proposed = Some(new);
-            plan.outcome.findings.push(finding.hint("move the marked value to a document that is not encrypted"));
+            plan.outcome
+                .findings
+                .push(finding.hint("move the marked value to a document that is not encrypted"));
             return;
         }
         self.warn_of_loss(part, old, image, plan);
-        plan.edits.extend(scalar::rewrite(self.text, &self.site.value, &new));
+        plan.edits
+            .extend(scalar::rewrite(self.text, &self.site.value, &new));
         plan.outcome.changes.push(Change {
             setter: setter.to_owned(),
             old: old.to_owned(),
@@ -204,7 +261,9 @@ impl Subject<'_, '_> {
 
     /// A digest that goes, a version that falls.
     fn warn_of_loss(&self, part: Part, old: &str, image: &ImageRef, plan: &mut Plan) {
-        let (old_reference, old_digest) = old.split_once('@').map_or((old, None), |(r, d)| (r, Some(d)));
+        let (old_reference, old_digest) = old
+            .split_once('@')
+            .map_or((old, None), |(r, d)| (r, Some(d)));
         let drops = match part {
             Part::Image => image.digest.is_none(),
             Part::Tag => true,
@@ -214,8 +273,10 @@ impl Subject<'_, '_> {
             let message = format!("the digest `{digest}` is dropped");
             let finding = self.finding(Severity::Warning, Code::DigestDropped, message);
             plan.outcome.findings.push(match part {
-                Part::Image => finding.hint("set `digestReflectionPolicy` on the ImagePolicy to keep images pinned"),
-                _ => finding.hint("a `:tag` marker holds the tag alone; mark another field with `:digest`"),
+                Part::Image => finding
+                    .hint("set `digestReflectionPolicy` on the ImagePolicy to keep images pinned"),
+                _ => finding
+                    .hint("a `:tag` marker holds the tag alone; mark another field with `:digest`"),
             });
         }
         let old_tag = match part {
@@ -223,11 +284,14 @@ impl Subject<'_, '_> {
             Part::Image => old_reference.rsplit_once(':').map_or("", |(_, tag)| tag),
             Part::Name | Part::Digest => "",
         };
-        if let (Ok(before), Ok(after)) = (Version::parse_tag(old_tag), Version::parse_tag(&image.tag))
+        if let (Ok(before), Ok(after)) =
+            (Version::parse_tag(old_tag), Version::parse_tag(&image.tag))
             && after.precedence(&before).is_lt()
         {
             let message = format!("`{}` is lower than `{old_tag}`", image.tag);
-            plan.outcome.findings.push(self.finding(Severity::Warning, Code::Downgrade, message));
+            plan.outcome
+                .findings
+                .push(self.finding(Severity::Warning, Code::Downgrade, message));
         }
     }
 
@@ -237,12 +301,21 @@ impl Subject<'_, '_> {
 
     fn location(&self) -> Location {
         let object = self.object();
-        let noted = object.file.as_ref().filter(|noted| self.file.is_empty() && !noted.path.is_empty());
+        let noted = object
+            .file
+            .as_ref()
+            .filter(|noted| self.file.is_empty() && !noted.path.is_empty());
         Location {
-            file: noted.map_or(self.file, |noted| noted.path.as_str()).to_owned(),
+            file: noted
+                .map_or(self.file, |noted| noted.path.as_str())
+                .to_owned(),
             line: self.site.value.place.line,
             column: self.site.value.place.column,
-            index: object.file.as_ref().filter(|_| self.file.is_empty()).and_then(|noted| noted.index),
+            index: object
+                .file
+                .as_ref()
+                .filter(|_| self.file.is_empty())
+                .and_then(|noted| noted.index),
             resource: Some(ResourceRef {
                 api_version: object.api_version.clone(),
                 kind: object.kind.clone(),

@@ -114,7 +114,12 @@ pub fn resolve(catalogue: &Catalogue, tags_from: &[TagSource]) -> BTreeMap<Id, R
             image: image_of(catalogue, id, policy, tags_from),
             location: policy.location.clone(),
             labels: policy.document.metadata.labels.clone(),
-            choice: policy.document.spec.checked().ok().map(|policy| policy.choice().clone()),
+            choice: policy
+                .document
+                .spec
+                .checked()
+                .ok()
+                .map(|policy| policy.choice().clone()),
         };
         (id.clone(), resolved)
     };
@@ -128,7 +133,10 @@ fn image_of(
     tags_from: &[TagSource],
 ) -> Result<ImageRef, Unresolved> {
     if let Some(other) = &policy.conflict {
-        return Err(Unresolved::Ambiguous(other.to_string(), policy.location.to_string()));
+        return Err(Unresolved::Ambiguous(
+            other.to_string(),
+            policy.location.to_string(),
+        ));
     }
     let document = &policy.document;
     for source in tags_from {
@@ -150,7 +158,10 @@ fn image_of(
     }
     let repository = repository_of(catalogue, id, document).ok();
     Err(Unresolved::NoTags {
-        image: repository.map_or_else(|| "its repository".to_owned(), |repository| repository.spec.image.clone()),
+        image: repository.map_or_else(
+            || "its repository".to_owned(),
+            |repository| repository.spec.image.clone(),
+        ),
         tried: tried(tags_from),
     })
 }
@@ -163,7 +174,11 @@ fn tried(tags_from: &[TagSource]) -> String {
     tags_from.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn repository_of<'c>(catalogue: &'c Catalogue, id: &Id, policy: &ImagePolicy) -> Result<&'c ImageRepository, Unresolved> {
+fn repository_of<'c>(
+    catalogue: &'c Catalogue,
+    id: &Id,
+    policy: &ImagePolicy,
+) -> Result<&'c ImageRepository, Unresolved> {
     let reference = &policy.spec.image_repository_ref;
     let namespace = reference.namespace.as_deref().unwrap_or(&id.namespace);
     let wanted = Id::new(namespace, reference.name.clone());
@@ -173,7 +188,11 @@ fn repository_of<'c>(catalogue: &'c Catalogue, id: &Id, policy: &ImagePolicy) ->
     }
 }
 
-fn from_snapshot(catalogue: &Catalogue, id: &Id, policy: &ImagePolicy) -> Result<Option<ImageRef>, Unresolved> {
+fn from_snapshot(
+    catalogue: &Catalogue,
+    id: &Id,
+    policy: &ImagePolicy,
+) -> Result<Option<ImageRef>, Unresolved> {
     let document = repository_of(catalogue, id, policy)?;
     // Flux's order: the repository's name, then the policy, then the tags.
     let repository = Repository::parse(&document.spec.image)?;
@@ -188,7 +207,11 @@ fn from_snapshot(catalogue: &Catalogue, id: &Id, policy: &ImagePolicy) -> Result
     let tags = exclusion.keep(&known.tags);
     let tag = checked.select(&tags).map_err(Unresolved::Nothing)?;
     let digest = digest_of(policy, &document.spec.image, &tag, known)?;
-    let image = ImageRef { name: document.spec.image.clone(), tag, digest };
+    let image = ImageRef {
+        name: document.spec.image.clone(),
+        tag,
+        digest,
+    };
     if crate::image::is_tag(&image.tag) {
         Ok(Some(image))
     } else {
@@ -196,10 +219,17 @@ fn from_snapshot(catalogue: &Catalogue, id: &Id, policy: &ImagePolicy) -> Result
     }
 }
 
-fn digest_of(policy: &ImagePolicy, name: &str, tag: &str, known: &Known) -> Result<Option<String>, Unresolved> {
+fn digest_of(
+    policy: &ImagePolicy,
+    name: &str,
+    tag: &str,
+    known: &Known,
+) -> Result<Option<String>, Unresolved> {
     let spec = &policy.spec;
     let word = || spec.digest_reflection_policy.clone().unwrap_or_default();
-    let reflection = spec.reflection().ok_or_else(|| Unresolved::Reflection(word()))?;
+    let reflection = spec
+        .reflection()
+        .ok_or_else(|| Unresolved::Reflection(word()))?;
     let before = policy.status.image().ok();
     match reflection.wanted(name, tag, before.as_ref()) {
         Wanted::Known(digest) => Ok(digest),

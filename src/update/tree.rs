@@ -35,11 +35,26 @@ pub struct SourceFile {
     pub is_link: bool,
 }
 
+/// A file that could not be read.
+#[derive(Debug)]
+pub struct Refused {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Why.
+    pub finding: Finding,
+    /// It may have held documents, so that it counts wherever it is; else it
+    /// only counts where it was to be edited.
+    pub may_have_documents: bool,
+}
+
 /// The work tree that `from` is in: the nearest folder above with a `.git`.
 #[must_use]
 pub fn work_tree(from: &Path) -> Option<PathBuf> {
     let absolute = from.canonicalize().ok()?;
-    absolute.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_path_buf)
+    absolute
+        .ancestors()
+        .find(|folder| folder.join(".git").exists())
+        .map(Path::to_path_buf)
 }
 
 /// `path` under `root`, as Flux joins `update.path`: absolute paths count from
@@ -77,12 +92,18 @@ pub fn files_under(path: &Path) -> io::Result<Vec<PathBuf>> {
     }
     let mut found = BTreeSet::new();
     let mut walk = WalkBuilder::new(path);
-    walk.hidden(false).ignore(false).git_global(false).follow_links(false).parents(true);
+    walk.hidden(false)
+        .ignore(false)
+        .git_global(false)
+        .follow_links(false)
+        .parents(true);
     walk.filter_entry(|entry| entry.file_name() != ".git");
     for entry in walk.build() {
         // A folder that cannot be opened is no reason to leave the others.
         let Ok(entry) = entry else { continue };
-        let is_file = entry.file_type().is_some_and(|kind| kind.is_file() || kind.is_symlink());
+        let is_file = entry
+            .file_type()
+            .is_some_and(|kind| kind.is_file() || kind.is_symlink());
         if is_file && is_manifest_name(entry.path()) {
             found.insert(entry.into_path());
         }
@@ -116,7 +137,11 @@ fn tracked_under(path: &Path) -> Vec<PathBuf> {
 /// Paths in a git index (versions 2 to 4; gitformat-index). What cannot be
 /// read ends the list: ignore rules alone decide then.
 fn index_paths(index: &[u8]) -> Vec<String> {
-    let number = |at: usize| index.get(at..at + 4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize);
+    let number = |at: usize| {
+        index
+            .get(at..at + 4)
+            .map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize)
+    };
     let (Some(b"DIRC"), Some(version), Some(count)) = (index.get(..4), number(4), number(8)) else {
         return Vec::new();
     };
@@ -124,7 +149,9 @@ fn index_paths(index: &[u8]) -> Vec<String> {
     let mut previous: Vec<u8> = Vec::new();
     let mut at = 12;
     for _ in 0..count {
-        let Some(flags) = index.get(at + 60..at + 62) else { break };
+        let Some(flags) = index.get(at + 60..at + 62) else {
+            break;
+        };
         let extended = version >= 3 && flags[0] & 0x40 != 0;
         let mut name_at = at + if extended { 64 } else { 62 };
         let mut name = Vec::new();
@@ -132,7 +159,9 @@ fn index_paths(index: &[u8]) -> Vec<String> {
             // Bytes to cut from the previous name, as an offset varint.
             let mut cut = 0_usize;
             loop {
-                let Some(&byte) = index.get(name_at) else { return paths };
+                let Some(&byte) = index.get(name_at) else {
+                    return paths;
+                };
                 name_at += 1;
                 cut = cut << 7 | usize::from(byte & 0x7f);
                 if byte & 0x80 == 0 {
@@ -143,9 +172,18 @@ fn index_paths(index: &[u8]) -> Vec<String> {
             previous.truncate(previous.len().saturating_sub(cut));
             name.extend_from_slice(&previous);
         }
-        let Some(length) = index.get(name_at..).and_then(|rest| memchr::memchr(0, rest)) else { break };
+        let Some(length) = index
+            .get(name_at..)
+            .and_then(|rest| memchr::memchr(0, rest))
+        else {
+            break;
+        };
         name.extend_from_slice(&index[name_at..name_at + length]);
-        at = if version == 4 { name_at + length + 1 } else { at + (name_at + length - at) / 8 * 8 + 8 };
+        at = if version == 4 {
+            name_at + length + 1
+        } else {
+            at + (name_at + length - at) / 8 * 8 + 8
+        };
         if let Ok(path) = String::from_utf8(name.clone()) {
             paths.push(path);
         }
@@ -164,26 +202,41 @@ pub fn read_all(
     root: &Path,
     named: &BTreeSet<PathBuf>,
     show: &(dyn Fn(&Path) -> String + Sync),
-) -> (Vec<SourceFile>, Vec<Finding>) {
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(8);
+) -> (Vec<SourceFile>, Vec<Refused>) {
+    let workers = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(8);
     let share = files.len().div_ceil(workers).max(1);
-    let read_share = |share: &[PathBuf]| -> Vec<Result<SourceFile, Finding>> {
+    let read_share = |share: &[PathBuf]| -> Vec<Result<SourceFile, Refused>> {
         let needles = Needles::new();
-        share.iter().filter_map(|path| read_one(path, root, named.contains(path), show, &needles)).collect()
+        share
+            .iter()
+            .filter_map(|path| read_one(path, root, named.contains(path), show, &needles))
+            .collect()
     };
     let parts: Vec<_> = thread::scope(|scope| {
         let read_share = &read_share;
-        let handles: Vec<_> = files.chunks(share).map(|share| scope.spawn(move || read_share(share))).collect();
-        handles.into_iter().map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        let handles: Vec<_> = files
+            .chunks(share)
+            .map(|share| scope.spawn(move || read_share(share)))
+            .collect();
+        handles
+            .into_iter()
+            .map(|handle| {
+                handle
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
     });
-    let (mut sources, mut findings) = (Vec::new(), Vec::new());
+    let (mut sources, mut refused) = (Vec::new(), Vec::new());
     for read in parts.into_iter().flatten() {
         match read {
             Ok(source) => sources.push(source),
-            Err(finding) => findings.push(finding),
+            Err(one) => refused.push(one),
         }
     }
-    (sources, findings)
+    (sources, refused)
 }
 
 struct Needles {
@@ -208,16 +261,30 @@ fn read_one(
     is_named: bool,
     show: &(dyn Fn(&Path) -> String + Sync),
     needles: &Needles,
-) -> Option<Result<SourceFile, Finding>> {
-    let severity = if is_named { Severity::Error } else { Severity::Warning };
-    let refuse = |code: Code, message: String| Some(Err(Finding::new(severity, code, message, Location::file(show(path)))));
+) -> Option<Result<SourceFile, Refused>> {
+    let severity = if is_named {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
+    let refuse = |code: Code, message: String, may_have_documents: bool| {
+        Some(Err(Refused {
+            path: path.to_path_buf(),
+            finding: Finding::new(severity, code, message, Location::file(show(path))),
+            may_have_documents,
+        }))
+    };
     let is_link = fs::symlink_metadata(path).is_ok_and(|data| data.is_symlink());
     if is_link {
         match path.canonicalize() {
             // A broken link has nothing to say; Flux skips it too.
             Err(_) if !is_named => return None,
             Ok(target) if !target.starts_with(root) => {
-                return refuse(Code::UnusableFile, "this link leads out of the tree and is not read".to_owned());
+                return refuse(
+                    Code::UnusableFile,
+                    "this link leads out of the tree and is not read".to_owned(),
+                    false,
+                );
             }
             _ => {}
         }
@@ -226,7 +293,7 @@ fn read_one(
         Ok(bytes) => bytes,
         // It went away since it was listed.
         Err(error) if error.kind() == io::ErrorKind::NotFound && !is_named => return None,
-        Err(error) => return refuse(Code::UnusableFile, format!("cannot be read: {error}")),
+        Err(error) => return refuse(Code::UnusableFile, format!("cannot be read: {error}"), true),
     };
     let has_markers = needles.marker.find(&bytes).is_some();
     let has_documents = needles.flux.find(&bytes).is_some() || needles.own.find(&bytes).is_some();
@@ -244,7 +311,11 @@ fn read_one(
         })),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
-            refuse(Code::Unparsable, format!("is no UTF-8: byte {at} starts no character"))
+            refuse(
+                Code::Unparsable,
+                format!("is no UTF-8: byte {at} starts no character"),
+                has_documents,
+            )
         }
     }
 }

@@ -101,14 +101,21 @@ pub fn head_comment(text: &str, from: usize, start: usize, position: Position) -
 }
 
 fn skip_blanks(bytes: &[u8], from: usize) -> usize {
-    let blanks = bytes[from..].iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    let blanks = bytes[from..]
+        .iter()
+        .take_while(|b| matches!(b, b' ' | b'\t'))
+        .count();
     from + blanks
 }
 
 /// The end of the line that `from` is on, without `\r` and `\n`.
 fn end_of_line(bytes: &[u8], from: usize) -> usize {
     let end = memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |n| from + n);
-    if end > from && bytes[end - 1] == b'\r' { end - 1 } else { end }
+    if end > from && bytes[end - 1] == b'\r' {
+        end - 1
+    } else {
+        end
+    }
 }
 
 /// What stands between two tokens: comments, line by line, and `-` signs.
@@ -159,12 +166,21 @@ impl Gap {
     /// Comments on lines of their own: all but one on the line of the token
     /// before.
     fn own_line(&self) -> Vec<ByteSpan> {
-        self.lines.iter().skip(1).filter_map(|line| line.comment).collect()
+        self.lines
+            .iter()
+            .skip(1)
+            .filter_map(|line| line.comment)
+            .collect()
     }
 
     /// Comments on later lines than the `:` before a value.
     fn own_line_after_indicator(&self) -> Vec<ByteSpan> {
-        if self.lines.iter().skip(1).any(|line| line.other || line.dashes > 0) {
+        if self
+            .lines
+            .iter()
+            .skip(1)
+            .any(|line| line.other || line.dashes > 0)
+        {
             return Vec::new();
         }
         self.own_line()
@@ -197,7 +213,10 @@ impl Gap {
     /// directly under it go with it when a blank line follows them.
     fn after_foot_of_previous(&self, last: usize) -> usize {
         let between = self.lines.get(1..last).unwrap_or_default();
-        let under = between.iter().take_while(|line| line.comment.is_some()).count();
+        let under = between
+            .iter()
+            .take_while(|line| line.comment.is_some())
+            .count();
         let is_foot = between.get(under).is_some_and(GapLine::is_blank);
         if is_foot { 1 + under } else { 1 }
     }

@@ -135,19 +135,29 @@ impl<'t> Iterator for Events<'t> {
             let kind = match raw {
                 Raw::DocumentStart(..) => EventKind::DocumentStart,
                 Raw::DocumentEnd => EventKind::DocumentEnd,
-                Raw::MappingStart(style, ..) => EventKind::MappingStart(style == StructureStyle::Flow),
+                Raw::MappingStart(style, ..) => {
+                    EventKind::MappingStart(style == StructureStyle::Flow)
+                }
                 Raw::MappingEnd => EventKind::MappingEnd,
-                Raw::SequenceStart(style, ..) => EventKind::SequenceStart(style == StructureStyle::Flow),
+                Raw::SequenceStart(style, ..) => {
+                    EventKind::SequenceStart(style == StructureStyle::Flow)
+                }
                 Raw::SequenceEnd => EventKind::SequenceEnd,
                 Raw::Alias(_) | Raw::UnresolvedAlias(_) => EventKind::Alias,
                 Raw::Scalar(value, style, _, tag) => EventKind::Scalar(Scalar {
                     value,
                     style: style.into(),
                     tag: tag.map(|tag| {
-                        let bytes = span.tag_span().and_then(|s| s.byte_range()).unwrap_or_default();
+                        let bytes = span
+                            .tag_span()
+                            .and_then(|s| s.byte_range())
+                            .unwrap_or_default();
                         Tag {
-                            is_non_string: tag.suffix_in_namespace(CORE).is_some_and(|name| name != "str"),
-                            is_string: tag.is_yaml_core_schema_tag("str") || self.text.get(bytes.clone()) == Some("!"),
+                            is_non_string: tag
+                                .suffix_in_namespace(CORE)
+                                .is_some_and(|name| name != "str"),
+                            is_string: tag.is_yaml_core_schema_tag("str")
+                                || self.text.get(bytes.clone()) == Some("!"),
                             span: ByteSpan::new(bytes.start, bytes.end),
                         }
                     }),

@@ -39,7 +39,9 @@ pub fn apply(text: &str, edits: &[Edit]) -> Result<String, Overlap> {
     let mut out = String::with_capacity(text.len() + added);
     let mut at = 0;
     for edit in sorted {
-        let kept = text.get(at..edit.span.start).ok_or(Overlap(edit.span.start))?;
+        let kept = text
+            .get(at..edit.span.start)
+            .ok_or(Overlap(edit.span.start))?;
         out.push_str(kept);
         out.push_str(&edit.text);
         at = edit.span.end;
@@ -54,7 +56,11 @@ mod tests {
 
     #[test]
     fn edits_in_any_order() {
-        let edits = [Edit::new(4, 5, "B"), Edit::new(0, 1, "A"), Edit::new(5, 5, "!")];
+        let edits = [
+            Edit::new(4, 5, "B"),
+            Edit::new(0, 1, "A"),
+            Edit::new(5, 5, "!"),
+        ];
         assert_eq!(apply("a-c-b", &edits), Ok("A-c-B!".to_owned()));
     }
 

@@ -75,7 +75,9 @@ static FORMS: LazyLock<Forms> = LazyLock::new(|| {
     Forms {
         // Underscores are taken out before.
         number: compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"),
-        hexadecimal: compile(r"^[-+]?0[xX][0-9a-fA-F]{1,16}$|^[-+]?0[bB][01]{1,64}$|^[-+]?0o[0-7]+$"),
+        hexadecimal: compile(
+            r"^[-+]?0[xX][0-9a-fA-F]{1,16}$|^[-+]?0[bB][01]{1,64}$|^[-+]?0o[0-7]+$",
+        ),
         // The types of yaml.org/type for version 1.1, as PyYAML reads them:
         // base 60 and dates besides what Go knows.
         yaml_1_1: compile(
@@ -93,7 +95,8 @@ fn is_word_of_yaml(text: &str) -> bool {
     let cased = || {
         let first_upper = || {
             let mut chars = text.chars();
-            chars.next().is_some_and(|c| c.is_ascii_uppercase()) && chars.all(|c| c.is_ascii_lowercase())
+            chars.next().is_some_and(|c| c.is_ascii_uppercase())
+                && chars.all(|c| c.is_ascii_lowercase())
         };
         text == lower || text == text.to_ascii_uppercase() || first_upper()
     };
@@ -102,7 +105,10 @@ fn is_word_of_yaml(text: &str) -> bool {
         "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n" => cased(),
         ".nan" => matches!(text, ".nan" | ".NaN" | ".NAN"),
         _ => match lower.strip_prefix(['+', '-']).unwrap_or(&lower) {
-            ".inf" => matches!(text.trim_start_matches(['+', '-']), ".inf" | ".Inf" | ".INF"),
+            ".inf" => matches!(
+                text.trim_start_matches(['+', '-']),
+                ".inf" | ".Inf" | ".INF"
+            ),
             _ => false,
         },
     }
@@ -116,13 +122,17 @@ fn is_go_yaml_1_1_non_string(text: &str) -> bool {
         // Go counts a text beginning with a point as a number by another rule:
         // an underscore must stand between digits.
         Some(b'.') => {
-            let joined = !text.contains("__") && !text.contains("._") && !text.contains("_e") && !text.ends_with('_');
+            let joined = !text.contains("__")
+                && !text.contains("._")
+                && !text.contains("_e")
+                && !text.ends_with('_');
             joined && FORMS.number.is_match(&text.replace('_', ""))
         }
         Some(b'0'..=b'9' | b'+' | b'-') => {
             let digits = text.replace('_', "");
             let in_range = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
-            FORMS.hexadecimal.is_match(&digits) || FORMS.number.is_match(&digits) && in_range(&digits)
+            FORMS.hexadecimal.is_match(&digits)
+                || FORMS.number.is_match(&digits) && in_range(&digits)
         }
         _ => false,
     }
@@ -146,14 +156,18 @@ pub fn rewrite(text: &str, old: &Value<'_>, new: &str) -> Vec<Edit> {
     if let Some(tag) = old.scalar.tag {
         is_string_by_tag = tag.is_string;
         if tag.is_non_string {
-            let after = text[tag.span.end..].len() - text[tag.span.end..].trim_start_matches([' ', '\t']).len();
+            let after = text[tag.span.end..].len()
+                - text[tag.span.end..].trim_start_matches([' ', '\t']).len();
             edits.push(Edit::new(tag.span.start, tag.span.end + after, ""));
         }
     }
     match old.scalar.style {
         Style::Literal | Style::Folded => rewrite_block(text, old, new, &mut edits),
         style => {
-            let flow = matches!(old.position, comment::Position::FlowValue | comment::Position::FlowItem);
+            let flow = matches!(
+                old.position,
+                comment::Position::FlowValue | comment::Position::FlowItem
+            );
             let kept = match style {
                 Style::SingleQuoted => single_quoted(new),
                 Style::Plain => plain(new, flow, is_string_by_tag),
@@ -172,12 +186,28 @@ fn rewrite_block(text: &str, old: &Value<'_>, new: &str, edits: &mut Vec<Edit>) 
     let Some(header) = block_header_of(text, old) else {
         return;
     };
-    let line_end = text[header.end..].find('\n').map_or(text.len(), |n| header.end + n);
-    let line_end = if text[..line_end].ends_with('\r') { line_end - 1 } else { line_end };
-    let body = if has_content(old) { old.span.of(text) } else { "" };
+    let line_end = text[header.end..]
+        .find('\n')
+        .map_or(text.len(), |n| header.end + n);
+    let line_end = if text[..line_end].ends_with('\r') {
+        line_end - 1
+    } else {
+        line_end
+    };
+    let body = if has_content(old) {
+        old.span.of(text)
+    } else {
+        ""
+    };
     let body = body.trim_end_matches([' ', '\t', '\r', '\n']);
-    let content_end = if body.is_empty() { line_end } else { old.span.start + body.len() };
-    let break_end = text[line_end..].find('\n').map_or(text.len(), |n| line_end + n + 1);
+    let content_end = if body.is_empty() {
+        line_end
+    } else {
+        old.span.start + body.len()
+    };
+    let break_end = text[line_end..]
+        .find('\n')
+        .map_or(text.len(), |n| line_end + n + 1);
     let line_start = text[..old.span.start].rfind('\n').map_or(0, |n| n + 1);
     let indent = &text[line_start..old.span.start];
     let holds = !body.is_empty()
@@ -192,7 +222,10 @@ fn rewrite_block(text: &str, old: &Value<'_>, new: &str, edits: &mut Vec<Edit>) 
     }
     let indicators = header.of(text).trim_end_matches(['+', '-']);
     // `|-2` and `|2-` are both allowed.
-    let digits: String = indicators[1..].chars().filter(char::is_ascii_digit).collect();
+    let digits: String = indicators[1..]
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
     let stripped = format!("{}{digits}-", &indicators[..1]);
     if !header.of(text).contains('-') {
         edits.push(Edit::new(header.start, header.end, stripped));
@@ -211,7 +244,11 @@ pub fn is_written(text: &str, value: &Value<'_>) -> bool {
 #[must_use]
 pub fn block_header_of(text: &str, value: &Value<'_>) -> Option<ByteSpan> {
     // One without content has its span anywhere up to the next token.
-    let content = if has_content(value) { value.span.start } else { text.len() };
+    let content = if has_content(value) {
+        value.span.start
+    } else {
+        text.len()
+    };
     matches!(value.scalar.style, Style::Literal | Style::Folded)
         .then(|| comment::block_header(text, value.after, content))
         .flatten()
@@ -236,7 +273,8 @@ fn plain(text: &str, flow: bool, is_string_by_tag: bool) -> Option<String> {
         || text.ends_with([':', ' ', '\t'])
         || text.starts_with("...")
         || flow && (text.contains([',', '[', ']', '{', '}']) || first == '?' || first == ':');
-    let fits = !starts_like_indicator && !unsafe_inside && text.chars().all(is_printable_in_one_line);
+    let fits =
+        !starts_like_indicator && !unsafe_inside && text.chars().all(is_printable_in_one_line);
     (fits && (is_string_by_tag || is_string_everywhere(text))).then(|| text.to_owned())
 }
 
@@ -299,7 +337,11 @@ mod tests {
             ("a: 'x'\n", "1.10", "a: '1.10'\n"),
             ("a: &n !!float 1.0 # c\n", "1.2.3", "a: &n 1.2.3 # c\n"),
             ("a: !!str x\n", "1.10", "a: !!str 1.10\n"),
-            ("a: |  # c\n  x\n  y\n\n# d\n", "1.10", "a: |-  # c\n  1.10\n\n# d\n"),
+            (
+                "a: |  # c\n  x\n  y\n\n# d\n",
+                "1.10",
+                "a: |-  # c\n  1.10\n\n# d\n",
+            ),
             ("a: |2\n\n   x\n", "v1", "a: |2-\n  v1\n"),
             ("a: >+\r\n   x\r\n\r\n", "v1", "a: >-\r\n   v1\r\n\r\n"),
             ("a: | # c\n", "v1", "a: \"v1\" # c\n"),

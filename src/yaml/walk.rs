@@ -106,10 +106,14 @@ impl<'t> Walk<'t> {
     /// keys.
     #[must_use]
     pub fn is_under_repeated_key(&self) -> bool {
-        self.frames.iter().any(|frame| match (&frame.key, frame.keys.split_last()) {
-            (Some(key), Some((_, earlier))) if frame.kind == Collection::Mapping => earlier.contains(key),
-            _ => false,
-        })
+        self.frames
+            .iter()
+            .any(|frame| match (&frame.key, frame.keys.split_last()) {
+                (Some(key), Some((_, earlier))) if frame.kind == Collection::Mapping => {
+                    earlier.contains(key)
+                }
+                _ => false,
+            })
     }
 
     /// The next step, `None` at the end of the text.
@@ -152,24 +156,35 @@ impl<'t> Walk<'t> {
                 Some(Step::DocumentStart)
             }
             EventKind::DocumentEnd => Some(Step::DocumentEnd(self.content_end)),
-            EventKind::MappingStart(flow) => self.enter(Collection::Mapping, flow, &event.span, event.place),
-            EventKind::SequenceStart(flow) => self.enter(Collection::Sequence, flow, &event.span, event.place),
+            EventKind::MappingStart(flow) => {
+                self.enter(Collection::Mapping, flow, &event.span, event.place)
+            }
+            EventKind::SequenceStart(flow) => {
+                self.enter(Collection::Sequence, flow, &event.span, event.place)
+            }
             EventKind::MappingEnd | EventKind::SequenceEnd => self.leave(event.span),
             EventKind::Alias => self.begin_child(None).then_some(Step::Alias(event.span)),
             EventKind::Scalar(scalar) => {
                 let position = self.position();
-                self.begin_child(Some(&scalar)).then_some(Step::Value(Value {
-                    scalar,
-                    span: event.span,
-                    place: event.place,
-                    after,
-                    position,
-                }))
+                self.begin_child(Some(&scalar))
+                    .then_some(Step::Value(Value {
+                        scalar,
+                        span: event.span,
+                        place: event.place,
+                        after,
+                        position,
+                    }))
             }
         }
     }
 
-    fn enter(&mut self, kind: Collection, flow: bool, span: &ByteSpan, place: Place) -> Option<Step<'t>> {
+    fn enter(
+        &mut self,
+        kind: Collection,
+        flow: bool,
+        span: &ByteSpan,
+        place: Place,
+    ) -> Option<Step<'t>> {
         let inside_key = !self.begin_child(None);
         self.frames.push(Frame {
             kind,
@@ -188,7 +203,11 @@ impl<'t> Walk<'t> {
     fn leave(&mut self, end: ByteSpan) -> Option<Step<'t>> {
         let frame = self.frames.pop()?;
         // A block collection ends where its last token does.
-        let end = if frame.flow { end.end } else { self.content_end.max(frame.start) };
+        let end = if frame.flow {
+            end.end
+        } else {
+            self.content_end.max(frame.start)
+        };
         (!frame.inside_key).then_some(Step::Leave(frame.kind, ByteSpan::new(frame.start, end)))
     }
 
@@ -246,7 +265,7 @@ impl<'t> Walk<'t> {
                     }
                     path.push_str(key);
                 }
-                (Collection::Mapping, None) => path.push_str("?"),
+                (Collection::Mapping, None) => path.push('?'),
             }
         }
         path

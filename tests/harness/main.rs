@@ -18,7 +18,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 /// Files whose behaviour comes with a later part of the work: named here, and
 /// printed by every run.
 const PENDING: &[(&str, &str)] = &[
-    ("message.jsonl", "commit messages come with the hand-off to a commit"),
+    (
+        "message.jsonl",
+        "commit messages come with the hand-off to a commit",
+    ),
     ("push.jsonl", "branches come with the hand-off to a commit"),
 ];
 
@@ -37,7 +40,12 @@ fn main() -> ExitCode {
     for (file, check) in rows::FILES {
         collect(&mut trials, &tally, file, row_cases(&folder, file, *check));
     }
-    collect(&mut trials, &tally, "setters/", setters::cases(&folder.join("setters")));
+    collect(
+        &mut trials,
+        &tally,
+        "setters/",
+        setters::cases(&folder.join("setters")),
+    );
 
     let conclusion = libtest_mimic::run(&arguments, trials);
     println!("rows of {}:", folder.display());
@@ -78,12 +86,15 @@ fn collect(trials: &mut Vec<Trial>, tally: &Tally, file: &str, cases: Result<Vec
 
 fn row_cases(folder: &Path, file: &str, check: rows::Check) -> Result<Vec<Case>, String> {
     let path = folder.join(file);
-    let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let mut cases: Vec<Case> = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let row: serde_json::Value =
             serde_json::from_str(line).map_err(|error| format!("{file}:{}: {error}", index + 1))?;
-        let name = row["id"].as_str().map_or_else(|| format!("{index:04}"), str::to_owned);
+        let name = row["id"]
+            .as_str()
+            .map_or_else(|| format!("{index:04}"), str::to_owned);
         cases.push((name, Box::new(move || check(&row))));
     }
     Ok(cases)

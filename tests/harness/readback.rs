@@ -24,12 +24,21 @@ pub fn scalars(text: &str) -> Result<Vec<Scalar>, String> {
         let (event, span) = next.map_err(|error| format!("does not parse: {error}"))?;
         if let Event::Scalar(value, style, _, tag) = event {
             let bytes = span.byte_range().unwrap_or_default();
-            let tag_start = span.tag_span().and_then(|tag| tag.byte_range()).map(|tag| tag.start);
-            let core_tag = tag.as_ref().and_then(|tag| tag.core_suffix().map(str::to_owned));
+            let tag_start = span
+                .tag_span()
+                .and_then(|tag| tag.byte_range())
+                .map(|tag| tag.start);
+            let core_tag = tag
+                .as_ref()
+                .and_then(|tag| tag.core_suffix().map(str::to_owned));
             let plain_string = || {
                 // `inf` and `nan` without a point are strings in YAML.
-                let number = value.parse::<f64>().is_ok() && value.contains(|c: char| c.is_ascii_digit());
-                let word = matches!(value.to_ascii_lowercase().as_str(), "true" | "false" | "null" | "~" | "" | "yes" | "no" | "on" | "off");
+                let number =
+                    value.parse::<f64>().is_ok() && value.contains(|c: char| c.is_ascii_digit());
+                let word = matches!(
+                    value.to_ascii_lowercase().as_str(),
+                    "true" | "false" | "null" | "~" | "" | "yes" | "no" | "on" | "off"
+                );
                 !number && !word
             };
             let is_string = match core_tag.as_deref() {
@@ -39,10 +48,24 @@ pub fn scalars(text: &str) -> Result<Vec<Scalar>, String> {
             };
             let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
             // A block scalar is written from its header on.
-            let start = if is_block { text[..bytes.start].rfind(['|', '>']).unwrap_or(bytes.start) } else { bytes.start };
+            let start = if is_block {
+                text[..bytes.start].rfind(['|', '>']).unwrap_or(bytes.start)
+            } else {
+                bytes.start
+            };
             let is_loose = is_block || core_tag.as_deref().is_some_and(|tag| tag != "str");
-            let start = if core_tag.is_some_and(|tag| tag != "str") { tag_start.unwrap_or(start) } else { start };
-            found.push(Scalar { value: value.into_owned(), is_string, is_loose, start, end: bytes.end });
+            let start = if core_tag.is_some_and(|tag| tag != "str") {
+                tag_start.unwrap_or(start)
+            } else {
+                start
+            };
+            found.push(Scalar {
+                value: value.into_owned(),
+                is_string,
+                is_loose,
+                start,
+                end: bytes.end,
+            });
         }
     }
     Ok(found)
@@ -59,7 +82,12 @@ pub struct Rest<'t> {
 impl<'t> Rest<'t> {
     /// Nothing is cut out yet.
     pub fn new(text: &'t str) -> Self {
-        Self { text, at: 0, kept: String::new(), is_loose: false }
+        Self {
+            text,
+            at: 0,
+            kept: String::new(),
+            is_loose: false,
+        }
     }
 
     /// Cuts out a scalar, but not a comment on the header line of a block.
@@ -68,7 +96,10 @@ impl<'t> Rest<'t> {
         self.kept.push_str(&self.text[self.at..scalar.start]);
         let cut = &self.text[scalar.start..scalar.end];
         if cut.starts_with(['|', '>'])
-            && let Some(comment) = cut.lines().next().and_then(|line| line.find('#').map(|at| &line[at..]))
+            && let Some(comment) = cut
+                .lines()
+                .next()
+                .and_then(|line| line.find('#').map(|at| &line[at..]))
         {
             self.kept.push_str(comment);
         }
@@ -85,6 +116,10 @@ impl<'t> Rest<'t> {
     pub fn text(&self, loose: bool) -> String {
         let mut text = self.kept.clone();
         text.push_str(&self.text[self.at..]);
-        if loose { text.split_whitespace().collect::<Vec<_>>().join(" ") } else { text }
+        if loose {
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        } else {
+            text
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! The `.jsonl` files: one row, one answer.
 
+use flux_image::go::semver::Constraint;
 use flux_image::image::Repository;
 use flux_image::policy::exclusion::Exclusion;
 use flux_image::policy::reflect::{DigestReflection, ImageRef, Reflected, Wanted};
 use flux_image::policy::{Choice, ChosenNothing, Filter, InvalidPolicy, Order, Policy};
-use flux_image::go::semver::Constraint;
 use flux_image::yaml::scalar::reads_as_non_string_in_yaml_1_1;
 use serde_json::Value;
 
@@ -26,7 +26,10 @@ pub const FILES: &[(&str, Check)] = &[
 
 fn strings(value: &Value) -> Vec<String> {
     let text = |v: &Value| v.as_str().expect("a string").to_owned();
-    value.as_array().map(|list| list.iter().map(text).collect()).unwrap_or_default()
+    value
+        .as_array()
+        .map(|list| list.iter().map(text).collect())
+        .unwrap_or_default()
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(ours: &T, flux: &T) -> Verdict {
@@ -46,7 +49,9 @@ fn choose(row: &Value) -> Result<String, Refusal> {
     let spec = &row["policy"];
     let word = |kind: &str, field: &str| spec[kind][field].as_str().unwrap_or_default().to_owned();
     let choice = if spec["semver"].is_object() {
-        Constraint::parse(&word("semver", "range")).map(Choice::Semver).map_err(InvalidPolicy::Range)
+        Constraint::parse(&word("semver", "range"))
+            .map(Choice::Semver)
+            .map_err(InvalidPolicy::Range)
     } else if spec["alphabetical"].is_object() {
         Order::parse(&word("alphabetical", "order")).map(Choice::Alphabetical)
     } else if spec["numerical"].is_object() {
@@ -71,7 +76,9 @@ fn policy(row: &Value) -> Verdict {
             (Ok(tag), Ok(again)) => {
                 same(tag, &again)?;
                 let any = strings(&expect["latest_any"]);
-                any.contains(tag).then_some(()).ok_or_else(|| format!("ours {tag}, Flux one of {any:?}").into())
+                any.contains(tag)
+                    .then_some(())
+                    .ok_or_else(|| format!("ours {tag}, Flux one of {any:?}").into())
             }
             _ if expect.get("error_any").is_some() => Ok(()),
             _ => Err("ours fails, Flux does not".into()),
@@ -136,7 +143,10 @@ fn regex(row: &Value) -> Verdict {
 
 fn exclusion(row: &Value) -> Verdict {
     let expect = &row["expect"];
-    match (Exclusion::new(&strings(&row["exclusionList"])), expect.get("error")) {
+    match (
+        Exclusion::new(&strings(&row["exclusionList"])),
+        expect.get("error"),
+    ) {
         (Err(_), Some(_)) => Ok(()),
         (Ok(_), Some(error)) => Err(format!("Flux: {error}").into()),
         (Err(error), None) => Err(error.to_string().into()),
@@ -158,10 +168,16 @@ fn imageref(row: &Value) -> Verdict {
         (Err(error), None) => Err(error.to_string().into()),
         (Ok(repository), None) => {
             let insecure = row["insecure"] == true;
-            same(&Some(repository.canonical().as_str()), &expect["canonical"].as_str())?;
+            same(
+                &Some(repository.canonical().as_str()),
+                &expect["canonical"].as_str(),
+            )?;
             same(&Some(repository.host()), &expect["registry"].as_str())?;
             same(&Some(repository.path()), &expect["repository"].as_str())?;
-            same(&Some(repository.scheme(insecure)), &expect["scheme"].as_str())
+            same(
+                &Some(repository.scheme(insecure)),
+                &expect["scheme"].as_str(),
+            )
         }
     }
 }
@@ -181,7 +197,10 @@ fn ready(row: &Value) -> Verdict {
         previous: image_ref(&row["previousRef"]),
     };
     let ours = reflected.ready_message().unwrap_or_default();
-    same(&ours.as_str(), &row["expect"]["message"].as_str().unwrap_or_default())
+    same(
+        &ours.as_str(),
+        &row["expect"]["message"].as_str().unwrap_or_default(),
+    )
 }
 
 fn digest(row: &Value) -> Verdict {
@@ -191,10 +210,14 @@ fn digest(row: &Value) -> Verdict {
     };
     let expect = &row["expect"];
     let elected = row["elected"].as_str().expect("a tag");
-    let reflection = DigestReflection::parse(row["policy"].as_str().unwrap_or_default()).ok_or("policy")?;
+    let reflection =
+        DigestReflection::parse(row["policy"].as_str().unwrap_or_default()).ok_or("policy")?;
     let digest = match reflection.wanted("IMG", elected, before.latest.as_ref()) {
         Wanted::Known(digest) => Ok(digest),
-        Wanted::Fetch => row["registry"][elected].as_str().map(|d| Some(d.to_owned())).ok_or(()),
+        Wanted::Fetch => row["registry"][elected]
+            .as_str()
+            .map(|d| Some(d.to_owned()))
+            .ok_or(()),
     };
     let after = match digest {
         Err(()) => {
@@ -203,7 +226,11 @@ fn digest(row: &Value) -> Verdict {
         }
         Ok(digest) => {
             same(&expect.get("error").is_none(), &true)?;
-            before.moved_to(ImageRef { name: "IMG".to_owned(), tag: elected.to_owned(), digest })
+            before.moved_to(ImageRef {
+                name: "IMG".to_owned(),
+                tag: elected.to_owned(),
+                digest,
+            })
         }
     };
     same(&after.latest, &image_ref(&expect["latestRef"]))?;
@@ -212,6 +239,8 @@ fn digest(row: &Value) -> Verdict {
 
 fn nonstring(row: &Value) -> Verdict {
     let value = row["value"].as_str().expect("a value");
-    same(&Some(reads_as_non_string_in_yaml_1_1(value)), &row["nonString"].as_bool())
+    same(
+        &Some(reads_as_non_string_in_yaml_1_1(value)),
+        &row["nonString"].as_bool(),
+    )
 }
-

@@ -73,9 +73,7 @@ impl Node {
             if copies > budget {
                 return false;
             }
-            if copies > 0 {
-                budget /= copies;
-            }
+            budget = budget.checked_div(copies).unwrap_or(budget);
         }
         self.children().iter().all(|n| n.repeats_within(budget))
     }

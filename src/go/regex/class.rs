@@ -54,7 +54,9 @@ pub(super) fn unicode(name: &str) -> Option<ClassUnicode> {
         "punct" => return table("P"),
         _ => {}
     }
-    let known = CATEGORIES.split_ascii_whitespace().chain(SCRIPTS.split_ascii_whitespace());
+    let known = CATEGORIES
+        .split_ascii_whitespace()
+        .chain(SCRIPTS.split_ascii_whitespace());
     let spelled = known.into_iter().find(|known| canonical(known) == wanted)?;
     if spelled == "C" || spelled == "Other" {
         // The surrogates have no scalar values, so nothing of Cs is lost here.

@@ -93,7 +93,8 @@ fn reference(text: &str) -> Option<(Piece, &str)> {
     if braced {
         after = after.strip_prefix('}')?;
     }
-    let is_number = name.bytes().all(|b| b.is_ascii_digit()) && (name.len() == 1 || !name.starts_with('0'));
+    let is_number =
+        name.bytes().all(|b| b.is_ascii_digit()) && (name.len() == 1 || !name.starts_with('0'));
     // Go stops counting at 1e8; no pattern has so many groups.
     let piece = match name.parse::<usize>() {
         Ok(index) if is_number && index < 100_000_000 => Piece::Index(index),

@@ -365,8 +365,11 @@ impl<'p> Parser<'p> {
             Some((low, "")) => (low, None),
             Some((low, high)) => (low, Some(high)),
         };
-        let is_count =
-            |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit()) && (s.len() == 1 || !s.starts_with('0'));
+        let is_count = |s: &str| {
+            !s.is_empty()
+                && s.bytes().all(|b| b.is_ascii_digit())
+                && (s.len() == 1 || !s.starts_with('0'))
+        };
         if !is_count(low) || !high.is_none_or(is_count) {
             return Ok(None);
         }
@@ -456,7 +459,8 @@ impl<'p> Parser<'p> {
         let Some(letter) = letters.next() else {
             return Ok(None);
         };
-        let (mut class, mut negated) = if let Some(class) = class::perl(letter.to_ascii_lowercase()) {
+        let (mut class, mut negated) = if let Some(class) = class::perl(letter.to_ascii_lowercase())
+        {
             self.at += 2;
             (class, letter.is_ascii_uppercase())
         } else if letter == 'p' || letter == 'P' {
@@ -469,7 +473,9 @@ impl<'p> Parser<'p> {
                         return self.fault(Fault::ClassRange, start);
                     };
                     self.at += name.len() + 1;
-                    name.strip_prefix('^').inspect(|_| negated = !negated).unwrap_or(name)
+                    name.strip_prefix('^')
+                        .inspect(|_| negated = !negated)
+                        .unwrap_or(name)
                 }
                 Some(c) => &self.pattern[self.at - c.len_utf8()..self.at],
                 None => return self.fault(Fault::ClassRange, start),
@@ -623,7 +629,9 @@ impl<'p> Parser<'p> {
         // A bound that is a surrogate moves to the nearest scalar value inside.
         let range = match (low, high) {
             (None, None) => return Ok(()),
-            (low, high) => ClassUnicodeRange::new(low.unwrap_or('\u{e000}'), high.unwrap_or('\u{d7ff}')),
+            (low, high) => {
+                ClassUnicodeRange::new(low.unwrap_or('\u{e000}'), high.unwrap_or('\u{d7ff}'))
+            }
         };
         let mut class = ClassUnicode::new([range]);
         if self.flags.fold {

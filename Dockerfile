@@ -1,0 +1,22 @@
+# The function as an image: one static binary and what it needs to run as
+# `nobody` without a network, a /tmp or anything else.
+#
+#   docker build -t flux-image .
+FROM rust:1-alpine AS build
+RUN apk add --no-cache ca-certificates musl-dev
+WORKDIR /src
+COPY Cargo.toml Cargo.lock ./
+COPY src src
+RUN cargo build --release --locked --bin flux-image \
+ && mkdir -p /out/etc/ssl/certs \
+ && cp target/release/flux-image /out/flux-image \
+ && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/
+COPY docker/passwd docker/group /out/etc/
+
+FROM scratch
+LABEL org.opencontainers.image.title="flux-image" \
+      org.opencontainers.image.description="Flux's image automation as a function, without a cluster" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /out/ /
+USER nobody
+ENTRYPOINT ["/flux-image"]
