@@ -1,4 +1,5 @@
-//! Views of an [`Outcome`]: what a person reads, and the Report of `-o json`.
+//! Views of an [`Outcome`](crate::update::outcome::Outcome): what a person
+//! reads, and the Report of `-o json`.
 
 pub mod json;
 pub mod text;
