@@ -6,8 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use kube_core::{Selector, SelectorExt as _};
-
 use crate::api::{Bind, Emit, Id, ImageUpdateSpec, Kind, Mode};
 use crate::config;
 use crate::resource_list::Object;
@@ -198,19 +196,22 @@ fn selection(
     let Some(selector) = &spec.policy_selector else {
         return Ok(None);
     };
-    let selector = Selector::try_from(selector.clone()).map_err(|error| {
-        let message = format!("policySelector is invalid: {error}");
-        Box::new(Finding::new(
-            Severity::Error,
-            Code::BadDocument,
-            message,
-            Location::default(),
-        ))
-    })?;
-    let matches = |(id, resolved): (&Id, &resolve::Resolved)| {
-        selector.matches(&resolved.labels).then(|| id.clone())
-    };
-    Ok(Some(images.iter().filter_map(matches).collect()))
+    let mut selected = BTreeSet::new();
+    for (id, resolved) in images {
+        match selector.matches(&resolved.labels) {
+            Ok(true) => _ = selected.insert(id.clone()),
+            Ok(false) => {}
+            Err(error) => {
+                return Err(Box::new(Finding::new(
+                    Severity::Error,
+                    Code::BadDocument,
+                    format!("policySelector is invalid: {error}"),
+                    Location::default(),
+                )));
+            }
+        }
+    }
+    Ok(Some(selected))
 }
 
 fn report_unused(

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
 
 use super::meta::{LocalReference, Metadata};
+use super::selector::LabelSelector;
 
 /// An ImageUpdateAutomation of any version from v1alpha1 to v1.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

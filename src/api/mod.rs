@@ -9,6 +9,7 @@ mod meta;
 mod policy;
 mod read;
 mod repository;
+mod selector;
 mod snapshot;
 mod update;
 
@@ -17,6 +18,7 @@ pub use meta::{Id, LocalReference, Metadata};
 pub use policy::{ImagePolicy, ImagePolicySpec, ImagePolicyStatus, StatusRef, Undefined};
 pub use read::{Document, Kind, ReadError, Reading, read};
 pub use repository::{ImageRepository, ImageRepositorySpec};
+pub use selector::LabelSelector;
 pub use snapshot::{SnapshotRepository, TagSnapshot, TagSnapshotSpec};
 pub use update::{Bind, Emit, ImageUpdate, ImageUpdateSpec, Mode, OnUnresolved, TagSource};
 

@@ -1,10 +1,10 @@
 //! ImageUpdate: the functionConfig.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::meta::Metadata;
+use super::selector::LabelSelector;
 
 /// How the function is to run.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -34,7 +34,6 @@ pub struct ImageUpdateSpec {
     pub bind: Bind,
     /// Only policies with these labels count.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<serde_json::Value>")]
     pub policy_selector: Option<LabelSelector>,
     /// What a bound scalar is whose policy chose nothing.
     pub on_unresolved: OnUnresolved,

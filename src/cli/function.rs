@@ -1,6 +1,5 @@
 //! `flux-image fn`.
 
-use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -113,11 +112,9 @@ pub fn documents(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
             documents.push(("<stdin>".to_owned(), text));
             continue;
         }
-        let files: BTreeSet<PathBuf> = tree::files_under(path)
-            .with_context(|| format!("cannot read {}", path.display()))?
-            .into_iter()
-            .collect();
-        for file in files {
+        let files =
+            tree::files_under(path).with_context(|| format!("cannot read {}", path.display()))?;
+        for tree::Listed { path: file, .. } in files {
             let text = std::fs::read_to_string(&file)
                 .with_context(|| format!("cannot read {}", file.display()))?;
             documents.push((file.display().to_string(), text));

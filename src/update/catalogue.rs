@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::outcome::{Code, Finding, Location, Severity};
+use super::parallel;
 use crate::api::{
     self, Document, Id, ImagePolicy, ImageRepository, ImageUpdate, ImageUpdateAutomation,
     TagSnapshot,
@@ -73,30 +74,46 @@ pub struct Origin<'a> {
 impl Catalogue {
     /// Takes in the documents of a text.
     pub fn add_outline(&mut self, text: &str, outline: &Outline<'_>, origin: Origin<'_>) {
-        for object in outline.objects() {
-            self.add_object(text, object, origin);
+        let known: Vec<(&Object, api::Kind)> = outline
+            .objects()
+            .filter_map(|object| api::Kind::of(object).map(|kind| (object, kind)))
+            .collect();
+        let read = |share: &[(&Object, api::Kind)]| -> Vec<Result<api::Reading, api::ReadError>> {
+            share
+                .iter()
+                .map(|(object, kind)| api::read(text, object, *kind))
+                .collect()
+        };
+        // Typed reading is the dear part of a run with thousands of policies.
+        let readings = parallel::map(&known, &read);
+        for ((object, _), reading) in known.iter().zip(readings) {
+            self.add_reading(object, reading, origin);
         }
     }
 
     /// Takes in one resource, if it is a document of ours or Flux's.
     pub fn add_object(&mut self, text: &str, object: &Object, origin: Origin<'_>) {
-        let Some(kind) = api::Kind::of(object) else {
-            return;
-        };
+        if let Some(kind) = api::Kind::of(object) {
+            self.add_reading(object, api::read(text, object, kind), origin);
+        }
+    }
+
+    fn add_reading(
+        &mut self,
+        object: &Object,
+        reading: Result<api::Reading, api::ReadError>,
+        origin: Origin<'_>,
+    ) {
         let location = Location::new(origin.file, object.place);
-        match api::read(text, object, kind) {
+        match reading {
             Err(error) => {
                 let message = format!(
                     "{} `{}` cannot be read: {}",
                     object.kind, object.name, error.message
                 );
                 let location = Location::new(origin.file, error.place);
-                self.findings.push(Finding::new(
-                    origin.severity,
-                    Code::BadDocument,
-                    message,
-                    location,
-                ));
+                let finding = Finding::new(origin.severity, Code::BadDocument, message, location);
+                self.findings.push(finding);
             }
             Ok(reading) => {
                 for field in reading.unknown_fields {
@@ -104,12 +121,13 @@ impl Catalogue {
                         "{} `{}` has an unknown field `{field}`",
                         object.kind, object.name
                     );
-                    self.findings.push(Finding::new(
+                    let finding = Finding::new(
                         Severity::Warning,
                         Code::UnknownField,
                         message,
                         location.clone(),
-                    ));
+                    );
+                    self.findings.push(finding);
                 }
                 self.note_old_version(object, &location);
                 self.add(reading.document, location, origin);

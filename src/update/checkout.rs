@@ -5,17 +5,16 @@
 //! Nothing is written here: what comes out are [`Replacement`]s.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{io, thread};
-
-use kube_core::{Selector, SelectorExt as _};
 
 use super::catalogue::{Catalogue, Origin, Rank, Sourced};
 use super::files::{self, Replacement};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
+use super::parallel;
 use super::plan::{self, Policies};
 use super::resolve::{self, Resolved};
-use super::tree::{self, SourceFile};
+use super::tree::{self, Listed, SourceFile};
 use crate::api::{Id, ImageUpdateAutomation, OnUnresolved, TagSource};
 use crate::resource_list::outline;
 use crate::yaml::patch;
@@ -65,6 +64,13 @@ pub enum CannotPlan {
 /// Which policies may write to a file: `None` for all.
 type Selected = Option<BTreeSet<Id>>;
 
+/// The files that may be edited, and by which policies.
+type Scope = (BTreeSet<PathBuf>, Selected);
+
+fn paths_of(listed: &BTreeSet<Listed>) -> BTreeSet<PathBuf> {
+    listed.iter().map(|listed| listed.path.clone()).collect()
+}
+
 /// Plans the run.
 ///
 /// # Errors
@@ -81,12 +87,12 @@ pub fn plan(request: &Request) -> Result<Planned, CannotPlan> {
     let show = |path: &Path| shown(path, &current);
 
     let mut listed = BTreeSet::new();
-    let mut scopes: Vec<(BTreeSet<PathBuf>, Selected)> = Vec::new();
+    let mut scopes: Vec<Scope> = Vec::new();
     if !paths.is_empty() {
         for (path, written) in paths.iter().zip(&request.paths) {
             listed.extend(list(path, written)?);
         }
-        scopes.push((listed.clone(), None));
+        scopes.push((paths_of(&listed), None));
     }
     let whole = root
         .clone()
@@ -94,7 +100,7 @@ pub fn plan(request: &Request) -> Result<Planned, CannotPlan> {
     if let Some(whole) = &whole {
         listed.extend(list(whole, whole)?);
     }
-    let files: Vec<PathBuf> = listed.into_iter().collect();
+    let files: Vec<Listed> = listed.into_iter().collect();
     // Outside a work tree, links may lead anywhere under the first path.
     let confine = whole
         .clone()
@@ -123,7 +129,7 @@ pub fn plan(request: &Request) -> Result<Planned, CannotPlan> {
     Ok(planned)
 }
 
-fn list(path: &Path, written: &Path) -> Result<Vec<PathBuf>, CannotPlan> {
+fn list(path: &Path, written: &Path) -> Result<BTreeSet<Listed>, CannotPlan> {
     tree::files_under(path).map_err(|source| CannotPlan::Path {
         path: written.to_path_buf(),
         source,
@@ -260,7 +266,7 @@ fn automation_scopes(
     images: &BTreeMap<Id, Resolved>,
     root: &Path,
     outcome: &mut Outcome,
-) -> Result<Vec<(BTreeSet<PathBuf>, Selected)>, CannotPlan> {
+) -> Result<Vec<Scope>, CannotPlan> {
     if catalogue.automations.is_empty() {
         return Err(CannotPlan::NoScope);
     }
@@ -279,7 +285,7 @@ fn automation_scope(
     automation: &Sourced<ImageUpdateAutomation>,
     images: &BTreeMap<Id, Resolved>,
     root: &Path,
-) -> Result<(BTreeSet<PathBuf>, Selected), Box<Finding>> {
+) -> Result<Scope, Box<Finding>> {
     let spec = &automation.document.spec;
     let left_out = |severity: Severity, code: Code, why: String| {
         let message = format!("ImageUpdateAutomation `{id}` is left out: {why}");
@@ -315,29 +321,21 @@ fn automation_scope(
             return Err(left_out(Severity::Error, Code::BadDocument, why));
         }
     }
-    let selector = spec
-        .policy_selector
-        .clone()
-        .map(Selector::try_from)
-        .transpose();
-    let selector = selector.map_err(|error| {
-        left_out(
-            Severity::Error,
-            Code::BadDocument,
-            format!("policySelector: {error}"),
-        )
-    })?;
-    let counts = |(policy, resolved): &(&Id, &Resolved)| {
-        policy.namespace == id.namespace
-            && selector
-                .as_ref()
-                .is_none_or(|selector| selector.matches(&resolved.labels))
-    };
-    let selected = images
+    let mut selected = BTreeSet::new();
+    for (policy, resolved) in images
         .iter()
-        .filter(counts)
-        .map(|(policy, _)| policy.clone())
-        .collect();
+        .filter(|(policy, _)| policy.namespace == id.namespace)
+    {
+        let selector = spec.policy_selector.as_ref();
+        match selector.map_or(Ok(true), |selector| selector.matches(&resolved.labels)) {
+            Ok(true) => _ = selected.insert(policy.clone()),
+            Ok(false) => {}
+            Err(error) => {
+                let why = format!("policySelector: {error}");
+                return Err(left_out(Severity::Error, Code::BadDocument, why));
+            }
+        }
+    }
     let path = tree::join_within(root, spec.update.path.as_deref().unwrap_or("."));
     let files = tree::files_under(&path).map_err(|error| {
         left_out(
@@ -347,17 +345,15 @@ fn automation_scope(
         )
     })?;
     // Flux takes a single file, too, only under a manifest's name.
-    let files = files
-        .into_iter()
-        .filter(|file| tree::is_manifest_name(file))
-        .collect();
+    let mut files = paths_of(&files);
+    files.retain(|file| tree::is_manifest_name(file));
     Ok((files, Some(selected)))
 }
 
 /// Plans every file that has markers and is in a scope.
 fn plan_files(
     sources: &[SourceFile],
-    scopes: &[(BTreeSet<PathBuf>, Selected)],
+    scopes: &[Scope],
     images: &BTreeMap<Id, Resolved>,
     request: &Request,
     named: &BTreeSet<PathBuf>,
@@ -380,33 +376,14 @@ fn plan_files(
         named,
         real,
     };
-    let workers = thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(8);
-    let share = in_scope.len().div_ceil(workers).max(1);
     let work = |share: &[(&SourceFile, Selected)]| -> Vec<FilePlan> {
         share
             .iter()
             .map(|(source, selected)| plan_file(source, selected.clone(), &context))
             .collect()
     };
-    let parts: Vec<Vec<FilePlan>> = thread::scope(|scope| {
-        let work = &work;
-        let handles: Vec<_> = in_scope
-            .chunks(share)
-            .map(|share| scope.spawn(move || work(share)))
-            .collect();
-        handles
-            .into_iter()
-            .map(|handle| {
-                handle
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect()
-    });
     let mut bound = 0;
-    for part in parts.into_iter().flatten() {
+    for part in parallel::map(&in_scope, &work) {
         bound += part.bound;
         planned.outcome.extend(part.outcome);
         if let Some(replacement) = part.replacement {
@@ -429,7 +406,7 @@ fn plan_files(
 }
 
 /// Whether a file is in a scope, and which policies may write to it then.
-fn scope_of(path: &Path, scopes: &[(BTreeSet<PathBuf>, Selected)]) -> Option<Selected> {
+fn scope_of(path: &Path, scopes: &[Scope]) -> Option<Selected> {
     let mut found: Option<Selected> = None;
     for (files, selected) in scopes {
         if files.contains(path) {
@@ -496,20 +473,23 @@ fn plan_file(source: &SourceFile, selected: Selected, context: &Context<'_>) -> 
     if plan.edits.is_empty() {
         return part;
     }
-    let blocked = files::may_replace(&source.path).err();
+    let blocked = files::may_replace(&source.metadata).err();
     match (blocked, patch::apply(&source.text, &plan.edits)) {
         (None, Ok(new)) => {
             part.replacement = Some(Replacement {
                 path: source.path.clone(),
+                metadata: source.metadata.clone(),
                 old: source.text.clone(),
                 new,
             });
         }
         (blocked, applied) => {
             part.outcome.changes.clear();
-            let why = blocked
-                .or_else(|| applied.err().map(|error| error.to_string()))
-                .unwrap_or_default();
+            let why = match (blocked, applied) {
+                (Some(blocked), _) => blocked.to_owned(),
+                (None, Err(error)) => error.to_string(),
+                (None, Ok(_)) => String::new(),
+            };
             let finding = Finding::new(
                 Severity::Error,
                 Code::UnusableFile,

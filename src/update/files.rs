@@ -1,12 +1,15 @@
 //! Writing: all new contents are staged beside their files, then each file is
 //! replaced by a rename. A failure puts every file back.
 
-use std::fs::{self, File};
+use std::fs::{self, Metadata};
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
+
+use super::parallel;
 
 /// Set from outside (Ctrl-C) to stop before the next file is touched; what was
 /// done is undone.
@@ -17,6 +20,8 @@ pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub struct Replacement {
     /// The file.
     pub path: PathBuf,
+    /// What the system said of it when it was read.
+    pub metadata: Metadata,
     /// What it was read as.
     pub old: String,
     /// What it is to hold.
@@ -49,24 +54,17 @@ pub enum WriteError {
     Interrupted,
 }
 
-/// Whether `path` may be replaced: a regular file, not a link, that the mode
-/// lets its owner write. (A rename would succeed without.)
+/// Whether a file may be replaced: its mode must let its owner write, though a
+/// rename would succeed without.
 ///
 /// # Errors
 /// What stands against it.
-pub fn may_replace(path: &Path) -> Result<(), String> {
-    let data =
-        fs::symlink_metadata(path).map_err(|error| format!("cannot be looked at: {error}"))?;
-    if data.is_symlink() {
-        return Err("is a link, and links are not written through".to_owned());
+pub fn may_replace(metadata: &Metadata) -> Result<(), &'static str> {
+    if metadata.permissions().readonly() {
+        Err("it is read-only")
+    } else {
+        Ok(())
     }
-    if !data.is_file() {
-        return Err("is no regular file".to_owned());
-    }
-    if data.permissions().readonly() {
-        return Err("is read-only".to_owned());
-    }
-    Ok(())
 }
 
 /// Replaces all files, or none. With `sync` the data is on the disk before the
@@ -75,78 +73,81 @@ pub fn may_replace(path: &Path) -> Result<(), String> {
 /// # Errors
 /// When one of them fails; the others are put back.
 pub fn replace_all(replacements: &[Replacement], sync: bool) -> Result<(), WriteError> {
-    let mut staged = Vec::with_capacity(replacements.len());
-    for replacement in replacements {
-        if INTERRUPTED.load(Ordering::Relaxed) {
-            return Err(WriteError::Interrupted);
-        }
-        let file = stage(replacement, sync).map_err(|source| WriteError::Failed {
-            path: replacement.path.clone(),
-            source,
-        })?;
-        staged.push(file);
-    }
+    let stage_share = |share: &[Replacement]| -> Vec<Result<TempPath, WriteError>> {
+        let one = |replacement: &Replacement| {
+            if INTERRUPTED.load(Ordering::Relaxed) {
+                return Err(WriteError::Interrupted);
+            }
+            stage(replacement, &replacement.new, sync).map_err(|source| WriteError::Failed {
+                path: replacement.path.clone(),
+                source,
+            })
+        };
+        share.iter().map(one).collect()
+    };
+    // Dropping a staged file removes it, so the first failure leaves nothing.
+    let staged: Vec<TempPath> = parallel::map(replacements, &stage_share)
+        .into_iter()
+        .collect::<Result<_, _>>()?;
     for (index, (file, replacement)) in staged.into_iter().zip(replacements).enumerate() {
-        let persisted = if INTERRUPTED.load(Ordering::Relaxed) {
+        let replaced = if INTERRUPTED.load(Ordering::Relaxed) {
             Err(None)
         } else {
-            check_unchanged(replacement)
-                .and_then(|()| file.persist(&replacement.path).map_err(|error| error.error))
-                .map_err(Some)
+            replace(file, replacement).map_err(Some)
         };
-        if let Err(source) = persisted {
+        if let Err(source) = replaced {
             return Err(put_back(&replacements[..index], &replacement.path, source));
         }
     }
     Ok(())
 }
 
-/// The new content in a file of its own, with the mode of the old one.
-fn stage(replacement: &Replacement, sync: bool) -> io::Result<NamedTempFile> {
-    let folder = replacement
-        .path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
+/// `content` in a file of its own beside the old one, with the old one's mode.
+fn stage(replacement: &Replacement, content: &str, sync: bool) -> io::Result<TempPath> {
+    let folder = replacement.path.parent();
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
     let mut file = tempfile::Builder::new()
         .prefix(".flux-image-")
         .suffix(".tmp")
         .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    file.write_all(replacement.new.as_bytes())?;
+    file.write_all(content.as_bytes())?;
     file.as_file()
-        .set_permissions(fs::metadata(&replacement.path)?.permissions())?;
+        .set_permissions(replacement.metadata.permissions())?;
     if sync {
         file.as_file().sync_all()?;
     }
-    Ok(file)
+    // Closed, since thousands of open files are more than a process may have.
+    Ok(file.into_temp_path())
 }
 
-/// Nobody else may have written the file since it was read.
-fn check_unchanged(replacement: &Replacement) -> io::Result<()> {
-    let length = File::open(&replacement.path)?.metadata()?.len();
-    let same = length == replacement.old.len() as u64
-        && fs::read(&replacement.path)? == replacement.old.as_bytes();
-    if same {
-        Ok(())
-    } else {
-        Err(io::Error::other(
+/// Puts a staged file in the place of the old one, unless somebody else has
+/// written that since it was read.
+fn replace(file: TempPath, replacement: &Replacement) -> io::Result<()> {
+    let (before, now) = (
+        &replacement.metadata,
+        fs::symlink_metadata(&replacement.path)?,
+    );
+    let same = now.len() == before.len()
+        && now.ino() == before.ino()
+        && now.modified().ok() == before.modified().ok();
+    if !same {
+        return Err(io::Error::other(
             "the file was changed by someone else meanwhile",
-        ))
+        ));
     }
+    file.persist(&replacement.path)
+        .map_err(|error| error.error)?;
+    Ok(())
 }
 
 fn put_back(done: &[Replacement], path: &Path, source: Option<io::Error>) -> WriteError {
     for replacement in done {
-        let undo = Replacement {
-            path: replacement.path.clone(),
-            old: replacement.new.clone(),
-            new: replacement.old.clone(),
-        };
-        let undone = stage(&undo, false)
-            .and_then(|file| file.persist(&undo.path).map_err(|error| error.error));
+        let undone = stage(replacement, &replacement.old, false)
+            .and_then(|file| file.persist(&replacement.path).map_err(|error| error.error));
         if let Err(error) = undone {
             return WriteError::Lost {
                 path: path.to_path_buf(),
-                lost: undo.path,
+                lost: replacement.path.clone(),
                 source: source.unwrap_or(error),
             };
         }

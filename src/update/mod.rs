@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod checkout;
 pub mod files;
 pub mod outcome;
+mod parallel;
 pub mod plan;
 pub mod resolve;
 pub mod tree;

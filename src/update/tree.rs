@@ -7,14 +7,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
-use std::thread;
 
 use ignore::WalkBuilder;
 use memchr::memmem;
 
 use super::outcome::{Code, Finding, Location, Severity};
+use super::parallel;
 use crate::api;
 use crate::bind::marker;
 
@@ -31,6 +31,17 @@ pub struct SourceFile {
     pub has_markers: bool,
     /// It may hold documents that are read.
     pub has_documents: bool,
+    /// It is a symbolic link.
+    pub is_link: bool,
+    /// What the system said of it when it was read.
+    pub metadata: fs::Metadata,
+}
+
+/// A file that a walk found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// Where it is.
+    pub path: PathBuf,
     /// It is a symbolic link.
     pub is_link: bool,
 }
@@ -86,30 +97,40 @@ pub fn is_manifest_name(path: &Path) -> bool {
 ///
 /// # Errors
 /// When `path` cannot be looked at.
-pub fn files_under(path: &Path) -> io::Result<Vec<PathBuf>> {
-    if !fs::metadata(path)?.is_dir() {
-        return Ok(vec![path.to_path_buf()]);
-    }
+pub fn files_under(path: &Path) -> io::Result<BTreeSet<Listed>> {
     let mut found = BTreeSet::new();
+    if !fs::metadata(path)?.is_dir() {
+        found.insert(listed(path.to_path_buf()));
+        return Ok(found);
+    }
     let mut walk = WalkBuilder::new(path);
     walk.hidden(false)
         .ignore(false)
         .git_global(false)
         .follow_links(false)
-        .parents(true);
-    walk.filter_entry(|entry| entry.file_name() != ".git");
+        .parents(true)
+        .filter_entry(|entry| entry.file_name() != ".git");
     for entry in walk.build() {
         // A folder that cannot be opened is no reason to leave the others.
         let Ok(entry) = entry else { continue };
-        let is_file = entry
-            .file_type()
-            .is_some_and(|kind| kind.is_file() || kind.is_symlink());
-        if is_file && is_manifest_name(entry.path()) {
-            found.insert(entry.into_path());
+        let Some(kind) = entry.file_type() else {
+            continue;
+        };
+        if (kind.is_file() || kind.is_symlink()) && is_manifest_name(entry.path()) {
+            let is_link = kind.is_symlink();
+            found.insert(Listed {
+                path: entry.into_path(),
+                is_link,
+            });
         }
     }
-    found.extend(tracked_under(path));
-    Ok(found.into_iter().collect())
+    found.extend(tracked_under(path).into_iter().map(listed));
+    Ok(found)
+}
+
+fn listed(path: PathBuf) -> Listed {
+    let is_link = fs::symlink_metadata(&path).is_ok_and(|data| data.is_symlink());
+    Listed { path, is_link }
 }
 
 /// Manifests under `path` that git tracks: these count even where an ignore
@@ -198,39 +219,20 @@ fn index_paths(index: &[u8]) -> Vec<String> {
 /// user, so what is wrong with them weighs as an error.
 #[must_use]
 pub fn read_all(
-    files: &[PathBuf],
+    files: &[Listed],
     root: &Path,
     named: &BTreeSet<PathBuf>,
     show: &(dyn Fn(&Path) -> String + Sync),
 ) -> (Vec<SourceFile>, Vec<Refused>) {
-    let workers = thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(8);
-    let share = files.len().div_ceil(workers).max(1);
-    let read_share = |share: &[PathBuf]| -> Vec<Result<SourceFile, Refused>> {
+    let read_share = |share: &[Listed]| -> Vec<Option<Result<SourceFile, Refused>>> {
         let needles = Needles::new();
         share
             .iter()
-            .filter_map(|path| read_one(path, root, named.contains(path), show, &needles))
+            .map(|listed| read_one(listed, root, named.contains(&listed.path), show, &needles))
             .collect()
     };
-    let parts: Vec<_> = thread::scope(|scope| {
-        let read_share = &read_share;
-        let handles: Vec<_> = files
-            .chunks(share)
-            .map(|share| scope.spawn(move || read_share(share)))
-            .collect();
-        handles
-            .into_iter()
-            .map(|handle| {
-                handle
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect()
-    });
     let (mut sources, mut refused) = (Vec::new(), Vec::new());
-    for read in parts.into_iter().flatten() {
+    for read in parallel::map(files, &read_share).into_iter().flatten() {
         match read {
             Ok(source) => sources.push(source),
             Err(one) => refused.push(one),
@@ -256,12 +258,13 @@ impl Needles {
 }
 
 fn read_one(
-    path: &Path,
+    listed: &Listed,
     root: &Path,
     is_named: bool,
     show: &(dyn Fn(&Path) -> String + Sync),
     needles: &Needles,
 ) -> Option<Result<SourceFile, Refused>> {
+    let path = listed.path.as_path();
     let severity = if is_named {
         Severity::Error
     } else {
@@ -274,26 +277,24 @@ fn read_one(
             may_have_documents,
         }))
     };
-    let is_link = fs::symlink_metadata(path).is_ok_and(|data| data.is_symlink());
-    if is_link {
+    if listed.is_link {
         match path.canonicalize() {
             // A broken link has nothing to say; Flux skips it too.
             Err(_) if !is_named => return None,
             Ok(target) if !target.starts_with(root) => {
-                return refuse(
-                    Code::UnusableFile,
-                    "this link leads out of the tree and is not read".to_owned(),
-                    false,
-                );
+                let message = "this link leads out of the tree and is not read".to_owned();
+                return refuse(Code::UnusableFile, message, false);
             }
             _ => {}
         }
     }
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
+    let (bytes, metadata) = match read_with_metadata(path) {
+        Ok(read) => read,
         // It went away since it was listed.
         Err(error) if error.kind() == io::ErrorKind::NotFound && !is_named => return None,
-        Err(error) => return refuse(Code::UnusableFile, format!("cannot be read: {error}"), true),
+        Err(error) => {
+            return refuse(Code::UnusableFile, format!("cannot be read: {error}"), true);
+        }
     };
     let has_markers = needles.marker.find(&bytes).is_some();
     let has_documents = needles.flux.find(&bytes).is_some() || needles.own.find(&bytes).is_some();
@@ -307,7 +308,8 @@ fn read_one(
             text,
             has_markers,
             has_documents,
-            is_link,
+            is_link: listed.is_link,
+            metadata,
         })),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
@@ -318,4 +320,15 @@ fn read_one(
             )
         }
     }
+}
+
+fn read_with_metadata(path: &Path) -> io::Result<(Vec<u8>, fs::Metadata)> {
+    let mut file = fs::File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("is no regular file"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
+    file.read_to_end(&mut bytes)?;
+    Ok((bytes, metadata))
 }
