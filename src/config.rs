@@ -9,6 +9,26 @@ use crate::resource_list::Object;
 use crate::update::catalogue::{Catalogue, Origin};
 use crate::update::outcome::{Code, Finding, Location, Severity};
 
+/// Options of a run, valid.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// The options.
+    pub spec: ImageUpdateSpec,
+    /// Only policies of this namespace count.
+    pub namespace: Option<String>,
+    /// Nothing is to be changed: an ImageUpdateAutomation that is suspended.
+    pub is_suspended: bool,
+}
+
+impl From<ImageUpdateSpec> for Settings {
+    fn from(spec: ImageUpdateSpec) -> Self {
+        Self {
+            spec,
+            ..Self::default()
+        }
+    }
+}
+
 /// Makes options of a functionConfig: an ImageUpdate, a ConfigMap with the same
 /// keys as strings, or an ImageUpdateAutomation. Documents in it go to the
 /// catalogue.
@@ -20,7 +40,7 @@ pub fn read(
     object: &Object,
     origin: Origin<'_>,
     catalogue: &mut Catalogue,
-) -> Result<ImageUpdateSpec, Vec<Finding>> {
+) -> Result<Settings, Vec<Finding>> {
     let location = Location::new(origin.file, object.place);
     let refuse = |message: String| {
         vec![Finding::new(
@@ -30,24 +50,27 @@ pub fn read(
             location.clone(),
         )]
     };
-    match (Kind::of(object), object.kind.as_str()) {
-        (Some(Kind::Update | Kind::Automation), _) => {
-            let (known, before) = (catalogue.updates.len(), catalogue.findings.len());
-            catalogue.add_object(text, object, origin);
+    match Kind::of(object) {
+        Some(kind @ (Kind::Update | Kind::Automation)) => {
+            let reading = api::read(text, object, kind);
+            let settings = match &reading {
+                Ok(reading) => settings_of(&reading.document).map_err(refuse)?,
+                Err(_) => Settings::default(),
+            };
+            let before = catalogue.findings.len();
+            catalogue.add_reading(object, reading, origin);
             let failed = catalogue.findings[before..]
                 .iter()
-                .any(|f| f.severity == Severity::Error);
+                .any(|finding| finding.severity == Severity::Error);
             if failed {
                 return Err(catalogue.findings.split_off(before));
             }
-            Ok(catalogue
-                .updates
-                .get(known)
-                .map(|update| update.document.spec.clone())
-                .unwrap_or_default())
+            Ok(settings)
         }
-        (None, "ConfigMap") if object.api_version == "v1" => {
-            config_map(text, object).map_err(refuse)
+        None if object.kind == "ConfigMap" && object.api_version == "v1" => {
+            let spec = config_map(text, object).map_err(refuse)?;
+            catalogue.add_options(&spec, &location);
+            Ok(spec.into())
         }
         _ => Err(refuse(format!(
             "functionConfig is a `{}` of `{}`; give an ImageUpdate of `{}/v1alpha1`, a ConfigMap or an ImageUpdateAutomation",
@@ -55,6 +78,30 @@ pub fn read(
             object.api_version,
             api::OWN_GROUP
         ))),
+    }
+}
+
+fn settings_of(document: &api::Document) -> Result<Settings, String> {
+    match document {
+        api::Document::Update(update) => Ok(update.spec.clone().into()),
+        api::Document::Automation(automation) => {
+            let spec = &automation.spec;
+            spec.check_strategy().map_err(|error| {
+                format!(
+                    "ImageUpdateAutomation `{}`: {error}",
+                    automation.metadata.name
+                )
+            })?;
+            Ok(Settings {
+                spec: ImageUpdateSpec {
+                    policy_selector: spec.policy_selector.clone(),
+                    ..ImageUpdateSpec::default()
+                },
+                namespace: automation.metadata.namespace.clone(),
+                is_suspended: spec.suspend,
+            })
+        }
+        _ => Ok(Settings::default()),
     }
 }
 

@@ -4,24 +4,25 @@
 //! once; its documents make the catalogue, the catalogue makes the policies'
 //! images, and the markers and images make the edits.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::api::{Bind, Emit, Id, ImageUpdateSpec, Kind, Mode};
-use crate::config;
+use crate::api::{Emit, Id, ImageUpdateSpec, Kind, Mode};
+use crate::config::{self, Settings};
 use crate::resource_list::Object;
 use crate::resource_list::envelope::{self, ResultEntry};
-use crate::resource_list::outline::{self, Document, Outline};
+use crate::resource_list::outline::{self, Document, Outline, Part};
 use crate::update::catalogue::{Catalogue, Origin, Rank};
 use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
-use crate::update::plan::{self, Plan, Policies};
-use crate::update::resolve;
+use crate::update::plan::{self, Policies};
+use crate::update::resolve::{self, Resolved};
 use crate::yaml::patch;
+use crate::yaml::walk::Collection;
 
 /// What the function was given besides its input.
 #[derive(Debug, Default)]
 pub struct Options {
     /// Options of `--config`; those of the input where absent.
-    pub config: Option<ImageUpdateSpec>,
+    pub config: Option<Settings>,
     /// Documents of `--policies`.
     pub catalogue: Catalogue,
 }
@@ -43,6 +44,9 @@ pub enum BadInput {
     /// Nothing came in.
     #[error("stdin is empty: expected a ResourceList or a stream of YAML documents")]
     Empty,
+    /// What came in is a text and no resource.
+    #[error("stdin:{0}: expected a ResourceList or a stream of resources, and found only a scalar")]
+    NoResource(crate::yaml::Place),
     /// The text is no YAML.
     #[error("stdin:{place}: {message}")]
     Syntax {
@@ -52,8 +56,16 @@ pub enum BadInput {
         place: crate::yaml::Place,
     },
     /// It calls itself a ResourceList and is none.
-    #[error("stdin: {0}")]
-    Envelope(String),
+    #[error("stdin:{place}: {message}")]
+    Envelope {
+        /// What is wrong.
+        message: String,
+        /// Where.
+        place: crate::yaml::Place,
+    },
+    /// A bug of ours: two edits for the same bytes.
+    #[error(transparent)]
+    Overlap(#[from] patch::Overlap),
 }
 
 /// Runs the function on `text`.
@@ -69,9 +81,15 @@ pub fn run(text: &str, options: Options) -> Result<Output, BadInput> {
     let list = resource_list(&outline)?;
     let mut catalogue = options.catalogue;
     let mut outcome = Outcome::default();
-    let spec = options
-        .config
-        .unwrap_or_else(|| function_config(text, list, &mut catalogue, &mut outcome));
+    let configured = match options.config {
+        Some(settings) => Ok(settings),
+        None => function_config(text, list, &mut catalogue),
+    };
+    let settings = configured.unwrap_or_else(|findings| {
+        outcome.findings.extend(findings);
+        Settings::default()
+    });
+    let spec = &settings.spec;
     let origin = Origin {
         file: "",
         rank: Rank::Items,
@@ -80,45 +98,58 @@ pub fn run(text: &str, options: Options) -> Result<Output, BadInput> {
     };
     catalogue.add_outline(text, &outline, origin);
     catalogue.finish();
+    let images = resolve::resolve(&catalogue, &spec.tags_from);
+    let selected = selection(&settings, &images).unwrap_or_else(|finding| {
+        outcome.findings.push(*finding);
+        None
+    });
+    // Without knowing what was asked for, nothing is changed.
+    let is_misconfigured = outcome.worst() == Some(Severity::Error);
     outcome.findings.append(&mut catalogue.findings);
 
-    let images = resolve::resolve(&catalogue, &spec.tags_from);
-    let selected = match selection(&spec, &images) {
-        Ok(selected) => selected,
-        Err(finding) => {
-            outcome.findings.push(*finding);
-            None
+    let mut edits = Vec::new();
+    if !is_misconfigured && !settings.is_suspended {
+        let policies = Policies {
+            all: &images,
+            selected,
+            on_unresolved: spec.on_unresolved,
+        };
+        let plan = plan::plan(text, &outline, "", &policies);
+        edits = plan.edits;
+        outcome.extend(plan.outcome);
+        resolve::report_unused(&images, &plan.used, &mut outcome);
+        if plan.bound == 0 {
+            report_nothing_bound(&outline, &mut outcome);
         }
-    };
-    let policies = Policies {
-        all: &images,
-        selected,
-        on_unresolved: spec.on_unresolved,
-    };
-    let Plan {
-        mut edits,
-        outcome: planned,
-        used,
-        bound,
-    } = plan::plan(text, &outline, "", &policies);
-    outcome.extend(planned);
-    report_unused(&images, &used, &mut outcome);
-    if bound == 0 {
-        report_nothing_bound(&outline, spec.bind, &mut outcome);
+    } else if settings.is_suspended {
+        outcome.findings.push(Finding::new(
+            Severity::Info,
+            Code::Suspended,
+            "the ImageUpdateAutomation of functionConfig is suspended, so nothing is changed",
+            Location::default(),
+        ));
     }
     if spec.mode == Mode::Check {
         edits.clear();
         judge(&mut outcome);
     }
+    if list.is_none() && (spec.emit == Emit::None || !spec.keep_policies) {
+        outcome.findings.push(Finding::new(
+            Severity::Error,
+            Code::BadDocument,
+            "`emit: None` and `keepPolicies: false` need a ResourceList; this is a plain stream",
+            Location::default(),
+        ));
+    }
     if let Some(list) = list {
         let emits_none = spec.emit == Emit::None && may_drop_items(list, &mut outcome);
-        edits.extend(dropped_policies(text, list, &spec, &mut outcome));
+        edits.extend(dropped_policies(text, list, spec, &mut outcome));
         edits.extend(envelope::add_results(text, list, &entries(&outcome)));
         if emits_none {
             return Ok(without_items(list, outcome, spec.mode));
         }
     }
-    let text = patch::apply(text, &edits).map_err(|error| BadInput::Envelope(error.to_string()))?;
+    let text = patch::apply(text, &edits)?;
     Ok(Output {
         text,
         outcome,
@@ -131,8 +162,23 @@ fn resource_list<'o, 't>(outline: &'o Outline<'t>) -> Result<Option<&'o Document
     let Some(first) = outline.documents.first() else {
         return Err(BadInput::Empty);
     };
-    if first.root.kind != "ResourceList" {
+    let is_resource = |document: &Document<'_>| document.envelope.root.is_some();
+    if !outline.documents.iter().any(is_resource) {
+        return Err(BadInput::NoResource(first.root.place));
+    }
+    let is_envelope = first.root.api_version.starts_with("config.kubernetes.io/");
+    if first.root.kind != "ResourceList"
+        && !(is_envelope && first.envelope.root == Some(Collection::Mapping))
+    {
         return Ok(None);
+    }
+    let refuse = |place, message| Err(BadInput::Envelope { message, place });
+    if first.root.kind != "ResourceList" {
+        let message = format!(
+            "`{}` of `{}` is no ResourceList",
+            first.root.kind, first.root.api_version
+        );
+        return refuse(first.root.place, message);
     }
     let version = first
         .root
@@ -140,16 +186,28 @@ fn resource_list<'o, 't>(outline: &'o Outline<'t>) -> Result<Option<&'o Document
         .strip_prefix("config.kubernetes.io/")
         .unwrap_or_default();
     if !envelope::VERSIONS.contains(&version) {
-        return Err(BadInput::Envelope(format!(
+        let message = format!(
             "ResourceList of unknown version `{}`; known are config.kubernetes.io/{}",
             first.root.api_version,
             envelope::VERSIONS.join(", ")
-        )));
+        );
+        return refuse(first.root.place, message);
     }
-    if outline.documents.len() > 1 {
-        return Err(BadInput::Envelope(
-            "a ResourceList must be the only document".to_owned(),
-        ));
+    if let Some(second) = outline.documents.get(1) {
+        let message = "a ResourceList must be the only document".to_owned();
+        return refuse(second.root.place, message);
+    }
+    let parts = [
+        ("items", first.envelope.items),
+        ("results", first.envelope.results),
+    ];
+    for (key, part) in parts {
+        if let Part::Other(place) = part {
+            return refuse(place, format!("`{key}` of the ResourceList is no sequence"));
+        }
+    }
+    if let Some((fault, place)) = &first.envelope.fault {
+        return refuse(*place, format!("{fault} in the ResourceList"));
     }
     Ok(Some(first))
 }
@@ -158,49 +216,49 @@ fn function_config(
     text: &str,
     list: Option<&Document<'_>>,
     catalogue: &mut Catalogue,
-    outcome: &mut Outcome,
-) -> ImageUpdateSpec {
+) -> Result<Settings, Vec<Finding>> {
     let Some((span, place)) = list.and_then(|list| list.envelope.function_config) else {
-        return ImageUpdateSpec::default();
+        return Ok(Settings::default());
     };
     // Its identity is read by outlining it on its own, from its own column.
     let mut own = " ".repeat(place.column.saturating_sub(1));
     own.push_str(span.of(text));
     let object = outline::read(&own)
         .ok()
-        .and_then(|outline| outline.documents.into_iter().next());
-    let Some(object) = object.map(|document| Object {
-        span,
-        place,
-        ..document.root
-    }) else {
-        return ImageUpdateSpec::default();
-    };
+        .and_then(|outline| outline.documents.into_iter().next())
+        .map(|document| Object {
+            span,
+            place,
+            ..document.root
+        })
+        .unwrap_or_default();
     let origin = Origin {
         file: "",
         rank: Rank::Config,
         default_namespace: None,
         severity: Severity::Error,
     };
-    config::read(text, &object, origin, catalogue).unwrap_or_else(|findings| {
-        outcome.findings.extend(findings);
-        ImageUpdateSpec::default()
-    })
+    config::read(text, &object, origin, catalogue)
 }
 
-/// The policies that `policySelector` selects, `None` for all.
+/// The policies that the options select, `None` for all.
 fn selection(
-    spec: &ImageUpdateSpec,
-    images: &std::collections::BTreeMap<Id, resolve::Resolved>,
+    settings: &Settings,
+    images: &BTreeMap<Id, Resolved>,
 ) -> Result<Option<BTreeSet<Id>>, Box<Finding>> {
-    let Some(selector) = &spec.policy_selector else {
+    let (selector, namespace) = (&settings.spec.policy_selector, &settings.namespace);
+    if selector.is_none() && namespace.is_none() {
         return Ok(None);
-    };
+    }
     let mut selected = BTreeSet::new();
     for (id, resolved) in images {
-        match selector.matches(&resolved.labels) {
-            Ok(true) => _ = selected.insert(id.clone()),
-            Ok(false) => {}
+        let is_near = namespace.as_ref().is_none_or(|n| *n == id.namespace);
+        let matches = selector
+            .as_ref()
+            .map_or(Ok(true), |selector| selector.matches(&resolved.labels));
+        match matches {
+            Ok(matches) if matches && is_near => _ = selected.insert(id.clone()),
+            Ok(_) => {}
             Err(error) => {
                 return Err(Box::new(Finding::new(
                     Severity::Error,
@@ -214,30 +272,7 @@ fn selection(
     Ok(Some(selected))
 }
 
-fn report_unused(
-    images: &std::collections::BTreeMap<Id, resolve::Resolved>,
-    used: &BTreeSet<Id>,
-    outcome: &mut Outcome,
-) {
-    for (id, resolved) in images.iter().filter(|(id, _)| !used.contains(id)) {
-        if let Err(reason) = &resolved.image
-            && reason.severity() == Severity::Error
-        {
-            let message =
-                format!("ImagePolicy `{id}` gives no image, and nothing is bound to it: {reason}");
-            let mut finding = Finding::new(
-                Severity::Warning,
-                Code::UnusedPolicy,
-                message,
-                resolved.location.clone(),
-            );
-            finding.hint = reason.hint();
-            outcome.findings.push(finding);
-        }
-    }
-}
-
-fn report_nothing_bound(outline: &Outline<'_>, _bind: Bind, outcome: &mut Outcome) {
+fn report_nothing_bound(outline: &Outline<'_>, outcome: &mut Outcome) {
     let from_build = outline
         .documents
         .iter()
@@ -291,7 +326,7 @@ fn dropped_policies(
         return Vec::new();
     }
     let ours: Vec<usize> = (0..list.items.len())
-        .filter(|&i| Kind::of(&list.items[i]).is_some())
+        .filter(|&i| Kind::of(&list.items[i]).is_some_and(|kind| kind != Kind::Source))
         .collect();
     if ours.iter().any(|&i| {
         list.items[i]

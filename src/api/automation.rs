@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use super::meta::{LocalReference, Metadata};
 use super::selector::LabelSelector;
@@ -15,6 +16,92 @@ pub struct ImageUpdateAutomation {
     pub metadata: Metadata,
     /// What is wanted.
     pub spec: ImageUpdateAutomationSpec,
+}
+
+/// Why an automation edits nothing in Flux, until it is changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StrategyError {
+    /// `update` or its `strategy` is absent.
+    #[error("no update strategy")]
+    Absent,
+    /// Only `Setters` exists.
+    #[error("unknown update strategy `{0}`; `Setters` is the only one")]
+    Unknown(String),
+}
+
+impl ImageUpdateAutomationSpec {
+    /// Whether `update.strategy` is one that Flux runs.
+    ///
+    /// # Errors
+    /// What Flux stalls on.
+    pub fn check_strategy(&self) -> Result<(), StrategyError> {
+        match self.update.strategy.as_deref() {
+            Some("Setters") => Ok(()),
+            None | Some("") => Err(StrategyError::Absent),
+            Some(other) => Err(StrategyError::Unknown(other.to_owned())),
+        }
+    }
+}
+
+impl ImageUpdateAutomationSpec {
+    /// What v1 says in place of the fields that only v1alpha1 has, as YAML in
+    /// braces; `None` where none of them is used.
+    #[must_use]
+    pub fn moved_to_v1(&self) -> Option<String> {
+        if self.checkout.is_none() && self.commit.is_none() && self.push.is_none() {
+            return None;
+        }
+        let mut parts = Vec::new();
+        let mut git = Map::new();
+        if let Some(checkout) = &self.checkout {
+            let mut source = Map::new();
+            put(&mut source, "kind", &Some("GitRepository".to_owned()));
+            let reference = &checkout.git_repository_ref;
+            put(&mut source, "name", &Some(reference.name.clone()));
+            put(&mut source, "namespace", &reference.namespace);
+            parts.push(format!("`sourceRef: {}`", Value::Object(source)));
+            if let Some(branch) = &checkout.branch {
+                git.insert("checkout".into(), json!({"ref": {"branch": branch}}));
+            }
+        }
+        if let Some(commit) = &self.commit {
+            git.insert("commit".into(), commit.as_v1());
+        }
+        if let Some(branch) = self.push.as_ref().and_then(|push| push.branch.as_ref()) {
+            git.insert("push".into(), json!({"branch": branch}));
+        }
+        if !git.is_empty() {
+            parts.push(format!("`git: {}`", Value::Object(git)));
+        }
+        Some(parts.join(" and "))
+    }
+}
+
+impl CommitSpec {
+    fn as_v1(&self) -> Value {
+        let mut author = Map::new();
+        let name = self.author_name.as_ref().or(self.author.name.as_ref());
+        put(&mut author, "name", &name.cloned());
+        let email = self
+            .author_email
+            .clone()
+            .unwrap_or_else(|| self.author.email.clone());
+        put(&mut author, "email", &Some(email));
+        let mut commit = Map::new();
+        commit.insert("author".into(), Value::Object(author));
+        if let Some(key) = &self.signing_key {
+            let reference = json!({"secretRef": {"name": key.secret_ref.name}});
+            commit.insert("signingKey".into(), reference);
+        }
+        put(&mut commit, "messageTemplate", &self.message_template);
+        Value::Object(commit)
+    }
+}
+
+fn put(map: &mut Map<String, Value>, key: &str, value: &Option<String>) {
+    if let Some(value) = value {
+        map.insert(key.to_owned(), json!(value));
+    }
 }
 
 /// `spec` of an ImageUpdateAutomation. `checkout`, `commit` and `push` stand

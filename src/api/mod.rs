@@ -11,6 +11,7 @@ mod read;
 mod repository;
 mod selector;
 mod snapshot;
+mod source;
 mod update;
 
 pub use automation::{ImageUpdateAutomation, ImageUpdateAutomationSpec};
@@ -20,6 +21,7 @@ pub use read::{Document, Kind, ReadError, Reading, read};
 pub use repository::{ImageRepository, ImageRepositorySpec};
 pub use selector::LabelSelector;
 pub use snapshot::{SnapshotRepository, TagSnapshot, TagSnapshotSpec};
+pub use source::{GitRepository, GitRepositorySpec};
 pub use update::{Bind, Emit, ImageUpdate, ImageUpdateSpec, Mode, OnUnresolved, TagSource};
 
 /// Group of Flux's image documents.

@@ -3,11 +3,12 @@
 use serde::Deserialize;
 
 use super::{
-    FLUX_GROUP, ImagePolicy, ImageRepository, ImageUpdate, ImageUpdateAutomation, OWN_GROUP,
-    TagSnapshot,
+    FLUX_GROUP, GitRepository, ImagePolicy, ImageRepository, ImageUpdate, ImageUpdateAutomation,
+    OWN_GROUP, SOURCE_GROUP, TagSnapshot,
 };
 use crate::resource_list::Object;
 use crate::yaml::Place;
+use crate::yaml::walk::{Step, Walk};
 
 /// A document of ours or Flux's.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub enum Document {
     Policy(ImagePolicy),
     /// What to edit.
     Automation(ImageUpdateAutomation),
+    /// Which repository an automation is for.
+    Source(GitRepository),
     /// Tags, written down.
     Snapshot(TagSnapshot),
     /// How the function is to run.
@@ -37,6 +40,8 @@ pub enum Kind {
     Policy,
     /// ImageUpdateAutomation
     Automation,
+    /// GitRepository
+    Source,
     /// TagSnapshot
     Snapshot,
     /// ImageUpdate
@@ -52,6 +57,7 @@ impl Kind {
             (FLUX_GROUP, "ImageRepository") => Some(Self::Repository),
             (FLUX_GROUP, "ImagePolicy") => Some(Self::Policy),
             (FLUX_GROUP, "ImageUpdateAutomation") => Some(Self::Automation),
+            (SOURCE_GROUP, "GitRepository") => Some(Self::Source),
             (OWN_GROUP, "TagSnapshot") => Some(Self::Snapshot),
             (OWN_GROUP, "ImageUpdate") => Some(Self::Update),
             _ => None,
@@ -76,6 +82,42 @@ pub struct ReadError {
     pub message: String,
     /// Where, in the text that the resource stands in.
     pub place: Place,
+    /// The line there.
+    pub line: String,
+    /// Path of the field there, empty where it cannot be told.
+    pub field: String,
+}
+
+impl ReadError {
+    fn new(text: &str, message: String, place: Place) -> Self {
+        let line = text.lines().nth(place.line.saturating_sub(1));
+        Self {
+            message,
+            place,
+            line: line.unwrap_or_default().to_owned(),
+            field: String::new(),
+        }
+    }
+}
+
+/// The path of the node at `line` and `column` of `text`.
+fn field_at(text: &str, line: usize, column: usize) -> String {
+    let mut walk = Walk::new(text);
+    let mut nearest = String::new();
+    while let Ok(Some(step)) = walk.step() {
+        let (place, depth) = match &step {
+            Step::Value(value) => (value.place, 0),
+            Step::Alias(_, place) => (*place, 0),
+            Step::Enter(place) => (*place, 1),
+            _ => continue,
+        };
+        // A node's own frame is no part of its path.
+        if (place.line, place.column) > (line, column) {
+            break;
+        }
+        nearest = walk.path_above(depth);
+    }
+    nearest
 }
 
 /// Reads `object` of `text` as `kind`.
@@ -91,22 +133,22 @@ pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, ReadErro
         Kind::Snapshot | Kind::Update => &["v1alpha1"],
         _ => &["v1", "v1beta2", "v1beta1", "v1alpha2", "v1alpha1"],
     };
-    if !known.contains(&version) {
-        return Err(ReadError {
-            message: format!(
-                "unknown version `{}` of {}; known are {}",
-                object.api_version,
-                object.kind,
-                known.join(", ")
-            ),
-            place: object.place,
-        });
+    // Nothing but the address is read of a source, whatever its version.
+    if kind != Kind::Source && !known.contains(&version) {
+        let message = format!(
+            "unknown version `{}` of {}; known are {}",
+            object.api_version,
+            object.kind,
+            known.join(", ")
+        );
+        return Err(ReadError::new(text, message, object.place));
     }
     let mut unknown_fields = Vec::new();
     let document = match kind {
         Kind::Repository => typed(text, object, &mut unknown_fields).map(Document::Repository),
         Kind::Policy => typed(text, object, &mut unknown_fields).map(Document::Policy),
         Kind::Automation => typed(text, object, &mut unknown_fields).map(Document::Automation),
+        Kind::Source => typed(text, object, &mut Vec::new()).map(Document::Source),
         Kind::Snapshot => typed(text, object, &mut unknown_fields).map(Document::Snapshot),
         Kind::Update => typed(text, object, &mut unknown_fields).map(Document::Update),
     }?;
@@ -143,13 +185,13 @@ fn typed<T: for<'de> Deserialize<'de>>(
         let at = error.location();
         let line = at.map_or(1, |at| usize::try_from(at.line()).unwrap_or(1));
         let column = at.map_or(1, |at| usize::try_from(at.column()).unwrap_or(1));
-        ReadError {
-            message: message_of(&error),
-            place: Place {
-                line: object.place.line + line.max(1) - 1,
-                column,
-            },
-        }
+        let place = Place {
+            line: object.place.line + line.max(1) - 1,
+            column,
+        };
+        let mut read_error = ReadError::new(text, message_of(&error), place);
+        read_error.field = field_at(&own, line, column);
+        read_error
     })
 }
 

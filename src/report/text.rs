@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use similar::TextDiff;
 
-use crate::update::outcome::{Change, Finding, Outcome, Severity};
+use crate::update::outcome::{Change, Finding, Location, Outcome, Severity};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -40,11 +40,34 @@ pub fn finding(finding: &Finding) -> String {
             _ = write!(out, ", {}", location.field);
         }
     }
+    if let Some(line) = &finding.snippet {
+        out.push_str(&snippet(line, location));
+    }
     if let Some(hint) = &finding.hint {
         _ = write!(out, "\n  {NOTE}hint{NOTE:#}: {hint}");
     }
     out.push('\n');
     out
+}
+
+/// A line of a document with a caret under the place.
+fn snippet(line: &str, location: &Location) -> String {
+    const WIDTH: usize = 100;
+    let column = location.column.saturating_sub(1);
+    let from = column.saturating_sub(WIDTH / 2);
+    let shown: String = line
+        .chars()
+        .skip(from)
+        .take(WIDTH)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let gutter = location.line.to_string();
+    let pad = " ".repeat(column - from);
+    format!(
+        "\n  {NOTE}{gutter} |{NOTE:#} {}\n  {NOTE}{} |{NOTE:#} {pad}{ERROR}^{ERROR:#}",
+        shown.trim_end(),
+        " ".repeat(gutter.len())
+    )
 }
 
 /// One line for a change.

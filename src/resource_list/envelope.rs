@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::outline::{Document, List};
+use super::outline::{Document, List, Part};
 use crate::update::outcome::{Change, Finding, Location, Severity};
 use crate::yaml::patch::Edit;
 
@@ -149,22 +149,33 @@ pub fn add_results(text: &str, list: &Document<'_>, entries: &[ResultEntry]) -> 
             .collect::<Vec<_>>()
             .join(", ")
     };
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let block_of = |head: &str, indent: usize| {
+        let mut block = head.to_owned();
+        for entry in entries {
+            entry.write_block(&mut block, indent);
+        }
+        block.replace('\n', newline)
+    };
     match &list.envelope.results {
-        Some(results) if results.flow => {
+        Part::List(results) if results.flow => {
             let separator = if results.is_empty { "" } else { ", " };
             let at = results.span.start + 1;
             vec![Edit::new(at, at, format!("{}{separator}", json()))]
         }
-        Some(results) => {
+        Part::List(results) => {
             let dash = first_dash(text, results);
             let line = line_start(text, dash);
-            let mut block = String::new();
-            for entry in entries {
-                entry.write_block(&mut block, dash - line);
-            }
-            vec![Edit::new(line, line, block)]
+            vec![Edit::new(line, line, block_of("", dash - line))]
         }
-        None if list.envelope.flow => {
+        Part::Null(span) => {
+            let blank = if span.is_empty() { " " } else { "" };
+            let list = format!("{blank}[{}]", json());
+            vec![Edit::new(span.start, span.end, list)]
+        }
+        // Refused before anything is done.
+        Part::Other(_) => Vec::new(),
+        Part::Absent if list.envelope.flow => {
             let at = list.root.span.end - 1;
             let before = text[..at].trim_end_matches([' ', '\t', '\r', '\n']);
             let separator = if before.ends_with([',', '{']) {
@@ -179,12 +190,9 @@ pub fn add_results(text: &str, list: &Document<'_>, entries: &[ResultEntry]) -> 
                 format!("{separator}\"results\": [{}]", json()),
             )]
         }
-        None => {
+        Part::Absent => {
             let indent = list.root.place.column - 1;
-            let mut block = format!("{}results:\n", " ".repeat(indent));
-            for entry in entries {
-                entry.write_block(&mut block, indent);
-            }
+            let block = block_of(&format!("{}results:\n", " ".repeat(indent)), indent);
             let end = end_of_document(text, list.root.span.end);
             if text[..end].ends_with('\n') {
                 return vec![Edit::new(end, end, block)];
@@ -200,7 +208,7 @@ pub fn add_results(text: &str, list: &Document<'_>, entries: &[ResultEntry]) -> 
 /// The edits that take the items at `gone` (ascending) out of the list.
 #[must_use]
 pub fn remove_items(text: &str, list: &Document<'_>, gone: &[usize]) -> Vec<Edit> {
-    let (Some(items), false) = (&list.envelope.items, gone.is_empty()) else {
+    let (Some(items), false) = (list.envelope.items.list(), gone.is_empty()) else {
         return Vec::new();
     };
     let all = list.items.len();
@@ -208,7 +216,7 @@ pub fn remove_items(text: &str, list: &Document<'_>, gone: &[usize]) -> Vec<Edit
         let start = if items.flow {
             items.span.start
         } else {
-            after_key(text, items)
+            items.behind_key
         };
         let end = if items.flow {
             items.span.end
@@ -272,12 +280,6 @@ fn first_dash(text: &str, list: &List) -> usize {
 
 fn dash_before(text: &str, at: usize) -> usize {
     text[..at].rfind('-').unwrap_or(at)
-}
-
-/// Behind the `:` of the key whose block sequence this is.
-fn after_key(text: &str, list: &List) -> usize {
-    let dash = first_dash(text, list);
-    text[..dash].rfind(':').map_or(dash, |colon| colon + 1)
 }
 
 /// Where the document ends whose content ends at `content_end`: before the

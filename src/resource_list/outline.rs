@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use crate::bind::marker;
 use crate::yaml::walk::{Collection, Step, Value, Walk};
-use crate::yaml::{ByteSpan, Place, SyntaxError, comment, scalar};
+use crate::yaml::{ByteSpan, Place, Style, SyntaxError, comment, scalar};
 
 /// What a text holds.
 #[derive(Debug, Default)]
@@ -70,13 +70,56 @@ pub struct FileAnnotation {
 pub struct Envelope {
     /// The root mapping: written in braces, and its bytes.
     pub flow: bool,
+    /// What the root is, where it is no scalar.
+    pub root: Option<Collection>,
     /// `items`.
-    pub items: Option<List>,
+    pub items: Part,
     /// `results`.
-    pub results: Option<List>,
+    pub results: Part,
     /// `functionConfig`, with where it begins.
     pub function_config: Option<(ByteSpan, Place)>,
+    /// What a ResourceList must not have, first come first.
+    pub fault: Option<(Fault, Place)>,
 }
+
+/// What stands under a key of the envelope.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Part {
+    /// There is no such key.
+    #[default]
+    Absent,
+    /// A null; its bytes, empty behind the `:` where none are written.
+    Null(ByteSpan),
+    /// A sequence.
+    List(List),
+    /// Anything else.
+    Other(Place),
+}
+
+impl Part {
+    /// The sequence.
+    #[must_use]
+    pub fn list(&self) -> Option<&List> {
+        match self {
+            Self::List(list) => Some(list),
+            _ => None,
+        }
+    }
+}
+
+/// What makes an envelope unusable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A key of the envelope that stands twice.
+    #[error("`{0}` stands twice")]
+    RepeatedKey(String),
+    /// An item that is no mapping.
+    #[error("items[{0}] is no mapping")]
+    ItemIsNoMapping(usize),
+}
+
+/// The keys of the envelope that may stand only once.
+const ENVELOPE_KEYS: &[&str] = &["apiVersion", "kind", "items", "results", "functionConfig"];
 
 /// A sequence of the envelope.
 #[derive(Clone, Copy, Debug)]
@@ -85,8 +128,8 @@ pub struct List {
     pub span: ByteSpan,
     /// Written in brackets.
     pub flow: bool,
-    /// Column of its first entry, from 1.
-    pub column: usize,
+    /// Behind the `:` of its key.
+    pub behind_key: usize,
     /// It has no entries.
     pub is_empty: bool,
 }
@@ -132,7 +175,7 @@ impl Document<'_> {
     /// Whether the items are resources of their own.
     #[must_use]
     pub fn is_list(&self) -> bool {
-        self.envelope.items.is_some() && self.root.kind.ends_with("List")
+        self.envelope.items.list().is_some() && self.root.kind.ends_with("List")
     }
 
     /// The resource that a site is in.
@@ -166,6 +209,7 @@ pub fn read(text: &str) -> Result<Outline<'_>, SyntaxError> {
         next_mention: 0,
         outline: Outline::default(),
         open: None,
+        behind_key: 0,
     };
     while let Some(step) = reader.walk.step()? {
         reader.take(step);
@@ -183,6 +227,8 @@ struct Reader<'t> {
     next_mention: usize,
     outline: Outline<'t>,
     open: Option<Document<'t>>,
+    /// Behind the `:` of the key of the envelope's open sequence.
+    behind_key: usize,
 }
 
 impl<'t> Reader<'t> {
@@ -206,8 +252,11 @@ impl<'t> Reader<'t> {
             }
             Step::Enter(place) => self.enter(place),
             Step::Leave(kind, span) => self.leave(kind, span),
-            Step::Alias(_) => {}
-            Step::Value(value) => self.value(value),
+            Step::Alias(span, place) => self.part(Part::Other(place), span.start, place),
+            Step::Value(value) => {
+                self.scalar_part(&value);
+                self.value(value);
+            }
         }
     }
 
@@ -217,11 +266,25 @@ impl<'t> Reader<'t> {
             return;
         };
         let outer_key = frames.first().and_then(|root| root.key.as_deref());
+        if frames.len() == 2
+            && let Some(key) = outer_key.filter(|key| ENVELOPE_KEYS.contains(key))
+            && self.walk.is_under_repeated_key()
+        {
+            let fault = (Fault::RepeatedKey(key.to_owned()), place);
+            document.envelope.fault.get_or_insert(fault);
+        }
         match frames.len() {
             1 => {
                 document.root.span.start = frame.start;
                 document.root.place = place;
                 document.envelope.flow = frame.flow;
+                document.envelope.root = Some(frame.kind);
+            }
+            2 if outer_key == Some("items") && frame.kind == Collection::Mapping => {
+                document.envelope.items = Part::Other(place);
+            }
+            2 if outer_key == Some("results") && frame.kind == Collection::Mapping => {
+                document.envelope.results = Part::Other(place);
             }
             2 if outer_key == Some("functionConfig") => {
                 document.envelope.function_config =
@@ -232,6 +295,10 @@ impl<'t> Reader<'t> {
             }
             3 if outer_key == Some("items") && frames[1].kind == Collection::Sequence => {
                 let index = frames[1].children - 1;
+                if frame.kind != Collection::Mapping {
+                    let fault = (Fault::ItemIsNoMapping(index), place);
+                    document.envelope.fault.get_or_insert(fault);
+                }
                 // Items that are no mappings leave gaps that keep the indices.
                 document.items.resize_with(index, Object::default);
                 document.items.push(Object {
@@ -239,6 +306,10 @@ impl<'t> Reader<'t> {
                     place,
                     ..Object::default()
                 });
+            }
+            2 if matches!(outer_key, Some("items" | "results")) => {
+                let colon = self.text[frame.after..].find(':').map_or(0, |at| at + 1);
+                self.behind_key = frame.after + colon;
             }
             4 if outer_key == Some("items") && frames[2].key.as_deref() == Some("sops") => {
                 if let Some(item) = document.items.last_mut() {
@@ -263,11 +334,10 @@ impl<'t> Reader<'t> {
             }
             (1, Some(key @ ("items" | "results"))) if kind == Collection::Sequence => {
                 let flow = self.text[span.start..].starts_with('[');
-                let line = self.text[..span.start].rfind('\n').map_or(0, |n| n + 1);
-                let list = Some(List {
+                let list = Part::List(List {
                     span,
                     flow,
-                    column: self.text[line..span.start].chars().count() + 1,
+                    behind_key: self.behind_key,
                     is_empty: flow
                         && span
                             .of(self.text)
@@ -285,6 +355,54 @@ impl<'t> Reader<'t> {
                 if let Some(item) = document.items.last_mut() {
                     item.span.end = span.end;
                 }
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes what a scalar is to the envelope.
+    fn scalar_part(&mut self, value: &Value<'t>) {
+        let is_null = value.scalar.style == Style::Plain
+            && value.scalar.tag.is_none()
+            && matches!(&*value.scalar.value, "" | "~" | "null" | "Null" | "NULL");
+        let part = if !is_null {
+            Part::Other(value.place)
+        } else if value.span.is_empty() {
+            // Behind the `:`, wherever the parser says that nothing stands.
+            let colon = self.text[value.after..].find(':').map_or(0, |at| at + 1);
+            Part::Null(ByteSpan::new(value.after + colon, value.after + colon))
+        } else {
+            Part::Null(value.span)
+        };
+        self.part(part, value.span.start, value.place);
+    }
+
+    /// Notes a node that is no collection.
+    fn part(&mut self, part: Part, start: usize, place: Place) {
+        let frames = self.walk.frames();
+        let Some(document) = &mut self.open else {
+            return;
+        };
+        let envelope = &mut document.envelope;
+        match (frames.len(), frames.first().and_then(|f| f.key.as_deref())) {
+            (0, _) if matches!(part, Part::Other(_)) => {
+                document.root.place = place;
+                document.root.span.start = start;
+            }
+            (1, Some(key)) if ENVELOPE_KEYS.contains(&key) => {
+                if self.walk.is_under_repeated_key() {
+                    let fault = Fault::RepeatedKey(key.to_owned());
+                    envelope.fault.get_or_insert((fault, place));
+                }
+                match key {
+                    "items" => envelope.items = part,
+                    "results" => envelope.results = part,
+                    _ => {}
+                }
+            }
+            (2, Some("items")) if frames[1].kind == Collection::Sequence => {
+                let fault = Fault::ItemIsNoMapping(frames[1].children - 1);
+                envelope.fault.get_or_insert((fault, place));
             }
             _ => {}
         }

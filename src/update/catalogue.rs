@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use super::outcome::{Code, Finding, Location, Severity};
 use super::parallel;
 use crate::api::{
-    self, Document, Id, ImagePolicy, ImageRepository, ImageUpdate, ImageUpdateAutomation,
-    TagSnapshot,
+    self, Document, GitRepository, Id, ImagePolicy, ImageRepository, ImageUpdate,
+    ImageUpdateAutomation, ImageUpdateSpec, TagSnapshot,
 };
 use crate::resource_list::{Object, Outline};
 use crate::tags::TagBook;
@@ -49,6 +49,8 @@ pub struct Catalogue {
     pub policies: BTreeMap<Id, Sourced<ImagePolicy>>,
     /// ImageUpdateAutomations.
     pub automations: BTreeMap<Id, Sourced<ImageUpdateAutomation>>,
+    /// GitRepositories.
+    pub sources: BTreeMap<Id, Sourced<GitRepository>>,
     /// ImageUpdates, in order.
     pub updates: Vec<Sourced<ImageUpdate>>,
     /// Tags from snapshots.
@@ -98,7 +100,8 @@ impl Catalogue {
         }
     }
 
-    fn add_reading(
+    /// Takes in a resource that was read, or says why it could not be.
+    pub fn add_reading(
         &mut self,
         object: &Object,
         reading: Result<api::Reading, api::ReadError>,
@@ -107,12 +110,22 @@ impl Catalogue {
         let location = Location::new(origin.file, object.place);
         match reading {
             Err(error) => {
+                let field = match error.field.as_str() {
+                    "" => String::new(),
+                    field => format!("`{field}`: "),
+                };
                 let message = format!(
-                    "{} `{}` cannot be read: {}",
+                    "{} `{}` cannot be read: {field}{}",
                     object.kind, object.name, error.message
                 );
                 let location = Location::new(origin.file, error.place);
-                let finding = Finding::new(origin.severity, Code::BadDocument, message, location);
+                // Flux's own business, of which only the address is read here.
+                let severity = match api::Kind::of(object) {
+                    Some(api::Kind::Source) => Severity::Warning,
+                    _ => origin.severity,
+                };
+                let mut finding = Finding::new(severity, Code::BadDocument, message, location);
+                finding.snippet = Some(error.line);
                 self.findings.push(finding);
             }
             Ok(reading) => {
@@ -129,30 +142,39 @@ impl Catalogue {
                     );
                     self.findings.push(finding);
                 }
-                self.note_old_version(object, &location);
+                self.note_old_version(object, &reading.document, &location);
                 self.add(reading.document, location, origin);
             }
         }
     }
 
-    fn note_old_version(&mut self, object: &Object, location: &Location) {
+    fn note_old_version(&mut self, object: &Object, document: &Document, location: &Location) {
         let Some((group, version)) = object.api_version.split_once('/') else {
             return;
         };
-        if group == api::FLUX_GROUP && version != "v1" {
-            let message = format!(
-                "{} `{}` is of the old version `{}`",
-                object.kind, object.name, object.api_version
-            );
-            let finding = Finding::new(
-                Severity::Warning,
-                Code::OldVersion,
-                message,
-                location.clone(),
-            )
-            .hint(format!("write `apiVersion: {group}/v1`"));
-            self.findings.push(finding);
+        if group != api::FLUX_GROUP || version == "v1" {
+            return;
         }
+        let message = format!(
+            "{} `{}` is of the old version `{}`",
+            object.kind, object.name, object.api_version
+        );
+        let finding = Finding::new(
+            Severity::Warning,
+            Code::OldVersion,
+            message,
+            location.clone(),
+        );
+        let moved = match document {
+            Document::Automation(automation) => automation.spec.moved_to_v1(),
+            _ => None,
+        };
+        self.findings.push(finding.hint(match moved {
+            None => format!("write `apiVersion: {group}/v1`; its fields stay as they are"),
+            Some(moved) => format!(
+                "write `apiVersion: {group}/v1`, and in `spec`, in place of `checkout`, `commit` and `push`: {moved}"
+            ),
+        }));
     }
 
     fn add(&mut self, document: Document, location: Location, origin: Origin<'_>) {
@@ -169,9 +191,13 @@ impl Catalogue {
                 let id = id_of(&document.metadata, origin);
                 insert(&mut self.automations, id, document, location, origin.rank);
             }
+            Document::Source(document) => {
+                let id = id_of(&document.metadata, origin);
+                insert(&mut self.sources, id, document, location, origin.rank);
+            }
             Document::Snapshot(document) => self.snapshots.push((origin.rank, document, location)),
             Document::Update(document) => {
-                self.add_config(&document, &location);
+                self.add_options(&document.spec, &location);
                 self.updates.push(Sourced {
                     document,
                     location,
@@ -182,15 +208,15 @@ impl Catalogue {
         }
     }
 
-    /// Takes in the documents inside an ImageUpdate.
-    fn add_config(&mut self, update: &ImageUpdate, location: &Location) {
+    /// Takes in the documents inside the options of an ImageUpdate.
+    pub fn add_options(&mut self, options: &ImageUpdateSpec, location: &Location) {
         let origin = Origin {
             file: "",
             rank: Rank::Config,
             default_namespace: None,
             severity: Severity::Error,
         };
-        for document in &update.spec.repositories {
+        for document in &options.repositories {
             let id = id_of(&document.metadata, origin);
             insert(
                 &mut self.repositories,
@@ -200,7 +226,7 @@ impl Catalogue {
                 Rank::Config,
             );
         }
-        for document in &update.spec.policies {
+        for document in &options.policies {
             let id = id_of(&document.metadata, origin);
             insert(
                 &mut self.policies,
@@ -210,7 +236,7 @@ impl Catalogue {
                 Rank::Config,
             );
         }
-        for document in &update.spec.snapshots {
+        for document in &options.snapshots {
             self.snapshots
                 .push((Rank::Config, document.clone(), location.clone()));
         }

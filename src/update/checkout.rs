@@ -13,6 +13,7 @@ use super::files::{self, Replacement};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
 use super::parallel;
 use super::plan::{self, Policies};
+use super::remotes;
 use super::resolve::{self, Resolved};
 use super::tree::{self, Listed, SourceFile};
 use crate::api::{Id, ImageUpdateAutomation, OnUnresolved, TagSource};
@@ -271,13 +272,52 @@ fn automation_scopes(
         return Err(CannotPlan::NoScope);
     }
     let mut scopes = Vec::new();
+    let remotes = remotes::of(root);
     for (id, automation) in &catalogue.automations {
+        if let Some(finding) = other_repository(id, automation, catalogue, &remotes) {
+            outcome.findings.push(finding);
+            continue;
+        }
         match automation_scope(id, automation, images, root) {
             Ok(scope) => scopes.push(scope),
             Err(finding) => outcome.findings.push(*finding),
         }
     }
     Ok(scopes)
+}
+
+/// An automation whose GitRepository is none of the checkout's remotes. A
+/// checkout without remotes may be of any repository.
+fn other_repository(
+    id: &Id,
+    automation: &Sourced<ImageUpdateAutomation>,
+    catalogue: &Catalogue,
+    remotes: &BTreeSet<String>,
+) -> Option<Finding> {
+    let reference = &automation.document.spec.source_ref;
+    let namespace = reference.namespace.as_deref().unwrap_or(&id.namespace);
+    let name = match &automation.document.spec.checkout {
+        Some(checkout) => &checkout.git_repository_ref.name,
+        None => &reference.name,
+    };
+    let source = catalogue.sources.get(&Id::new(namespace, name.as_str()))?;
+    let url = &source.document.spec.url;
+    // Half a document, as overlays patch it, or two of them tell nothing.
+    let is_unsure = url.is_empty() || url.contains("${") || source.conflict.is_some();
+    if is_unsure || remotes.is_empty() || remotes.contains(&remotes::canonical(url)) {
+        return None;
+    }
+    let message = format!(
+        "ImageUpdateAutomation `{id}` is left out: its GitRepository `{name}` is {}, which is no remote of this checkout",
+        remotes::canonical(url)
+    );
+    let finding = Finding::new(
+        Severity::Warning,
+        Code::SkippedAutomation,
+        message,
+        automation.location.clone(),
+    );
+    Some(finding.hint("run it in a checkout of that repository, or name the PATH to update"))
 }
 
 fn automation_scope(
@@ -307,19 +347,12 @@ fn automation_scope(
         let why = format!("a different one of this name stands at {other}");
         return Err(left_out(Severity::Error, Code::ConflictingDocuments, why));
     }
-    match spec.update.strategy.as_deref() {
-        Some("Setters") => {}
-        None => {
-            return Err(left_out(
-                Severity::Error,
-                Code::BadDocument,
-                "no update strategy".to_owned(),
-            ));
-        }
-        Some(other) => {
-            let why = format!("unknown update strategy `{other}`; `Setters` is the only one");
-            return Err(left_out(Severity::Error, Code::BadDocument, why));
-        }
+    if let Err(error) = spec.check_strategy() {
+        return Err(left_out(
+            Severity::Error,
+            Code::BadDocument,
+            error.to_string(),
+        ));
     }
     let mut selected = BTreeSet::new();
     for (policy, resolved) in images
@@ -382,15 +415,17 @@ fn plan_files(
             .map(|(source, selected)| plan_file(source, selected.clone(), &context))
             .collect()
     };
-    let mut bound = 0;
+    let (mut bound, mut used) = (0, BTreeSet::new());
     for part in parallel::map(&in_scope, &work) {
         bound += part.bound;
+        used.extend(part.used);
         planned.outcome.extend(part.outcome);
         if let Some(replacement) = part.replacement {
             planned.names.insert(replacement.path.clone(), part.name);
             planned.replacements.push(replacement);
         }
     }
+    resolve::report_unused(images, &used, &mut planned.outcome);
     if bound == 0 {
         let finding = Finding::new(
             Severity::Warning,
@@ -438,6 +473,7 @@ struct FilePlan {
     outcome: Outcome,
     replacement: Option<Replacement>,
     bound: usize,
+    used: BTreeSet<Id>,
 }
 
 fn plan_file(source: &SourceFile, selected: Selected, context: &Context<'_>) -> FilePlan {
@@ -446,6 +482,7 @@ fn plan_file(source: &SourceFile, selected: Selected, context: &Context<'_>) -> 
         outcome: Outcome::default(),
         replacement: None,
         bound: 0,
+        used: BTreeSet::new(),
     };
     let outline = match outline::read(&source.text) {
         Ok(outline) => outline,
@@ -469,6 +506,7 @@ fn plan_file(source: &SourceFile, selected: Selected, context: &Context<'_>) -> 
         return part;
     }
     part.bound = plan.bound;
+    part.used = plan.used;
     part.outcome = plan.outcome;
     if plan.edits.is_empty() {
         return part;

@@ -11,5 +11,6 @@ pub mod files;
 pub mod outcome;
 mod parallel;
 pub mod plan;
+pub mod remotes;
 pub mod resolve;
 pub mod tree;

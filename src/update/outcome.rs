@@ -170,6 +170,9 @@ pub struct Finding {
     /// The value it should have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proposed: Option<String>,
+    /// The line of the document, where a document of ours or Flux's is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snippet: Option<String>,
 }
 
 impl Finding {
@@ -189,6 +192,7 @@ impl Finding {
             location,
             current: None,
             proposed: None,
+            snippet: None,
         }
     }
 

@@ -1,9 +1,9 @@
 //! Each policy's image, or the one reason why there is none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalogue::{Catalogue, Sourced};
-use super::outcome::{Location, Severity};
+use super::outcome::{Code, Finding, Location, Outcome, Severity};
 use crate::api::{Id, ImagePolicy, ImageRepository, TagSource, Undefined};
 use crate::image::{NameError, Repository};
 use crate::policy::exclusion::{BadExclusion, Exclusion};
@@ -89,6 +89,15 @@ impl Unresolved {
         }
     }
 
+    /// Whether the documents are to blame, rather than what is known of tags.
+    fn is_mistake(&self) -> bool {
+        match self {
+            Self::Suspended(_) | Self::NoTags { .. } | Self::NoDigest(_) => false,
+            Self::Nothing(reason) => reason.stalls(),
+            _ => true,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -124,6 +133,29 @@ pub fn resolve(catalogue: &Catalogue, tags_from: &[TagSource]) -> BTreeMap<Id, R
         (id.clone(), resolved)
     };
     catalogue.policies.iter().map(one).collect()
+}
+
+/// Warns of policies that can give no image until somebody changes them, and
+/// that nothing is bound to; bound ones are reported at their scalars.
+pub fn report_unused(images: &BTreeMap<Id, Resolved>, used: &BTreeSet<Id>, outcome: &mut Outcome) {
+    for (id, resolved) in images.iter().filter(|(id, _)| !used.contains(id)) {
+        let Err(reason) = &resolved.image else {
+            continue;
+        };
+        if !reason.is_mistake() {
+            continue;
+        }
+        let message =
+            format!("ImagePolicy `{id}` gives no image, and nothing is bound to it: {reason}");
+        let mut finding = Finding::new(
+            Severity::Warning,
+            Code::UnusedPolicy,
+            message,
+            resolved.location.clone(),
+        );
+        finding.hint = reason.hint();
+        outcome.findings.push(finding);
+    }
 }
 
 fn image_of(

@@ -245,6 +245,7 @@ struct Needles {
     marker: memmem::Finder<'static>,
     flux: memmem::Finder<'static>,
     own: memmem::Finder<'static>,
+    source: memmem::Finder<'static>,
 }
 
 impl Needles {
@@ -253,6 +254,7 @@ impl Needles {
             marker: memmem::Finder::new(marker::KEY_STEM),
             flux: memmem::Finder::new(api::FLUX_GROUP),
             own: memmem::Finder::new(api::OWN_GROUP),
+            source: memmem::Finder::new(api::SOURCE_GROUP),
         }
     }
 }
@@ -297,7 +299,9 @@ fn read_one(
         }
     };
     let has_markers = needles.marker.find(&bytes).is_some();
-    let has_documents = needles.flux.find(&bytes).is_some() || needles.own.find(&bytes).is_some();
+    let has_documents = [&needles.flux, &needles.own, &needles.source]
+        .iter()
+        .any(|needle| needle.find(&bytes).is_some());
     if !has_markers && !has_documents {
         return None;
     }

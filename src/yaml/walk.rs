@@ -17,6 +17,8 @@ pub struct Frame<'t> {
     pub flow: bool,
     /// Where it begins.
     pub start: usize,
+    /// Where the token before it ends.
+    pub after: usize,
     /// Column of its first entry, from 1.
     pub column: usize,
     /// In a mapping the key at hand, `None` before the first and for a key
@@ -53,8 +55,8 @@ pub enum Step<'t> {
     Leave(Collection, ByteSpan),
     /// A scalar that is no key.
     Value(Value<'t>),
-    /// An alias that is no key.
-    Alias(ByteSpan),
+    /// An alias that is no key, and where it begins.
+    Alias(ByteSpan, Place),
 }
 
 /// A scalar in the position of a value.
@@ -156,14 +158,12 @@ impl<'t> Walk<'t> {
                 Some(Step::DocumentStart)
             }
             EventKind::DocumentEnd => Some(Step::DocumentEnd(self.content_end)),
-            EventKind::MappingStart(flow) => {
-                self.enter(Collection::Mapping, flow, &event.span, event.place)
-            }
-            EventKind::SequenceStart(flow) => {
-                self.enter(Collection::Sequence, flow, &event.span, event.place)
-            }
+            EventKind::MappingStart(flow) => self.enter(Collection::Mapping, flow, &event, after),
+            EventKind::SequenceStart(flow) => self.enter(Collection::Sequence, flow, &event, after),
             EventKind::MappingEnd | EventKind::SequenceEnd => self.leave(event.span),
-            EventKind::Alias => self.begin_child(None).then_some(Step::Alias(event.span)),
+            EventKind::Alias => self
+                .begin_child(None)
+                .then_some(Step::Alias(event.span, event.place)),
             EventKind::Scalar(scalar) => {
                 let position = self.position();
                 self.begin_child(Some(&scalar))
@@ -182,22 +182,23 @@ impl<'t> Walk<'t> {
         &mut self,
         kind: Collection,
         flow: bool,
-        span: &ByteSpan,
-        place: Place,
+        event: &Event<'t>,
+        after: usize,
     ) -> Option<Step<'t>> {
         let inside_key = !self.begin_child(None);
         self.frames.push(Frame {
             kind,
             flow,
-            start: span.start,
-            column: place.column,
+            start: event.span.start,
+            after,
+            column: event.place.column,
             key: None,
             children: 0,
             keys: Vec::new(),
             expects_key: kind == Collection::Mapping,
             inside_key,
         });
-        (!inside_key).then_some(Step::Enter(place))
+        (!inside_key).then_some(Step::Enter(event.place))
     }
 
     fn leave(&mut self, end: ByteSpan) -> Option<Step<'t>> {
@@ -253,21 +254,31 @@ impl<'t> Walk<'t> {
     /// outer frames.
     #[must_use]
     pub fn path(&self, from: usize) -> String {
-        let mut path = String::new();
-        for frame in self.frames.iter().skip(from) {
-            match (frame.kind, &frame.key) {
-                (Collection::Sequence, _) => {
-                    path.push_str(&format!("[{}]", frame.children.saturating_sub(1)));
-                }
-                (Collection::Mapping, Some(key)) => {
-                    if !path.is_empty() {
-                        path.push('.');
-                    }
-                    path.push_str(key);
-                }
-                (Collection::Mapping, None) => path.push('?'),
-            }
-        }
-        path
+        path_of(self.frames.get(from..).unwrap_or_default())
     }
+
+    /// The path to the node at hand less `inner` frames of its own.
+    #[must_use]
+    pub fn path_above(&self, inner: usize) -> String {
+        path_of(&self.frames[..self.frames.len().saturating_sub(inner)])
+    }
+}
+
+fn path_of(frames: &[Frame<'_>]) -> String {
+    let mut path = String::new();
+    for frame in frames {
+        match (frame.kind, &frame.key) {
+            (Collection::Sequence, _) => {
+                path.push_str(&format!("[{}]", frame.children.saturating_sub(1)));
+            }
+            (Collection::Mapping, Some(key)) => {
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(key);
+            }
+            (Collection::Mapping, None) => path.push('?'),
+        }
+    }
+    path
 }
