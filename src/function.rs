@@ -11,7 +11,7 @@ use crate::config::{self, Settings};
 use crate::resource_list::Object;
 use crate::resource_list::envelope::{self, ResultEntry};
 use crate::resource_list::outline::{self, Document, Outline, Part};
-use crate::update::catalogue::{Catalogue, Origin, Rank};
+use crate::update::catalogue::{Catalogue, Freshness, Origin, Rank};
 use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
 use crate::update::plan::{self, Policies};
 use crate::update::resolve::{self, Resolved};
@@ -19,12 +19,14 @@ use crate::yaml::patch;
 use crate::yaml::walk::Collection;
 
 /// What the function was given besides its input.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Options {
     /// Options of `--config`; those of the input where absent.
     pub config: Option<Settings>,
     /// Documents of `--policies`.
     pub catalogue: Catalogue,
+    /// How old a snapshot may be.
+    pub freshness: Freshness,
 }
 
 /// What the function has to say.
@@ -97,7 +99,7 @@ pub fn run(text: &str, options: Options) -> Result<Output, BadInput> {
         severity: Severity::Error,
     };
     catalogue.add_outline(text, &outline, origin);
-    catalogue.finish();
+    catalogue.finish(options.freshness);
     let images = resolve::resolve(&catalogue, &spec.tags_from);
     let selected = selection(&settings, &images).unwrap_or_else(|finding| {
         outcome.findings.push(*finding);

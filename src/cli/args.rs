@@ -1,10 +1,12 @@
 //! Flags as typed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::api::TagSource;
+use crate::go::duration;
 
 /// Flux's image automation as a function: policies and manifests in, patched
 /// manifests out, without a cluster.
@@ -33,7 +35,7 @@ pub enum Command {
 }
 
 /// Flags of `fn`.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Args)]
 #[command(after_help = FN_EXAMPLES)]
 pub struct FnArgs {
     /// Options (an ImageUpdate, a ConfigMap or an ImageUpdateAutomation); beats the functionConfig of the input
@@ -42,14 +44,32 @@ pub struct FnArgs {
     /// More documents: a file, a folder, or `-` for none but stdin's own; beats those of the input
     #[arg(long, value_name = "PATH")]
     pub policies: Vec<PathBuf>,
+    /// A TagSnapshot that is older is a warning; a duration as in Go
+    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
+    pub max_age: Duration,
     /// Warnings count: exit 1
     #[arg(long)]
     pub strict: bool,
 }
 
+/// Seven days.
+const MAX_AGE: &str = "168h";
+
 const FN_EXAMPLES: &str = "Examples:
   kpt fn source . | flux-image fn | kpt fn sink .
   cat policies.yaml deploy.yaml | flux-image > patched.yaml";
+
+impl Default for FnArgs {
+    /// As `fn` without flags.
+    fn default() -> Self {
+        Self {
+            config: None,
+            policies: Vec::new(),
+            max_age: duration::parse(MAX_AGE).unwrap_or_default(),
+            strict: false,
+        }
+    }
+}
 
 /// Flags of `update`.
 #[derive(Debug, Args)]
@@ -76,6 +96,9 @@ pub struct UpdateArgs {
     /// Write nothing, exit 1 if anything would change
     #[arg(long)]
     pub check: bool,
+    /// A TagSnapshot that is older is a warning; a duration as in Go
+    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
+    pub max_age: Duration,
     /// Warnings count: exit 1
     #[arg(long)]
     pub strict: bool,

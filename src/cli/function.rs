@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
@@ -11,7 +12,7 @@ use crate::config;
 use crate::function::{self, Options};
 use crate::report::text;
 use crate::resource_list::outline;
-use crate::update::catalogue::{Catalogue, Origin, Rank};
+use crate::update::catalogue::{Catalogue, Freshness, Origin, Rank};
 use crate::update::outcome::Severity;
 use crate::update::tree;
 
@@ -35,6 +36,7 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
     let mut options = Options {
         config: None,
         catalogue,
+        freshness: freshness(args.max_age),
     };
     if let Some(path) = &args.config {
         read_config(path, &mut options)?;
@@ -96,6 +98,14 @@ fn read_config(path: &Path, options: &mut Options) -> anyhow::Result<()> {
                 .collect();
             bail!("{}", text.join("\n"))
         }
+    }
+}
+
+/// The moment of the run, and `--max-age`.
+pub fn freshness(max_age: Duration) -> Freshness {
+    Freshness {
+        now: jiff::Timestamp::now(),
+        max_age,
     }
 }
 

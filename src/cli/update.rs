@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use super::Exit;
 use super::args::{Output, UpdateArgs};
-use super::function::documents;
+use super::function::{documents, freshness};
 use crate::api::OnUnresolved;
 use crate::report::json::Report;
 use crate::report::text;
@@ -26,6 +26,7 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
         } else {
             OnUnresolved::Fail
         },
+        freshness: freshness(args.max_age),
     };
     let planned = checkout::plan(&request).map_err(|error| match error {
         CannotPlan::NoScope => anyhow::anyhow!(

@@ -5,6 +5,9 @@
 //! tree are kept as a conflict, to be an error where a marker needs them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::outcome::{Code, Finding, Location, Severity};
 use super::parallel;
@@ -71,6 +74,15 @@ pub struct Origin<'a> {
     pub default_namespace: Option<&'a str>,
     /// How much a document weighs that cannot be read.
     pub severity: Severity,
+}
+
+/// When a run takes place, and how old a snapshot may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Freshness {
+    /// Now.
+    pub now: Timestamp,
+    /// Older snapshots are a warning.
+    pub max_age: Duration,
 }
 
 impl Catalogue {
@@ -242,11 +254,12 @@ impl Catalogue {
         }
     }
 
-    /// Makes the TagBook of the snapshots, the weakest first. To be called
-    /// once, when all documents are in.
-    pub fn finish(&mut self) {
+    /// Makes the TagBook of the snapshots, the weakest first, and warns of old
+    /// ones. To be called once, when all documents are in.
+    pub fn finish(&mut self, freshness: Freshness) {
         self.snapshots.sort_by_key(|(rank, ..)| *rank);
         for (_, snapshot, location) in std::mem::take(&mut self.snapshots) {
+            self.findings.extend(aged(&snapshot, &location, freshness));
             for error in self.tags.add(&snapshot).err().unwrap_or_default() {
                 let message = format!("TagSnapshot `{}`: {error}", snapshot.metadata.name);
                 self.findings.push(Finding::new(
@@ -258,6 +271,51 @@ impl Catalogue {
             }
         }
     }
+}
+
+/// What the times in a snapshot say.
+fn aged(snapshot: &TagSnapshot, location: &Location, freshness: Freshness) -> Option<Finding> {
+    let name = &snapshot.metadata.name;
+    let mut oldest: Option<(Timestamp, &str)> = None;
+    for repository in &snapshot.spec.repositories {
+        let Some(written) = &repository.scanned_at else {
+            continue;
+        };
+        match written.parse::<Timestamp>() {
+            Err(_) => {
+                let message = format!(
+                    "TagSnapshot `{name}`: `scannedAt` of `{}` is `{written}`, which is no time of RFC 3339",
+                    repository.image
+                );
+                return Some(Finding::new(
+                    Severity::Error,
+                    Code::BadDocument,
+                    message,
+                    location.clone(),
+                ));
+            }
+            Ok(at) if oldest.is_none_or(|(oldest, _)| at < oldest) => {
+                oldest = Some((at, &repository.image));
+            }
+            Ok(_) => {}
+        }
+    }
+    let (at, image) = oldest?;
+    let age = freshness.now.duration_since(at).unsigned_abs();
+    if at > freshness.now || age <= freshness.max_age {
+        return None;
+    }
+    let message = format!(
+        "TagSnapshot `{name}` is old: `{image}` was scanned {} days ago",
+        age.as_secs() / 86_400
+    );
+    let finding = Finding::new(
+        Severity::Warning,
+        Code::OldSnapshot,
+        message,
+        location.clone(),
+    );
+    Some(finding.hint("make a new one, or allow its age with `--max-age`"))
 }
 
 fn id_of(metadata: &api::Metadata, origin: Origin<'_>) -> Id {

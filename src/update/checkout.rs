@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::catalogue::{Catalogue, Origin, Rank, Sourced};
+use super::catalogue::{Catalogue, Freshness, Origin, Rank, Sourced};
 use super::files::{self, Replacement};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
 use super::parallel;
@@ -33,6 +33,8 @@ pub struct Request {
     pub tags_from: Vec<TagSource>,
     /// What a marker is whose policy gave no image.
     pub on_unresolved: OnUnresolved,
+    /// How old a snapshot may be.
+    pub freshness: Freshness,
 }
 
 /// What is to be written, and what happened.
@@ -213,7 +215,7 @@ fn read_documents(
             }
         }
     }
-    catalogue.finish();
+    catalogue.finish(request.freshness);
 }
 
 fn unparsable(source: &SourceFile, named: &BTreeSet<PathBuf>) -> Option<Finding> {

@@ -51,6 +51,8 @@ pub enum Code {
     UnknownField,
     /// A document of a version before v1.
     OldVersion,
+    /// A TagSnapshot that was made long ago.
+    OldSnapshot,
     /// Two documents of one identity.
     ConflictingDocuments,
     /// A file that could not be read or may not be written.

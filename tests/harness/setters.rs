@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use flux_image::api::{OnUnresolved, TagSource};
 use flux_image::resource_list::outline;
+use flux_image::update::catalogue::Freshness;
 use flux_image::update::checkout::{self, Planned, Request};
 use flux_image::update::files;
 use flux_image::update::tree;
@@ -323,6 +324,10 @@ fn run(setup: &Setup, root: &Path, scope: &Path) -> Result<Planned, String> {
         policies: vec![("policies".to_owned(), setup.documents())],
         tags_from: vec![TagSource::Status],
         on_unresolved: OnUnresolved::Fail,
+        freshness: Freshness {
+            now: jiff::Timestamp::UNIX_EPOCH,
+            max_age: std::time::Duration::MAX,
+        },
     };
     checkout::plan(&request).map_err(|error| error.to_string())
 }
