@@ -28,6 +28,9 @@ pub fn parse(text: &str) -> Result<Duration, BadDuration> {
     if rest == "0" {
         return Ok(Duration::ZERO);
     }
+    if rest.is_empty() {
+        return Err(bad());
+    }
     let mut nanos = 0.0;
     while !rest.is_empty() {
         let number = rest
@@ -46,7 +49,7 @@ pub fn parse(text: &str) -> Result<Duration, BadDuration> {
         rest = &rest[unit..];
     }
     // Go counts nanoseconds in 63 bits.
-    if text.is_empty() || nanos >= 9.223_372_036_854_776e18 {
+    if nanos >= 9.223_372_036_854_776e18 {
         return Err(bad());
     }
     Ok(Duration::from_secs_f64(nanos / 1e9))
