@@ -47,10 +47,10 @@ pub enum BadInput {
     #[error("stdin is empty: expected a ResourceList or a stream of YAML documents")]
     Empty,
     /// What came in is a text and no resource.
-    #[error("stdin:{0}: expected a ResourceList or a stream of resources, and found only a scalar")]
+    #[error("<stdin>:{0}: expected a ResourceList or a stream of resources, and found only a scalar")]
     NoResource(crate::yaml::Place),
     /// The text is no YAML.
-    #[error("stdin:{place}: {message}")]
+    #[error("<stdin>:{place}: {message}")]
     Syntax {
         /// What is wrong.
         message: String,
@@ -58,7 +58,7 @@ pub enum BadInput {
         place: crate::yaml::Place,
     },
     /// It calls itself a ResourceList and is none.
-    #[error("stdin:{place}: {message}")]
+    #[error("<stdin>:{place}: {message}")]
     Envelope {
         /// What is wrong.
         message: String,
@@ -144,12 +144,17 @@ pub fn run(text: &str, options: Options) -> Result<Output, BadInput> {
         ));
     }
     if let Some(list) = list {
-        let emits_none = spec.emit == Emit::None && may_drop_items(list, &mut outcome);
-        edits.extend(dropped_policies(text, list, spec, &mut outcome));
+        let gone = dropped(text, list, spec, &mut outcome);
+        // What goes is not edited before.
+        let stays = |edit: &patch::Edit| {
+            let within = |gone: &patch::Edit| {
+                gone.span.start <= edit.span.start && edit.span.end <= gone.span.end
+            };
+            !gone.iter().any(within)
+        };
+        edits.retain(stays);
+        edits.extend(gone);
         edits.extend(envelope::add_results(text, list, &entries(&outcome)));
-        if emits_none {
-            return Ok(without_items(list, outcome, spec.mode));
-        }
     }
     let text = patch::apply(text, &edits)?;
     Ok(Output {
@@ -316,75 +321,33 @@ fn entries(outcome: &Outcome) -> Vec<ResultEntry> {
         .collect()
 }
 
-/// `keepPolicies: false`: our own documents leave the list, but never one that
-/// has a file, since kpt would delete it.
-fn dropped_policies(
+/// The items that leave: all with `emit: None`, our own documents with
+/// `keepPolicies: false`; but none that has a file, since kpt would delete it.
+fn dropped(
     text: &str,
     list: &Document<'_>,
     spec: &ImageUpdateSpec,
     outcome: &mut Outcome,
 ) -> Vec<patch::Edit> {
-    if spec.keep_policies || spec.emit == Emit::None {
-        return Vec::new();
-    }
-    let ours: Vec<usize> = (0..list.items.len())
-        .filter(|&i| Kind::of(&list.items[i]).is_some_and(|kind| kind != Kind::Source))
-        .collect();
-    if ours.iter().any(|&i| {
-        list.items[i]
-            .file
-            .as_ref()
-            .is_some_and(|file| !file.path.is_empty())
-    }) {
-        let message = "`keepPolicies: false` is refused: items come from files, which would be deleted with them";
-        outcome.findings.push(Finding::new(
-            Severity::Error,
-            Code::BadDocument,
-            message,
-            Location::default(),
-        ));
-        return Vec::new();
-    }
-    envelope::remove_items(text, list, &ours)
-}
-
-/// Whether no item comes from a file, which kpt would delete with it.
-fn may_drop_items(list: &Document<'_>, outcome: &mut Outcome) -> bool {
-    let from_files = list
-        .items
-        .iter()
-        .any(|item| item.file.as_ref().is_some_and(|file| !file.path.is_empty()));
-    if from_files {
-        let message =
-            "`emit: None` is refused: items come from files, which would be deleted with them";
-        outcome.findings.push(Finding::new(
-            Severity::Error,
-            Code::BadDocument,
-            message,
-            Location::default(),
-        ));
-    }
-    !from_files
-}
-
-/// `emit: None`: the list without its items, for kustomize's validators.
-fn without_items(list: &Document<'_>, outcome: Outcome, mode: Mode) -> Output {
-    let bare = format!(
-        "apiVersion: {}\nkind: ResourceList\nitems: []\n",
-        list.root.api_version
-    );
-    let text = match outline::read(&bare) {
-        Ok(outline) => outline
-            .documents
-            .first()
-            .map(|bare_list| envelope::add_results(&bare, bare_list, &entries(&outcome)))
-            .and_then(|edits| patch::apply(&bare, &edits).ok())
-            .unwrap_or(bare),
-        Err(_) => bare,
+    let is_ours = |&i: &usize| Kind::of(&list.items[i]).is_some_and(|kind| kind != Kind::Source);
+    let all = 0..list.items.len();
+    let (gone, option): (Vec<usize>, &str) = match (spec.emit, spec.keep_policies) {
+        (Emit::None, _) => (all.collect(), "emit: None"),
+        (_, false) => (all.filter(is_ours).collect(), "keepPolicies: false"),
+        _ => return Vec::new(),
     };
-    Output {
-        text,
-        outcome,
-        judges: mode == Mode::Check,
+    let has_file = |&i: &usize| {
+        let file = list.items[i].file.as_ref();
+        file.is_some_and(|file| !file.path.is_empty())
+    };
+    if !gone.iter().any(has_file) {
+        return envelope::remove_items(text, list, &gone);
     }
+    outcome.findings.push(Finding::new(
+        Severity::Error,
+        Code::BadDocument,
+        format!("`{option}` is refused: items come from files, which would be deleted with them"),
+        Location::default(),
+    ));
+    Vec::new()
 }

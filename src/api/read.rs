@@ -100,6 +100,18 @@ impl ReadError {
     }
 }
 
+/// Fields that no type here has, but every document.
+fn is_expected(path: &str) -> bool {
+    // A document inside an ImageUpdate.
+    let own = ["spec.repositories.", "spec.policies."]
+        .iter()
+        .find_map(|list| path.strip_prefix(list)?.split_once('.'))
+        .map_or(path, |(_, own)| own);
+    matches!(own, "apiVersion" | "kind" | "status")
+        || own.starts_with("metadata.")
+        || own.starts_with("status.")
+}
+
 /// The path of the node at `line` and `column` of `text`.
 fn field_at(text: &str, line: usize, column: usize) -> String {
     let mut walk = Walk::new(text);
@@ -152,12 +164,7 @@ pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, ReadErro
         Kind::Snapshot => typed(text, object, &mut unknown_fields).map(Document::Snapshot),
         Kind::Update => typed(text, object, &mut unknown_fields).map(Document::Update),
     }?;
-    let expected = |path: &String| {
-        !matches!(path.as_str(), "apiVersion" | "kind" | "status")
-            && !path.starts_with("metadata.")
-            && !path.starts_with("status.")
-    };
-    unknown_fields.retain(expected);
+    unknown_fields.retain(|path| !is_expected(path));
     Ok(Reading {
         document,
         unknown_fields,
@@ -202,8 +209,13 @@ fn message_of(error: &serde_saphyr::Error) -> String {
         .rfind(" at line ")
         .map_or(text.as_str(), |cut| &text[..cut]);
     // Advice for the library's callers is none for its users.
-    text.split(", set DuplicateKeyPolicy")
+    let text = text
+        .split(", set DuplicateKeyPolicy")
         .next()
-        .unwrap_or(text)
-        .to_owned()
+        .unwrap_or(text);
+    text.replace("expected string scalar", "expected a string")
+        .replace(
+            "externally tagged enum expected scalar or mapping",
+            "expected a string",
+        )
 }

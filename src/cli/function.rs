@@ -13,8 +13,9 @@ use crate::function::{self, Options};
 use crate::report::text;
 use crate::resource_list::outline;
 use crate::update::catalogue::{Catalogue, Freshness, Origin, Rank};
-use crate::update::outcome::Severity;
+use crate::update::outcome::{Finding, Severity};
 use crate::update::tree;
+use crate::yaml::Place;
 
 /// Runs the function from stdin to stdout.
 ///
@@ -38,8 +39,13 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
         catalogue,
         freshness: freshness(args.max_age),
     };
-    if let Some(path) = &args.config {
-        read_config(path, &mut options)?;
+    if let Some(path) = &args.config
+        && let Err(findings) = read_config(path, &mut options)?
+    {
+        for finding in &findings {
+            anstream::eprint!("{}", text::finding(finding));
+        }
+        return Ok(Exit::Usage);
     }
     let mut bytes = Vec::new();
     std::io::stdin()
@@ -49,10 +55,8 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
         bail!(function::BadInput::Empty);
     }
     let input = String::from_utf8(bytes).map_err(|error| {
-        anyhow::anyhow!(
-            "stdin is no UTF-8: byte {} starts no character",
-            error.utf8_error().valid_up_to()
-        )
+        let at = error.utf8_error().valid_up_to();
+        anyhow::anyhow!("<stdin>:{}: is no UTF-8", Place::of(error.as_bytes(), at))
     })?;
     let output = function::run(&input, options)?;
     for finding in &output.outcome.findings {
@@ -72,7 +76,7 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
     Ok(Exit::of(&output.outcome, judged, args.strict))
 }
 
-fn read_config(path: &Path, options: &mut Options) -> anyhow::Result<()> {
+fn read_config(path: &Path, options: &mut Options) -> anyhow::Result<Result<(), Vec<Finding>>> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
     let outline =
@@ -86,19 +90,8 @@ fn read_config(path: &Path, options: &mut Options) -> anyhow::Result<()> {
         default_namespace: None,
         severity: Severity::Error,
     };
-    match config::read(&text, &document.root, origin, &mut options.catalogue) {
-        Ok(spec) => {
-            options.config = Some(spec);
-            Ok(())
-        }
-        Err(findings) => {
-            let text: Vec<String> = findings
-                .iter()
-                .map(|f| format!("{}: {}", f.location, f.message))
-                .collect();
-            bail!("{}", text.join("\n"))
-        }
-    }
+    let read = config::read(&text, &document.root, origin, &mut options.catalogue);
+    Ok(read.map(|settings| options.config = Some(settings)))
 }
 
 /// The moment of the run, and `--max-age`.

@@ -80,7 +80,18 @@ impl ResultEntry {
             .as_ref()
             .filter(|resource| !resource.name.is_empty())
         {
-            entry.insert("resourceRef".into(), json!(resource));
+            let fields = [
+                ("apiVersion", &resource.api_version),
+                ("kind", &resource.kind),
+                ("name", &resource.name),
+                ("namespace", &resource.namespace),
+            ];
+            let reference: Map<String, Value> = fields
+                .into_iter()
+                .filter(|(_, value)| !value.is_empty())
+                .map(|(key, value)| (key.to_owned(), json!(value)))
+                .collect();
+            entry.insert("resourceRef".into(), Value::Object(reference));
         }
         if !self.location.field.is_empty() {
             let mut field = Map::new();

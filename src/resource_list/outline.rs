@@ -113,6 +113,9 @@ pub enum Fault {
     /// A key of the envelope that stands twice.
     #[error("`{0}` stands twice")]
     RepeatedKey(String),
+    /// A functionConfig that is no resource.
+    #[error("`functionConfig` is no mapping")]
+    ConfigIsNoMapping,
     /// An item that is no mapping.
     #[error("items[{0}] is no mapping")]
     ItemIsNoMapping(usize),
@@ -287,6 +290,10 @@ impl<'t> Reader<'t> {
                 document.envelope.results = Part::Other(place);
             }
             2 if outer_key == Some("functionConfig") => {
+                if frame.kind != Collection::Mapping {
+                    let fault = (Fault::ConfigIsNoMapping, place);
+                    document.envelope.fault.get_or_insert(fault);
+                }
                 document.envelope.function_config =
                     Some((ByteSpan::new(frame.start, frame.start), place));
             }
@@ -397,6 +404,10 @@ impl<'t> Reader<'t> {
                 match key {
                     "items" => envelope.items = part,
                     "results" => envelope.results = part,
+                    "functionConfig" if matches!(part, Part::Other(_)) => {
+                        let fault = (Fault::ConfigIsNoMapping, place);
+                        envelope.fault.get_or_insert(fault);
+                    }
                     _ => {}
                 }
             }

@@ -58,6 +58,8 @@ pub struct Catalogue {
     pub updates: Vec<Sourced<ImageUpdate>>,
     /// Tags from snapshots.
     pub tags: TagBook,
+    /// ImagePolicies that could not be read, and where they stand.
+    pub unreadable: BTreeMap<Id, Location>,
     snapshots: Vec<(Rank, TagSnapshot, Location)>,
     /// What reading the documents found.
     pub findings: Vec<Finding>,
@@ -119,18 +121,22 @@ impl Catalogue {
         reading: Result<api::Reading, api::ReadError>,
         origin: Origin<'_>,
     ) {
-        let location = Location::new(origin.file, object.place);
+        let location = Location::in_object(origin.file, object, object.place, String::new());
         match reading {
             Err(error) => {
-                let field = match error.field.as_str() {
-                    "" => String::new(),
-                    field => format!("`{field}`: "),
-                };
                 let message = format!(
-                    "{} `{}` cannot be read: {field}{}",
+                    "{} `{}` cannot be read: {}",
                     object.kind, object.name, error.message
                 );
-                let location = Location::new(origin.file, error.place);
+                let location = Location::in_object(origin.file, object, error.place, error.field);
+                if api::Kind::of(object) == Some(api::Kind::Policy) {
+                    let namespace = match object.namespace.as_str() {
+                        "" => origin.default_namespace.unwrap_or_default(),
+                        namespace => namespace,
+                    };
+                    let id = Id::new(namespace, object.name.clone());
+                    self.unreadable.insert(id, location.clone());
+                }
                 // Flux's own business, of which only the address is read here.
                 let severity = match api::Kind::of(object) {
                     Some(api::Kind::Source) => Severity::Warning,
@@ -305,10 +311,7 @@ fn aged(snapshot: &TagSnapshot, location: &Location, freshness: Freshness) -> Op
     if at > freshness.now || age <= freshness.max_age {
         return None;
     }
-    let message = format!(
-        "TagSnapshot `{name}` is old: `{image}` was scanned {} days ago",
-        age.as_secs() / 86_400
-    );
+    let message = format!("TagSnapshot `{name}` is old: `{image}` was scanned at {at}");
     let finding = Finding::new(
         Severity::Warning,
         Code::OldSnapshot,

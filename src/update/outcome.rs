@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::resource_list::Object;
 use crate::yaml::Place;
 
 /// How much a finding weighs.
@@ -86,7 +87,8 @@ pub struct Location {
     /// The file as the run names it; in a ResourceList the item's path
     /// annotation, empty where there is none.
     pub file: String,
-    /// Line, from 1; 0 where none is known.
+    /// Line of the text that was read (of a ResourceList, whatever file its
+    /// items come from), from 1; 0 where none is known.
     pub line: usize,
     /// Column in characters, from 1; 0 where none is known.
     pub column: usize,
@@ -96,12 +98,37 @@ pub struct Location {
     /// The resource.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource: Option<ResourceRef>,
+    /// The file is where the item of a ResourceList comes from, while line and
+    /// column are the list's.
+    #[serde(skip)]
+    pub is_item: bool,
     /// Path of the field in it, as `spec.containers[0].image`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub field: String,
 }
 
 impl Location {
+    /// A place in a resource. What the resource's annotations say of its file
+    /// counts where the text itself has no name.
+    #[must_use]
+    pub fn in_object(file: &str, object: &Object, place: Place, field: String) -> Self {
+        let noted = object.file.as_ref().filter(|_| file.is_empty());
+        Self {
+            file: noted.map_or(file, |noted| noted.path.as_str()).to_owned(),
+            line: place.line,
+            column: place.column,
+            index: noted.and_then(|noted| noted.index),
+            resource: Some(ResourceRef {
+                api_version: object.api_version.clone(),
+                kind: object.kind.clone(),
+                name: object.name.clone(),
+                namespace: object.namespace.clone(),
+            }),
+            is_item: file.is_empty(),
+            field,
+        }
+    }
+
     /// A place in a file.
     #[must_use]
     pub fn new(file: impl Into<String>, place: Place) -> Self {
@@ -122,16 +149,20 @@ impl Location {
 
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let file = if self.file.is_empty() {
+        let file = if self.file.is_empty() || self.is_item {
             "<stdin>"
         } else {
             &self.file
         };
         match (self.line, self.column) {
-            (0, _) => f.write_str(file),
-            (line, 0) => write!(f, "{file}:{line}"),
-            (line, column) => write!(f, "{file}:{line}:{column}"),
+            (0, _) => f.write_str(file)?,
+            (line, 0) => write!(f, "{file}:{line}")?,
+            (line, column) => write!(f, "{file}:{line}:{column}")?,
         }
+        if self.is_item && !self.file.is_empty() {
+            write!(f, " ({})", self.file)?;
+        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::outcome::{Change, Code, Finding, Location, Outcome, ResourceRef, Severity};
+use super::outcome::{Change, Code, Finding, Location, Outcome, Severity};
 use super::resolve::Resolved;
 use crate::api::{Id, OnUnresolved};
 use crate::bind::marker::{self, Comment, Part, Target};
@@ -58,7 +58,7 @@ pub fn plan(text: &str, outline: &Outline<'_>, file: &str, policies: &Policies<'
         }
     }
     for dead in &outline.dead {
-        let place = place_of(text, dead.offset);
+        let place = Place::of(text.as_bytes(), dead.offset);
         let finding = Finding::new(
             Severity::Warning,
             Code::DeadMarker,
@@ -70,15 +70,6 @@ pub fn plan(text: &str, outline: &Outline<'_>, file: &str, policies: &Policies<'
             .push(finding.hint("put it behind the value that is to change, on the same line"));
     }
     plan
-}
-
-fn place_of(text: &str, offset: usize) -> Place {
-    let before = &text[..offset];
-    let line_start = before.rfind('\n').map_or(0, |n| n + 1);
-    Place {
-        line: memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1,
-        column: before[line_start..].chars().count() + 1,
-    }
 }
 
 /// One marked scalar.
@@ -300,30 +291,8 @@ impl Subject<'_, '_> {
     }
 
     fn location(&self) -> Location {
-        let object = self.object();
-        let noted = object
-            .file
-            .as_ref()
-            .filter(|noted| self.file.is_empty() && !noted.path.is_empty());
-        Location {
-            file: noted
-                .map_or(self.file, |noted| noted.path.as_str())
-                .to_owned(),
-            line: self.site.value.place.line,
-            column: self.site.value.place.column,
-            index: object
-                .file
-                .as_ref()
-                .filter(|_| self.file.is_empty())
-                .and_then(|noted| noted.index),
-            resource: Some(ResourceRef {
-                api_version: object.api_version.clone(),
-                kind: object.kind.clone(),
-                name: object.name.clone(),
-                namespace: object.namespace.clone(),
-            }),
-            field: self.document.path_of(self.site),
-        }
+        let field = self.document.path_of(self.site);
+        Location::in_object(self.file, self.object(), self.site.value.place, field)
     }
 
     fn finding(&self, severity: Severity, code: Code, message: impl Into<String>) -> Finding {

@@ -33,6 +33,9 @@ pub enum Unresolved {
     /// The policy, or its repository, is suspended and has no status.
     #[error("{0} is suspended")]
     Suspended(&'static str),
+    /// Its document cannot be read, which was reported there.
+    #[error("its document cannot be read: {0}")]
+    Unreadable(String),
     /// Two different documents have its identity.
     #[error("two different ImagePolicies have this name: {0} and {1}")]
     Ambiguous(String, String),
@@ -92,7 +95,9 @@ impl Unresolved {
     /// Whether the documents are to blame, rather than what is known of tags.
     fn is_mistake(&self) -> bool {
         match self {
-            Self::Suspended(_) | Self::NoTags { .. } | Self::NoDigest(_) => false,
+            Self::Suspended(_) | Self::Unreadable(_) | Self::NoTags { .. } | Self::NoDigest(_) => {
+                false
+            }
             Self::Nothing(reason) => reason.stalls(),
             _ => true,
         }
@@ -107,6 +112,7 @@ impl Unresolved {
                 "give the policy a `status.latestRef` (as `kubectl get imagepolicy -o yaml` shows it), or add a TagSnapshot of the repository".to_owned()
             }
             Self::NoDigest(_) => "add the digest to `digests` of the TagSnapshot".to_owned(),
+            Self::Nothing(ChosenNothing::NoTags) => "the TagSnapshot lists no tag of the repository that `exclusionList` leaves".to_owned(),
             Self::Nothing(ChosenNothing::AllFiltered) => "no tag matches `filterTags.pattern`".to_owned(),
             Self::Nothing(ChosenNothing::NoneInRange) => "no tag that is left is a version in the range".to_owned(),
             _ => return None,
@@ -132,7 +138,16 @@ pub fn resolve(catalogue: &Catalogue, tags_from: &[TagSource]) -> BTreeMap<Id, R
         };
         (id.clone(), resolved)
     };
-    catalogue.policies.iter().map(one).collect()
+    let mut all: BTreeMap<Id, Resolved> = catalogue.policies.iter().map(one).collect();
+    for (id, location) in &catalogue.unreadable {
+        all.entry(id.clone()).or_insert_with(|| Resolved {
+            image: Err(Unresolved::Unreadable(location.to_string())),
+            location: location.clone(),
+            labels: BTreeMap::new(),
+            choice: None,
+        });
+    }
+    all
 }
 
 /// Warns of policies that can give no image until somebody changes them, and

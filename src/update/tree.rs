@@ -17,6 +17,7 @@ use super::outcome::{Code, Finding, Location, Severity};
 use super::parallel;
 use crate::api;
 use crate::bind::marker;
+use crate::yaml::Place;
 
 /// A file that has something to say: markers, or documents of ours or Flux's.
 #[derive(Debug)]
@@ -317,9 +318,10 @@ fn read_one(
         })),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
+            let place = Place::of(error.as_bytes(), at);
             refuse(
                 Code::Unparsable,
-                format!("is no UTF-8: byte {at} starts no character"),
+                format!("is no UTF-8: line {}, column {}", place.line, place.column),
                 has_documents,
             )
         }

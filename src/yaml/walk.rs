@@ -141,7 +141,13 @@ impl<'t> Walk<'t> {
         if event.span.is_empty() {
             return;
         }
-        (self.after, self.content_end) = (event.span.end, event.span.end);
+        self.after = event.span.end;
+        if !matches!(
+            event.kind,
+            EventKind::DocumentStart | EventKind::DocumentEnd
+        ) {
+            self.content_end = event.span.end;
+        }
         if let EventKind::Scalar(scalar) = &event.kind
             && matches!(scalar.style, Style::Literal | Style::Folded)
         {

@@ -1,0 +1,4 @@
+//! The program as users run it: each door, on real input, by its output.
+
+mod function;
+mod support;
