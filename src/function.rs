@@ -47,7 +47,9 @@ pub enum BadInput {
     #[error("stdin is empty: expected a ResourceList or a stream of YAML documents")]
     Empty,
     /// What came in is a text and no resource.
-    #[error("<stdin>:{0}: expected a ResourceList or a stream of resources, and found only a scalar")]
+    #[error(
+        "<stdin>:{0}: expected a ResourceList or a stream of resources, and found only a scalar"
+    )]
     NoResource(crate::yaml::Place),
     /// The text is no YAML.
     #[error("<stdin>:{place}: {message}")]

@@ -2,3 +2,4 @@
 
 mod function;
 mod support;
+mod update;
