@@ -193,7 +193,10 @@ fn syntax_error(error: &granit_parser::ScanError) -> SyntaxError {
     let marker = error.marker();
     let text = error.to_string();
     // The parser's own text ends in the place, which is kept apart here.
-    let message = text.split(" at char ").next().unwrap_or(&text).to_owned();
+    let message = match text.split(" at char ").next().unwrap_or(&text) {
+        "recursion limit exceeded" => format!("nested more than {MAX_NESTING} levels deep"),
+        message => message.to_owned(),
+    };
     SyntaxError {
         message,
         place: Place {
