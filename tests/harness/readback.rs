@@ -10,10 +10,26 @@ pub struct Scalar {
     /// It can be nothing but a string: quoted, a block, or a plain text that
     /// YAML 1.2 reads as one.
     pub is_string: bool,
+    is_block: bool,
     /// It is a block scalar, or has a tag that a new value takes away.
     is_loose: bool,
+    /// It is written without quotes.
+    pub is_plain: bool,
     start: usize,
     end: usize,
+}
+
+#[allow(dead_code, reason = "two test programs share this file")]
+impl Scalar {
+    /// Where it ends.
+    pub fn end(&self) -> usize {
+        self.end
+    }
+
+    /// Whether it is a block scalar.
+    pub fn is_block(&self) -> bool {
+        self.is_block
+    }
 }
 
 /// All scalars of a text, keys too, in order.
@@ -63,6 +79,8 @@ pub fn scalars(text: &str) -> Result<Vec<Scalar>, String> {
                 value: value.into_owned(),
                 is_string,
                 is_loose,
+                is_block,
+                is_plain: style == ScalarStyle::Plain && tag.is_none(),
                 start,
                 end: bytes.end,
             });

@@ -1,0 +1,150 @@
+//! What must hold of any text and any policies.
+
+use std::time::Duration;
+
+use flux_image::function::{self, Options, Output};
+use flux_image::resource_list::outline;
+use flux_image::update::catalogue::{Catalogue, Freshness, Origin, Rank};
+use flux_image::update::outcome::Severity;
+use flux_image::yaml::scalar::reads_as_non_string_in_yaml_1_1;
+
+use crate::readback::{Rest, Scalar, scalars};
+
+/// A policy: name and tag, and a digest where it has one.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub name: String,
+    pub tag: String,
+    pub digest: Option<String>,
+}
+
+pub const IMAGE: &str = "ghcr.io/acme/app";
+
+impl Policy {
+    pub fn new(name: &str, tag: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            tag: tag.to_owned(),
+            digest: None,
+        }
+    }
+
+    fn document(&self) -> String {
+        let digest = match &self.digest {
+            Some(digest) => format!(", digest: '{digest}'"),
+            None => String::new(),
+        };
+        let (namespace, name) = self.name.split_once(':').expect("namespace:name");
+        format!(
+            "---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: {{name: '{name}', namespace: '{namespace}'}}\nstatus: {{latestRef: {{name: {IMAGE}, tag: '{}'{digest}}}}}\n",
+            self.tag
+        )
+    }
+}
+
+fn options(policies: &[&Policy]) -> Options {
+    let text: String = policies.iter().map(|policy| policy.document()).collect();
+    let mut catalogue = Catalogue::default();
+    let origin = Origin {
+        file: "policies.yaml",
+        rank: Rank::Flag,
+        default_namespace: None,
+        severity: Severity::Error,
+    };
+    let outline = outline::read(&text).expect("the policies are YAML");
+    catalogue.add_outline(&text, &outline, origin);
+    Options {
+        config: None,
+        catalogue,
+        freshness: Freshness {
+            now: jiff::Timestamp::UNIX_EPOCH,
+            max_age: Duration::MAX,
+        },
+    }
+}
+
+/// Runs the function on `text`, and checks every promise that can be seen from
+/// outside. Returns what came out, for what else a test wants to know.
+///
+/// # Panics
+/// When a promise is broken.
+pub fn check(text: &str, policies: &[Policy]) -> Output {
+    let all: Vec<&Policy> = policies.iter().collect();
+    let output = function::run(text, options(&all)).expect("the text can be read");
+    if output.outcome.findings.is_empty() || !output.outcome.changes.is_empty() {
+        nothing_else_changed(text, &output);
+    } else {
+        assert_eq!(output.text, text, "no change, and yet another text");
+    }
+    // The order of documents does not matter, and a second run changes nothing.
+    let reversed: Vec<&Policy> = policies.iter().rev().collect();
+    let other = function::run(text, options(&reversed)).expect("as before");
+    assert_eq!(other.text, output.text, "the order of policies matters");
+    let again = function::run(&output.text, options(&all)).expect("what came out is YAML");
+    assert_eq!(again.text, output.text, "a second run changed something");
+    assert_eq!(again.outcome.changes, [], "a second run changed something");
+    no_old_digest_beside_a_new_tag(&output, policies);
+    output
+}
+
+fn nothing_else_changed(text: &str, output: &Output) {
+    let before = scalars(text).expect("the input is YAML");
+    let after = scalars(&output.text)
+        .unwrap_or_else(|error| panic!("the output is no YAML: {error}\n{}", output.text));
+    assert_eq!(before.len(), after.len(), "{}", output.text);
+    let (mut rest_before, mut rest_after) = (Rest::new(text), Rest::new(&output.text));
+    let mut changed: Vec<(String, String)> = Vec::new();
+    for (old, new) in before.iter().zip(&after) {
+        if old.value == new.value {
+            continue;
+        }
+        changed.push((old.value.clone(), new.value.clone()));
+        reads_as_a_string(new);
+        rest_before.without(old);
+        rest_after.without(new);
+    }
+    let loose = rest_before.is_loose();
+    assert_eq!(rest_after.text(loose), rest_before.text(loose));
+    let mut wanted: Vec<(String, String)> = output
+        .outcome
+        .changes
+        .iter()
+        .map(|change| (change.old.clone(), change.new.clone()))
+        .collect();
+    wanted.sort();
+    changed.sort();
+    assert_eq!(changed, wanted, "{}", output.text);
+}
+
+/// In YAML 1.2 by the other reader, in 1.1 by what Go was recorded to answer.
+fn reads_as_a_string(scalar: &Scalar) {
+    assert!(
+        scalar.is_string,
+        "`{}` is no string in YAML 1.2",
+        scalar.value
+    );
+    assert!(
+        !scalar.is_plain || !reads_as_non_string_in_yaml_1_1(&scalar.value),
+        "`{}` is no string in YAML 1.1",
+        scalar.value
+    );
+}
+
+fn no_old_digest_beside_a_new_tag(output: &Output, policies: &[Policy]) {
+    for change in &output.outcome.changes {
+        let policy = policies.iter().find(|policy| {
+            let rest = change.setter.strip_prefix(&policy.name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+        });
+        let policy = policy.unwrap_or_else(|| panic!("no policy is called {}", change.setter));
+        let digest = change
+            .new
+            .split_once('@')
+            .map(|(_, digest)| digest.to_owned());
+        if change.setter == policy.name {
+            assert_eq!(digest, policy.digest, "{change:?}");
+        } else {
+            assert_eq!(digest, None, "{change:?}");
+        }
+    }
+}
