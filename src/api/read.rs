@@ -114,16 +114,17 @@ fn is_expected(path: &str) -> bool {
 
 /// The path of the node at `line` and `column` of `text`.
 fn field_at(text: &str, line: usize, column: usize) -> String {
-    let mut walk = Walk::new(text);
+    let mut walk = Walk::tolerant(text);
     let mut nearest = String::new();
     while let Ok(Some(step)) = walk.step() {
-        let (place, depth) = match &step {
-            Step::Value(value) => (value.place, 0),
-            Step::Alias(_, place) => (*place, 0),
-            Step::Enter(place) => (*place, 1),
+        // A node's own frame is no part of its path.
+        let (start, depth) = match &step {
+            Step::Value(value) => (value.span.start, 0),
+            Step::Alias(span) => (span.start, 0),
+            Step::Enter => (walk.frames().last().map_or(0, |frame| frame.start), 1),
             _ => continue,
         };
-        // A node's own frame is no part of its path.
+        let place = walk.place(start);
         if (place.line, place.column) > (line, column) {
             break;
         }

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::outline::{Document, List, Part};
+use super::outline::{Document, Part};
 use crate::update::outcome::{Change, Finding, Location, Severity};
 use crate::yaml::patch::Edit;
 
@@ -175,9 +175,9 @@ pub fn add_results(text: &str, list: &Document<'_>, entries: &[ResultEntry]) -> 
             vec![Edit::new(at, at, format!("{}{separator}", json()))]
         }
         Part::List(results) => {
-            let dash = first_dash(text, results);
-            let line = line_start(text, dash);
-            vec![Edit::new(line, line, block_of("", dash - line))]
+            let line = line_start(text, results.span.start);
+            let indent = results.span.start - line;
+            vec![Edit::new(line, line, block_of("", indent))]
         }
         Part::Null(span) => {
             let blank = if span.is_empty() { " " } else { "" };
@@ -258,9 +258,9 @@ pub fn remove_items(text: &str, list: &Document<'_>, gone: &[usize]) -> Vec<Edit
             };
             return Edit::new(start, end, "");
         }
-        let start = line_start(text, dash_before(text, item.span.start));
+        let start = line_start(text, item.dash);
         let end = match list.items.get(index + 1) {
-            Some(next) => line_start(text, dash_before(text, next.span.start)),
+            Some(next) => line_start(text, next.dash),
             None => next_line(text, trimmed_end(text, item.span.end)),
         };
         Edit::new(start, end, "")
@@ -278,19 +278,6 @@ fn next_line(text: &str, at: usize) -> usize {
 
 fn trimmed_end(text: &str, at: usize) -> usize {
     text[..at].trim_end_matches([' ', '\t', '\r', '\n']).len()
-}
-
-/// A block sequence that is not indented under its key begins, to the parser,
-/// behind its first dash.
-fn first_dash(text: &str, list: &List) -> usize {
-    if text[list.span.start..].starts_with("- ") {
-        return list.span.start;
-    }
-    dash_before(text, list.span.start)
-}
-
-fn dash_before(text: &str, at: usize) -> usize {
-    text[..at].rfind('-').unwrap_or(at)
 }
 
 /// Where the document ends whose content ends at `content_end`: before the

@@ -5,6 +5,8 @@
 //! (`kubectl get -o yaml`, a ResourceList). Only identities and marked scalars
 //! are kept, so a large list costs little more than its own text.
 
+use std::borrow::Cow;
+
 use memchr::memmem;
 
 use crate::bind::marker;
@@ -40,6 +42,8 @@ pub struct Object {
     pub span: ByteSpan,
     /// Where it begins.
     pub place: Place,
+    /// The `-` of an item in a block sequence.
+    pub dash: usize,
     /// `apiVersion`, empty where absent.
     pub api_version: String,
     /// `kind`, empty where absent.
@@ -142,6 +146,10 @@ pub struct List {
 pub struct Site<'t> {
     /// The scalar.
     pub value: Value<'t>,
+    /// What it reads as.
+    pub text: Cow<'t, str>,
+    /// Where it begins.
+    pub place: Place,
     /// The comment, from its `#`.
     pub comment: ByteSpan,
     /// The resource: an index into `items`, or the root.
@@ -205,11 +213,15 @@ impl Document<'_> {
 /// # Errors
 /// Where it is no YAML.
 pub fn read(text: &str) -> Result<Outline<'_>, SyntaxError> {
+    // The second reader is slow, and takes more than the first.
+    read_by(text, Walk::strict(text)).or_else(|_| read_by(text, Walk::tolerant(text)))
+}
+
+fn read_by<'t>(text: &'t str, walk: Walk<'t>) -> Result<Outline<'t>, SyntaxError> {
     let mut reader = Reader {
         text,
-        walk: Walk::new(text),
-        mentions: memmem::find_iter(text.as_bytes(), marker::KEY_STEM).collect(),
-        next_mention: 0,
+        walk,
+        mentions: Mentions::of(text),
         outline: Outline::default(),
         open: None,
         behind_key: 0,
@@ -217,17 +229,14 @@ pub fn read(text: &str) -> Result<Outline<'_>, SyntaxError> {
     while let Some(step) = reader.walk.step()? {
         reader.take(step);
     }
-    reader.pass_mentions(text.len());
+    reader.mentions.pass(text.len(), &mut reader.outline.dead);
     Ok(reader.outline)
 }
 
 struct Reader<'t> {
     text: &'t str,
     walk: Walk<'t>,
-    /// Where the text speaks of `imagepolicy`.
-    mentions: Vec<usize>,
-    /// The first of them that no token has passed.
-    next_mention: usize,
+    mentions: Mentions<'t>,
     outline: Outline<'t>,
     open: Option<Document<'t>>,
     /// Behind the `:` of the key of the envelope's open sequence.
@@ -253,72 +262,72 @@ impl<'t> Reader<'t> {
                     self.outline.documents.push(document);
                 }
             }
-            Step::Enter(place) => self.enter(place),
+            Step::Enter => self.enter(),
             Step::Leave(kind, span) => self.leave(kind, span),
-            Step::Alias(span, place) => self.part(Part::Other(place), span.start, place),
+            Step::Alias(span) => self.part(span, |place| Part::Other(place)),
             Step::Value(value) => {
-                self.scalar_part(&value);
+                // Only these are parts of an envelope.
+                if self.walk.frames().len() < 3 {
+                    self.scalar_part(&value);
+                }
+                self.identity(&value);
                 self.value(value);
             }
         }
     }
 
-    fn enter(&mut self, place: Place) {
+    fn enter(&mut self) {
+        let depth = self.walk.frames().len();
+        if depth > 4 {
+            return;
+        }
+        let start = self.walk.frames()[depth - 1].start;
+        let place = self.walk.place(start);
+        let is_repeated_part = depth == 2 && self.envelope_key().is_some_and(|(_, again)| again);
+        let (dash, behind_colon) = (self.walk.dash(), self.walk.behind_colon());
         let frames = self.walk.frames();
         let (Some(document), Some(frame)) = (&mut self.open, frames.last()) else {
             return;
         };
         let outer_key = frames.first().and_then(|root| root.key.as_deref());
-        if frames.len() == 2
-            && let Some(key) = outer_key.filter(|key| ENVELOPE_KEYS.contains(key))
-            && self.walk.is_under_repeated_key()
-        {
-            let fault = (Fault::RepeatedKey(key.to_owned()), place);
-            document.envelope.fault.get_or_insert(fault);
+        let is_mapping = frame.kind == Collection::Mapping;
+        let envelope = &mut document.envelope;
+        let mut fault = |fault: Fault| _ = envelope.fault.get_or_insert((fault, place));
+        if is_repeated_part {
+            fault(Fault::RepeatedKey(outer_key.unwrap_or_default().to_owned()));
         }
-        match frames.len() {
-            1 => {
-                document.root.span.start = frame.start;
+        match (depth, outer_key) {
+            (1, _) => {
+                document.root.span.start = start;
                 document.root.place = place;
-                document.envelope.flow = frame.flow;
-                document.envelope.root = Some(frame.kind);
+                envelope.flow = frame.flow;
+                envelope.root = Some(frame.kind);
             }
-            2 if outer_key == Some("items") && frame.kind == Collection::Mapping => {
-                document.envelope.items = Part::Other(place);
-            }
-            2 if outer_key == Some("results") && frame.kind == Collection::Mapping => {
-                document.envelope.results = Part::Other(place);
-            }
-            2 if outer_key == Some("functionConfig") => {
-                if frame.kind != Collection::Mapping {
-                    let fault = (Fault::ConfigIsNoMapping, place);
-                    document.envelope.fault.get_or_insert(fault);
+            (2, Some("items")) if is_mapping => envelope.items = Part::Other(place),
+            (2, Some("results")) if is_mapping => envelope.results = Part::Other(place),
+            (2, Some("items" | "results")) => self.behind_key = behind_colon,
+            (2, Some("functionConfig")) => {
+                if !is_mapping {
+                    fault(Fault::ConfigIsNoMapping);
                 }
-                document.envelope.function_config =
-                    Some((ByteSpan::new(frame.start, frame.start), place));
+                envelope.function_config = Some((ByteSpan::new(start, start), place));
             }
-            2 if outer_key == Some("sops") && frame.kind == Collection::Mapping => {
-                document.root.is_encrypted = true;
-            }
-            3 if outer_key == Some("items") && frames[1].kind == Collection::Sequence => {
+            (2, Some("sops")) if is_mapping => document.root.is_encrypted = true,
+            (3, Some("items")) if frames[1].kind == Collection::Sequence => {
                 let index = frames[1].children - 1;
-                if frame.kind != Collection::Mapping {
-                    let fault = (Fault::ItemIsNoMapping(index), place);
-                    document.envelope.fault.get_or_insert(fault);
+                if !is_mapping {
+                    fault(Fault::ItemIsNoMapping(index));
                 }
                 // Items that are no mappings leave gaps that keep the indices.
                 document.items.resize_with(index, Object::default);
                 document.items.push(Object {
-                    span: ByteSpan::new(frame.start, frame.start),
+                    span: ByteSpan::new(start, start),
                     place,
+                    dash,
                     ..Object::default()
                 });
             }
-            2 if matches!(outer_key, Some("items" | "results")) => {
-                let colon = self.text[frame.after..].find(':').map_or(0, |at| at + 1);
-                self.behind_key = frame.after + colon;
-            }
-            4 if outer_key == Some("items") && frames[2].key.as_deref() == Some("sops") => {
+            (4, Some("items")) if frames[2].key.as_deref() == Some("sops") => {
                 if let Some(item) = document.items.last_mut() {
                     item.is_encrypted = true;
                 }
@@ -327,11 +336,22 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// The key of the envelope that the node at hand stands under, and whether
+    /// it stands twice.
+    fn envelope_key(&mut self) -> Option<(&'static str, bool)> {
+        let key = self.walk.frames().first()?.key.as_deref()?;
+        let key = ENVELOPE_KEYS.iter().find(|known| **known == key)?;
+        Some((key, self.walk.is_under_repeated_key()))
+    }
+
     fn leave(&mut self, kind: Collection, span: ByteSpan) {
         let frames = self.walk.frames();
         let Some(document) = &mut self.open else {
             return;
         };
+        if frames.len() > 2 {
+            return;
+        }
         let outer_key = frames.first().and_then(|root| root.key.as_deref());
         match (frames.len(), outer_key) {
             (1, Some("functionConfig")) => {
@@ -341,16 +361,12 @@ impl<'t> Reader<'t> {
             }
             (1, Some(key @ ("items" | "results"))) if kind == Collection::Sequence => {
                 let flow = self.text[span.start..].starts_with('[');
+                let inside = span.of(self.text).trim_matches(['[', ']']);
                 let list = Part::List(List {
                     span,
                     flow,
                     behind_key: self.behind_key,
-                    is_empty: flow
-                        && span
-                            .of(self.text)
-                            .trim_matches(['[', ']'])
-                            .trim()
-                            .is_empty(),
+                    is_empty: flow && inside.trim().is_empty(),
                 });
                 if key == "items" {
                     document.envelope.items = list;
@@ -369,37 +385,38 @@ impl<'t> Reader<'t> {
 
     /// Notes what a scalar is to the envelope.
     fn scalar_part(&mut self, value: &Value<'t>) {
+        let span = value.span;
         let is_null = value.scalar.style == Style::Plain
             && value.scalar.tag.is_none()
-            && matches!(&*value.scalar.value, "" | "~" | "null" | "Null" | "NULL");
-        let part = if !is_null {
-            Part::Other(value.place)
-        } else if value.span.is_empty() {
-            // Behind the `:`, wherever the parser says that nothing stands.
-            let colon = self.text[value.after..].find(':').map_or(0, |at| at + 1);
-            Part::Null(ByteSpan::new(value.after + colon, value.after + colon))
-        } else {
-            Part::Null(value.span)
-        };
-        self.part(part, value.span.start, value.place);
+            && matches!(span.of(self.text), "" | "~" | "null" | "Null" | "NULL");
+        self.part(span, |place| {
+            if is_null {
+                Part::Null(span)
+            } else {
+                Part::Other(place)
+            }
+        });
     }
 
     /// Notes a node that is no collection.
-    fn part(&mut self, part: Part, start: usize, place: Place) {
+    fn part(&mut self, span: ByteSpan, part: impl FnOnce(Place) -> Part) {
+        let place = self.walk.place(span.start);
+        let part = part(place);
+        let key = self.envelope_key();
         let frames = self.walk.frames();
         let Some(document) = &mut self.open else {
             return;
         };
         let envelope = &mut document.envelope;
-        match (frames.len(), frames.first().and_then(|f| f.key.as_deref())) {
+        match (frames.len(), key) {
             (0, _) if matches!(part, Part::Other(_)) => {
                 document.root.place = place;
-                document.root.span.start = start;
+                document.root.span.start = span.start;
             }
-            (1, Some(key)) if ENVELOPE_KEYS.contains(&key) => {
-                if self.walk.is_under_repeated_key() {
-                    let fault = Fault::RepeatedKey(key.to_owned());
-                    envelope.fault.get_or_insert((fault, place));
+            (1, Some((key, again))) => {
+                if again {
+                    let fault = (Fault::RepeatedKey(key.to_owned()), place);
+                    envelope.fault.get_or_insert(fault);
                 }
                 match key {
                     "items" => envelope.items = part,
@@ -411,7 +428,7 @@ impl<'t> Reader<'t> {
                     _ => {}
                 }
             }
-            (2, Some("items")) if frames[1].kind == Collection::Sequence => {
+            (2, Some(("items", _))) if frames[1].kind == Collection::Sequence => {
                 let fault = Fault::ItemIsNoMapping(frames[1].children - 1);
                 envelope.fault.get_or_insert((fault, place));
             }
@@ -420,91 +437,53 @@ impl<'t> Reader<'t> {
     }
 
     fn value(&mut self, value: Value<'t>) {
-        self.identity(&value);
-        if self.next_mention >= self.mentions.len() {
+        // Where a comment behind the value would begin: a block scalar's stands
+        // behind its header.
+        let token_end = value
+            .scalar
+            .header
+            .map_or(value.span.end, |header| header.span.end);
+        if self.mentions.is_far_from(token_end) {
             return;
         }
-        let token_end = self.marker_search_start(&value);
         let comment = comment::line_comment(self.text, token_end, value.position).or_else(|| {
-            comment::head_comment(
-                self.text,
-                value.after,
-                self.node_start(&value),
-                value.position,
-            )
+            comment::head_comment(self.text, value.after, value.scalar.start, value.position)
         });
         if let Some(comment) = comment
-            && self.speaks(comment)
-            && scalar::is_written(self.text, &value)
+            && self.mentions.is_in(comment)
+            && scalar::is_written(&value)
         {
-            self.pass_mentions(comment.start);
-            self.skip_mentions(comment.end);
+            self.mentions.pass(comment.start, &mut self.outline.dead);
+            self.mentions.skip(comment.end);
             self.site(value, comment);
         } else {
             // Whatever is said inside the scalar is text, not a comment.
-            self.pass_mentions(value.span.start);
-            self.skip_mentions(value.span.end);
-        }
-    }
-
-    /// Where a comment behind the value would begin: after its header for a
-    /// block scalar, else after its token.
-    fn marker_search_start(&self, value: &Value<'_>) -> usize {
-        scalar::block_header_of(self.text, value).map_or(value.span.end, |header| header.end)
-    }
-
-    fn node_start(&self, value: &Value<'_>) -> usize {
-        scalar::block_header_of(self.text, value).map_or(value.span.start, |header| header.start)
-    }
-
-    fn speaks(&self, comment: ByteSpan) -> bool {
-        let from = self.mentions.partition_point(|&at| at < comment.start);
-        self.mentions.get(from).is_some_and(|&at| at < comment.end)
-    }
-
-    /// Leaves behind the mentions before `end`: they were in comments that
-    /// belong to no scalar, or in keys.
-    fn pass_mentions(&mut self, end: usize) {
-        while let Some(&at) = self.mentions.get(self.next_mention).filter(|&&at| at < end) {
-            self.next_mention += 1;
-            let line = self.text[..at].rfind('\n').map_or(0, |n| n + 1);
-            let before = &self.text[line..at];
-            let in_comment = before
-                .find('#')
-                .is_some_and(|hash| before[hash..].contains('$'));
-            if in_comment {
-                self.outline.dead.push(DeadMarker { offset: at });
-            }
-        }
-    }
-
-    fn skip_mentions(&mut self, end: usize) {
-        while self
-            .mentions
-            .get(self.next_mention)
-            .is_some_and(|&at| at < end)
-        {
-            self.next_mention += 1;
+            self.mentions.pass(value.span.start, &mut self.outline.dead);
+            self.mentions.skip(value.span.end);
         }
     }
 
     fn site(&mut self, value: Value<'t>, comment: ByteSpan) {
+        let start = value
+            .scalar
+            .header
+            .map_or(value.span.start, |h| h.span.start);
+        let place = self.walk.place(start);
+        let is_reached = !self.walk.is_under_repeated_key();
         let frames = self.walk.frames();
         let in_items = frames.len() > 2
             && frames[0].key.as_deref() == Some("items")
             && frames[1].kind == Collection::Sequence;
         let site = Site {
+            text: value.scalar.value(),
             value,
+            place,
             comment,
             item: in_items.then(|| frames[1].children - 1),
             path: self.walk.path(if in_items { 2 } else { 0 }),
-            is_reached: !self.walk.is_under_repeated_key(),
+            is_reached,
         };
         if let Some(document) = &mut self.open {
-            if document.root.place.line == 0 {
-                document.root.place = site.value.place;
-                document.root.span.start = site.value.span.start;
-            }
             document.sites.push(site);
         }
     }
@@ -515,25 +494,94 @@ impl<'t> Reader<'t> {
             return;
         };
         let key = |index: usize| frames.get(index).and_then(|f| f.key.as_deref());
-        let in_items = key(0) == Some("items") && frames.len() > 2;
-        let (object, base) = if in_items {
-            match document.items.last_mut() {
-                Some(item) => (item, 2),
-                None => return,
-            }
+        let base = if frames.len() > 2 && key(0) == Some("items") {
+            2
         } else {
-            (&mut document.root, 0)
+            0
         };
-        let text = &value.scalar.value;
+        if frames.len() - base > 3 {
+            return;
+        }
+        let object = match (base, document.items.last_mut()) {
+            (0, _) => &mut document.root,
+            (_, Some(item)) => item,
+            (_, None) => return,
+        };
+        let text = || value.scalar.value();
         match (frames.len() - base, key(base), key(base + 1), key(base + 2)) {
-            (1, Some("apiVersion"), ..) => object.api_version = text.to_string(),
-            (1, Some("kind"), ..) => object.kind = text.to_string(),
-            (2, Some("metadata"), Some("name"), _) => object.name = text.to_string(),
-            (2, Some("metadata"), Some("namespace"), _) => object.namespace = text.to_string(),
+            (1, Some("apiVersion"), ..) => object.api_version = text().into_owned(),
+            (1, Some("kind"), ..) => object.kind = text().into_owned(),
+            (2, Some("metadata"), Some("name"), _) => object.name = text().into_owned(),
+            (2, Some("metadata"), Some("namespace"), _) => object.namespace = text().into_owned(),
             (3, Some("metadata"), Some("annotations"), Some(annotation)) => {
-                object.annotate(annotation, text);
+                object.annotate(annotation, &text());
             }
             _ => {}
+        }
+    }
+}
+
+/// Where a text speaks of `imagepolicy`, and how far the reading has come.
+struct Mentions<'t> {
+    text: &'t str,
+    all: Vec<usize>,
+    /// The first that no token has passed.
+    next: usize,
+    /// Where the line of that one begins; past the text where there is none.
+    next_line: usize,
+}
+
+impl<'t> Mentions<'t> {
+    fn of(text: &'t str) -> Self {
+        let mut mentions = Self {
+            text,
+            all: memmem::find_iter(text.as_bytes(), marker::KEY_STEM).collect(),
+            next: 0,
+            next_line: 0,
+        };
+        mentions.note_line();
+        mentions
+    }
+
+    fn note_line(&mut self) {
+        self.next_line = match self.all.get(self.next) {
+            Some(&at) => memchr::memrchr(b'\n', &self.text.as_bytes()[..at]).map_or(0, |n| n + 1),
+            None => usize::MAX,
+        };
+    }
+
+    /// Whether the next one stands on a later line than a token that ends at
+    /// `end`: then no comment of that token, or before it, speaks of anything.
+    fn is_far_from(&self, end: usize) -> bool {
+        self.next_line > end
+    }
+
+    fn is_in(&self, comment: ByteSpan) -> bool {
+        let from = self.all.partition_point(|&at| at < comment.start);
+        self.all.get(from).is_some_and(|&at| at < comment.end)
+    }
+
+    /// Leaves behind those before `end`: they were in keys, or in comments that
+    /// belong to no scalar, which are noted.
+    fn pass(&mut self, end: usize, dead: &mut Vec<DeadMarker>) {
+        while let Some(&at) = self.all.get(self.next).filter(|&&at| at < end) {
+            let before = &self.text[self.next_line..at];
+            let in_comment = before
+                .find('#')
+                .is_some_and(|hash| before[hash..].contains('$'));
+            if in_comment {
+                dead.push(DeadMarker { offset: at });
+            }
+            self.next += 1;
+            self.note_line();
+        }
+    }
+
+    /// Leaves behind those before `end`.
+    fn skip(&mut self, end: usize) {
+        while self.all.get(self.next).is_some_and(|&at| at < end) {
+            self.next += 1;
+            self.note_line();
         }
     }
 }

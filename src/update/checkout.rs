@@ -251,13 +251,13 @@ fn kustomization_namespace(path: &Path) -> Option<String> {
 
 fn top_level_scalar(text: &str, key: &str) -> Option<String> {
     use crate::yaml::walk::{Step, Walk};
-    let mut walk = Walk::new(text);
+    let mut walk = Walk::tolerant(text);
     while let Ok(Some(step)) = walk.step() {
         if let Step::Value(value) = step
             && let [frame] = walk.frames()
             && frame.key.as_deref() == Some(key)
         {
-            return Some(value.scalar.value.into_owned());
+            return Some(value.scalar.value().into_owned());
         }
     }
     None

@@ -210,7 +210,7 @@ impl Subject<'_, '_> {
     }
 
     fn write(&self, setter: &str, part: Part, image: &ImageRef, plan: &mut Plan) {
-        let old = self.site.value.scalar.value.as_ref();
+        let old = self.site.text.as_ref();
         let new = match part {
             Part::Image => image.to_string(),
             Part::Tag => image.tag.clone(),
@@ -292,12 +292,12 @@ impl Subject<'_, '_> {
 
     fn location(&self) -> Location {
         let field = self.document.path_of(self.site);
-        Location::in_object(self.file, self.object(), self.site.value.place, field)
+        Location::in_object(self.file, self.object(), self.site.place, field)
     }
 
     fn finding(&self, severity: Severity, code: Code, message: impl Into<String>) -> Finding {
         let mut finding = Finding::new(severity, code, message, self.location());
-        finding.current = Some(self.site.value.scalar.value.to_string());
+        finding.current = Some(self.site.text.to_string());
         finding
     }
 }

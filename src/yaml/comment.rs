@@ -53,34 +53,6 @@ pub fn line_comment(text: &str, end: usize, position: Position) -> Option<ByteSp
     Some(ByteSpan::new(at, end_of_line(bytes, at)))
 }
 
-/// The header line of a block scalar whose content (or, when it has none, next
-/// token) begins at `content`; `from` is where the token before it ends.
-/// Returns the span of the indicator with its digits and signs.
-#[must_use]
-pub fn block_header(text: &str, from: usize, content: usize) -> Option<ByteSpan> {
-    let bytes = text.as_bytes();
-    let mut at = from;
-    let mut after_space = true;
-    while at < content {
-        match bytes[at] {
-            b'|' | b'>' if after_space => {
-                let length = bytes[at + 1..content]
-                    .iter()
-                    .take_while(|b| matches!(b, b'0'..=b'9' | b'+' | b'-'))
-                    .count();
-                return Some(ByteSpan::new(at, at + 1 + length));
-            }
-            b'#' if after_space => at = end_of_line(bytes, at),
-            byte => {
-                after_space = byte.is_ascii_whitespace() || byte == b':' && after_space;
-                at += 1;
-                continue;
-            }
-        }
-    }
-    None
-}
-
 /// The head comment of a scalar: the one comment on a line of its own in
 /// `from..start`, where `from` is the end of the token before. Two comments
 /// make one text of several lines in go-yaml, which no marker survives, so

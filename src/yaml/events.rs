@@ -1,21 +1,22 @@
 //! The stream of events of a YAML text, each with its bytes.
 //!
-//! `granit-parser` does the reading; this module is the only one that knows it.
-//! Comments are switched off there: which comment belongs to a scalar is read
-//! off the text ([`super::comment`]), and without them there is no limit on
-//! how many lines of comment may stand together.
+//! Two readers make it. [`strict`](super::strict) is fast and refuses whatever
+//! the specification does; [`tolerant`](super::tolerant) reads what go-yaml,
+//! and so Flux, reads besides, such as a closing bracket that stands as far
+//! left as its key. A text is read by the first and, where that refuses it, by
+//! the second. Where both read a text they say the same.
 
 use std::borrow::Cow;
 
-use granit_parser::{Event as Raw, Parser, ScalarStyle, StrInput, StructureStyle};
+use oneyaml_syntax::Sourced;
 
-use super::{ByteSpan, Place};
+use super::{ByteSpan, Place, strict, tolerant};
 
-/// Deepest nesting of block or flow collections.
-const MAX_NESTING: usize = 512;
+/// Deepest nesting of collections.
+pub(super) const MAX_NESTING: usize = 512;
 
 /// Namespace of the tags that YAML itself defines.
-const CORE: &str = "tag:yaml.org,2002:";
+pub(super) const CORE: &str = "tag:yaml.org,2002:";
 
 /// One event and the bytes it was read from.
 #[derive(Clone, Debug)]
@@ -23,10 +24,8 @@ pub struct Event<'t> {
     /// What was read.
     pub kind: EventKind<'t>,
     /// Its bytes; empty for what has no sign of its own, such as the start of
-    /// a block mapping.
+    /// a block mapping. Anchors and tags are not part of it.
     pub span: ByteSpan,
-    /// Where it begins.
-    pub place: Place,
 }
 
 /// What an event says.
@@ -50,15 +49,47 @@ pub enum EventKind<'t> {
     Alias,
 }
 
-/// A scalar as read and as written.
+/// A scalar as written.
 #[derive(Clone, Debug)]
 pub struct Scalar<'t> {
-    /// The value after unescaping and folding.
-    pub value: Cow<'t, str>,
     /// How it is written.
     pub style: Style,
     /// The explicit tag, if one is written.
     pub tag: Option<Tag>,
+    /// The header of a block scalar.
+    pub header: Option<Header>,
+    /// Where its anchor, tag or header begins, or itself.
+    pub start: usize,
+    pub(super) source: Source<'t>,
+}
+
+/// What the value is read from.
+#[derive(Clone, Debug)]
+pub(super) enum Source<'t> {
+    /// The event, to be decoded.
+    Event(Box<Sourced<'t>>),
+    /// The decoded value.
+    Value(Cow<'t, str>),
+}
+
+impl<'t> Scalar<'t> {
+    /// The value after unescaping and folding.
+    #[must_use]
+    pub fn value(&self) -> Cow<'t, str> {
+        match &self.source {
+            Source::Event(event) => event.value().unwrap_or_default(),
+            Source::Value(value) => value.clone(),
+        }
+    }
+}
+
+/// `|` or `>` with what follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Its bytes.
+    pub span: ByteSpan,
+    /// Spaces before each line of the content.
+    pub indent: usize,
 }
 
 /// An explicit tag.
@@ -96,28 +127,53 @@ pub struct SyntaxError {
     pub message: String,
     /// Where.
     pub place: Place,
-    /// The byte at which it was noticed.
-    pub offset: usize,
+}
+
+impl SyntaxError {
+    pub(super) fn new(text: &str, offset: usize, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            place: Place::of(text.as_bytes(), offset),
+        }
+    }
 }
 
 /// The events of a text, in order.
-pub struct Events<'t> {
-    text: &'t str,
-    parser: Parser<'t, StrInput<'t>>,
+pub enum Events<'t> {
+    /// As the specification has it.
+    Strict(Box<strict::Reader<'t>>),
+    /// As go-yaml has it.
+    Tolerant(Box<tolerant::Reader<'t>>),
 }
 
 impl<'t> Events<'t> {
-    /// Reads `text`, which may hold any number of documents.
+    /// Reads `text`, which may hold any number of documents, to the letter.
     #[must_use]
-    pub fn new(text: &'t str) -> Self {
-        let options = granit_parser::options! {
-            emit_comments: false,
-            flow_nesting_limit: MAX_NESTING,
-            block_nesting_limit: MAX_NESTING,
-        };
-        Self {
-            text,
-            parser: Parser::new_from_str_with_options(text, options),
+    pub fn strict(text: &'t str) -> Self {
+        Self::Strict(Box::new(strict::Reader::new(text)))
+    }
+
+    /// Reads `text` as go-yaml does.
+    #[must_use]
+    pub fn tolerant(text: &'t str) -> Self {
+        Self::Tolerant(Box::new(tolerant::Reader::new(text)))
+    }
+
+    /// Behind the last `:` before the last event.
+    #[must_use]
+    pub fn behind_colon(&self) -> usize {
+        match self {
+            Self::Strict(reader) => reader.behind_colon,
+            Self::Tolerant(reader) => reader.behind_colon,
+        }
+    }
+
+    /// The last `-` before the last event.
+    #[must_use]
+    pub fn dash(&self) -> usize {
+        match self {
+            Self::Strict(reader) => reader.dash,
+            Self::Tolerant(reader) => reader.dash,
         }
     }
 }
@@ -126,83 +182,9 @@ impl<'t> Iterator for Events<'t> {
     type Item = Result<Event<'t>, SyntaxError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let (raw, span) = match self.parser.next()? {
-                Ok(next) => next,
-                Err(error) => return Some(Err(syntax_error(&error))),
-            };
-            let bytes = span.byte_range().unwrap_or_default();
-            let kind = match raw {
-                Raw::DocumentStart(..) => EventKind::DocumentStart,
-                Raw::DocumentEnd => EventKind::DocumentEnd,
-                Raw::MappingStart(style, ..) => {
-                    EventKind::MappingStart(style == StructureStyle::Flow)
-                }
-                Raw::MappingEnd => EventKind::MappingEnd,
-                Raw::SequenceStart(style, ..) => {
-                    EventKind::SequenceStart(style == StructureStyle::Flow)
-                }
-                Raw::SequenceEnd => EventKind::SequenceEnd,
-                Raw::Alias(_) | Raw::UnresolvedAlias(_) => EventKind::Alias,
-                Raw::Scalar(value, style, _, tag) => EventKind::Scalar(Scalar {
-                    value,
-                    style: style.into(),
-                    tag: tag.map(|tag| {
-                        let bytes = span
-                            .tag_span()
-                            .and_then(|s| s.byte_range())
-                            .unwrap_or_default();
-                        Tag {
-                            is_non_string: tag
-                                .suffix_in_namespace(CORE)
-                                .is_some_and(|name| name != "str"),
-                            is_string: tag.is_yaml_core_schema_tag("str")
-                                || self.text.get(bytes.clone()) == Some("!"),
-                            span: ByteSpan::new(bytes.start, bytes.end),
-                        }
-                    }),
-                }),
-                Raw::StreamStart | Raw::StreamEnd | Raw::Anchor(..) => continue,
-                _ => continue,
-            };
-            return Some(Ok(Event {
-                kind,
-                span: ByteSpan::new(bytes.start, bytes.end),
-                place: Place {
-                    line: span.start.line(),
-                    column: span.start.col() + 1,
-                },
-            }));
+        match self {
+            Self::Strict(reader) => reader.next(),
+            Self::Tolerant(reader) => reader.next(),
         }
-    }
-}
-
-impl From<ScalarStyle> for Style {
-    fn from(style: ScalarStyle) -> Self {
-        match style {
-            ScalarStyle::Plain => Self::Plain,
-            ScalarStyle::SingleQuoted => Self::SingleQuoted,
-            ScalarStyle::DoubleQuoted => Self::DoubleQuoted,
-            ScalarStyle::Literal => Self::Literal,
-            ScalarStyle::Folded => Self::Folded,
-        }
-    }
-}
-
-fn syntax_error(error: &granit_parser::ScanError) -> SyntaxError {
-    let marker = error.marker();
-    let text = error.to_string();
-    // The parser's own text ends in the place, which is kept apart here.
-    let message = match text.split(" at char ").next().unwrap_or(&text) {
-        "recursion limit exceeded" => format!("nested more than {MAX_NESTING} levels deep"),
-        message => message.to_owned(),
-    };
-    SyntaxError {
-        message,
-        place: Place {
-            line: marker.line(),
-            column: marker.col() + 1,
-        },
-        offset: marker.byte_offset().unwrap_or_default(),
     }
 }

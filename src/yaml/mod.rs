@@ -12,7 +12,9 @@ mod events;
 pub mod patch;
 pub mod scalar;
 mod span;
+mod strict;
+mod tolerant;
 pub mod walk;
 
-pub use events::{Event, EventKind, Events, Scalar, Style, SyntaxError, Tag};
+pub use events::{Event, EventKind, Events, Header, Scalar, Style, SyntaxError, Tag};
 pub use span::{ByteSpan, Place};

@@ -13,7 +13,7 @@ use regex::Regex;
 
 use super::patch::Edit;
 use super::walk::Value;
-use super::{ByteSpan, EventKind, Events, Style, comment};
+use super::{EventKind, Events, Header, Style, comment};
 
 /// Whether Go's YAML 1.1 reader, as Flux asks it, takes a plain `text` for
 /// something else than a string: a number, a boolean, null, or a collection.
@@ -40,7 +40,7 @@ enum Root {
 fn plain_root(text: &str) -> Root {
     let mut root = Root::OtherOrBroken;
     let mut nodes = 0;
-    for event in Events::new(text) {
+    for event in Events::tolerant(text) {
         let Ok(event) = event else {
             return Root::OtherOrBroken;
         };
@@ -49,7 +49,7 @@ fn plain_root(text: &str) -> Root {
                 nodes += 1;
                 root = match (scalar.style, scalar.tag) {
                     (Style::Plain, None) if event.span.is_empty() => Root::Null,
-                    (Style::Plain, None) => Root::Plain(scalar.value.into_owned()),
+                    (Style::Plain, None) => Root::Plain(scalar.value().into_owned()),
                     _ => Root::OtherOrBroken,
                 };
             }
@@ -161,9 +161,9 @@ pub fn rewrite(text: &str, old: &Value<'_>, new: &str) -> Vec<Edit> {
             edits.push(Edit::new(tag.span.start, tag.span.end + after, ""));
         }
     }
-    match old.scalar.style {
-        Style::Literal | Style::Folded => rewrite_block(text, old, new, &mut edits),
-        style => {
+    match (old.scalar.header, old.scalar.style) {
+        (Some(header), _) => rewrite_block(text, old, header, new, &mut edits),
+        (None, style) => {
             let flow = matches!(
                 old.position,
                 comment::Position::FlowValue | comment::Position::FlowItem
@@ -182,80 +182,42 @@ pub fn rewrite(text: &str, old: &Value<'_>, new: &str) -> Vec<Edit> {
 
 /// Block scalars keep their `|` or `>`; the value has no final line break, so
 /// the header says `-`.
-fn rewrite_block(text: &str, old: &Value<'_>, new: &str, edits: &mut Vec<Edit>) {
-    let Some(header) = block_header_of(text, old) else {
-        return;
-    };
-    let line_end = text[header.end..]
-        .find('\n')
-        .map_or(text.len(), |n| header.end + n);
-    let line_end = if text[..line_end].ends_with('\r') {
-        line_end - 1
-    } else {
-        line_end
-    };
-    let body = if has_content(old) {
-        old.span.of(text)
-    } else {
-        ""
-    };
-    let body = body.trim_end_matches([' ', '\t', '\r', '\n']);
+fn rewrite_block(text: &str, old: &Value<'_>, header: Header, new: &str, edits: &mut Vec<Edit>) {
+    let Header { span, indent } = header;
+    let rest = &text[span.end..];
+    let line = rest.split('\n').next().unwrap_or(rest);
+    let line_end = span.end + line.strip_suffix('\r').unwrap_or(line).len();
+    let body = old.span.of(text).trim_end_matches([' ', '\t', '\r', '\n']);
     let content_end = if body.is_empty() {
         line_end
     } else {
         old.span.start + body.len()
     };
-    let break_end = text[line_end..]
-        .find('\n')
-        .map_or(text.len(), |n| line_end + n + 1);
-    let line_start = text[..old.span.start].rfind('\n').map_or(0, |n| n + 1);
-    let indent = &text[line_start..old.span.start];
     let holds = !body.is_empty()
         && !new.is_empty()
         && !new.starts_with([' ', '\t'])
-        && new.chars().all(is_printable_in_one_line)
-        && indent.bytes().all(|b| b == b' ');
+        && new.chars().all(is_printable_in_one_line);
     if !holds {
-        edits.push(Edit::new(header.start, header.end, double_quoted(new)));
+        edits.push(Edit::new(span.start, span.end, double_quoted(new)));
         edits.push(Edit::new(line_end, content_end, ""));
         return;
     }
-    let indicators = header.of(text).trim_end_matches(['+', '-']);
-    // `|-2` and `|2-` are both allowed.
-    let digits: String = indicators[1..]
-        .chars()
-        .filter(char::is_ascii_digit)
-        .collect();
-    let stripped = format!("{}{digits}-", &indicators[..1]);
-    if !header.of(text).contains('-') {
-        edits.push(Edit::new(header.start, header.end, stripped));
+    let written = span.of(text);
+    if !written.contains('-') {
+        // `|-2` and `|2-` are both allowed.
+        let digits: String = written.chars().filter(char::is_ascii_digit).collect();
+        let stripped = format!("{}{digits}-", &written[..1]);
+        edits.push(Edit::new(span.start, span.end, stripped));
     }
-    edits.push(Edit::new(break_end, content_end, format!("{indent}{new}")));
+    let content = format!("{}{new}", " ".repeat(indent));
+    edits.push(Edit::new(old.span.start, content_end, content));
 }
 
 /// Whether the old value's bytes can take an edit at all: a null that is
 /// written as nothing has no bytes, and Flux leaves it alone.
 #[must_use]
-pub fn is_written(text: &str, value: &Value<'_>) -> bool {
-    !value.span.is_empty() || block_header_of(text, value).is_some()
-}
-
-/// The header of a block scalar.
-#[must_use]
-pub fn block_header_of(text: &str, value: &Value<'_>) -> Option<ByteSpan> {
-    // One without content has its span anywhere up to the next token.
-    let content = if has_content(value) {
-        value.span.start
-    } else {
-        text.len()
-    };
-    matches!(value.scalar.style, Style::Literal | Style::Folded)
-        .then(|| comment::block_header(text, value.after, content))
-        .flatten()
-}
-
-fn has_content(value: &Value<'_>) -> bool {
-    value.scalar.value.contains(|c: char| !c.is_whitespace())
+pub fn is_written(value: &Value<'_>) -> bool {
+    !value.span.is_empty() || value.scalar.header.is_some()
 }
 
 fn plain(text: &str, flow: bool, is_string_by_tag: bool) -> Option<String> {
@@ -318,7 +280,7 @@ mod tests {
 
     /// The text with its last value set to `new`.
     fn set(text: &str, new: &str) -> String {
-        let mut walk = Walk::new(text);
+        let mut walk = Walk::tolerant(text);
         let mut last = None;
         while let Some(step) = walk.step().expect("yaml") {
             if let Step::Value(value) = step {

@@ -52,13 +52,20 @@ impl Place {
     #[must_use]
     pub fn of(text: &[u8], offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or(text);
-        let line_start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
+        Self { line: 1, column: 1 }.further(before)
+    }
+
+    /// The place behind `text`, which begins here. A byte order mark takes no
+    /// column.
+    #[must_use]
+    pub fn further(self, text: &[u8]) -> Self {
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let breaks = memchr::memchr_iter(b'\n', text).count();
+        let line = &text[memchr::memrchr(b'\n', text).map_or(0, |at| at + 1)..];
+        let columns = String::from_utf8_lossy(line).chars().count();
         Self {
-            line: memchr::memchr_iter(b'\n', before).count() + 1,
-            column: String::from_utf8_lossy(&before[line_start..])
-                .chars()
-                .count()
-                + 1,
+            line: self.line + breaks,
+            column: if breaks == 0 { self.column } else { 1 } + columns,
         }
     }
 }

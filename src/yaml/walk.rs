@@ -4,9 +4,10 @@
 //! text of any size is read in little memory.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::comment::Position;
-use super::{ByteSpan, Event, EventKind, Events, Place, Scalar, Style, SyntaxError};
+use super::{ByteSpan, Event, EventKind, Events, Place, Scalar, SyntaxError};
 
 /// An open collection.
 #[derive(Debug)]
@@ -15,22 +16,31 @@ pub struct Frame<'t> {
     pub kind: Collection,
     /// Written with brackets or braces.
     pub flow: bool,
-    /// Where it begins.
+    /// Where it begins: its bracket, first key or first `-`.
     pub start: usize,
-    /// Where the token before it ends.
-    pub after: usize,
-    /// Column of its first entry, from 1.
-    pub column: usize,
     /// In a mapping the key at hand, `None` before the first and for a key
     /// that is no scalar.
     pub key: Option<Cow<'t, str>>,
     /// Children that have begun: the index of the child at hand is one less.
     pub children: usize,
-    /// Keys met so far.
-    keys: Vec<Cow<'t, str>>,
+    /// Where its keys begin among those of all open collections.
+    keys_from: usize,
+    /// Which of its keys were looked at for repetition, and what came of it.
+    seen: Seen<'t>,
     expects_key: bool,
     /// The collection is itself a key, or part of one.
     inside_key: bool,
+}
+
+/// Keys that were compared with each other. Filled only on the way to a marked
+/// scalar, so that other mappings cost nothing.
+#[derive(Debug, Default)]
+struct Seen<'t> {
+    keys: HashSet<Cow<'t, str>>,
+    /// How many of the mapping's keys are in it.
+    upto: usize,
+    /// Whether the last of them was there before.
+    is_repeated: bool,
 }
 
 /// What a frame is.
@@ -50,24 +60,22 @@ pub enum Step<'t> {
     /// A document ends; the byte is where its content ends.
     DocumentEnd(usize),
     /// A collection begins; its frame is the last.
-    Enter(Place),
+    Enter,
     /// A collection ends: what it was and its bytes.
     Leave(Collection, ByteSpan),
     /// A scalar that is no key.
     Value(Value<'t>),
-    /// An alias that is no key, and where it begins.
-    Alias(ByteSpan, Place),
+    /// An alias that is no key.
+    Alias(ByteSpan),
 }
 
 /// A scalar in the position of a value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Value<'t> {
-    /// As read.
+    /// As written.
     pub scalar: Scalar<'t>,
-    /// Bytes of its token; for a block scalar those of its content.
+    /// Bytes of its token; for a block scalar those of its content's lines.
     pub span: ByteSpan,
-    /// Where it begins.
-    pub place: Place,
     /// Where the token before it ends.
     pub after: usize,
     /// What it is to the collection around it.
@@ -79,21 +87,37 @@ pub struct Walk<'t> {
     text: &'t str,
     events: Events<'t>,
     frames: Vec<Frame<'t>>,
+    /// Keys of the open mappings.
+    keys: Vec<Cow<'t, str>>,
     after: usize,
     /// End of the last token that is more than white space.
     content_end: usize,
+    /// A place that was asked for, and its offset.
+    place: (usize, Place),
 }
 
 impl<'t> Walk<'t> {
-    /// Begins at the top of `text`.
+    /// Begins at the top of `text`, which is read to the letter.
     #[must_use]
-    pub fn new(text: &'t str) -> Self {
+    pub fn strict(text: &'t str) -> Self {
+        Self::of(text, Events::strict(text))
+    }
+
+    /// Begins at the top of `text`, which is read as go-yaml does.
+    #[must_use]
+    pub fn tolerant(text: &'t str) -> Self {
+        Self::of(text, Events::tolerant(text))
+    }
+
+    fn of(text: &'t str, events: Events<'t>) -> Self {
         Self {
             text,
-            events: Events::new(text),
+            events,
             frames: Vec::new(),
+            keys: Vec::new(),
             after: 0,
             content_end: 0,
+            place: (0, Place { line: 1, column: 1 }),
         }
     }
 
@@ -103,19 +127,44 @@ impl<'t> Walk<'t> {
         &self.frames
     }
 
+    /// Behind the `:` before the node at hand.
+    #[must_use]
+    pub fn behind_colon(&self) -> usize {
+        self.events.behind_colon()
+    }
+
+    /// The `-` before the node at hand.
+    #[must_use]
+    pub fn dash(&self) -> usize {
+        self.events.dash()
+    }
+
+    /// The place of a byte. Cheap when asked for in the order of the text.
+    pub fn place(&mut self, offset: usize) -> Place {
+        let (at, place) = self.place;
+        let place = if offset < at {
+            Place::of(self.text.as_bytes(), offset)
+        } else {
+            place.further(&self.text.as_bytes()[at..offset])
+        };
+        self.place = (offset, place);
+        place
+    }
+
     /// Whether a key on the way to the place at hand stands earlier in the
     /// same mapping: Flux never visits what is under the second of two equal
     /// keys.
-    #[must_use]
-    pub fn is_under_repeated_key(&self) -> bool {
-        self.frames
-            .iter()
-            .any(|frame| match (&frame.key, frame.keys.split_last()) {
-                (Some(key), Some((_, earlier))) if frame.kind == Collection::Mapping => {
-                    earlier.contains(key)
-                }
-                _ => false,
-            })
+    pub fn is_under_repeated_key(&mut self) -> bool {
+        let mut is_repeated = false;
+        let mut keys_to = self.keys.len();
+        for frame in self.frames.iter_mut().rev() {
+            let keys = &self.keys[frame.keys_from..keys_to];
+            keys_to = frame.keys_from;
+            if frame.kind == Collection::Mapping && frame.key.is_some() {
+                is_repeated |= frame.seen.repeats(keys);
+            }
+        }
+        is_repeated
     }
 
     /// The next step, `None` at the end of the text.
@@ -134,26 +183,19 @@ impl<'t> Walk<'t> {
         Ok(None)
     }
 
-    /// Moves the ends of what was read. The bytes of a block scalar run on to
-    /// the next token: its last line that is not blank is where it ends for
-    /// comments, its last line break is where its content does.
+    /// Moves the ends of what was read. To comments a block scalar ends behind
+    /// its last line that is not blank.
     fn pass(&mut self, event: &Event<'t>) {
-        if event.span.is_empty() {
-            return;
-        }
-        self.after = event.span.end;
-        if !matches!(
-            event.kind,
-            EventKind::DocumentStart | EventKind::DocumentEnd
-        ) {
-            self.content_end = event.span.end;
-        }
-        if let EventKind::Scalar(scalar) = &event.kind
-            && matches!(scalar.style, Style::Literal | Style::Folded)
-        {
-            let raw = event.span.of(self.text);
-            self.after = event.span.start + raw.trim_end_matches([' ', '\t', '\r', '\n']).len();
-            self.content_end = event.span.start + raw.rfind('\n').map_or(raw.len(), |at| at + 1);
+        match &event.kind {
+            _ if event.span.is_empty() => {}
+            EventKind::DocumentStart | EventKind::DocumentEnd => self.after = event.span.end,
+            EventKind::Scalar(scalar) if scalar.header.is_some() => {
+                let lines = event.span.of(self.text);
+                self.after =
+                    event.span.start + lines.trim_end_matches([' ', '\t', '\r', '\n']).len();
+                self.content_end = event.span.end;
+            }
+            _ => (self.after, self.content_end) = (event.span.end, event.span.end),
         }
     }
 
@@ -161,22 +203,20 @@ impl<'t> Walk<'t> {
         match event.kind {
             EventKind::DocumentStart => {
                 self.frames.clear();
+                self.keys.clear();
                 Some(Step::DocumentStart)
             }
             EventKind::DocumentEnd => Some(Step::DocumentEnd(self.content_end)),
-            EventKind::MappingStart(flow) => self.enter(Collection::Mapping, flow, &event, after),
-            EventKind::SequenceStart(flow) => self.enter(Collection::Sequence, flow, &event, after),
+            EventKind::MappingStart(flow) => self.enter(Collection::Mapping, flow, event.span),
+            EventKind::SequenceStart(flow) => self.enter(Collection::Sequence, flow, event.span),
             EventKind::MappingEnd | EventKind::SequenceEnd => self.leave(event.span),
-            EventKind::Alias => self
-                .begin_child(None)
-                .then_some(Step::Alias(event.span, event.place)),
+            EventKind::Alias => self.begin_child(None).then_some(Step::Alias(event.span)),
             EventKind::Scalar(scalar) => {
                 let position = self.position();
                 self.begin_child(Some(&scalar))
                     .then_some(Step::Value(Value {
                         scalar,
                         span: event.span,
-                        place: event.place,
                         after,
                         position,
                     }))
@@ -184,31 +224,25 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn enter(
-        &mut self,
-        kind: Collection,
-        flow: bool,
-        event: &Event<'t>,
-        after: usize,
-    ) -> Option<Step<'t>> {
+    fn enter(&mut self, kind: Collection, flow: bool, span: ByteSpan) -> Option<Step<'t>> {
         let inside_key = !self.begin_child(None);
         self.frames.push(Frame {
             kind,
             flow,
-            start: event.span.start,
-            after,
-            column: event.place.column,
+            start: span.start,
             key: None,
             children: 0,
-            keys: Vec::new(),
+            keys_from: self.keys.len(),
+            seen: Seen::default(),
             expects_key: kind == Collection::Mapping,
             inside_key,
         });
-        (!inside_key).then_some(Step::Enter(event.place))
+        (!inside_key).then_some(Step::Enter)
     }
 
     fn leave(&mut self, end: ByteSpan) -> Option<Step<'t>> {
         let frame = self.frames.pop()?;
+        self.keys.truncate(frame.keys_from);
         // A block collection ends where its last token does.
         let end = if frame.flow {
             end.end
@@ -233,8 +267,8 @@ impl<'t> Walk<'t> {
         }
         let is_key = frame.expects_key;
         if is_key {
-            frame.key = scalar.map(|scalar| scalar.value.clone());
-            frame.keys.extend(frame.key.clone());
+            frame.key = scalar.map(Scalar::value);
+            self.keys.extend(frame.key.clone());
             frame.children += 1;
         }
         frame.expects_key = !is_key;
@@ -267,6 +301,18 @@ impl<'t> Walk<'t> {
     #[must_use]
     pub fn path_above(&self, inner: usize) -> String {
         path_of(&self.frames[..self.frames.len().saturating_sub(inner)])
+    }
+}
+
+impl<'t> Seen<'t> {
+    /// Whether the last of `keys`, to which only more are added from call to
+    /// call, stands twice.
+    fn repeats(&mut self, keys: &[Cow<'t, str>]) -> bool {
+        for key in keys.get(self.upto..).unwrap_or_default() {
+            self.is_repeated = !self.keys.insert(key.clone());
+        }
+        self.upto = keys.len();
+        self.is_repeated
     }
 }
 

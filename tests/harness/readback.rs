@@ -14,6 +14,7 @@ pub struct Scalar {
     /// It is a block scalar, or has a tag that a new value takes away.
     is_loose: bool,
     /// It is written without quotes.
+    #[allow(dead_code, reason = "two test programs share this file")]
     pub is_plain: bool,
     start: usize,
     end: usize,

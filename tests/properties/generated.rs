@@ -100,7 +100,6 @@ fn tag() -> impl Strategy<Value = String> {
         "0_",
         "latest",
         "1.2e3",
-       
         "0.1_0",
     ]);
     prop_oneof![

@@ -1,0 +1,156 @@
+//! The reader that keeps to the letter of YAML 1.2.2.
+//!
+//! `oneyaml-syntax` does the reading; this module is the only one that knows
+//! it. Its stream is lossless: every byte belongs to an event, so where a value
+//! begins behind its `:` and where a block scalar's header stands is told, not
+//! searched for. Values are decoded only when somebody asks for them.
+
+use std::collections::HashSet;
+
+use oneyaml_core::{Limits, Settings};
+use oneyaml_syntax::event::{
+    CollectionStyle, Event as RawEvent, EventKind as Raw, Indicator, ScalarStyle, TagForm,
+    TriviaKind,
+};
+use oneyaml_syntax::{Sourced, parser};
+
+use super::ByteSpan;
+use super::events::{
+    CORE, Event, EventKind, Header, MAX_NESTING, Scalar, Source, Style, SyntaxError, Tag,
+};
+
+/// The events of a text, in order.
+pub struct Reader<'t> {
+    text: &'t str,
+    parser: parser::Events<'t>,
+    /// Anchors of the document so far.
+    anchors: HashSet<&'t str>,
+    has_failed: bool,
+    pub(super) behind_colon: usize,
+    pub(super) dash: usize,
+}
+
+impl<'t> Reader<'t> {
+    /// Reads `text`, which may hold any number of documents.
+    #[must_use]
+    pub fn new(text: &'t str) -> Self {
+        let limits = Limits::unlimited().max_depth(MAX_NESTING);
+        Self {
+            text,
+            parser: parser::events_with(text, &Settings::new().limits(limits)),
+            anchors: HashSet::new(),
+            has_failed: false,
+            behind_colon: 0,
+            dash: 0,
+        }
+    }
+
+    fn event(&mut self, raw: Sourced<'t>) -> Result<Option<Event<'t>>, SyntaxError> {
+        let span = span_of(&raw);
+        if let Some(anchor) = raw.anchor() {
+            self.anchors.insert(anchor.name);
+        }
+        let kind = match raw.kind() {
+            Raw::Trivia(TriviaKind::Indicator(Indicator::SequenceEntry)) => {
+                self.dash = span.start;
+                return Ok(None);
+            }
+            Raw::Trivia(TriviaKind::Indicator(Indicator::MappingValue)) => {
+                self.behind_colon = span.end;
+                return Ok(None);
+            }
+            Raw::Trivia(_)
+            | Raw::Warning(_)
+            | Raw::Directive(_)
+            | Raw::StreamStart
+            | Raw::StreamEnd => return Ok(None),
+            Raw::DocumentStart { .. } => {
+                self.anchors.clear();
+                EventKind::DocumentStart
+            }
+            Raw::DocumentEnd { .. } => EventKind::DocumentEnd,
+            Raw::MappingStart { style, .. } => {
+                EventKind::MappingStart(*style != CollectionStyle::Block)
+            }
+            Raw::MappingEnd => EventKind::MappingEnd,
+            Raw::SequenceStart { style, .. } => {
+                EventKind::SequenceStart(*style != CollectionStyle::Block)
+            }
+            Raw::SequenceEnd => EventKind::SequenceEnd,
+            Raw::Alias => match raw.alias_name() {
+                Some(name) if self.anchors.contains(name) => EventKind::Alias,
+                name => {
+                    let message = format!("unknown anchor `{}`", name.unwrap_or_default());
+                    return Err(SyntaxError::new(self.text, span.start, message));
+                }
+            },
+            Raw::Scalar { style, .. } => EventKind::Scalar(scalar(*style, raw)),
+            Raw::Error(diagnostic) => {
+                let message = diagnostic.message.as_str();
+                return Err(SyntaxError::new(self.text, span.start, message));
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Event { kind, span }))
+    }
+}
+
+impl<'t> Iterator for Reader<'t> {
+    type Item = Result<Event<'t>, SyntaxError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.has_failed {
+            let raw = self.parser.next()?;
+            let event = self.event(raw).transpose();
+            self.has_failed = matches!(event, Some(Err(_)));
+            if event.is_some() {
+                return event;
+            }
+        }
+        None
+    }
+}
+
+fn span_of(raw: &RawEvent<'_>) -> ByteSpan {
+    ByteSpan::new(raw.span().start, raw.span().end)
+}
+
+fn scalar(style: ScalarStyle, raw: Sourced<'_>) -> Scalar<'_> {
+    let properties = raw.properties().unwrap_or_default();
+    let header = raw.block_header().map(|header| Header {
+        span: ByteSpan::new(header.span.start, header.span.end),
+        indent: header.content_indent,
+    });
+    let tag = properties.tag.and_then(|_| raw.tag()).map(|tag| {
+        let core = tag.resolved.strip_prefix(CORE);
+        Tag {
+            span: ByteSpan::new(tag.span.start, tag.span.end),
+            is_non_string: core.is_some_and(|name| name != "str"),
+            is_string: core == Some("str") || tag.form == TagForm::NonSpecific,
+        }
+    });
+    let own = header.map_or(raw.span().start, |header| header.span.start);
+    let start = [properties.anchor, properties.tag]
+        .into_iter()
+        .flatten()
+        .fold(own, usize::min);
+    Scalar {
+        style: style.into(),
+        tag,
+        header,
+        start,
+        source: Source::Event(Box::new(raw)),
+    }
+}
+
+impl From<ScalarStyle> for Style {
+    fn from(style: ScalarStyle) -> Self {
+        match style {
+            ScalarStyle::SingleQuoted => Self::SingleQuoted,
+            ScalarStyle::DoubleQuoted => Self::DoubleQuoted,
+            ScalarStyle::Literal => Self::Literal,
+            ScalarStyle::Folded => Self::Folded,
+            _ => Self::Plain,
+        }
+    }
+}
