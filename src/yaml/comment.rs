@@ -82,12 +82,7 @@ fn skip_blanks(bytes: &[u8], from: usize) -> usize {
 
 /// The end of the line that `from` is on, without `\r` and `\n`.
 fn end_of_line(bytes: &[u8], from: usize) -> usize {
-    let end = memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |n| from + n);
-    if end > from && bytes[end - 1] == b'\r' {
-        end - 1
-    } else {
-        end
-    }
+    memchr::memchr2(b'\n', b'\r', &bytes[from..]).map_or(bytes.len(), |n| from + n)
 }
 
 /// What stands between two tokens: comments, line by line, and `-` signs.
@@ -118,7 +113,8 @@ impl Gap {
         let mut at = from;
         while at < start {
             match bytes[at] {
-                b'\n' => lines.push(std::mem::take(&mut line)),
+                b'\r' if bytes.get(at + 1) == Some(&b'\n') => {}
+                b'\n' | b'\r' => lines.push(std::mem::take(&mut line)),
                 b'#' if at == from || bytes[at - 1].is_ascii_whitespace() => {
                     let end = end_of_line(bytes, at).min(start);
                     line.comment = Some(ByteSpan::new(at, end));

@@ -185,8 +185,7 @@ pub fn rewrite(text: &str, old: &Value<'_>, new: &str) -> Vec<Edit> {
 fn rewrite_block(text: &str, old: &Value<'_>, header: Header, new: &str, edits: &mut Vec<Edit>) {
     let Header { span, indent } = header;
     let rest = &text[span.end..];
-    let line = rest.split('\n').next().unwrap_or(rest);
-    let line_end = span.end + line.strip_suffix('\r').unwrap_or(line).len();
+    let line_end = span.end + rest.find(['\n', '\r']).unwrap_or(rest.len());
     let body = old.span.of(text).trim_end_matches([' ', '\t', '\r', '\n']);
     let content_end = if body.is_empty() {
         line_end

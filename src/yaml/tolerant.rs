@@ -10,6 +10,7 @@ use granit_parser::{Event as Raw, Parser, ScalarStyle, StrInput, StructureStyle}
 use super::events::{
     CORE, Event, EventKind, Header, MAX_NESTING, Scalar, Source, Style, SyntaxError, Tag,
 };
+use super::walk::Collection;
 use super::{ByteSpan, Place};
 
 /// The events of a text, in order.
@@ -19,6 +20,7 @@ pub struct Reader<'t> {
     /// Where the last token ends.
     after: usize,
     has_failed: bool,
+    open: Vec<Collection>,
     pub(super) behind_colon: usize,
     pub(super) dash: usize,
 }
@@ -35,8 +37,9 @@ impl<'t> Reader<'t> {
         Self {
             text,
             parser: Parser::new_from_str_with_options(text, options),
-            after: 0,
+            after: if text.starts_with('\u{feff}') { 3 } else { 0 },
             has_failed: false,
+            open: Vec::new(),
             behind_colon: 0,
             dash: 0,
         }
@@ -60,9 +63,11 @@ impl<'t> Reader<'t> {
             Raw::MappingEnd => EventKind::MappingEnd,
             Raw::SequenceStart(style, ..) => {
                 // One that is not indented under its key begins, to the parser,
-                // behind its first dash.
-                if !is_flow(style) && !self.text[own.start..].starts_with('-') {
-                    own = ByteSpan::new(self.dash, self.dash);
+                // behind its first dash. In a sequence that is the outer one's.
+                if let (false, false, Some(dash)) =
+                    (is_flow(style), self.is_in_sequence(), gap.dash)
+                {
+                    own = ByteSpan::new(dash, dash);
                 }
                 EventKind::SequenceStart(is_flow(style))
             }
@@ -85,25 +90,48 @@ impl<'t> Reader<'t> {
                     style: style.into(),
                     tag,
                     header: None,
-                    start: gap.properties.unwrap_or(own.start),
+                    start: gap.properties.map_or(own.start, |(start, _)| start),
                     source: Source::Value(value),
                 };
                 if matches!(scalar.style, Style::Literal | Style::Folded) {
                     self.block(&mut scalar, &mut own);
-                } else if own.is_empty() && gap.properties.is_none() {
-                    // A null that is written as nothing stands behind its sign.
-                    let sign = self.behind_colon.max(self.dash + 1);
+                } else if own.is_empty() {
+                    // A null that is written as nothing stands behind its sign,
+                    // or what else is said of it.
+                    let sign = match gap.properties {
+                        Some((_, end)) => end,
+                        None => self.behind_colon.max(self.dash + 1),
+                    };
                     own = ByteSpan::new(sign, sign);
-                    scalar.start = sign;
+                    scalar.start = scalar.start.min(sign);
+                    self.after = self.after.max(sign);
                 }
                 EventKind::Scalar(scalar)
             }
             _ => return None,
         };
-        if !own.is_empty() {
+        let is_told = match kind {
+            // Where no sign is written, the next token's bytes are given.
+            EventKind::DocumentStart => own.of(self.text) == "---",
+            EventKind::DocumentEnd => own.of(self.text) == "...",
+            // What stands before it is its own, not its first child's.
+            EventKind::MappingStart(_) | EventKind::SequenceStart(_) => true,
+            _ => !own.is_empty(),
+        };
+        match kind {
+            EventKind::MappingStart(_) => self.open.push(Collection::Mapping),
+            EventKind::SequenceStart(_) => self.open.push(Collection::Sequence),
+            EventKind::MappingEnd | EventKind::SequenceEnd => _ = self.open.pop(),
+            _ => {}
+        }
+        if is_told {
             self.after = own.start + own.of(self.text).trim_end().len();
         }
         Some(Event { kind, span: own })
+    }
+
+    fn is_in_sequence(&self) -> bool {
+        self.open.last() == Some(&Collection::Sequence)
     }
 
     /// Finds the header of a block scalar, and gives it the lines of its
@@ -170,8 +198,8 @@ impl<'t> Iterator for Reader<'t> {
 struct Gap {
     colon: Option<usize>,
     dash: Option<usize>,
-    /// Where an anchor or a tag begins.
-    properties: Option<usize>,
+    /// Where anchor and tag begin and end.
+    properties: Option<(usize, usize)>,
 }
 
 impl Gap {
@@ -192,11 +220,12 @@ impl Gap {
                     at += 1;
                 }
                 b'&' | b'!' => {
-                    gap.properties.get_or_insert(at);
+                    let start = gap.properties.map_or(at, |(start, _)| start);
                     at += bytes[at..to]
                         .iter()
                         .take_while(|b| !b.is_ascii_whitespace())
                         .count();
+                    gap.properties = Some((start, at));
                 }
                 _ => at += 1,
             }

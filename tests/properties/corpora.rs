@@ -11,7 +11,7 @@ use crate::promises::{Policy, check};
 use crate::readback::scalars;
 
 /// The YAML files of the corpora; said loudly where there are none.
-fn files(test: &str) -> Vec<PathBuf> {
+pub fn files(test: &str) -> Vec<PathBuf> {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora");
     let root = std::env::var_os("CORPORA_DIR").map_or(default, PathBuf::from);
     let mut files = Vec::new();

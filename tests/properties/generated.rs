@@ -183,6 +183,12 @@ fn layout() -> impl Strategy<Value = Layout> {
 const PARTS: &[&str] = &["", ":tag", ":name", ":digest"];
 const OLD: &str = "ghcr.io/acme/app:0.0.1@sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
+/// Any of the documents.
+pub fn text() -> impl Strategy<Value = String> {
+    let lines = prop::collection::vec(line(), 1..10);
+    (lines, layout()).prop_map(|(lines, layout)| render(&lines, &layout).0)
+}
+
 /// The text, and how many scalars in it are marked.
 fn render(lines: &[Line], layout: &Layout) -> (String, usize) {
     let (mut out, mut marked) = (String::new(), 0);

@@ -6,3 +6,4 @@ mod generated;
 mod promises;
 #[path = "../harness/readback.rs"]
 mod readback;
+mod readers;
