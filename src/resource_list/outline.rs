@@ -264,7 +264,7 @@ impl<'t> Reader<'t> {
             }
             Step::Enter => self.enter(),
             Step::Leave(kind, span) => self.leave(kind, span),
-            Step::Alias(span) => self.part(span, |place| Part::Other(place)),
+            Step::Alias(span) => self.part(span, Part::Other),
             Step::Value(value) => {
                 // Only these are parts of an envelope.
                 if self.walk.frames().len() < 3 {

@@ -66,6 +66,8 @@ pub struct Scalar<'t> {
 /// What the value is read from.
 #[derive(Clone, Debug)]
 pub(super) enum Source<'t> {
+    /// The value as it stands in the text.
+    Slice(&'t str),
     /// The event, to be decoded.
     Event(Box<Sourced<'t>>),
     /// The decoded value.
@@ -77,6 +79,7 @@ impl<'t> Scalar<'t> {
     #[must_use]
     pub fn value(&self) -> Cow<'t, str> {
         match &self.source {
+            Source::Slice(value) => Cow::Borrowed(value),
             Source::Event(event) => event.value().unwrap_or_default(),
             Source::Value(value) => value.clone(),
         }
@@ -90,6 +93,27 @@ pub struct Header {
     pub span: ByteSpan,
     /// Spaces before each line of the content.
     pub indent: usize,
+}
+
+impl Header {
+    /// How many bytes of a block scalar's lines are its content: all up to the
+    /// end of the last line with more than its indentation, without the line
+    /// break. A line of blanks that is longer than the indentation is content
+    /// too (YAML 1.2.2, section 8.1.2).
+    #[must_use]
+    pub fn content_length(self, lines: &str) -> usize {
+        let mut end = 0;
+        let mut at = 0;
+        for line in lines.split_inclusive('\n') {
+            let text = line.trim_end_matches(['\r', '\n']);
+            let blanks = text.bytes().take_while(|byte| *byte == b' ').count();
+            if text.len() > blanks.min(self.indent) {
+                end = at + text.len();
+            }
+            at += line.len();
+        }
+        end
+    }
 }
 
 /// An explicit tag.

@@ -186,13 +186,13 @@ fn rewrite_block(text: &str, old: &Value<'_>, header: Header, new: &str, edits: 
     let Header { span, indent } = header;
     let rest = &text[span.end..];
     let line_end = span.end + rest.find(['\n', '\r']).unwrap_or(rest.len());
-    let body = old.span.of(text).trim_end_matches([' ', '\t', '\r', '\n']);
-    let content_end = if body.is_empty() {
+    let length = header.content_length(old.span.of(text));
+    let content_end = if length == 0 {
         line_end
     } else {
-        old.span.start + body.len()
+        old.span.start + length
     };
-    let holds = !body.is_empty()
+    let holds = length > 0
         && !new.is_empty()
         && !new.starts_with([' ', '\t'])
         && new.chars().all(is_printable_in_one_line);

@@ -47,7 +47,10 @@ impl<'t> Reader<'t> {
 
     fn event(&mut self, raw: Sourced<'t>) -> Result<Option<Event<'t>>, SyntaxError> {
         let span = span_of(&raw);
-        if let Some(anchor) = raw.anchor() {
+        let has_properties = raw
+            .node_info()
+            .is_some_and(|info| !info.has_no_properties());
+        if has_properties && let Some(anchor) = raw.anchor() {
             self.anchors.insert(anchor.name);
         }
         let kind = match raw.kind() {
@@ -84,7 +87,9 @@ impl<'t> Reader<'t> {
                     return Err(SyntaxError::new(self.text, span.start, message));
                 }
             },
-            Raw::Scalar { style, .. } => EventKind::Scalar(scalar(*style, raw)),
+            Raw::Scalar { style, .. } => {
+                EventKind::Scalar(scalar(self.text, *style, raw, has_properties))
+            }
             Raw::Error(diagnostic) => {
                 let message = diagnostic.message.as_str();
                 return Err(SyntaxError::new(self.text, span.start, message));
@@ -115,32 +120,62 @@ fn span_of(raw: &RawEvent<'_>) -> ByteSpan {
     ByteSpan::new(raw.span().start, raw.span().end)
 }
 
-fn scalar(style: ScalarStyle, raw: Sourced<'_>) -> Scalar<'_> {
-    let properties = raw.properties().unwrap_or_default();
-    let header = raw.block_header().map(|header| Header {
-        span: ByteSpan::new(header.span.start, header.span.end),
-        indent: header.content_indent,
-    });
-    let tag = properties.tag.and_then(|_| raw.tag()).map(|tag| {
-        let core = tag.resolved.strip_prefix(CORE);
-        Tag {
-            span: ByteSpan::new(tag.span.start, tag.span.end),
-            is_non_string: core.is_some_and(|name| name != "str"),
-            is_string: core == Some("str") || tag.form == TagForm::NonSpecific,
-        }
-    });
-    let own = header.map_or(raw.span().start, |header| header.span.start);
-    let start = [properties.anchor, properties.tag]
-        .into_iter()
-        .flatten()
-        .fold(own, usize::min);
-    Scalar {
+fn scalar<'t>(
+    text: &'t str,
+    style: ScalarStyle,
+    raw: Sourced<'t>,
+    has_properties: bool,
+) -> Scalar<'t> {
+    let mut scalar = Scalar {
         style: style.into(),
-        tag,
-        header,
-        start,
-        source: Source::Event(Box::new(raw)),
+        tag: None,
+        header: None,
+        start: raw.span().start,
+        source: Source::Slice(""),
+    };
+    if matches!(scalar.style, Style::Literal | Style::Folded) {
+        scalar.header = raw.block_header().map(|header| Header {
+            span: ByteSpan::new(header.span.start, header.span.end),
+            indent: header.content_indent,
+        });
+        scalar.start = scalar
+            .header
+            .map_or(scalar.start, |header| header.span.start);
     }
+    if has_properties {
+        let properties = raw.properties().unwrap_or_default();
+        let marks = [properties.anchor, properties.tag];
+        scalar.start = marks.into_iter().flatten().fold(scalar.start, usize::min);
+        scalar.tag = raw.tag().map(|tag| {
+            let core = tag.resolved.strip_prefix(CORE);
+            Tag {
+                span: ByteSpan::new(tag.span.start, tag.span.end),
+                is_non_string: core.is_some_and(|name| name != "str"),
+                is_string: core == Some("str") || tag.form == TagForm::NonSpecific,
+            }
+        });
+    }
+    scalar.source = match as_written(span_of(&raw).of(text), scalar.style) {
+        Some(value) => Source::Slice(value),
+        None => Source::Event(Box::new(raw)),
+    };
+    scalar
+}
+
+/// The value of a scalar on one line without escapes.
+fn as_written(token: &str, style: Style) -> Option<&str> {
+    let (value, needs_decoding): (_, &[u8]) = match style {
+        Style::Plain => (token, b"\n\r"),
+        Style::SingleQuoted => (token.get(1..token.len() - 1)?, b"\n\r'"),
+        Style::DoubleQuoted => (token.get(1..token.len() - 1)?, b"\n\r\\"),
+        Style::Literal | Style::Folded => return None,
+    };
+    let is_plain = match *needs_decoding {
+        [a, b] => memchr::memchr2(a, b, value.as_bytes()).is_none(),
+        [a, b, c] => memchr::memchr3(a, b, c, value.as_bytes()).is_none(),
+        _ => false,
+    };
+    is_plain.then_some(value)
 }
 
 impl From<ScalarStyle> for Style {

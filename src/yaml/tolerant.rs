@@ -95,6 +95,8 @@ impl<'t> Reader<'t> {
                 };
                 if matches!(scalar.style, Style::Literal | Style::Folded) {
                     self.block(&mut scalar, &mut own);
+                    let header_end = scalar.header.map_or(0, |header| header.span.end);
+                    self.after = self.after.max(header_end);
                 } else if own.is_empty() {
                     // A null that is written as nothing stands behind its sign,
                     // or what else is said of it.
@@ -152,18 +154,26 @@ impl<'t> Reader<'t> {
             .find('\n')
             .map_or(self.text.len(), |n| header.end + n + 1);
         let line = self.text[..own.start].rfind('\n').map_or(0, |n| n + 1);
-        scalar.header = Some(Header {
+        let header = Header {
             span: header,
             indent: if has_content { own.start - line } else { 0 },
-        });
+        };
+        scalar.header = Some(header);
         let lines = self.text.get(begin..own.end).unwrap_or_default();
-        let keeps = header.of(self.text).contains('+');
+        let keeps = header.span.of(self.text).contains('+');
         let end = if !has_content {
             begin
         } else if keeps {
-            begin + lines.rfind('\n').map_or(lines.len(), |n| n + 1)
+            // A last line without its break is content unless it is blank.
+            let last = lines.rfind('\n').map_or(0, |n| n + 1);
+            begin
+                + if lines[last..].trim().is_empty() {
+                    last
+                } else {
+                    lines.len()
+                }
         } else {
-            let content = begin + lines.trim_end_matches([' ', '\t', '\r', '\n']).len();
+            let content = begin + header.content_length(lines);
             self.text[content..]
                 .find('\n')
                 .map_or(self.text.len(), |n| content + n + 1)

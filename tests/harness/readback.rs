@@ -52,11 +52,15 @@ pub fn scalars(text: &str) -> Result<Vec<Scalar>, String> {
                 // `inf` and `nan` without a point are strings in YAML.
                 let number =
                     value.parse::<f64>().is_ok() && value.contains(|c: char| c.is_ascii_digit());
+                let lower = value.to_ascii_lowercase();
+                let is_cased = *value == lower
+                    || *value == value.to_ascii_uppercase()
+                    || value.get(1..) == lower.get(1..);
                 let word = matches!(
-                    value.to_ascii_lowercase().as_str(),
+                    lower.as_str(),
                     "true" | "false" | "null" | "~" | "" | "yes" | "no" | "on" | "off"
                 );
-                !number && !word
+                !number && !(word && is_cased)
             };
             let is_string = match core_tag.as_deref() {
                 Some("str") => true,

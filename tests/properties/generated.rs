@@ -291,7 +291,7 @@ fn digest() -> impl Strategy<Value = Option<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::config(400))]
 
     /// Promises 1 to 4 over documents of which every marker is live.
     #[test]

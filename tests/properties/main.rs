@@ -7,3 +7,21 @@ mod promises;
 #[path = "../harness/readback.rs"]
 mod readback;
 mod readers;
+
+use proptest::test_runner::{Config, RngSeed};
+
+/// The same cases at every run, unless `PROPTEST_CASES` and
+/// `PROPTEST_RNG_SEED` ask for others.
+fn config(cases: u32) -> Config {
+    let mut config = Config {
+        failure_persistence: None,
+        ..Config::default()
+    };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = cases;
+    }
+    if std::env::var_os("PROPTEST_RNG_SEED").is_none() {
+        config.rng_seed = RngSeed::Fixed(1);
+    }
+    config
+}

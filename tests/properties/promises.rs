@@ -98,7 +98,7 @@ fn nothing_else_changed(text: &str, output: &Output) {
         if old.value == new.value {
             continue;
         }
-        changed.push((old.value.clone(), new.value.clone()));
+        changed.push((bare(&old.value), new.value.clone()));
         reads_as_a_string(new);
         rest_before.without(old);
         rest_after.without(new);
@@ -109,11 +109,16 @@ fn nothing_else_changed(text: &str, output: &Output) {
         .outcome
         .changes
         .iter()
-        .map(|change| (change.old.clone(), change.new.clone()))
+        .map(|change| (bare(&change.old), change.new.clone()))
         .collect();
     wanted.sort();
     changed.sort();
     assert_eq!(changed, wanted, "{}", output.text);
+}
+
+/// Readers count the blank lines at the end of a text differently.
+fn bare(old: &str) -> String {
+    old.trim_end_matches('\n').to_owned()
 }
 
 /// In YAML 1.2 by the other reader, in 1.1 by what Go was recorded to answer.

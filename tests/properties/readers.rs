@@ -59,9 +59,14 @@ fn shown(text: &str, events: Events<'_>) -> Result<Vec<String>, SyntaxError> {
 fn compare(text: &str) {
     // A carriage return alone ends a line, which the slower reader does not
     // know inside comments and block scalars; and `[?]` holds an empty key, not
-    // a text.
-    let odd_key = ["?]", "?}", "?,"];
-    if text.replace("\r\n", "").contains('\r') || odd_key.iter().any(|key| text.contains(key)) {
+    // a text. A byte order mark before a later document is allowed, and the
+    // slower reader refuses it.
+    let odd_key = ["?]", "?}", "?,", "?\n"];
+    let has_inner_mark = text.rfind('\u{feff}').is_some_and(|at| at > 0);
+    if text.replace("\r\n", "").contains('\r')
+        || odd_key.iter().any(|key| text.contains(key))
+        || has_inner_mark
+    {
         return;
     }
     let strict = shown(text, Events::strict(text));
@@ -87,7 +92,7 @@ fn of_the_corpora() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::config(500))]
 
     #[test]
     fn of_generated_documents(text in generated::text()) {
