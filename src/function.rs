@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{Emit, Id, ImageUpdateSpec, Kind, Mode};
 use crate::config::{self, Settings};
+use crate::report::results::results;
 use crate::resource_list::Object;
-use crate::resource_list::envelope::{self, ResultEntry};
+use crate::resource_list::envelope;
 use crate::resource_list::outline::{self, Document, Outline, Part};
 use crate::update::catalogue::{Catalogue, Freshness, Origin, Rank};
 use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
@@ -156,7 +157,7 @@ pub fn run(text: &str, options: Options) -> Result<Output, BadInput> {
         };
         edits.retain(stays);
         edits.extend(gone);
-        edits.extend(envelope::add_results(text, list, &entries(&outcome)));
+        edits.extend(envelope::add_results(text, list, &results(&outcome)));
     }
     let text = patch::apply(text, &edits)?;
     Ok(Output {
@@ -312,15 +313,6 @@ fn judge(outcome: &mut Outcome) {
         finding.proposed = Some(change.new);
         outcome.findings.push(finding);
     }
-}
-
-fn entries(outcome: &Outcome) -> Vec<ResultEntry> {
-    outcome
-        .changes
-        .iter()
-        .map(ResultEntry::from)
-        .chain(outcome.findings.iter().map(ResultEntry::from))
-        .collect()
 }
 
 /// The items that leave: all with `emit: None`, our own documents with

@@ -2,4 +2,5 @@
 //! reads, and the Report of `-o json`.
 
 pub mod json;
+pub mod results;
 pub mod text;

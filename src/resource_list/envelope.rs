@@ -4,159 +4,44 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use super::outline::{Document, Part};
-use crate::update::outcome::{Change, Finding, Location, Severity};
 use crate::yaml::patch::Edit;
 
 /// Versions of the envelope that are read.
 pub const VERSIONS: &[&str] = &["v1", "v1beta1", "v1alpha1"];
 
-/// One entry of `results` (Kubernetes' function specification, version 1).
-#[derive(Clone, Debug)]
-pub struct ResultEntry {
-    message: String,
-    severity: Severity,
-    location: Location,
-    current: Option<String>,
-    proposed: Option<String>,
-    tags: Vec<(&'static str, String)>,
-}
-
-impl From<&Change> for ResultEntry {
-    fn from(change: &Change) -> Self {
-        Self {
-            message: format!(
-                "`{}` set to `{}` by policy `{}`",
-                change.old, change.new, change.setter
-            ),
-            severity: Severity::Info,
-            location: change.location.clone(),
-            current: Some(change.old.clone()),
-            proposed: Some(change.new.clone()),
-            tags: vec![("policy", change.setter.clone())],
-        }
-    }
-}
-
-impl From<&Finding> for ResultEntry {
-    fn from(finding: &Finding) -> Self {
-        let code = serde_json::to_value(finding.code).ok();
-        let code = code
-            .as_ref()
-            .and_then(|code| code.as_str())
-            .unwrap_or_default()
-            .to_owned();
-        let hint = finding
-            .hint
-            .as_ref()
-            .map(|hint| format!("; hint: {hint}"))
-            .unwrap_or_default();
-        Self {
-            message: format!("{}{hint}", finding.message),
-            severity: finding.severity,
-            location: finding.location.clone(),
-            current: finding.current.clone(),
-            proposed: finding.proposed.clone(),
-            tags: vec![("code", code)],
-        }
-    }
-}
-
-impl ResultEntry {
-    /// The entry as JSON, which is YAML too.
-    fn to_json(&self) -> serde_json::Value {
-        use serde_json::{Map, Value, json};
-        let severity = match self.severity {
-            Severity::Info => "info",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        };
-        let mut entry = Map::new();
-        entry.insert("message".into(), json!(self.message));
-        entry.insert("severity".into(), json!(severity));
-        if let Some(resource) = self
-            .location
-            .resource
-            .as_ref()
-            .filter(|resource| !resource.name.is_empty())
-        {
-            let fields = [
-                ("apiVersion", &resource.api_version),
-                ("kind", &resource.kind),
-                ("name", &resource.name),
-                ("namespace", &resource.namespace),
-            ];
-            let reference: Map<String, Value> = fields
-                .into_iter()
-                .filter(|(_, value)| !value.is_empty())
-                .map(|(key, value)| (key.to_owned(), json!(value)))
-                .collect();
-            entry.insert("resourceRef".into(), Value::Object(reference));
-        }
-        if !self.location.field.is_empty() {
-            let mut field = Map::new();
-            field.insert("path".into(), json!(self.location.field));
-            let values = [
-                ("currentValue", &self.current),
-                ("proposedValue", &self.proposed),
-            ];
-            for (name, value) in values {
-                if let Some(value) = value {
-                    field.insert(name.into(), json!(value));
+/// A result as a block sequence item, indented by `indent` spaces.
+fn write_block(entry: &Value, out: &mut String, indent: usize) {
+    let Value::Object(entry) = entry else {
+        return;
+    };
+    let pad = " ".repeat(indent);
+    for (index, (key, value)) in entry.iter().enumerate() {
+        let lead = if index == 0 { "- " } else { "  " };
+        match value {
+            Value::Object(inner) => {
+                _ = writeln!(out, "{pad}{lead}{key}:");
+                for (key, value) in inner {
+                    _ = writeln!(out, "{pad}    {key}: {value}");
                 }
             }
-            entry.insert("field".into(), Value::Object(field));
-        }
-        if !self.location.file.is_empty() {
-            let mut file = Map::new();
-            file.insert("path".into(), json!(self.location.file));
-            if let Some(index) = self.location.index {
-                file.insert("index".into(), json!(index));
-            }
-            entry.insert("file".into(), Value::Object(file));
-        }
-        let tags: Map<String, Value> = self
-            .tags
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), json!(value)))
-            .collect();
-        if !tags.is_empty() {
-            entry.insert("tags".into(), Value::Object(tags));
-        }
-        Value::Object(entry)
-    }
-
-    /// The entry as a block sequence item, indented by `indent` spaces.
-    fn write_block(&self, out: &mut String, indent: usize) {
-        let serde_json::Value::Object(entry) = self.to_json() else {
-            return;
-        };
-        let pad = " ".repeat(indent);
-        for (index, (key, value)) in entry.iter().enumerate() {
-            let lead = if index == 0 { "- " } else { "  " };
-            match value {
-                serde_json::Value::Object(inner) => {
-                    _ = writeln!(out, "{pad}{lead}{key}:");
-                    for (key, value) in inner {
-                        _ = writeln!(out, "{pad}    {key}: {value}");
-                    }
-                }
-                value => _ = writeln!(out, "{pad}{lead}{key}: {value}"),
-            }
+            value => _ = writeln!(out, "{pad}{lead}{key}: {value}"),
         }
     }
 }
 
-/// The edits that add `entries` to the results of a ResourceList.
+/// The edits that add `entries`, JSON objects, to the results of a ResourceList.
 #[must_use]
-pub fn add_results(text: &str, list: &Document<'_>, entries: &[ResultEntry]) -> Vec<Edit> {
+pub fn add_results(text: &str, list: &Document<'_>, entries: &[Value]) -> Vec<Edit> {
     if entries.is_empty() {
         return Vec::new();
     }
     let json = || {
         entries
             .iter()
-            .map(|entry| entry.to_json().to_string())
+            .map(Value::to_string)
             .collect::<Vec<_>>()
             .join(", ")
     };
@@ -164,7 +49,7 @@ pub fn add_results(text: &str, list: &Document<'_>, entries: &[ResultEntry]) -> 
     let block_of = |head: &str, indent: usize| {
         let mut block = head.to_owned();
         for entry in entries {
-            entry.write_block(&mut block, indent);
+            write_block(entry, &mut block, indent);
         }
         block.replace('\n', newline)
     };

@@ -2,5 +2,6 @@
 
 mod bad_input;
 mod function;
+mod schemas;
 mod support;
 mod update;

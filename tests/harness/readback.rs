@@ -60,7 +60,7 @@ pub fn scalars(text: &str) -> Result<Vec<Scalar>, String> {
                     lower.as_str(),
                     "true" | "false" | "null" | "~" | "" | "yes" | "no" | "on" | "off"
                 );
-                !number && !(word && is_cased)
+                !(number || word && is_cased)
             };
             let is_string = match core_tag.as_deref() {
                 Some("str") => true,
