@@ -5,13 +5,12 @@
 FROM rust:1-alpine AS build
 RUN apk add --no-cache ca-certificates musl-dev
 WORKDIR /src
-COPY Cargo.toml Cargo.lock ./
-COPY src src
+COPY . .
 RUN cargo build --release --locked --bin flux-image \
  && mkdir -p /out/etc/ssl/certs \
  && cp target/release/flux-image /out/flux-image \
  && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/
-COPY docker/passwd docker/group /out/etc/
+RUN cp docker/passwd docker/group /out/etc/
 
 FROM scratch
 LABEL org.opencontainers.image.title="flux-image" \
