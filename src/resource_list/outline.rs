@@ -443,15 +443,27 @@ impl<'t> Reader<'t> {
             .scalar
             .header
             .map_or(value.span.end, |header| header.span.end);
-        if self.mentions.is_far_from(token_end) {
+        // What stands around a null that is written as nothing may be the next
+        // item's.
+        if self.mentions.is_far_from(token_end) || !scalar::is_written(&value) {
             return;
         }
         let comment = comment::line_comment(self.text, token_end, value.position).or_else(|| {
-            comment::head_comment(self.text, value.after, value.scalar.start, value.position)
+            let start = value
+                .scalar
+                .header
+                .map_or(value.span.start, |header| header.span.start);
+            comment::head_comment(
+                self.text,
+                value.after,
+                value.block,
+                value.scalar.start,
+                start,
+                value.position,
+            )
         });
         if let Some(comment) = comment
             && self.mentions.is_in(comment)
-            && scalar::is_written(&value)
         {
             self.mentions.pass(comment.start, &mut self.outline.dead);
             self.mentions.skip(comment.end);

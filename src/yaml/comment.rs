@@ -23,6 +23,8 @@ pub enum Position {
     BlockItem {
         /// Whether it is the sequence's first.
         first: bool,
+        /// Whether the item before it was, or ended in, a block collection.
+        after_block: bool,
     },
     /// An item of a flow sequence.
     FlowItem,
@@ -53,19 +55,31 @@ pub fn line_comment(text: &str, end: usize, position: Position) -> Option<ByteSp
     Some(ByteSpan::new(at, end_of_line(bytes, at)))
 }
 
-/// The head comment of a scalar: the one comment on a line of its own in
-/// `from..start`, where `from` is the end of the token before. Two comments
-/// make one text of several lines in go-yaml, which no marker survives, so
-/// they count as none.
+/// The head comment of a scalar: the one comment that go-yaml keeps for it
+/// between the token before, which ends at `from`, and the scalar itself.
+/// `block` is where the innermost block collection begins that this token is
+/// in, `properties` where the scalar's anchor or tag begins, or its header or
+/// itself, and `start` where it begins behind those. Two comments make one text of
+/// several lines in go-yaml, which no marker survives, so they count as none.
 #[must_use]
-pub fn head_comment(text: &str, from: usize, start: usize, position: Position) -> Option<ByteSpan> {
-    let gap = Gap::read(text, from, start);
-    let comments = match position {
-        Position::BlockItem { first } => gap.above_item(first),
+pub fn head_comment(
+    text: &str,
+    from: usize,
+    block: usize,
+    properties: usize,
+    start: usize,
+    position: Position,
+) -> Option<ByteSpan> {
+    let gap = Gap::read(text, from, properties, block);
+    let mut comments = match position {
+        Position::BlockItem { first, after_block } => gap.above_item(first, after_block),
         Position::BlockValue => gap.own_line_after_indicator(),
         Position::FlowItem => gap.own_line(),
         Position::Root | Position::FlowValue => return None,
     };
+    if !position.is_flow() {
+        comments.extend(Gap::read(text, properties, start, block).comments());
+    }
     match comments.as_slice() {
         [only] => Some(*only),
         _ => None,
@@ -90,38 +104,96 @@ struct Gap {
     lines: Vec<GapLine>,
 }
 
+/// Comments on lines that follow each other, which go-yaml keeps together
+/// unless one stands left of the block collection at hand and of the first.
+#[derive(Default)]
+struct Run {
+    lines: Vec<usize>,
+    column: usize,
+}
+
 #[derive(Default)]
 struct GapLine {
     comment: Option<ByteSpan>,
+    /// Bytes before it in its line.
+    comment_column: usize,
     /// `-` indicators before the comment.
     dashes: usize,
-    /// Anything else but white space: `:`, `,`, an anchor, a tag.
+    /// Bytes before the first of them in its line.
+    column: usize,
+    /// Anything else but white space: `:`, `,`.
     other: bool,
 }
 
 impl GapLine {
+    fn span(&self) -> Option<ByteSpan> {
+        self.comment
+    }
+
     fn is_blank(&self) -> bool {
         self.comment.is_none() && self.dashes == 0 && !self.other
     }
 }
 
+impl Run {
+    /// Takes in the comment of the line behind `lines`. Where it cannot belong
+    /// to those before, they are the foot of what came earlier.
+    fn take(&mut self, lines: &mut [GapLine], column: usize, indent: usize) {
+        if !self.lines.is_empty() && column < indent && column != self.column {
+            for line in self.lines.drain(..) {
+                lines[line].comment = None;
+            }
+        }
+        if self.lines.is_empty() {
+            self.column = column;
+        }
+        self.lines.push(lines.len());
+    }
+}
+
+/// Bytes before `at` in its line.
+fn column_of(bytes: &[u8], at: usize) -> usize {
+    let begin = memchr::memrchr2(b'\n', b'\r', &bytes[..at]);
+    at - begin.map_or(0, |begin| begin + 1)
+}
+
 impl Gap {
-    fn read(text: &str, from: usize, start: usize) -> Self {
+    /// Reads `from..start`. `block` is where the innermost block collection
+    /// begins that the token before stands in.
+    fn read(text: &str, from: usize, start: usize, block: usize) -> Self {
         let bytes = text.as_bytes();
         let mut lines = Vec::new();
         let mut line = GapLine::default();
+        let mut run = Run::default();
+        let mut indent = column_of(bytes, block);
         let mut at = from;
         while at < start {
             match bytes[at] {
                 b'\r' if bytes.get(at + 1) == Some(&b'\n') => {}
-                b'\n' | b'\r' => lines.push(std::mem::take(&mut line)),
+                b'\n' | b'\r' => {
+                    if line.is_blank() {
+                        run.lines.clear();
+                    }
+                    lines.push(std::mem::take(&mut line));
+                }
                 b'#' if at == from || bytes[at - 1].is_ascii_whitespace() => {
                     let end = end_of_line(bytes, at).min(start);
                     line.comment = Some(ByteSpan::new(at, end));
+                    line.comment_column = column_of(bytes, at);
+                    if !lines.is_empty() || line.dashes > 0 {
+                        run.take(&mut lines, line.comment_column, indent);
+                    }
                     at = end;
                     continue;
                 }
-                b'-' if bytes.get(at + 1).is_none_or(u8::is_ascii_whitespace) => line.dashes += 1,
+                b'-' if bytes.get(at + 1).is_none_or(u8::is_ascii_whitespace) => {
+                    indent = column_of(bytes, at);
+                    if line.dashes == 0 {
+                        line.column = indent;
+                    }
+                    line.dashes += 1;
+                    run.lines.clear();
+                }
                 byte if byte.is_ascii_whitespace() => {}
                 _ => line.other = true,
             }
@@ -129,6 +201,10 @@ impl Gap {
         }
         lines.push(line);
         Self { lines }
+    }
+
+    fn comments(&self) -> impl Iterator<Item = ByteSpan> {
+        self.lines.iter().filter_map(|line| line.comment)
     }
 
     /// Comments on lines of their own: all but one on the line of the token
@@ -154,38 +230,60 @@ impl Gap {
         self.own_line()
     }
 
-    /// Comments that go-yaml gives to the item behind the last `-`.
-    fn above_item(&self, first: bool) -> Vec<ByteSpan> {
+    /// Comments that go-yaml gives to the item behind the last `-`. After a
+    /// block collection only those count that stand exactly above the `-`.
+    fn above_item(&self, first: bool, after_block: bool) -> Vec<ByteSpan> {
         let Some(last) = self.lines.iter().rposition(|line| line.dashes > 0) else {
             return Vec::new();
         };
-        let after_dash = self.lines[last..].iter().filter_map(|line| line.comment);
-        // With another `-` further out, what stands above it belongs to the
-        // sequence that it opens.
-        let mut from = 1;
-        if self.lines[last].dashes > 1 {
-            from = last;
-        } else if let Some(outer) = self.lines[..last].iter().rposition(|line| line.dashes > 0) {
-            from = outer;
-        } else if !first {
-            from = self.after_foot_of_previous(last);
+        let mut comments: Vec<ByteSpan> = self.lines[last].comment.into_iter().collect();
+        // The last line is the one that the scalar stands on.
+        comments.extend(
+            self.between(last + 1, self.lines.len() - 1, true)
+                .filter_map(GapLine::span),
+        );
+        let mut below = last;
+        while self.lines[below].dashes == 1 {
+            let above = self.lines[..below].iter().rposition(|line| line.dashes > 0);
+            let Some(above) = above else {
+                let dash = self.lines[below].column;
+                let counts = |line: &&GapLine| !after_block || line.comment_column == dash;
+                comments.extend(
+                    self.between(1, below, !first)
+                        .filter(counts)
+                        .filter_map(GapLine::span),
+                );
+                break;
+            };
+            comments.extend(
+                self.between(above + 1, below, true)
+                    .filter_map(GapLine::span),
+            );
+            let (ours, theirs) = (self.lines[last].column, self.lines[above].column);
+            if theirs > ours {
+                // It is in a sequence that has ended.
+                break;
+            }
+            comments.extend(self.lines[above].comment);
+            if theirs < ours {
+                // It opens ours, and what stands above belongs to that.
+                break;
+            }
+            // An item without a value leaves its comments to the next.
+            below = above;
         }
-        self.lines[from.min(last)..last]
-            .iter()
-            .filter_map(|line| line.comment)
-            .chain(after_dash)
-            .collect()
+        comments
     }
 
-    /// The first line that no longer belongs to the item before: its comments
-    /// directly under it go with it when a blank line follows them.
-    fn after_foot_of_previous(&self, last: usize) -> usize {
-        let between = self.lines.get(1..last).unwrap_or_default();
-        let under = between
+    /// Comments on the lines `from..to`. After an item, those directly under it
+    /// are its own when a blank line follows them.
+    fn between(&self, from: usize, to: usize, after_item: bool) -> impl Iterator<Item = &GapLine> {
+        let lines = self.lines.get(from..to).unwrap_or_default();
+        let under = lines
             .iter()
             .take_while(|line| line.comment.is_some())
             .count();
-        let is_foot = between.get(under).is_some_and(GapLine::is_blank);
-        if is_foot { 1 + under } else { 1 }
+        let is_foot = after_item && lines.get(under).is_some_and(GapLine::is_blank);
+        lines[if is_foot { under } else { 0 }..].iter()
     }
 }

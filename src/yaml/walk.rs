@@ -78,6 +78,8 @@ pub struct Value<'t> {
     pub span: ByteSpan,
     /// Where the token before it ends.
     pub after: usize,
+    /// Where the innermost block collection begins that this token is in.
+    pub block: usize,
     /// What it is to the collection around it.
     pub position: Position,
 }
@@ -90,6 +92,8 @@ pub struct Walk<'t> {
     /// Keys of the open mappings.
     keys: Vec<Cow<'t, str>>,
     after: usize,
+    /// Where the block collection of the token that ends there begins.
+    block: usize,
     /// End of the last token that is more than white space.
     content_end: usize,
     /// A place that was asked for, and its offset.
@@ -116,6 +120,7 @@ impl<'t> Walk<'t> {
             frames: Vec::new(),
             keys: Vec::new(),
             after: 0,
+            block: 0,
             content_end: 0,
             place: (0, Place { line: 1, column: 1 }),
         }
@@ -174,9 +179,14 @@ impl<'t> Walk<'t> {
     pub fn step(&mut self) -> Result<Option<Step<'t>>, SyntaxError> {
         while let Some(event) = self.events.next() {
             let event = event?;
-            let after = self.after;
+            let before = (self.after, self.block);
+            let is_token = !event.span.is_empty();
             self.pass(&event);
-            if let Some(step) = self.take(event, after) {
+            let step = self.take(event, before);
+            if is_token && let Some(block) = self.frames.iter().rfind(|frame| !frame.flow) {
+                self.block = block.start;
+            }
+            if let Some(step) = step {
                 return Ok(Some(step));
             }
         }
@@ -199,7 +209,7 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn take(&mut self, event: Event<'t>, after: usize) -> Option<Step<'t>> {
+    fn take(&mut self, event: Event<'t>, (after, block): (usize, usize)) -> Option<Step<'t>> {
         match event.kind {
             EventKind::DocumentStart => {
                 self.frames.clear();
@@ -212,12 +222,13 @@ impl<'t> Walk<'t> {
             EventKind::MappingEnd | EventKind::SequenceEnd => self.leave(event.span),
             EventKind::Alias => self.begin_child(None).then_some(Step::Alias(event.span)),
             EventKind::Scalar(scalar) => {
-                let position = self.position();
+                let position = self.position(block);
                 self.begin_child(Some(&scalar))
                     .then_some(Step::Value(Value {
                         scalar,
                         span: event.span,
                         after,
+                        block,
                         position,
                     }))
             }
@@ -275,7 +286,7 @@ impl<'t> Walk<'t> {
         !is_key
     }
 
-    fn position(&self) -> Position {
+    fn position(&self, block: usize) -> Position {
         match self.frames.last() {
             None => Position::Root,
             Some(frame) => match (frame.kind, frame.flow) {
@@ -283,6 +294,7 @@ impl<'t> Walk<'t> {
                 (Collection::Mapping, true) => Position::FlowValue,
                 (Collection::Sequence, false) => Position::BlockItem {
                     first: frame.children == 0,
+                    after_block: frame.children > 0 && frame.start != block,
                 },
                 (Collection::Sequence, true) => Position::FlowItem,
             },

@@ -7,6 +7,7 @@ mod promises;
 #[path = "../harness/readback.rs"]
 mod readback;
 mod readers;
+mod recorded;
 
 use proptest::test_runner::{Config, RngSeed};
 
