@@ -38,7 +38,8 @@ enum Root {
 
 /// What `text` is when it is read as a whole document.
 fn plain_root(text: &str) -> Root {
-    let mut root = Root::OtherOrBroken;
+    // A comment alone is a document of nothing.
+    let mut root = Root::Null;
     let mut nodes = 0;
     for event in Events::tolerant(text) {
         let Ok(event) = event else {
@@ -118,21 +119,24 @@ fn is_go_yaml_1_1_non_string(text: &str) -> bool {
     if is_word_of_yaml(text) {
         return true;
     }
+    let is_number = |digits: &str| {
+        FORMS.number.is_match(digits) && digits.parse::<f64>().is_ok_and(f64::is_finite)
+    };
     match text.as_bytes().first() {
         // Go counts a text beginning with a point as a number by another rule:
         // an underscore must stand between digits.
         Some(b'.') => {
-            let joined = !text.contains("__")
-                && !text.contains("._")
-                && !text.contains("_e")
-                && !text.ends_with('_');
-            joined && FORMS.number.is_match(&text.replace('_', ""))
+            let bytes = text.as_bytes();
+            let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+            let joins = |(at, byte): (usize, &u8)| {
+                *byte != b'_' || at > 0 && is_digit(at - 1) && is_digit(at + 1)
+            };
+            let digits = text.replace('_', "");
+            bytes.iter().enumerate().all(joins) && is_number(&digits)
         }
         Some(b'0'..=b'9' | b'+' | b'-') => {
             let digits = text.replace('_', "");
-            let in_range = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
-            FORMS.hexadecimal.is_match(&digits)
-                || FORMS.number.is_match(&digits) && in_range(&digits)
+            FORMS.hexadecimal.is_match(&digits) || is_number(&digits)
         }
         _ => false,
     }
