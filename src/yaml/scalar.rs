@@ -39,7 +39,11 @@ enum Root {
 /// What `text` is when it is read as a whole document.
 fn plain_root(text: &str) -> Root {
     // A comment alone is a document of nothing.
-    let mut root = Root::Null;
+    let mut root = if text.trim_start().starts_with('#') {
+        Root::Null
+    } else {
+        Root::OtherOrBroken
+    };
     let mut nodes = 0;
     for event in Events::tolerant(text) {
         let Ok(event) = event else {
