@@ -16,7 +16,7 @@ use crate::update::catalogue::{Catalogue, Freshness, Origin, Rank};
 use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
 use crate::update::plan::{self, Policies};
 use crate::update::resolve::{self, Resolved};
-use crate::yaml::patch;
+use crate::yaml::patch::{self, Patched};
 use crate::yaml::walk::Collection;
 
 /// What the function was given besides its input.
@@ -32,9 +32,9 @@ pub struct Options {
 
 /// What the function has to say.
 #[derive(Debug)]
-pub struct Output {
+pub struct Output<'t> {
     /// The text that goes to stdout: whole even where something failed.
-    pub text: String,
+    pub text: Patched<'t>,
     /// What happened.
     pub outcome: Outcome,
     /// Whether the run was only to judge (`mode: Check`).
@@ -78,7 +78,7 @@ pub enum BadInput {
 /// # Errors
 /// Where the input cannot be read at all; anything less comes back in the
 /// output's findings.
-pub fn run(text: &str, options: Options) -> Result<Output, BadInput> {
+pub fn run(text: &str, options: Options) -> Result<Output<'_>, BadInput> {
     let outline = outline::read(text).map_err(|error| BadInput::Syntax {
         message: error.message,
         place: error.place,
@@ -159,9 +159,8 @@ pub fn run(text: &str, options: Options) -> Result<Output, BadInput> {
         edits.extend(gone);
         edits.extend(envelope::add_results(text, list, &results(&outcome)));
     }
-    let text = patch::apply(text, &edits)?;
     Ok(Output {
-        text,
+        text: Patched::new(text, edits)?,
         outcome,
         judges: spec.mode == Mode::Check,
     })

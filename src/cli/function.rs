@@ -47,10 +47,7 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
         }
         return Ok(Exit::Usage);
     }
-    let mut bytes = Vec::new();
-    std::io::stdin()
-        .read_to_end(&mut bytes)
-        .context("cannot read stdin")?;
+    let bytes = read_stdin().context("cannot read stdin")?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
         bail!(function::BadInput::Empty);
     }
@@ -62,9 +59,12 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
     for finding in &output.outcome.findings {
         anstream::eprint!("{}", text::finding(finding));
     }
-    let mut stdout = std::io::stdout().lock();
-    stdout
-        .write_all(output.text.as_bytes())
+    // Unedited stretches of a large list go out as they are.
+    let mut stdout = std::io::BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+    output
+        .text
+        .pieces()
+        .try_for_each(|piece| stdout.write_all(piece.as_bytes()))
         .and_then(|()| stdout.flush())
         .context("cannot write to stdout")?;
     let judged = output.judges
@@ -74,6 +74,19 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
             .iter()
             .any(|f| f.code == crate::update::outcome::Code::Outdated);
     Ok(Exit::of(&output.outcome, judged, args.strict))
+}
+
+fn read_stdin() -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // A file tells its size, which spares copying while the buffer grows.
+    #[cfg(target_os = "linux")]
+    if let Ok(metadata) = std::fs::metadata("/dev/stdin")
+        && metadata.is_file()
+    {
+        bytes.reserve_exact(usize::try_from(metadata.len()).unwrap_or(0) + 1);
+    }
+    std::io::stdin().lock().read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn read_config(path: &Path, options: &mut Options) -> anyhow::Result<Result<(), Vec<Finding>>> {

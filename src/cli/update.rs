@@ -78,7 +78,7 @@ fn show(args: &UpdateArgs, planned: &Planned, written: bool) -> anyhow::Result<(
             write!(
                 out,
                 "{}",
-                text::diff(&name, &replacement.old, &replacement.new)
+                text::diff(&name, &replacement.old, &replacement.new_text()?)
             )?;
         }
     } else {

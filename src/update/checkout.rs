@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::catalogue::{Catalogue, Freshness, Origin, Rank, Sourced};
 use super::files::{self, Replacement};
@@ -18,7 +19,7 @@ use super::resolve::{self, Resolved};
 use super::tree::{self, Listed, SourceFile};
 use crate::api::{Id, ImageUpdateAutomation, OnUnresolved, TagSource};
 use crate::resource_list::outline;
-use crate::yaml::patch;
+use crate::yaml::patch::Patched;
 
 /// What the user asked for.
 #[derive(Clone, Debug)]
@@ -514,13 +515,13 @@ fn plan_file(source: &SourceFile, selected: Selected, context: &Context<'_>) -> 
         return part;
     }
     let blocked = files::may_replace(&source.metadata).err();
-    match (blocked, patch::apply(&source.text, &plan.edits)) {
-        (None, Ok(new)) => {
+    match (blocked, Patched::new(&source.text, plan.edits)) {
+        (None, Ok(patched)) => {
             part.replacement = Some(Replacement {
                 path: source.path.clone(),
                 metadata: source.metadata.clone(),
-                old: source.text.clone(),
-                new,
+                old: Arc::clone(&source.text),
+                edits: patched.into_edits(),
             });
         }
         (blocked, applied) => {

@@ -5,11 +5,13 @@ use std::fs::{self, Metadata};
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempPath;
 
 use super::parallel;
+use crate::yaml::patch::{Edit, Overlap, Patched};
 
 /// Set from outside (Ctrl-C) to stop before the next file is touched; what was
 /// done is undone.
@@ -23,9 +25,19 @@ pub struct Replacement {
     /// What the system said of it when it was read.
     pub metadata: Metadata,
     /// What it was read as.
-    pub old: String,
-    /// What it is to hold.
-    pub new: String,
+    pub old: Arc<str>,
+    /// What is to change in it.
+    pub edits: Vec<Edit>,
+}
+
+impl Replacement {
+    /// What the file is to hold.
+    ///
+    /// # Errors
+    /// Where the edits are none of the text.
+    pub fn new_text(&self) -> Result<String, Overlap> {
+        Patched::new(&self.old, self.edits.clone()).map(|patched| patched.to_string())
+    }
 }
 
 /// Why nothing was written.
@@ -78,10 +90,12 @@ pub fn replace_all(replacements: &[Replacement], sync: bool) -> Result<(), Write
             if INTERRUPTED.load(Ordering::Relaxed) {
                 return Err(WriteError::Interrupted);
             }
-            stage(replacement, &replacement.new, sync).map_err(|source| WriteError::Failed {
-                path: replacement.path.clone(),
-                source,
-            })
+            let new = replacement.new_text().map_err(io::Error::other);
+            new.and_then(|new| stage(replacement, &new, sync))
+                .map_err(|source| WriteError::Failed {
+                    path: replacement.path.clone(),
+                    source,
+                })
         };
         share.iter().map(one).collect()
     };

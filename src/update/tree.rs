@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use ignore::WalkBuilder;
 use memchr::memmem;
@@ -27,7 +28,7 @@ pub struct SourceFile {
     /// What findings call it.
     pub name: String,
     /// What it holds.
-    pub text: String,
+    pub text: Arc<str>,
     /// It speaks of `$imagepolicy`.
     pub has_markers: bool,
     /// It may hold documents that are read.
@@ -310,7 +311,7 @@ fn read_one(
         Ok(text) => Some(Ok(SourceFile {
             path: path.to_path_buf(),
             name: show(path),
-            text,
+            text: text.into(),
             has_markers,
             has_documents,
             is_link: listed.is_link,

@@ -27,27 +27,58 @@ impl Edit {
 #[error("two edits overlap at byte {0}")]
 pub struct Overlap(pub usize);
 
-/// `text` with `edits` applied; their order does not matter. Bytes that no
-/// edit covers come out as they went in.
-///
-/// # Errors
-/// When two edits overlap, or one lies outside the text.
-pub fn apply(text: &str, edits: &[Edit]) -> Result<String, Overlap> {
-    let mut sorted: Vec<&Edit> = edits.iter().collect();
-    sorted.sort_by_key(|edit| edit.span);
-    let added: usize = sorted.iter().map(|edit| edit.text.len()).sum();
-    let mut out = String::with_capacity(text.len() + added);
-    let mut at = 0;
-    for edit in sorted {
-        let kept = text
-            .get(at..edit.span.start)
-            .ok_or(Overlap(edit.span.start))?;
-        out.push_str(kept);
-        out.push_str(&edit.text);
-        at = edit.span.end;
+/// A text with edits, not yet spliced: it takes no more memory than the edits
+/// until somebody wants the whole.
+#[derive(Clone, Debug)]
+pub struct Patched<'t> {
+    text: &'t str,
+    edits: Vec<Edit>,
+}
+
+impl<'t> Patched<'t> {
+    /// `text` with `edits`; their order does not matter.
+    ///
+    /// # Errors
+    /// When two edits overlap, or one lies outside the text.
+    pub fn new(text: &'t str, mut edits: Vec<Edit>) -> Result<Self, Overlap> {
+        edits.sort_by_key(|edit| edit.span);
+        let mut at = 0;
+        for edit in &edits {
+            if text.get(at..edit.span.start).is_none() {
+                return Err(Overlap(edit.span.start));
+            }
+            at = edit.span.end;
+        }
+        match text.get(at..) {
+            Some(_) => Ok(Self { text, edits }),
+            None => Err(Overlap(at)),
+        }
     }
-    out.push_str(text.get(at..).ok_or(Overlap(at))?);
-    Ok(out)
+
+    /// The pieces of the new text, in order. Bytes that no edit covers come out
+    /// as they went in.
+    pub fn pieces(&self) -> impl Iterator<Item = &str> {
+        let starts = std::iter::once(0).chain(self.edits.iter().map(|edit| edit.span.end));
+        let ends = self.edits.iter().map(|edit| edit.span.start);
+        let kept = starts
+            .zip(ends.chain(std::iter::once(self.text.len())))
+            .map(|(start, end)| &self.text[start..end]);
+        let put = self.edits.iter().map(|edit| edit.text.as_str());
+        kept.zip(put.chain(std::iter::once("")))
+            .flat_map(|(kept, put)| [kept, put])
+    }
+
+    /// The edits, in the order of the text.
+    #[must_use]
+    pub fn into_edits(self) -> Vec<Edit> {
+        self.edits
+    }
+}
+
+impl std::fmt::Display for Patched<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.pieces().try_for_each(|piece| f.write_str(piece))
+    }
 }
 
 #[cfg(test)]
@@ -61,12 +92,16 @@ mod tests {
             Edit::new(0, 1, "A"),
             Edit::new(5, 5, "!"),
         ];
-        assert_eq!(apply("a-c-b", &edits), Ok("A-c-B!".to_owned()));
+        let patched = Patched::new("a-c-b", edits.to_vec()).expect("no overlap");
+        assert_eq!(patched.to_string(), "A-c-B!");
     }
 
     #[test]
     fn an_overlap_is_refused() {
         let edits = [Edit::new(0, 3, ""), Edit::new(2, 4, "")];
-        assert_eq!(apply("abcde", &edits), Err(Overlap(2)));
+        assert_eq!(
+            Patched::new("abcde", edits.to_vec()).err(),
+            Some(Overlap(2))
+        );
     }
 }

@@ -282,7 +282,7 @@ fn is_printable_in_one_line(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::yaml::patch::apply;
+    use crate::yaml::patch::Patched;
     use crate::yaml::walk::{Step, Walk};
 
     /// The text with its last value set to `new`.
@@ -294,7 +294,8 @@ mod tests {
                 last = Some(value);
             }
         }
-        apply(text, &rewrite(text, &last.expect("a value"), new)).expect("no overlap")
+        let edits = rewrite(text, &last.expect("a value"), new);
+        Patched::new(text, edits).expect("no overlap").to_string()
     }
 
     #[test]
