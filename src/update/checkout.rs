@@ -4,7 +4,8 @@
 //! paths, or each automation's `update.path`, only limit what is edited.
 //! Nothing is written here: what comes out are [`Replacement`]s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,10 +70,11 @@ pub enum CannotPlan {
 type Selected = Option<BTreeSet<Id>>;
 
 /// The files that may be edited, and by which policies.
-type Scope = (BTreeSet<PathBuf>, Selected);
+type Scope = (HashSet<OsString>, Selected);
 
-fn paths_of(listed: &BTreeSet<Listed>) -> BTreeSet<PathBuf> {
-    listed.iter().map(|listed| listed.path.clone()).collect()
+fn paths_of(listed: &[Listed]) -> HashSet<OsString> {
+    let paths = listed.iter().map(|listed| listed.path.clone());
+    paths.map(PathBuf::into_os_string).collect()
 }
 
 /// Plans the run.
@@ -90,7 +92,7 @@ pub fn plan(request: &Request) -> Result<Planned, CannotPlan> {
         .collect();
     let show = |path: &Path| shown(path, &current);
 
-    let mut listed = BTreeSet::new();
+    let mut listed: Vec<Listed> = Vec::new();
     let mut scopes: Vec<Scope> = Vec::new();
     if !paths.is_empty() {
         for (path, written) in paths.iter().zip(&request.paths) {
@@ -104,7 +106,8 @@ pub fn plan(request: &Request) -> Result<Planned, CannotPlan> {
     if let Some(whole) = &whole {
         listed.extend(list(whole, whole)?);
     }
-    let files: Vec<Listed> = listed.into_iter().collect();
+    tree::sort(&mut listed);
+    let files = listed;
     // Outside a work tree, links may lead anywhere under the first path.
     let confine = whole
         .clone()
@@ -133,7 +136,7 @@ pub fn plan(request: &Request) -> Result<Planned, CannotPlan> {
     Ok(planned)
 }
 
-fn list(path: &Path, written: &Path) -> Result<BTreeSet<Listed>, CannotPlan> {
+fn list(path: &Path, written: &Path) -> Result<Vec<Listed>, CannotPlan> {
     tree::files_under(path).map_err(|source| CannotPlan::Path {
         path: written.to_path_buf(),
         source,
@@ -382,7 +385,7 @@ fn automation_scope(
     })?;
     // Flux takes a single file, too, only under a manifest's name.
     let mut files = paths_of(&files);
-    files.retain(|file| tree::is_manifest_name(file));
+    files.retain(|file| tree::is_manifest_name(Path::new(file)));
     Ok((files, Some(selected)))
 }
 
@@ -401,10 +404,10 @@ fn plan_files(
         .filter_map(|source| scope_of(&source.path, scopes).map(|selected| (source, selected)))
         .collect();
     // Their folders hold no links, so these are the files' real names.
-    let real: BTreeSet<PathBuf> = in_scope
+    let real: HashSet<OsString> = in_scope
         .iter()
         .filter(|(source, _)| !source.is_link)
-        .map(|(source, _)| source.path.clone())
+        .map(|(source, _)| source.path.clone().into_os_string())
         .collect();
     let context = Context {
         images,
@@ -447,7 +450,7 @@ fn plan_files(
 fn scope_of(path: &Path, scopes: &[Scope]) -> Option<Selected> {
     let mut found: Option<Selected> = None;
     for (files, selected) in scopes {
-        if files.contains(path) {
+        if files.contains(path.as_os_str()) {
             found = Some(match (found, selected) {
                 (None, selected) => selected.clone(),
                 (Some(Some(mut all)), Some(more)) => {
@@ -468,7 +471,7 @@ struct Context<'a> {
     /// Files that the user named.
     named: &'a BTreeSet<PathBuf>,
     /// Files that are edited in their own right.
-    real: BTreeSet<PathBuf>,
+    real: HashSet<OsString>,
 }
 
 struct FilePlan {
@@ -547,10 +550,10 @@ fn plan_file(source: &SourceFile, selected: Selected, context: &Context<'_>) -> 
 fn unwritten_link(
     source: &SourceFile,
     plan: &plan::Plan,
-    real: &BTreeSet<PathBuf>,
+    real: &HashSet<OsString>,
 ) -> Option<Finding> {
     let target = source.path.canonicalize().ok()?;
-    if plan.edits.is_empty() || real.contains(&target) {
+    if plan.edits.is_empty() || real.contains(target.as_os_str()) {
         return None;
     }
     let message = "would change, but is a link, and links are not written through";

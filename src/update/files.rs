@@ -5,8 +5,8 @@ use std::fs::{self, Metadata};
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tempfile::TempPath;
 
@@ -103,17 +103,44 @@ pub fn replace_all(replacements: &[Replacement], sync: bool) -> Result<(), Write
     let staged: Vec<TempPath> = parallel::map(replacements, &stage_share)
         .into_iter()
         .collect::<Result<_, _>>()?;
-    for (index, (file, replacement)) in staged.into_iter().zip(replacements).enumerate() {
-        let replaced = if INTERRUPTED.load(Ordering::Relaxed) {
-            Err(None)
-        } else {
-            replace(file, replacement).map_err(Some)
+    let pairs: Vec<(Mutex<Option<TempPath>>, &Replacement)> = staged
+        .into_iter()
+        .map(|file| Mutex::new(Some(file)))
+        .zip(replacements)
+        .collect();
+    // The first failure stops all shares before their next file.
+    let stop = AtomicBool::new(false);
+    let replace_share = |share: &[(Mutex<Option<TempPath>>, &Replacement)]| -> Vec<Outcome> {
+        let one = |(file, replacement): &(Mutex<Option<TempPath>>, &Replacement)| {
+            if INTERRUPTED.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
+                return Outcome::Untouched;
+            }
+            let file = file.lock().ok().and_then(|mut file| file.take());
+            match file.map_or(Ok(()), |file| replace(file, replacement)) {
+                Ok(()) => Outcome::Replaced,
+                Err(error) => {
+                    stop.store(true, Ordering::Relaxed);
+                    Outcome::Failed(error)
+                }
+            }
         };
-        if let Err(source) = replaced {
-            return Err(put_back(&replacements[..index], &replacement.path, source));
-        }
+        share.iter().map(one).collect()
+    };
+    let outcomes = parallel::map(&pairs, &replace_share);
+    let all_replaced = outcomes
+        .iter()
+        .all(|outcome| matches!(outcome, Outcome::Replaced));
+    if all_replaced {
+        return Ok(());
     }
-    Ok(())
+    Err(put_back(replacements, outcomes))
+}
+
+/// What came of one file.
+enum Outcome {
+    Replaced,
+    Untouched,
+    Failed(io::Error),
 }
 
 /// `content` in a file of its own beside the old one, with the old one's mode.
@@ -154,23 +181,103 @@ fn replace(file: TempPath, replacement: &Replacement) -> io::Result<()> {
     Ok(())
 }
 
-fn put_back(done: &[Replacement], path: &Path, source: Option<io::Error>) -> WriteError {
-    for replacement in done {
-        let undone = stage(replacement, &replacement.old, false)
-            .and_then(|file| file.persist(&replacement.path).map_err(|error| error.error));
-        if let Err(error) = undone {
-            return WriteError::Lost {
-                path: path.to_path_buf(),
-                lost: replacement.path.clone(),
-                source: source.unwrap_or(error),
-            };
+/// Gives every replaced file its old content again.
+fn put_back(replacements: &[Replacement], outcomes: Vec<Outcome>) -> WriteError {
+    let mut failed = None;
+    let mut lost = None;
+    for (replacement, outcome) in replacements.iter().zip(outcomes) {
+        match outcome {
+            Outcome::Untouched => {}
+            Outcome::Failed(source) if failed.is_none() => {
+                failed = Some((replacement.path.clone(), source));
+            }
+            Outcome::Failed(_) => {}
+            Outcome::Replaced => {
+                let undone = stage(replacement, &replacement.old, false)
+                    .and_then(|file| file.persist(&replacement.path).map_err(|e| e.error));
+                if let Err(error) = undone {
+                    lost.get_or_insert((replacement.path.clone(), error));
+                }
+            }
         }
     }
-    match source {
-        Some(source) => WriteError::Failed {
-            path: path.to_path_buf(),
-            source,
-        },
-        None => WriteError::Interrupted,
+    match (failed, lost) {
+        (failed, Some((lost, error))) => {
+            let (path, source) = failed.unwrap_or_else(|| (lost.clone(), error));
+            WriteError::Lost { path, lost, source }
+        }
+        (Some((path, source)), None) => WriteError::Failed { path, source },
+        (None, None) => WriteError::Interrupted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files in a folder of their own, each to be replaced.
+    fn replacements(count: usize) -> (tempfile::TempDir, Vec<Replacement>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let one = |index: usize| {
+            let path = folder.path().join(format!("{index:03}"));
+            fs::write(&path, "old").expect("a file");
+            Replacement {
+                metadata: fs::metadata(&path).expect("metadata"),
+                path,
+                old: "old".into(),
+                edits: vec![Edit::new(0, 3, "new")],
+            }
+        };
+        let all = (0..count).map(one).collect();
+        (folder, all)
+    }
+
+    fn contents(folder: &Path) -> Vec<String> {
+        let mut names: Vec<PathBuf> = fs::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path())
+            .collect();
+        names.sort();
+        let read = |path: &PathBuf| fs::read_to_string(path).expect("a file");
+        names.iter().map(read).collect()
+    }
+
+    #[test]
+    fn all_are_replaced() {
+        let (folder, all) = replacements(100);
+        replace_all(&all, true).expect("written");
+        assert_eq!(contents(folder.path()), vec!["new"; 100]);
+    }
+
+    #[test]
+    fn one_that_somebody_changed_meanwhile_puts_all_back() {
+        let (folder, all) = replacements(100);
+        fs::write(&all[70].path, "another").expect("a file");
+        let error = replace_all(&all, false).expect_err("it was changed");
+        assert!(
+            matches!(&error, WriteError::Failed { path, .. } if *path == all[70].path),
+            "{error}"
+        );
+        let mut expected = vec!["old"; 100];
+        expected[70] = "another";
+        assert_eq!(contents(folder.path()), expected);
+    }
+
+    #[test]
+    fn one_that_vanished_puts_all_back() {
+        let (folder, all) = replacements(100);
+        fs::remove_file(&all[99].path).expect("removed");
+        replace_all(&all, false).expect_err("it is gone");
+        assert_eq!(contents(folder.path()), vec!["old"; 99]);
+    }
+
+    #[test]
+    fn a_folder_that_vanished_leaves_the_others() {
+        let (folder, mut all) = replacements(10);
+        let (gone, other) = replacements(1);
+        all.extend(other);
+        drop(gone);
+        replace_all(&all, false).expect_err("its folder is gone");
+        assert_eq!(contents(folder.path()), vec!["old"; 10]);
     }
 }

@@ -99,18 +99,24 @@ pub fn is_manifest_name(path: &Path) -> bool {
 ///
 /// # Errors
 /// When `path` cannot be looked at.
-pub fn files_under(path: &Path) -> io::Result<BTreeSet<Listed>> {
-    let mut found = BTreeSet::new();
+pub fn files_under(path: &Path) -> io::Result<Vec<Listed>> {
+    let mut found = Vec::new();
     if !fs::metadata(path)?.is_dir() {
-        found.insert(listed(path.to_path_buf()));
+        found.push(listed(path.to_path_buf()));
         return Ok(found);
     }
+    // Ignore rules are the repository's; without one there are none to look
+    // for in every folder.
+    let in_repository = work_tree(path).is_some();
     let mut walk = WalkBuilder::new(path);
     walk.hidden(false)
         .ignore(false)
         .git_global(false)
+        .git_ignore(in_repository)
+        .git_exclude(in_repository)
         .follow_links(false)
-        .parents(true)
+        .parents(in_repository)
+        .sort_by_file_name(std::cmp::Ord::cmp)
         .filter_entry(|entry| entry.file_name() != ".git");
     for entry in walk.build() {
         // A folder that cannot be opened is no reason to leave the others.
@@ -120,14 +126,22 @@ pub fn files_under(path: &Path) -> io::Result<BTreeSet<Listed>> {
         };
         if (kind.is_file() || kind.is_symlink()) && is_manifest_name(entry.path()) {
             let is_link = kind.is_symlink();
-            found.insert(Listed {
+            found.push(Listed {
                 path: entry.into_path(),
                 is_link,
             });
         }
     }
     found.extend(tracked_under(path).into_iter().map(listed));
+    sort(&mut found);
     Ok(found)
+}
+
+/// Puts files into the lexical order of their paths, each once.
+pub fn sort(files: &mut Vec<Listed>) {
+    // Mostly sorted already, which this sort makes use of.
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files.dedup_by(|a, b| a.path == b.path);
 }
 
 fn listed(path: PathBuf) -> Listed {

@@ -103,13 +103,9 @@ pub fn check<'t>(text: &'t str, policies: &[Policy]) -> Output<'t> {
 fn nothing_else_changed(text: &str, output: &Output<'_>) {
     let written = output.text.to_string();
     let before = scalars(text).expect("the input is YAML");
-    let after = scalars(&output.text.to_string()).unwrap_or_else(|error| {
-        panic!(
-            "the output is no YAML: {error}\n{}",
-            output.text.to_string()
-        )
-    });
-    assert_eq!(before.len(), after.len(), "{}", output.text.to_string());
+    let after = scalars(&output.text.to_string())
+        .unwrap_or_else(|error| panic!("the output is no YAML: {error}\n{}", output.text));
+    assert_eq!(before.len(), after.len(), "{}", output.text);
     let (mut rest_before, mut rest_after) = (Rest::new(text), Rest::new(&written));
     let mut changed: Vec<(String, String)> = Vec::new();
     for (old, new) in before.iter().zip(&after) {
@@ -131,7 +127,7 @@ fn nothing_else_changed(text: &str, output: &Output<'_>) {
         .collect();
     wanted.sort();
     changed.sort();
-    assert_eq!(changed, wanted, "{}", output.text.to_string());
+    assert_eq!(changed, wanted, "{}", output.text);
 }
 
 /// Readers count the blank lines at the end of a text differently.
