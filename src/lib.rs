@@ -21,6 +21,7 @@ pub mod config;
 pub mod function;
 pub mod go;
 pub mod image;
+mod parallel;
 pub mod policy;
 pub mod report;
 pub mod resource_list;

@@ -12,7 +12,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("image", &[]),
     ("policy", &["go"]),
     ("bind", &[]),
-    ("resource_list", &["bind", "yaml"]),
+    ("parallel", &[]),
+    ("resource_list", &["bind", "parallel", "yaml"]),
     ("api", &["go", "image", "policy", "resource_list", "yaml"]),
     ("tags", &["api", "image"]),
     (

@@ -3,5 +3,6 @@
 
 pub mod envelope;
 pub mod outline;
+pub mod shares;
 
 pub use outline::{Document, Object, Outline, Site};

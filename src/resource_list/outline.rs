@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
+use super::shares;
 use crate::bind::marker;
 use crate::yaml::walk::{Collection, Step, Value, Walk};
 use crate::yaml::{ByteSpan, Place, Style, SyntaxError, comment, scalar};
@@ -213,15 +214,34 @@ impl Document<'_> {
 /// # Errors
 /// Where it is no YAML.
 pub fn read(text: &str) -> Result<Outline<'_>, SyntaxError> {
+    if let Some(outline) = shares::read(text) {
+        return Ok(outline);
+    }
+    let whole = ByteSpan::new(0, text.len());
     // The second reader is slow, and takes more than the first.
-    read_by(text, Walk::strict(text)).or_else(|_| read_by(text, Walk::tolerant(text)))
+    read_by(text, whole, Walk::strict(text)).or_else(|_| read_by(text, whole, Walk::tolerant(text)))
 }
 
-fn read_by<'t>(text: &'t str, walk: Walk<'t>) -> Result<Outline<'t>, SyntaxError> {
+/// Reads a share of `text` strictly: documents, or with `in_items` the items of
+/// a list's `items`.
+pub(super) fn read_share(
+    text: &str,
+    share: ByteSpan,
+    in_items: bool,
+) -> Result<Outline<'_>, SyntaxError> {
+    let walk = if in_items {
+        Walk::strict_items(text, share)
+    } else {
+        Walk::strict_share(text, share)
+    };
+    read_by(text, share, walk)
+}
+
+fn read_by<'t>(text: &'t str, share: ByteSpan, walk: Walk<'t>) -> Result<Outline<'t>, SyntaxError> {
     let mut reader = Reader {
         text,
         walk,
-        mentions: Mentions::of(text),
+        mentions: Mentions::of(text, share),
         outline: Outline::default(),
         open: None,
         behind_key: 0,
@@ -229,7 +249,7 @@ fn read_by<'t>(text: &'t str, walk: Walk<'t>) -> Result<Outline<'t>, SyntaxError
     while let Some(step) = reader.walk.step()? {
         reader.take(step);
     }
-    reader.mentions.pass(text.len(), &mut reader.outline.dead);
+    reader.mentions.pass(share.end, &mut reader.outline.dead);
     Ok(reader.outline)
 }
 
@@ -305,7 +325,13 @@ impl<'t> Reader<'t> {
             }
             (2, Some("items")) if is_mapping => envelope.items = Part::Other(place),
             (2, Some("results")) if is_mapping => envelope.results = Part::Other(place),
-            (2, Some("items" | "results")) => self.behind_key = behind_colon,
+            (2, Some("items" | "results")) => {
+                self.behind_key = behind_colon;
+                if document.root.place.line == 0 {
+                    // A share of a list, whose root is in another.
+                    document.root.place = place;
+                }
+            }
             (2, Some("functionConfig")) => {
                 if !is_mapping {
                     fault(Fault::ConfigIsNoMapping);
@@ -544,10 +570,11 @@ struct Mentions<'t> {
 }
 
 impl<'t> Mentions<'t> {
-    fn of(text: &'t str) -> Self {
+    fn of(text: &'t str, share: ByteSpan) -> Self {
+        let found = memmem::find_iter(share.of(text).as_bytes(), marker::KEY_STEM);
         let mut mentions = Self {
             text,
-            all: memmem::find_iter(text.as_bytes(), marker::KEY_STEM).collect(),
+            all: found.map(|at| share.start + at).collect(),
             next: 0,
             next_line: 0,
         };

@@ -10,11 +10,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::outcome::{Code, Finding, Location, Severity};
-use super::parallel;
 use crate::api::{
     self, Document, GitRepository, Id, ImagePolicy, ImageRepository, ImageUpdate,
     ImageUpdateAutomation, ImageUpdateSpec, TagSnapshot,
 };
+use crate::parallel;
 use crate::resource_list::{Object, Outline};
 use crate::tags::TagBook;
 

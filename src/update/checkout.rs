@@ -13,12 +13,12 @@ use std::sync::Arc;
 use super::catalogue::{Catalogue, Freshness, Origin, Rank, Sourced};
 use super::files::{self, Replacement};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
-use super::parallel;
 use super::plan::{self, Policies};
 use super::remotes;
 use super::resolve::{self, Resolved};
 use super::tree::{self, Listed, SourceFile};
 use crate::api::{Id, ImageUpdateAutomation, OnUnresolved, TagSource};
+use crate::parallel;
 use crate::resource_list::outline;
 use crate::yaml::patch::Patched;
 

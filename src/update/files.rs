@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempPath;
 
-use super::parallel;
+use crate::parallel;
 use crate::yaml::patch::{Edit, Overlap, Patched};
 
 /// Set from outside (Ctrl-C) to stop before the next file is touched; what was

@@ -9,7 +9,6 @@ pub mod catalogue;
 pub mod checkout;
 pub mod files;
 pub mod outcome;
-mod parallel;
 pub mod plan;
 pub mod remotes;
 pub mod resolve;

@@ -15,9 +15,9 @@ use ignore::WalkBuilder;
 use memchr::memmem;
 
 use super::outcome::{Code, Finding, Location, Severity};
-use super::parallel;
 use crate::api;
 use crate::bind::marker;
+use crate::parallel;
 use crate::yaml::Place;
 
 /// A file that has something to say: markers, or documents of ours or Flux's.

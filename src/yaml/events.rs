@@ -177,6 +177,12 @@ impl<'t> Events<'t> {
         Self::Strict(Box::new(strict::Reader::new(text)))
     }
 
+    /// Reads a share of `text` to the letter, as a text of its own.
+    #[must_use]
+    pub fn strict_share(text: &'t str, share: ByteSpan) -> Self {
+        Self::Strict(Box::new(strict::Reader::share(text, share)))
+    }
+
     /// Reads `text` as go-yaml does.
     #[must_use]
     pub fn tolerant(text: &'t str) -> Self {

@@ -22,6 +22,8 @@ use super::events::{
 /// The events of a text, in order.
 pub struct Reader<'t> {
     text: &'t str,
+    /// Where the share begins that is read.
+    base: usize,
     parser: parser::Events<'t>,
     /// Anchors of the document so far.
     anchors: HashSet<&'t str>,
@@ -34,10 +36,18 @@ impl<'t> Reader<'t> {
     /// Reads `text`, which may hold any number of documents.
     #[must_use]
     pub fn new(text: &'t str) -> Self {
+        Self::share(text, ByteSpan::new(0, text.len()))
+    }
+
+    /// Reads a share of `text` as a text of its own; its events have their
+    /// bytes in the whole.
+    #[must_use]
+    pub fn share(text: &'t str, share: ByteSpan) -> Self {
         let limits = Limits::unlimited().max_depth(MAX_NESTING);
         Self {
             text,
-            parser: parser::events_with(text, &Settings::new().limits(limits)),
+            base: share.start,
+            parser: parser::events_with(share.of(text), &Settings::new().limits(limits)),
             anchors: HashSet::new(),
             has_failed: false,
             behind_colon: 0,
@@ -46,7 +56,7 @@ impl<'t> Reader<'t> {
     }
 
     fn event(&mut self, raw: Sourced<'t>) -> Result<Option<Event<'t>>, SyntaxError> {
-        let span = span_of(&raw);
+        let span = span_of(&raw, self.base);
         let has_properties = raw
             .node_info()
             .is_some_and(|info| !info.has_no_properties());
@@ -88,7 +98,7 @@ impl<'t> Reader<'t> {
                 }
             },
             Raw::Scalar { style, .. } => {
-                EventKind::Scalar(scalar(self.text, *style, raw, has_properties))
+                EventKind::Scalar(self.scalar(span, *style, raw, has_properties))
             }
             Raw::Error(diagnostic) => {
                 let message = diagnostic.message.as_str();
@@ -97,6 +107,51 @@ impl<'t> Reader<'t> {
             _ => return Ok(None),
         };
         Ok(Some(Event { kind, span }))
+    }
+
+    fn scalar(
+        &self,
+        span: ByteSpan,
+        style: ScalarStyle,
+        raw: Sourced<'t>,
+        has_properties: bool,
+    ) -> Scalar<'t> {
+        let base = self.base;
+        let mut scalar = Scalar {
+            style: style.into(),
+            tag: None,
+            header: None,
+            start: span.start,
+            source: Source::Slice(""),
+        };
+        if matches!(scalar.style, Style::Literal | Style::Folded) {
+            scalar.header = raw.block_header().map(|header| Header {
+                span: ByteSpan::new(base + header.span.start, base + header.span.end),
+                indent: header.content_indent,
+            });
+            scalar.start = scalar
+                .header
+                .map_or(scalar.start, |header| header.span.start);
+        }
+        if has_properties {
+            let properties = raw.properties().unwrap_or_default();
+            for mark in [properties.anchor, properties.tag].into_iter().flatten() {
+                scalar.start = scalar.start.min(base + mark);
+            }
+            scalar.tag = raw.tag().map(|tag| {
+                let core = tag.resolved.strip_prefix(CORE);
+                Tag {
+                    span: ByteSpan::new(base + tag.span.start, base + tag.span.end),
+                    is_non_string: core.is_some_and(|name| name != "str"),
+                    is_string: core == Some("str") || tag.form == TagForm::NonSpecific,
+                }
+            });
+        }
+        scalar.source = match as_written(span.of(self.text), scalar.style) {
+            Some(value) => Source::Slice(value),
+            None => Source::Event(Box::new(raw)),
+        };
+        scalar
     }
 }
 
@@ -116,50 +171,8 @@ impl<'t> Iterator for Reader<'t> {
     }
 }
 
-fn span_of(raw: &RawEvent<'_>) -> ByteSpan {
-    ByteSpan::new(raw.span().start, raw.span().end)
-}
-
-fn scalar<'t>(
-    text: &'t str,
-    style: ScalarStyle,
-    raw: Sourced<'t>,
-    has_properties: bool,
-) -> Scalar<'t> {
-    let mut scalar = Scalar {
-        style: style.into(),
-        tag: None,
-        header: None,
-        start: raw.span().start,
-        source: Source::Slice(""),
-    };
-    if matches!(scalar.style, Style::Literal | Style::Folded) {
-        scalar.header = raw.block_header().map(|header| Header {
-            span: ByteSpan::new(header.span.start, header.span.end),
-            indent: header.content_indent,
-        });
-        scalar.start = scalar
-            .header
-            .map_or(scalar.start, |header| header.span.start);
-    }
-    if has_properties {
-        let properties = raw.properties().unwrap_or_default();
-        let marks = [properties.anchor, properties.tag];
-        scalar.start = marks.into_iter().flatten().fold(scalar.start, usize::min);
-        scalar.tag = raw.tag().map(|tag| {
-            let core = tag.resolved.strip_prefix(CORE);
-            Tag {
-                span: ByteSpan::new(tag.span.start, tag.span.end),
-                is_non_string: core.is_some_and(|name| name != "str"),
-                is_string: core == Some("str") || tag.form == TagForm::NonSpecific,
-            }
-        });
-    }
-    scalar.source = match as_written(span_of(&raw).of(text), scalar.style) {
-        Some(value) => Source::Slice(value),
-        None => Source::Event(Box::new(raw)),
-    };
-    scalar
+fn span_of(raw: &RawEvent<'_>, base: usize) -> ByteSpan {
+    ByteSpan::new(base + raw.span().start, base + raw.span().end)
 }
 
 /// The value of a scalar on one line without escapes.

@@ -98,6 +98,8 @@ pub struct Walk<'t> {
     content_end: usize,
     /// A place that was asked for, and its offset.
     place: (usize, Place),
+    /// Whether the text is what stands under the key `items`.
+    in_items: bool,
 }
 
 impl<'t> Walk<'t> {
@@ -105,6 +107,27 @@ impl<'t> Walk<'t> {
     #[must_use]
     pub fn strict(text: &'t str) -> Self {
         Self::of(text, Events::strict(text))
+    }
+
+    /// Begins at a share of `text`, which is read to the letter and as a text
+    /// of its own.
+    #[must_use]
+    pub fn strict_share(text: &'t str, share: ByteSpan) -> Self {
+        let mut walk = Self::of(text, Events::strict_share(text, share));
+        walk.after = share.start;
+        walk.block = share.start;
+        walk.content_end = share.start;
+        walk.place = (share.start, Place::of(text.as_bytes(), share.start));
+        walk
+    }
+
+    /// Begins at a share of `text` that holds items of a sequence under the key
+    /// `items` of a mapping.
+    #[must_use]
+    pub fn strict_items(text: &'t str, share: ByteSpan) -> Self {
+        let mut walk = Self::strict_share(text, share);
+        walk.in_items = true;
+        walk
     }
 
     /// Begins at the top of `text`, which is read as go-yaml does.
@@ -123,6 +146,7 @@ impl<'t> Walk<'t> {
             block: 0,
             content_end: 0,
             place: (0, Place { line: 1, column: 1 }),
+            in_items: false,
         }
     }
 
@@ -214,6 +238,20 @@ impl<'t> Walk<'t> {
             EventKind::DocumentStart => {
                 self.frames.clear();
                 self.keys.clear();
+                if self.in_items {
+                    self.frames.push(Frame {
+                        kind: Collection::Mapping,
+                        flow: false,
+                        start: self.after,
+                        key: Some(Cow::Borrowed("items")),
+                        children: 1,
+                        keys_from: 0,
+                        seen: Seen::default(),
+                        expects_key: false,
+                        inside_key: false,
+                    });
+                    self.keys.push(Cow::Borrowed("items"));
+                }
                 Some(Step::DocumentStart)
             }
             EventKind::DocumentEnd => Some(Step::DocumentEnd(self.content_end)),

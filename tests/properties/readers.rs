@@ -1,6 +1,10 @@
 //! The two readers say the same of every text that both of them read, and the
 //! fast one reads nothing that the other refuses.
 
+use std::fmt::Write as _;
+
+use flux_image::resource_list::outline::{self, Document, Outline};
+use flux_image::resource_list::shares;
 use flux_image::yaml::{EventKind, Events, Style, SyntaxError};
 use proptest::prelude::*;
 
@@ -91,6 +95,82 @@ fn of_the_corpora() {
     }
 }
 
+/// All that anything depends on in an outline.
+fn summary(outline: &Outline<'_>) -> String {
+    let mut out = format!("dead {:?}\n", outline.dead);
+    for document in &outline.documents {
+        let Document {
+            root,
+            items,
+            envelope,
+            sites,
+        } = document;
+        _ = writeln!(out, "{root:?}\n{items:#?}\n{envelope:?}");
+        for site in sites {
+            let value = &site.value;
+            _ = writeln!(
+                out,
+                "{} {} {:?} {:?} {} {} {:?} {:?} {:?} {:?}",
+                site.text,
+                site.place,
+                site.comment,
+                site.item,
+                site.path,
+                site.is_reached,
+                value.span,
+                value.position,
+                value.scalar.header,
+                value.scalar.tag,
+            );
+        }
+    }
+    out
+}
+
+/// A ResourceList of documents, some keys before the items and some behind.
+fn list(documents: &[String], before: &str, behind: &str, indent: usize) -> String {
+    let mut out =
+        format!("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n{before}items:\n");
+    let pad = " ".repeat(indent);
+    for document in documents {
+        let document = document
+            .replace("# first\n---\n", "")
+            .replace(['\r', '\u{feff}'], "");
+        for (n, line) in document.lines().enumerate() {
+            let lead = if n == 0 { "- " } else { "  " };
+            out.push_str(format!("{pad}{lead}{line}").trim_end());
+            out.push('\n');
+        }
+    }
+    out + behind
+}
+
+/// Read in shares, a text says what it says as a whole.
+fn compare_shares(text: &str, count: usize) -> bool {
+    let Some(in_shares) = shares::read_in(text, count) else {
+        return false;
+    };
+    let whole = outline::read(text).unwrap_or_else(|error| panic!("{error}:\n{text}"));
+    assert_eq!(summary(&in_shares), summary(&whole), "{text}");
+    true
+}
+
+#[test]
+fn a_list_is_read_in_shares() {
+    let text = list(&vec!["a: b\n".to_owned(); 20], "", "results: []\n", 0);
+    assert!(compare_shares(&text, 2));
+    assert!(compare_shares(&text, 7));
+    assert!(compare_shares(&"a: b\n---\n".repeat(20), 3));
+    // Not what it looks like: the cut would be in a block scalar or in quotes.
+    for odd in [
+        "items:\n- a: |\n    - b\n".to_owned() + &"    - c\n".repeat(50),
+        "items:\n- a: \"x\n".to_owned() + &"- c\n".repeat(50) + "  \"\n",
+        "items:\n- &a a\n".to_owned() + &"- *a\n".repeat(50),
+    ] {
+        assert!(!compare_shares(&odd, 4), "{odd}");
+    }
+}
+
 proptest! {
     #![proptest_config(crate::config(500))]
 
@@ -112,6 +192,26 @@ proptest! {
             chars.splice(at..end, put.chars());
         }
         compare(&chars.into_iter().collect::<String>());
+    }
+
+    #[test]
+    fn lists_in_shares(
+        documents in prop::collection::vec(generated::text(), 2..8),
+        before in prop::sample::select(vec!["", "functionConfig:\n  kind: X\n", "results:\n- a\n- b\n"]),
+        behind in prop::sample::select(vec!["", "functionConfig: {a: b}\n", "results:\n- message: a\n- b: c\n", "items: []\n", "...\n", "kind: X\n", "# a: comment\n"]),
+        indent in 0..3_usize,
+        count in 2..6_usize,
+    ) {
+        compare_shares(&list(&documents, before, behind, indent), count);
+    }
+
+    #[test]
+    fn streams_in_shares(
+        documents in prop::collection::vec(generated::text(), 2..8),
+        separator in prop::sample::select(vec!["\n---\n", "\n--- # c\n", "\n...\n---\n", "\n...\n%YAML 1.2\n---\n", "\n# $imagepolicy\n---\n# \"$imagepolicy\"\n"]),
+        count in 2..6_usize,
+    ) {
+        compare_shares(&documents.join(separator), count);
     }
 
     #[test]

@@ -1,0 +1,48 @@
+//! Work shared among the cores, results in order.
+
+use std::thread;
+
+/// Shares smaller than this are not worth a thread.
+const SMALLEST_SHARE: usize = 32;
+const MAX_WORKERS: usize = 8;
+
+/// How many threads work at once.
+#[must_use]
+pub fn workers() -> usize {
+    thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MAX_WORKERS)
+}
+
+/// `work` over shares of `items`, its results one after the other. A panic in a
+/// share goes on in the caller.
+pub fn map<T: Sync, R: Send>(items: &[T], work: &(impl Fn(&[T]) -> Vec<R> + Sync)) -> Vec<R> {
+    let share = items.len().div_ceil(workers()).max(SMALLEST_SHARE);
+    if items.len() <= share {
+        return work(items);
+    }
+    let shares: Vec<&[T]> = items.chunks(share).collect();
+    each(&shares, &|share| work(share))
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// `work` on each of `items` in a thread of its own. A panic goes on in the
+/// caller.
+pub fn each<T: Sync, R: Send>(items: &[T], work: &(impl Fn(&T) -> R + Sync)) -> Vec<R> {
+    thread::scope(|scope| {
+        let handles: Vec<_> = items
+            .iter()
+            .map(|item| scope.spawn(move || work(item)))
+            .collect();
+        handles
+            .into_iter()
+            .map(|handle| {
+                handle
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    })
+}
