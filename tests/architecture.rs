@@ -23,6 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "bind",
             "go",
             "image",
+            "parallel",
             "policy",
             "resource_list",
             "tags",
