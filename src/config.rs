@@ -108,18 +108,30 @@ fn settings_of(document: &api::Document) -> Result<Settings, String> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ConfigMap {
-    data: BTreeMap<String, String>,
+    data: BTreeMap<String, Entry>,
+}
+
+/// Orchestrators that make the ConfigMap of flags may leave out the quotes.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Text(String),
+    Flag(bool),
 }
 
 /// The same options, every value a string.
 fn config_map(text: &str, object: &Object) -> Result<ImageUpdateSpec, String> {
     let mut own = " ".repeat(object.place.column.saturating_sub(1));
     own.push_str(object.span.of(text));
-    let map: ConfigMap = serde_saphyr::from_str(&own)
-        .map_err(|error| format!("functionConfig cannot be read: {}", error.without_snippet()))?;
+    let map: ConfigMap = api::read_text(&own)
+        .map_err(|message| format!("functionConfig cannot be read: {message}"))?;
     let mut spec = ImageUpdateSpec::default();
     for (key, value) in &map.data {
-        let value = value.trim();
+        let value = match value {
+            Entry::Text(text) => text.trim(),
+            Entry::Flag(true) => "true",
+            Entry::Flag(false) => "false",
+        };
         match key.as_str() {
             "mode" => {
                 spec.mode = word(
@@ -181,10 +193,6 @@ fn word<T: Copy>(key: &str, value: &str, known: &[(&str, T)]) -> Result<T, Strin
 }
 
 fn nested<T: for<'de> Deserialize<'de>>(key: &str, value: &str) -> Result<T, String> {
-    serde_saphyr::from_str(value).map_err(|error| {
-        format!(
-            "functionConfig: `{key}` cannot be read: {}",
-            error.without_snippet()
-        )
-    })
+    api::read_text(value)
+        .map_err(|message| format!("functionConfig: `{key}` cannot be read: {message}"))
 }

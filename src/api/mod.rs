@@ -17,7 +17,7 @@ mod update;
 pub use automation::{ImageUpdateAutomation, ImageUpdateAutomationSpec};
 pub use meta::{Id, LocalReference, Metadata};
 pub use policy::{ImagePolicy, ImagePolicySpec, ImagePolicyStatus, StatusRef, Undefined};
-pub use read::{Document, Kind, ReadError, Reading, read};
+pub use read::{Document, Kind, ReadError, Reading, read, read_text};
 pub use repository::{ImageRepository, ImageRepositorySpec};
 pub use selector::LabelSelector;
 pub use snapshot::{SnapshotRepository, TagSnapshot, TagSnapshotSpec};

@@ -181,15 +181,7 @@ fn typed<T: for<'de> Deserialize<'de>>(
     // right as it stands there, its lines form a document of their own.
     let mut own = " ".repeat(object.place.column.saturating_sub(1));
     own.push_str(object.span.of(text));
-    let options = serde_saphyr::options! {
-        strict_booleans: true,
-        no_schema: true,
-        with_snippet: false,
-    };
-    serde_saphyr::with_deserializer_from_str_with_options(&own, options, |deserializer| {
-        serde_ignored::deserialize(deserializer, |path| unknown_fields.push(path.to_string()))
-    })
-    .map_err(|error| {
+    deserialize(&own, unknown_fields).map_err(|error| {
         let at = error.location();
         let line = at.map_or(1, |at| usize::try_from(at.line()).unwrap_or(1));
         let column = at.map_or(1, |at| usize::try_from(at.column()).unwrap_or(1));
@@ -200,6 +192,31 @@ fn typed<T: for<'de> Deserialize<'de>>(
         let mut read_error = ReadError::new(text, message_of(&error), place);
         read_error.field = field_at(&own, line, column);
         read_error
+    })
+}
+
+/// Reads a text that is a value inside a document, such as an entry of a
+/// ConfigMap.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_text<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, String> {
+    deserialize(text, &mut Vec::new()).map_err(|error| message_of(&error))
+}
+
+/// The one way into the deserializer: each further one would be a megabyte of
+/// code.
+fn deserialize<T: for<'de> Deserialize<'de>>(
+    text: &str,
+    unknown_fields: &mut Vec<String>,
+) -> Result<T, serde_saphyr::Error> {
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        no_schema: true,
+        with_snippet: false,
+    };
+    serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
+        serde_ignored::deserialize(deserializer, |path| unknown_fields.push(path.to_string()))
     })
 }
 

@@ -260,6 +260,13 @@ impl Catalogue {
         }
     }
 
+    /// Lets go of what only the choice of images needs.
+    pub fn forget_policies(&mut self) {
+        self.policies = BTreeMap::new();
+        self.repositories = BTreeMap::new();
+        self.tags = TagBook::default();
+    }
+
     /// Makes the TagBook of the snapshots, the weakest first, and warns of old
     /// ones. To be called once, when all documents are in.
     pub fn finish(&mut self, freshness: Freshness) {

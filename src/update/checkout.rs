@@ -120,6 +120,7 @@ pub fn plan(request: &Request) -> Result<Planned, CannotPlan> {
     read_documents(&sources, &named, request, &mut catalogue);
     planned.outcome.findings.append(&mut catalogue.findings);
     let images = resolve::resolve(&catalogue, &request.tags_from);
+    catalogue.forget_policies();
     if request.paths.is_empty() {
         let root = whole.unwrap_or(current);
         scopes = automation_scopes(&catalogue, &images, &root, &mut planned.outcome)?;
