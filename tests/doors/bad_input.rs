@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::support::{code, flux_image, run_in, stderr, stdout};
+use crate::support::{code, flux_image, run_in, skipped, stderr, stdout};
 
 const POLICY: &str = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: {name: app, namespace: flux-system}\nspec: {imageRepositoryRef: {name: app}, policy: {alphabetical: {}}}\nstatus: {latestRef: {name: ghcr.io/acme/app, tag: 1.2.0}}\n";
 const MARKED: &str = "a: ghcr.io/acme/app:1.0.0 # {\"$imagepolicy\": \"flux-system:app\"}\n";
@@ -355,7 +355,10 @@ fn a_full_disk_changes_nothing() {
         .ok()
         .filter(|output| stdout(output).contains("exit "))
     else {
-        println!("skipped: a_full_disk_changes_nothing (no mount of our own is allowed here)");
+        skipped(
+            "a_full_disk_changes_nothing",
+            "no mount of our own is allowed here",
+        );
         return;
     };
     let (said, shown) = (stderr(&output), stdout(&output));

@@ -29,6 +29,11 @@ pub fn feed(command: &mut Command, input: &[u8]) -> Output {
     output
 }
 
+/// Said past the test runner, which keeps what passing tests print.
+pub fn skipped(test: &str, why: &str) {
+    _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
+}
+
 /// `feed` in a folder with these arguments.
 pub fn run_in(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
     feed(flux_image().current_dir(folder).args(arguments), input)

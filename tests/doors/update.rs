@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{code, flux_image, run_in, stderr, stdout};
+use crate::support::{code, flux_image, run_in, skipped, stderr, stdout};
 
 const POLICY: &str = r"apiVersion: image.toolkit.fluxcd.io/v1
 kind: ImagePolicy
@@ -182,7 +182,10 @@ fn the_diff_is_one_that_patch_takes() {
          b:   [1,2]\n\\ No newline at end of file\n"
     );
     let Ok(applied) = Command::new("git").arg("--version").output() else {
-        println!("skipped: the_diff_is_one_that_patch_takes (no git): applying it");
+        skipped(
+            "the_diff_is_one_that_patch_takes",
+            "no git to apply it with",
+        );
         return;
     };
     assert!(applied.status.success());
@@ -316,7 +319,7 @@ fn ignored_files_count_only_when_tracked() {
         ("apps/app.yaml.bak", OLD),
     ]);
     if !git(&tree, &["init", "-q"]) {
-        println!("skipped: ignored_files_count_only_when_tracked (no git)");
+        skipped("ignored_files_count_only_when_tracked", "no git");
         return;
     }
     tree.write(".git/app.yaml", OLD);
