@@ -112,33 +112,56 @@ pub fn run(text: &str, options: Options) -> Result<Output<'_>, BadInput> {
     let is_misconfigured = outcome.worst() == Some(Severity::Error);
     outcome.findings.append(&mut catalogue.findings);
 
+    let policies = Policies {
+        all: &images,
+        selected,
+        on_unresolved: spec.on_unresolved,
+    };
     let mut edits = Vec::new();
-    if !is_misconfigured && !settings.is_suspended {
-        let policies = Policies {
-            all: &images,
-            selected,
-            on_unresolved: spec.on_unresolved,
-        };
-        let plan = plan::plan(text, &outline, "", &policies);
-        edits = plan.edits;
-        outcome.extend(plan.outcome);
-        resolve::report_unused(&images, &plan.used, &mut outcome);
-        if plan.bound == 0 {
-            report_nothing_bound(&outline, &mut outcome);
-        }
-    } else if settings.is_suspended {
-        outcome.findings.push(Finding::new(
-            Severity::Info,
-            Code::Suspended,
-            "the ImageUpdateAutomation of functionConfig is suspended, so nothing is changed",
-            Location::default(),
-        ));
+    if settings.is_suspended {
+        report_suspended(&mut outcome);
+    } else if !is_misconfigured {
+        edits = planned(text, &outline, &policies, &mut outcome);
     }
     if spec.mode == Mode::Check {
         edits.clear();
         judge(&mut outcome);
     }
-    if list.is_none() && (spec.emit == Emit::None || !spec.keep_policies) {
+    match list {
+        None => refuse_on_stream(spec, &mut outcome),
+        Some(list) => {
+            let gone = dropped(text, list, spec, &mut outcome);
+            // What goes is not edited before.
+            edits.retain(|edit| !gone.iter().any(|gone| gone.span.covers(edit.span)));
+            edits.extend(gone);
+            edits.extend(envelope::add_results(text, list, &results(&outcome)));
+        }
+    }
+    Ok(Output {
+        text: Patched::new(text, edits)?,
+        outcome,
+        judges: spec.mode == Mode::Check,
+    })
+}
+
+/// The edits that markers and images make.
+fn planned(
+    text: &str,
+    outline: &Outline<'_>,
+    policies: &Policies<'_>,
+    outcome: &mut Outcome,
+) -> Vec<patch::Edit> {
+    let plan = plan::plan(text, outline, "", policies);
+    outcome.extend(plan.outcome);
+    resolve::report_unused(policies.all, &plan.used, outcome);
+    if plan.bound == 0 {
+        report_nothing_bound(outline, outcome);
+    }
+    plan.edits
+}
+
+fn refuse_on_stream(spec: &ImageUpdateSpec, outcome: &mut Outcome) {
+    if spec.emit == Emit::None || !spec.keep_policies {
         outcome.findings.push(Finding::new(
             Severity::Error,
             Code::BadDocument,
@@ -146,24 +169,15 @@ pub fn run(text: &str, options: Options) -> Result<Output<'_>, BadInput> {
             Location::default(),
         ));
     }
-    if let Some(list) = list {
-        let gone = dropped(text, list, spec, &mut outcome);
-        // What goes is not edited before.
-        let stays = |edit: &patch::Edit| {
-            let within = |gone: &patch::Edit| {
-                gone.span.start <= edit.span.start && edit.span.end <= gone.span.end
-            };
-            !gone.iter().any(within)
-        };
-        edits.retain(stays);
-        edits.extend(gone);
-        edits.extend(envelope::add_results(text, list, &results(&outcome)));
-    }
-    Ok(Output {
-        text: Patched::new(text, edits)?,
-        outcome,
-        judges: spec.mode == Mode::Check,
-    })
+}
+
+fn report_suspended(outcome: &mut Outcome) {
+    outcome.findings.push(Finding::new(
+        Severity::Info,
+        Code::Suspended,
+        "the ImageUpdateAutomation of functionConfig is suspended, so nothing is changed",
+        Location::default(),
+    ));
 }
 
 /// The input's ResourceList, if that is what it is.

@@ -114,6 +114,7 @@ fn its_files_are_enough() {
     assert_eq!(output.status.code(), Some(0));
 }
 
+#[expect(clippy::too_many_lines, reason = "one story")]
 #[test]
 fn a_real_engine_builds_and_runs_it() {
     let docker = |arguments: &[&str]| {

@@ -89,15 +89,21 @@ pub fn add_results(text: &str, list: &Document<'_>, entries: &[Value]) -> Vec<Ed
         Part::Absent => {
             let indent = list.root.place.column - 1;
             let block = block_of(&format!("{}results:\n", " ".repeat(indent)), indent);
-            let end = end_of_document(text, list.root.span.end);
-            if text[..end].ends_with('\n') {
-                return vec![Edit::new(end, end, block)];
-            }
-            // A line break added at the end could become part of a last block
-            // scalar, so the results go to the front.
-            let start = line_start(text, list.root.span.start);
-            vec![Edit::new(start, start, block)]
+            let at = place_for_results(text, list);
+            vec![Edit::new(at, at, block)]
         }
+    }
+}
+
+/// Where a new key of the root may stand: at the end. A line break added there
+/// could become part of a last block scalar, so without one it goes to the
+/// front.
+fn place_for_results(text: &str, list: &Document<'_>) -> usize {
+    let end = end_of_document(text, list.root.span.end);
+    if text[..end].ends_with('\n') {
+        end
+    } else {
+        line_start(text, list.root.span.start)
     }
 }
 

@@ -190,6 +190,17 @@ impl Document<'_> {
         self.envelope.items.list().is_some() && self.root.kind.ends_with("List")
     }
 
+    fn add_item(&mut self, index: usize, start: usize, place: Place, dash: usize) {
+        // Items that are no mappings leave gaps that keep the indices.
+        self.items.resize_with(index, Object::default);
+        self.items.push(Object {
+            span: ByteSpan::new(start, start),
+            place,
+            dash,
+            ..Object::default()
+        });
+    }
+
     /// The resource that a site is in.
     #[must_use]
     pub fn object_of(&self, site: &Site<'_>) -> &Object {
@@ -344,14 +355,7 @@ impl<'t> Reader<'t> {
                 if !is_mapping {
                     fault(Fault::ItemIsNoMapping(index));
                 }
-                // Items that are no mappings leave gaps that keep the indices.
-                document.items.resize_with(index, Object::default);
-                document.items.push(Object {
-                    span: ByteSpan::new(start, start),
-                    place,
-                    dash,
-                    ..Object::default()
-                });
+                document.add_item(index, start, place, dash);
             }
             (4, Some("items")) if frames[2].key.as_deref() == Some("sops") => {
                 if let Some(item) = document.items.last_mut() {

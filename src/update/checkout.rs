@@ -20,7 +20,7 @@ use super::tree::{self, Listed, SourceFile};
 use crate::api::{Id, ImageUpdateAutomation, OnUnresolved, TagSource};
 use crate::parallel;
 use crate::resource_list::outline;
-use crate::yaml::patch::Patched;
+use crate::yaml::patch::{Edit, Patched};
 
 /// What the user asked for.
 #[derive(Clone, Debug)]
@@ -518,23 +518,10 @@ fn plan_file(source: &SourceFile, selected: Selected, context: &Context<'_>) -> 
     if plan.edits.is_empty() {
         return part;
     }
-    let blocked = files::may_replace(&source.metadata).err();
-    match (blocked, Patched::new(&source.text, plan.edits)) {
-        (None, Ok(patched)) => {
-            part.replacement = Some(Replacement {
-                path: source.path.clone(),
-                metadata: source.metadata.clone(),
-                old: Arc::clone(&source.text),
-                edits: patched.into_edits(),
-            });
-        }
-        (blocked, applied) => {
+    match replacement(source, plan.edits) {
+        Ok(replacement) => part.replacement = Some(replacement),
+        Err(why) => {
             part.outcome.changes.clear();
-            let why = match (blocked, applied) {
-                (Some(blocked), _) => blocked.to_owned(),
-                (None, Err(error)) => error.to_string(),
-                (None, Ok(_)) => String::new(),
-            };
             let finding = Finding::new(
                 Severity::Error,
                 Code::UnusableFile,
@@ -545,6 +532,18 @@ fn plan_file(source: &SourceFile, selected: Selected, context: &Context<'_>) -> 
         }
     }
     part
+}
+
+/// What a file is to be replaced by, or why it may not be.
+fn replacement(source: &SourceFile, edits: Vec<Edit>) -> Result<Replacement, String> {
+    files::may_replace(&source.metadata)?;
+    let patched = Patched::new(&source.text, edits).map_err(|error| error.to_string())?;
+    Ok(Replacement {
+        path: source.path.clone(),
+        metadata: source.metadata.clone(),
+        old: Arc::clone(&source.text),
+        edits: patched.into_edits(),
+    })
 }
 
 /// A link that would change, unless its target is edited in its own right.

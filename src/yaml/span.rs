@@ -30,6 +30,12 @@ impl ByteSpan {
         text.get(self.range()).unwrap_or_default()
     }
 
+    /// Whether all of `other` lies in it.
+    #[must_use]
+    pub fn covers(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
     /// Whether no byte is covered.
     #[must_use]
     pub fn is_empty(self) -> bool {

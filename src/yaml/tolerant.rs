@@ -74,44 +74,54 @@ impl<'t> Reader<'t> {
             Raw::SequenceEnd => EventKind::SequenceEnd,
             Raw::Alias(_) | Raw::UnresolvedAlias(_) => EventKind::Alias,
             Raw::Scalar(value, style, _, tag) => {
-                let tag = tag.map(|tag| {
-                    let at = span.tag_span().and_then(|span| span.byte_range());
-                    let at = at.unwrap_or_default();
-                    Tag {
-                        is_non_string: tag
-                            .suffix_in_namespace(CORE)
-                            .is_some_and(|name| name != "str"),
-                        is_string: tag.is_yaml_core_schema_tag("str")
-                            || self.text.get(at.clone()) == Some("!"),
-                        span: ByteSpan::new(at.start, at.end),
-                    }
-                });
-                let mut scalar = Scalar {
+                let scalar = Scalar {
                     style: style.into(),
-                    tag,
+                    tag: tag.map(|tag| self.tag(&tag, &span)),
                     header: None,
                     start: gap.properties.map_or(own.start, |(start, _)| start),
                     source: Source::Value(value),
                 };
-                if matches!(scalar.style, Style::Literal | Style::Folded) {
-                    self.block(&mut scalar, &mut own);
-                    let header_end = scalar.header.map_or(0, |header| header.span.end);
-                    self.after = self.after.max(header_end);
-                } else if own.is_empty() {
-                    // A null that is written as nothing stands behind its sign,
-                    // or what else is said of it.
-                    let sign = match gap.properties {
-                        Some((_, end)) => end,
-                        None => self.behind_colon.max(self.dash + 1),
-                    };
-                    own = ByteSpan::new(sign, sign);
-                    scalar.start = scalar.start.min(sign);
-                    self.after = self.after.max(sign);
-                }
-                EventKind::Scalar(scalar)
+                EventKind::Scalar(self.placed(scalar, &gap, &mut own))
             }
             _ => return None,
         };
+        self.pass(&kind, own);
+        Some(Event { kind, span: own })
+    }
+
+    fn tag(&self, tag: &granit_parser::Tag, span: &granit_parser::Span) -> Tag {
+        let at = span.tag_span().and_then(|span| span.byte_range());
+        let at = at.unwrap_or_default();
+        Tag {
+            is_non_string: tag
+                .suffix_in_namespace(CORE)
+                .is_some_and(|name| name != "str"),
+            is_string: tag.is_yaml_core_schema_tag("str") || self.text.get(at.clone()) == Some("!"),
+            span: ByteSpan::new(at.start, at.end),
+        }
+    }
+
+    /// The scalar with its header, and `own` as its bytes.
+    fn placed(&mut self, mut scalar: Scalar<'t>, gap: &Gap, own: &mut ByteSpan) -> Scalar<'t> {
+        if matches!(scalar.style, Style::Literal | Style::Folded) {
+            self.block(&mut scalar, own);
+            let header_end = scalar.header.map_or(0, |header| header.span.end);
+            self.after = self.after.max(header_end);
+        } else if own.is_empty() {
+            // A null that is written as nothing stands behind its sign, or what
+            // else is said of it.
+            let sign = match gap.properties {
+                Some((_, end)) => end,
+                None => self.behind_colon.max(self.dash + 1),
+            };
+            *own = ByteSpan::new(sign, sign);
+            scalar.start = scalar.start.min(sign);
+            self.after = self.after.max(sign);
+        }
+        scalar
+    }
+
+    fn pass(&mut self, kind: &EventKind<'t>, own: ByteSpan) {
         let is_told = match kind {
             // Where no sign is written, the next token's bytes are given.
             EventKind::DocumentStart => own.of(self.text) == "---",
@@ -129,7 +139,6 @@ impl<'t> Reader<'t> {
         if is_told {
             self.after = own.start + own.of(self.text).trim_end().len();
         }
-        Some(Event { kind, span: own })
     }
 
     fn is_in_sequence(&self) -> bool {

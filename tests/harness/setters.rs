@@ -332,6 +332,7 @@ fn run(setup: &Setup, root: &Path, scope: &Path) -> Result<Planned, String> {
     checkout::plan(&request).map_err(|error| error.to_string())
 }
 
+#[expect(clippy::too_many_lines, reason = "one case after the other")]
 fn check_file(
     setup: &Setup,
     name: &str,

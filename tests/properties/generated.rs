@@ -190,6 +190,7 @@ pub fn text() -> impl Strategy<Value = String> {
 }
 
 /// The text, and how many scalars in it are marked.
+#[expect(clippy::too_many_lines, reason = "one shape of line after the other")]
 fn render(lines: &[Line], layout: &Layout) -> (String, usize) {
     let (mut out, mut marked) = (String::new(), 0);
     if layout.start {
