@@ -132,7 +132,7 @@ pub fn run(text: &str, options: Options) -> Result<Output<'_>, BadInput> {
         Some(list) => {
             let gone = dropped(text, list, spec, &mut outcome);
             // What goes is not edited before.
-            edits.retain(|edit| !gone.iter().any(|gone| gone.span.covers(edit.span)));
+            edits.retain(|edit| !is_within(edit, &gone));
             edits.extend(gone);
             edits.extend(envelope::add_results(text, list, &results(&outcome)));
         }
@@ -142,6 +142,12 @@ pub fn run(text: &str, options: Options) -> Result<Output<'_>, BadInput> {
         outcome,
         judges: spec.mode == Mode::Check,
     })
+}
+
+/// Whether one of `gone`, in the order of the text, covers an edit.
+fn is_within(edit: &patch::Edit, gone: &[patch::Edit]) -> bool {
+    let after = gone.partition_point(|gone| gone.span.start <= edit.span.start);
+    after > 0 && gone[after - 1].span.covers(edit.span)
 }
 
 /// The edits that markers and images make.

@@ -210,10 +210,18 @@ fn deserialize<T: for<'de> Deserialize<'de>>(
     text: &str,
     unknown_fields: &mut Vec<String>,
 ) -> Result<T, serde_saphyr::Error> {
+    // A text without aliases has fewer nodes than bytes, and a snapshot may
+    // have very many; what aliases make beyond that is a bomb.
+    let most = text.len().max(250_000);
     let options = serde_saphyr::options! {
         strict_booleans: true,
         no_schema: true,
         with_snippet: false,
+        budget: serde_saphyr::budget! {
+            max_nodes: most,
+            max_events: most.saturating_mul(2),
+            max_total_scalar_bytes: most.max(64 << 20),
+        },
     };
     serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
         serde_ignored::deserialize(deserializer, |path| unknown_fields.push(path.to_string()))

@@ -57,8 +57,10 @@ pub fn plan(text: &str, outline: &Outline<'_>, file: &str, policies: &Policies<'
             subject.plan(policies, &mut plan);
         }
     }
+    let (mut at, mut place) = (0, Place::of(text.as_bytes(), 0));
     for dead in &outline.dead {
-        let place = Place::of(text.as_bytes(), dead.offset);
+        place = place.further(&text.as_bytes()[at..dead.offset]);
+        at = dead.offset;
         let finding = Finding::new(
             Severity::Warning,
             Code::DeadMarker,

@@ -433,3 +433,43 @@ fn flags_that_are_wrong_say_what_is_right() {
         assert!(stderr(&output).contains(expected), "{}", stderr(&output));
     }
 }
+
+/// As many tags as a busy repository has: large is not bad.
+#[test]
+fn a_snapshot_of_300_000_tags_is_read() {
+    let folder = TempDir::new().expect("a folder");
+    let tags: Vec<String> = (0..300_000)
+        .map(|n| format!("\"1.{}.{n}\"", n % 500))
+        .collect();
+    let policy = POLICY
+        .split("status")
+        .next()
+        .expect("a part")
+        .replace("alphabetical: {}", "semver: {range: '*'}");
+    let input = format!(
+        "{policy}---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {{name: app, namespace: flux-system}}\nspec: {{image: ghcr.io/acme/app}}\n---\napiVersion: flux-image.dev/v1alpha1\nkind: TagSnapshot\nmetadata: {{name: tags}}\nspec: {{repositories: [{{image: ghcr.io/acme/app, tags: [{}]}}]}}\n---\n{MARKED}",
+        tags.join(", ")
+    );
+    let output = run_in(folder.path(), &["fn"], input.as_bytes());
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(stdout(&output).ends_with(&MARKED.replace("1.0.0", "1.499.299999")));
+}
+
+/// A text of comments and markers that lead nowhere takes no longer than its
+/// length: the place of each is counted from the one before.
+#[test]
+fn many_dead_markers_are_all_reported() {
+    let folder = TempDir::new().expect("a folder");
+    let line = "# {\"$imagepolicy\": \"flux-system:app\"}\nk: v\n";
+    let input = format!("{POLICY}---\n{}", line.replace("k:", "k0:").repeat(2000));
+    let output = run_in(folder.path(), &["fn"], input.as_bytes());
+    assert_eq!(code(&output), 0);
+    assert_eq!(stdout(&output), input);
+    let said = stderr(&output);
+    assert_eq!(said.matches("stands where no marker works").count(), 2000);
+    assert!(
+        said.contains("at <stdin>:4005:6"),
+        "{}",
+        &said[said.len() - 600..]
+    );
+}
