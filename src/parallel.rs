@@ -28,6 +28,19 @@ pub fn map<T: Sync, R: Send>(items: &[T], work: &(impl Fn(&[T]) -> Vec<R> + Sync
         .collect()
 }
 
+/// Both at the same time, the second in this thread. A panic goes on in the
+/// caller.
+pub fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B) -> (A, B) {
+    thread::scope(|scope| {
+        let first = scope.spawn(first);
+        let second = second();
+        let first = first
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (first, second)
+    })
+}
+
 /// `work` on each of `items` in a thread of its own. A panic goes on in the
 /// caller.
 pub fn each<T: Sync, R: Send>(items: &[T], work: &(impl Fn(&T) -> R + Sync)) -> Vec<R> {

@@ -48,7 +48,11 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     }
     show(args, &planned, writes)?;
     let outdated = args.check && !planned.outcome.changes.is_empty();
-    Ok(Exit::of(&planned.outcome, outdated, args.strict))
+    let exit = Exit::of(&planned.outcome, outdated, args.strict);
+    // The process ends here: giving back thousands of texts one by one would
+    // only take time.
+    std::mem::forget(planned);
+    Ok(exit)
 }
 
 fn watch_for_interrupts() {
@@ -62,10 +66,11 @@ fn show(args: &UpdateArgs, planned: &Planned, written: bool) -> anyhow::Result<(
     for finding in &outcome.findings {
         anstream::eprint!("{}", text::finding(finding));
     }
-    let mut out = anstream::stdout().lock();
+    let mut out = std::io::BufWriter::new(anstream::stdout().lock());
     if args.output == Output::Json {
         serde_json::to_writer_pretty(&mut out, &Report::new(outcome, written))?;
         writeln!(out)?;
+        out.flush()?;
         return Ok(());
     }
     if args.diff {

@@ -92,22 +92,14 @@ pub fn plan(request: &Request) -> Result<Planned, CannotPlan> {
         .collect();
     let show = |path: &Path| shown(path, &current);
 
-    let mut listed: Vec<Listed> = Vec::new();
-    let mut scopes: Vec<Scope> = Vec::new();
-    if !paths.is_empty() {
-        for (path, written) in paths.iter().zip(&request.paths) {
-            listed.extend(list(path, written)?);
-        }
-        scopes.push((paths_of(&listed), None));
-    }
     let whole = root
         .clone()
         .or_else(|| paths.is_empty().then(|| current.clone()));
-    if let Some(whole) = &whole {
-        listed.extend(list(whole, whole)?);
-    }
-    tree::sort(&mut listed);
-    let files = listed;
+    let (mut catalogue, listed) = parallel::both(
+        || read_policies(request),
+        || list_all(&paths, request, whole.as_deref()),
+    );
+    let (files, mut scopes) = listed?;
     // Outside a work tree, links may lead anywhere under the first path.
     let confine = whole
         .clone()
@@ -116,8 +108,8 @@ pub fn plan(request: &Request) -> Result<Planned, CannotPlan> {
     let (sources, refused) = tree::read_all(&files, &confine, &named, &show);
 
     let mut planned = Planned::default();
-    let mut catalogue = Catalogue::default();
-    read_documents(&sources, &named, request, &mut catalogue);
+    read_documents(&sources, &named, &mut catalogue);
+    catalogue.finish(request.freshness);
     planned.outcome.findings.append(&mut catalogue.findings);
     let images = resolve::resolve(&catalogue, &request.tags_from);
     catalogue.forget_policies();
@@ -135,6 +127,27 @@ pub fn plan(request: &Request) -> Result<Planned, CannotPlan> {
     planned.outcome.findings.extend(unread);
     plan_files(&sources, &scopes, &images, request, &named, &mut planned);
     Ok(planned)
+}
+
+/// The files to look at, and the scope that the paths make.
+fn list_all(
+    paths: &[PathBuf],
+    request: &Request,
+    whole: Option<&Path>,
+) -> Result<(Vec<Listed>, Vec<Scope>), CannotPlan> {
+    let mut listed: Vec<Listed> = Vec::new();
+    let mut scopes: Vec<Scope> = Vec::new();
+    if !paths.is_empty() {
+        for (path, written) in paths.iter().zip(&request.paths) {
+            listed.extend(list(path, written)?);
+        }
+        scopes.push((paths_of(&listed), None));
+    }
+    if let Some(whole) = whole {
+        listed.extend(list(whole, whole)?);
+    }
+    tree::sort(&mut listed);
+    Ok((listed, scopes))
 }
 
 fn list(path: &Path, written: &Path) -> Result<Vec<Listed>, CannotPlan> {
@@ -174,12 +187,7 @@ fn shown(path: &Path, current: &Path) -> String {
         .to_string()
 }
 
-fn read_documents(
-    sources: &[SourceFile],
-    named: &BTreeSet<PathBuf>,
-    request: &Request,
-    catalogue: &mut Catalogue,
-) {
+fn read_documents(sources: &[SourceFile], named: &BTreeSet<PathBuf>, catalogue: &mut Catalogue) {
     for source in sources
         .iter()
         .filter(|source| source.has_documents && !source.is_link)
@@ -200,6 +208,11 @@ fn read_documents(
         };
         catalogue.add_outline(&source.text, &outline, origin);
     }
+}
+
+/// The documents of `--policies`.
+fn read_policies(request: &Request) -> Catalogue {
+    let mut catalogue = Catalogue::default();
     for (name, text) in &request.policies {
         let origin = Origin {
             file: name,
@@ -220,7 +233,7 @@ fn read_documents(
             }
         }
     }
-    catalogue.finish(request.freshness);
+    catalogue
 }
 
 fn unparsable(source: &SourceFile, named: &BTreeSet<PathBuf>) -> Option<Finding> {
