@@ -75,15 +75,14 @@ fn show(args: &UpdateArgs, planned: &Planned, written: bool) -> anyhow::Result<(
     }
     if args.diff {
         for replacement in &planned.replacements {
-            let name = planned
-                .names
-                .get(&replacement.path)
-                .cloned()
-                .unwrap_or_default();
             write!(
                 out,
                 "{}",
-                text::diff(&name, &replacement.old, &replacement.new_text()?)
+                text::diff(
+                    &replacement.name,
+                    &replacement.old,
+                    &replacement.new_text()?
+                )
             )?;
         }
     } else {

@@ -46,8 +46,6 @@ pub struct Planned {
     pub replacements: Vec<Replacement>,
     /// What changes, and what else there is to know.
     pub outcome: Outcome,
-    /// How files are called in the outcome, by path.
-    pub names: BTreeMap<PathBuf, String>,
 }
 
 /// Why there is nothing to do at all.
@@ -106,6 +104,7 @@ pub fn plan(request: &Request) -> Result<Planned, CannotPlan> {
         .or_else(|| paths.first().map(|path| folder_of(path)));
     let confine = confine.unwrap_or_else(|| current.clone());
     let (sources, refused) = tree::read_all(&files, &confine, &named, &show);
+    drop(files);
 
     let mut planned = Planned::default();
     read_documents(&sources, &named, &mut catalogue);
@@ -441,7 +440,6 @@ fn plan_files(
         used.extend(part.used);
         planned.outcome.extend(part.outcome);
         if let Some(replacement) = part.replacement {
-            planned.names.insert(replacement.path.clone(), part.name);
             planned.replacements.push(replacement);
         }
     }
@@ -489,7 +487,6 @@ struct Context<'a> {
 }
 
 struct FilePlan {
-    name: String,
     outcome: Outcome,
     replacement: Option<Replacement>,
     bound: usize,
@@ -498,7 +495,6 @@ struct FilePlan {
 
 fn plan_file(source: &SourceFile, selected: Selected, context: &Context<'_>) -> FilePlan {
     let mut part = FilePlan {
-        name: source.name.clone(),
         outcome: Outcome::default(),
         replacement: None,
         bound: 0,
@@ -553,6 +549,7 @@ fn replacement(source: &SourceFile, edits: Vec<Edit>) -> Result<Replacement, Str
     let patched = Patched::new(&source.text, edits).map_err(|error| error.to_string())?;
     Ok(Replacement {
         path: source.path.clone(),
+        name: source.name.clone(),
         metadata: source.metadata.clone(),
         old: Arc::clone(&source.text),
         edits: patched.into_edits(),

@@ -22,6 +22,8 @@ pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub struct Replacement {
     /// The file.
     pub path: PathBuf,
+    /// What the outcome calls it.
+    pub name: String,
     /// What the system said of it when it was read.
     pub metadata: Metadata,
     /// What it was read as.
@@ -223,6 +225,7 @@ mod tests {
             fs::write(&path, "old").expect("a file");
             Replacement {
                 metadata: fs::metadata(&path).expect("metadata"),
+                name: index.to_string(),
                 path,
                 old: "old".into(),
                 edits: vec![Edit::new(0, 3, "new")],

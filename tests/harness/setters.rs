@@ -344,10 +344,10 @@ fn check_file(
     let after = after.get(name).ok_or_else(|| format!("{name} is gone"))?;
     let differences = setup.differences(reported, before);
     let full = planned
-        .names
+        .replacements
         .iter()
-        .find(|(path, _)| path.ends_with(name))
-        .map_or(name, |(_, shown)| shown.as_str());
+        .find(|replacement| replacement.path.ends_with(name))
+        .map_or(name, |replacement| replacement.name.as_str());
     let mut ours: Vec<(String, String, String)> = planned
         .outcome
         .changes
