@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-const INPUT: &str = include_str!("cases/fn/version-v1/in.yaml");
+const INPUT: &str = include_str!("cases/fn/version-v1/in");
 const EXPECTED: &str = include_str!("cases/fn/version-v1/out");
 
 /// Said past the test runner, which keeps what passing tests print.

@@ -1,4 +1,4 @@
-//! `flux-image fn` over the folders of `tests/cases/fn`: `in.yaml` is the
+//! `flux-image fn` over the folders of `tests/cases/fn`: `in` is the
 //! input, `args` the arguments, `out` what stdout, `err` what stderr and the
 //! exit code must be. `UPDATE_CASES=1` writes the last two anew.
 
@@ -42,7 +42,7 @@ fn check(case: &Path, name: &str, actual: &str, failures: &mut Vec<String>) {
 fn every_case() {
     let mut failures = Vec::new();
     for case in cases() {
-        let input = fs::read(case.join("in.yaml")).expect("in.yaml");
+        let input = fs::read(case.join("in")).expect("in");
         let arguments = arguments(&case);
         let output = feed(flux_image().current_dir(&case).args(arguments), &input);
         check(&case, "out", &stdout(&output), &mut failures);
@@ -56,7 +56,7 @@ fn every_case() {
 #[test]
 fn a_second_run_changes_nothing() {
     for case in cases() {
-        let input = fs::read(case.join("in.yaml")).expect("in.yaml");
+        let input = fs::read(case.join("in")).expect("in");
         let arguments = arguments(&case);
         let run = |input: &[u8]| feed(flux_image().current_dir(&case).args(&arguments), input);
         let first = run(&input);
@@ -88,7 +88,7 @@ fn success_is_never_empty() {
 #[test]
 fn no_command_is_fn() {
     let case = Path::new(CASES).join("version-v1");
-    let input = fs::read(case.join("in.yaml")).expect("in.yaml");
+    let input = fs::read(case.join("in")).expect("in");
     let output = run_in(&case, &[], &input);
     assert_eq!(
         stdout(&output),

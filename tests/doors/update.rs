@@ -601,3 +601,15 @@ fn colour_only_where_it_is_seen() {
         .expect("it runs");
     assert!(stdout(&coloured).contains('\u{1b}'));
 }
+
+/// The first of the README's two commands, in this very repository.
+#[test]
+fn the_readmes_example_is_clean() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).expect("README.md");
+    assert!(readme.contains("cargo run -- update examples/quickstart --diff\ncargo test\n"));
+    let output = run_in(root, &["update", "examples/quickstart", "--diff"], b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(stderr(&output), "would change 1 value in 1 file\n");
+    assert!(stdout(&output).contains("+        image: ghcr.io/acme/podinfo:6.10.1 # {"));
+}
