@@ -41,7 +41,7 @@ pub struct FnArgs {
     /// Options (an ImageUpdate, a ConfigMap or an ImageUpdateAutomation); beats the functionConfig of the input
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// More documents: a file, a folder, or `-` for none but stdin's own; beats those of the input
+    /// More documents: a file or a folder; beats those of the input
     #[arg(long, value_name = "PATH")]
     pub policies: Vec<PathBuf>,
     /// A TagSnapshot that is older is a warning; a duration as in Go

@@ -22,6 +22,9 @@ use crate::yaml::Place;
 /// # Errors
 /// Where the input cannot be read at all.
 pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
+    if args.policies.iter().any(|path| path.as_os_str() == "-") {
+        bail!("`--policies -` would read the list itself: `fn` takes its input from stdin");
+    }
     let mut catalogue = Catalogue::default();
     for (name, text) in documents(&args.policies)? {
         let outline = outline::read(&text)

@@ -427,6 +427,7 @@ fn flags_that_are_wrong_say_what_is_right() {
         (vec!["updat"], "a similar subcommand exists: 'update'"),
         (vec!["fn", "--max-age", "7d"], "write it as `90s`"),
         (vec!["schema", "Pod"], "ImageUpdate"),
+        (vec!["fn", "--policies", "-"], "takes its input from stdin"),
     ] {
         let output = run_in(folder.path(), &arguments, b"");
         assert_eq!(code(&output), 2, "{arguments:?}");
