@@ -121,9 +121,7 @@ enum Entry {
 
 /// The same options, every value a string.
 fn config_map(text: &str, object: &Object) -> Result<ImageUpdateSpec, String> {
-    let mut own = " ".repeat(object.place.column.saturating_sub(1));
-    own.push_str(object.span.of(text));
-    let map: ConfigMap = api::read_text(&own)
+    let map: ConfigMap = api::read_text(&object.own_text(text))
         .map_err(|message| format!("functionConfig cannot be read: {message}"))?;
     let mut spec = ImageUpdateSpec::default();
     for (key, value) in &map.data {

@@ -250,8 +250,7 @@ fn function_config(
         return Ok(Settings::default());
     };
     // Its identity is read by outlining it on its own, from its own column.
-    let mut own = " ".repeat(place.column.saturating_sub(1));
-    own.push_str(span.of(text));
+    let own = outline::own_text(text, span, place);
     let object = outline::read(&own)
         .ok()
         .and_then(|outline| outline.documents.into_iter().next())
@@ -279,26 +278,15 @@ fn selection(
     if selector.is_none() && namespace.is_none() {
         return Ok(None);
     }
-    let mut selected = BTreeSet::new();
-    for (id, resolved) in images {
-        let is_near = namespace.as_ref().is_none_or(|n| *n == id.namespace);
-        let matches = selector
-            .as_ref()
-            .map_or(Ok(true), |selector| selector.matches(&resolved.labels));
-        match matches {
-            Ok(matches) if matches && is_near => _ = selected.insert(id.clone()),
-            Ok(_) => {}
-            Err(error) => {
-                return Err(Box::new(Finding::new(
-                    Severity::Error,
-                    Code::BadDocument,
-                    format!("policySelector is invalid: {error}"),
-                    Location::default(),
-                )));
-            }
-        }
-    }
-    Ok(Some(selected))
+    let selected = resolve::select(images, namespace.as_deref(), selector.as_ref());
+    selected.map(Some).map_err(|error| {
+        Box::new(Finding::new(
+            Severity::Error,
+            Code::BadDocument,
+            format!("policySelector is invalid: {error}"),
+            Location::default(),
+        ))
+    })
 }
 
 fn report_nothing_bound(outline: &Outline<'_>, outcome: &mut Outcome) {
@@ -307,17 +295,11 @@ fn report_nothing_bound(outline: &Outline<'_>, outcome: &mut Outcome) {
         .iter()
         .flat_map(|document| &document.items)
         .any(|item| item.is_from_kustomize_build);
-    let finding = Finding::new(
-        Severity::Warning,
-        Code::NothingBound,
-        "no scalar is bound to a policy, so nothing can change",
-        Location::default(),
-    );
-    outcome.findings.push(finding.hint(if from_build {
-        "`kustomize build` drops every comment, markers too: run `flux-image update` on the files before the build"
+    outcome.findings.push(if from_build {
+        Finding::nothing_bound().hint("`kustomize build` drops every comment, markers too: run `flux-image update` on the files before the build")
     } else {
-        "mark a value with `# {\"$imagepolicy\": \"namespace:name\"}`"
-    }));
+        Finding::nothing_bound()
+    });
 }
 
 /// With `mode: Check` what would change is a finding, and nothing changes.

@@ -19,7 +19,7 @@ pub use meta::{Id, LocalReference, Metadata};
 pub use policy::{ImagePolicy, ImagePolicySpec, ImagePolicyStatus, StatusRef, Undefined};
 pub use read::{Document, Kind, ReadError, Reading, read, read_text};
 pub use repository::{ImageRepository, ImageRepositorySpec};
-pub use selector::LabelSelector;
+pub use selector::{LabelSelector, SelectorError};
 pub use snapshot::{SnapshotRepository, TagSnapshot, TagSnapshotSpec};
 pub use source::{GitRepository, GitRepositorySpec};
 pub use update::{Bind, Emit, ImageUpdate, ImageUpdateSpec, Mode, OnUnresolved, TagSource};

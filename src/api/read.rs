@@ -177,10 +177,7 @@ fn typed<T: for<'de> Deserialize<'de>>(
     object: &Object,
     unknown_fields: &mut Vec<String>,
 ) -> Result<T, ReadError> {
-    // The resource may be an item of a list: with its first line as far to the
-    // right as it stands there, its lines form a document of their own.
-    let mut own = " ".repeat(object.place.column.saturating_sub(1));
-    own.push_str(object.span.of(text));
+    let own = object.own_text(text);
     deserialize(&own, unknown_fields).map_err(|error| {
         let at = error.location();
         let line = at.map_or(1, |at| usize::try_from(at.line()).unwrap_or(1));

@@ -220,6 +220,14 @@ impl Document<'_> {
     }
 }
 
+/// What stands at `span`, which begins at `place`, as a text of its own.
+#[must_use]
+pub fn own_text(text: &str, span: ByteSpan, place: Place) -> String {
+    let mut own = " ".repeat(place.column.saturating_sub(1));
+    own.push_str(span.of(text));
+    own
+}
+
 /// Reads `text`.
 ///
 /// # Errors
@@ -630,6 +638,14 @@ impl<'t> Mentions<'t> {
 }
 
 impl Object {
+    /// The resource as a text of its own. It may be an item of a list: with its
+    /// first line as far to the right as it stands there, its lines form a
+    /// document.
+    #[must_use]
+    pub fn own_text(&self, text: &str) -> String {
+        own_text(text, self.span, self.place)
+    }
+
     fn annotate(&mut self, annotation: &str, text: &str) {
         match annotation {
             "config.kubernetes.io/path" | "internal.config.kubernetes.io/path" => {

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 use super::outcome::{Code, Finding, Location, Severity};
 use crate::api::{
-    self, Document, GitRepository, Id, ImagePolicy, ImageRepository, ImageUpdate,
-    ImageUpdateAutomation, ImageUpdateSpec, TagSnapshot,
+    self, Document, GitRepository, Id, ImagePolicy, ImageRepository, ImageUpdateAutomation,
+    ImageUpdateSpec, TagSnapshot,
 };
 use crate::parallel;
 use crate::resource_list::{Object, Outline};
@@ -54,8 +54,6 @@ pub struct Catalogue {
     pub automations: BTreeMap<Id, Sourced<ImageUpdateAutomation>>,
     /// GitRepositories.
     pub sources: BTreeMap<Id, Sourced<GitRepository>>,
-    /// ImageUpdates, in order.
-    pub updates: Vec<Sourced<ImageUpdate>>,
     /// Tags from snapshots.
     pub tags: TagBook,
     /// ImagePolicies that could not be read, and where they stand.
@@ -104,13 +102,6 @@ impl Catalogue {
         let readings = parallel::map(&known, &read);
         for ((object, _), reading) in known.iter().zip(readings) {
             self.add_reading(object, reading, origin);
-        }
-    }
-
-    /// Takes in one resource, if it is a document of ours or Flux's.
-    pub fn add_object(&mut self, text: &str, object: &Object, origin: Origin<'_>) {
-        if let Some(kind) = api::Kind::of(object) {
-            self.add_reading(object, api::read(text, object, kind), origin);
         }
     }
 
@@ -214,15 +205,7 @@ impl Catalogue {
                 insert(&mut self.sources, id, document, location, origin.rank);
             }
             Document::Snapshot(document) => self.snapshots.push((origin.rank, document, location)),
-            Document::Update(document) => {
-                self.add_options(&document.spec, &location);
-                self.updates.push(Sourced {
-                    document,
-                    location,
-                    conflict: None,
-                    rank: origin.rank,
-                });
-            }
+            Document::Update(document) => self.add_options(&document.spec, &location),
         }
     }
 

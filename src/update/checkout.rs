@@ -20,6 +20,7 @@ use super::tree::{self, Listed, SourceFile};
 use crate::api::{Id, ImageUpdateAutomation, OnUnresolved, TagSource};
 use crate::parallel;
 use crate::resource_list::outline;
+use crate::yaml::SyntaxError;
 use crate::yaml::patch::{Edit, Patched};
 
 /// What the user asked for.
@@ -191,12 +192,14 @@ fn read_documents(sources: &[SourceFile], named: &BTreeSet<PathBuf>, catalogue: 
         .iter()
         .filter(|source| source.has_documents && !source.is_link)
     {
-        // A file that does not parse is reported where its markers are planned.
-        let Ok(outline) = outline::read(&source.text) else {
-            if !source.has_markers {
-                catalogue.findings.extend(unparsable(source, named));
+        let outline = match outline::read(&source.text) {
+            Ok(outline) => outline,
+            // Reported where its markers are planned.
+            Err(_) if source.has_markers => continue,
+            Err(error) => {
+                catalogue.findings.push(unparsable(source, named, error));
+                continue;
             }
-            continue;
         };
         let default_namespace = kustomization_namespace(&source.path);
         let origin = Origin {
@@ -235,20 +238,19 @@ fn read_policies(request: &Request) -> Catalogue {
     catalogue
 }
 
-fn unparsable(source: &SourceFile, named: &BTreeSet<PathBuf>) -> Option<Finding> {
-    let error = outline::read(&source.text).err()?;
+fn unparsable(source: &SourceFile, named: &BTreeSet<PathBuf>, error: SyntaxError) -> Finding {
     let severity = if named.contains(&source.path) {
         Severity::Error
     } else {
         Severity::Warning
     };
     let location = Location::new(source.name.clone(), error.place);
-    Some(Finding::new(
+    Finding::new(
         severity,
         Code::Unparsable,
         format!("is no YAML: {}", error.message),
         location,
-    ))
+    )
 }
 
 /// `namespace` of the nearest kustomization above a file.
@@ -373,21 +375,11 @@ fn automation_scope(
             error.to_string(),
         ));
     }
-    let mut selected = BTreeSet::new();
-    for (policy, resolved) in images
-        .iter()
-        .filter(|(policy, _)| policy.namespace == id.namespace)
-    {
-        let selector = spec.policy_selector.as_ref();
-        match selector.map_or(Ok(true), |selector| selector.matches(&resolved.labels)) {
-            Ok(true) => _ = selected.insert(policy.clone()),
-            Ok(false) => {}
-            Err(error) => {
-                let why = format!("policySelector: {error}");
-                return Err(left_out(Severity::Error, Code::BadDocument, why));
-            }
-        }
-    }
+    let selector = spec.policy_selector.as_ref();
+    let selected = resolve::select(images, Some(&id.namespace), selector).map_err(|error| {
+        let why = format!("policySelector: {error}");
+        left_out(Severity::Error, Code::BadDocument, why)
+    })?;
     let path = tree::join_within(root, spec.update.path.as_deref().unwrap_or("."));
     let files = tree::files_under(&path).map_err(|error| {
         left_out(
@@ -445,16 +437,7 @@ fn plan_files(
     }
     resolve::report_unused(images, &used, &mut planned.outcome);
     if bound == 0 {
-        let finding = Finding::new(
-            Severity::Warning,
-            Code::NothingBound,
-            "no scalar is bound to a policy, so nothing can change",
-            Location::default(),
-        );
-        planned
-            .outcome
-            .findings
-            .push(finding.hint("mark a value with `# {\"$imagepolicy\": \"namespace:name\"}`"));
+        planned.outcome.findings.push(Finding::nothing_bound());
     }
 }
 
@@ -502,10 +485,9 @@ fn plan_file(source: &SourceFile, selected: Selected, context: &Context<'_>) -> 
     };
     let outline = match outline::read(&source.text) {
         Ok(outline) => outline,
-        Err(_) => {
-            part.outcome
-                .findings
-                .extend(unparsable(source, context.named));
+        Err(error) => {
+            let finding = unparsable(source, context.named, error);
+            part.outcome.findings.push(finding);
             return part;
         }
     };

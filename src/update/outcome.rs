@@ -229,6 +229,18 @@ impl Finding {
         }
     }
 
+    /// No scalar is bound to any policy.
+    #[must_use]
+    pub fn nothing_bound() -> Self {
+        Self::new(
+            Severity::Warning,
+            Code::NothingBound,
+            "no scalar is bound to a policy, so nothing can change",
+            Location::default(),
+        )
+        .hint("mark a value with `# {\"$imagepolicy\": \"namespace:name\"}`")
+    }
+
     /// The finding with advice.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

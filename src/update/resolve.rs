@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalogue::{Catalogue, Sourced};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
-use crate::api::{Id, ImagePolicy, ImageRepository, TagSource, Undefined};
+use crate::api::{
+    Id, ImagePolicy, ImageRepository, LabelSelector, SelectorError, TagSource, Undefined,
+};
 use crate::image::{NameError, Repository};
 use crate::policy::exclusion::{BadExclusion, Exclusion};
 use crate::policy::reflect::{ImageRef, Wanted};
-use crate::policy::{Choice, ChosenNothing, InvalidPolicy};
+use crate::policy::{ChosenNothing, InvalidPolicy};
 use crate::tags::Known;
 
 /// What came of a policy.
@@ -20,8 +22,6 @@ pub struct Resolved {
     pub location: Location,
     /// Its labels, for selectors.
     pub labels: BTreeMap<String, String>,
-    /// How it compares, where that is valid: tells a downgrade.
-    pub choice: Option<Choice>,
 }
 
 /// Why a policy gives no image.
@@ -129,12 +129,6 @@ pub fn resolve(catalogue: &Catalogue, tags_from: &[TagSource]) -> BTreeMap<Id, R
             image: image_of(catalogue, id, policy, tags_from),
             location: policy.location.clone(),
             labels: policy.document.metadata.labels.clone(),
-            choice: policy
-                .document
-                .spec
-                .checked()
-                .ok()
-                .map(|policy| policy.choice().clone()),
         };
         (id.clone(), resolved)
     };
@@ -144,10 +138,29 @@ pub fn resolve(catalogue: &Catalogue, tags_from: &[TagSource]) -> BTreeMap<Id, R
             image: Err(Unresolved::Unreadable(location.to_string())),
             location: location.clone(),
             labels: BTreeMap::new(),
-            choice: None,
         });
     }
     all
+}
+
+/// The policies of a namespace (`None`: of all) whose labels a selector selects
+/// (`None`: all).
+///
+/// # Errors
+/// A selector that the API server would refuse.
+pub fn select(
+    images: &BTreeMap<Id, Resolved>,
+    namespace: Option<&str>,
+    selector: Option<&LabelSelector>,
+) -> Result<BTreeSet<Id>, SelectorError> {
+    let mut selected = BTreeSet::new();
+    for (id, resolved) in images {
+        let is_near = namespace.is_none_or(|namespace| namespace == id.namespace);
+        if is_near && selector.map_or(Ok(true), |selector| selector.matches(&resolved.labels))? {
+            selected.insert(id.clone());
+        }
+    }
+    Ok(selected)
 }
 
 /// Warns of policies that can give no image until somebody changes them, and
