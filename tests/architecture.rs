@@ -16,6 +16,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("resource_list", &["bind", "parallel", "yaml"]),
     ("api", &["go", "image", "policy", "resource_list", "yaml"]),
     ("tags", &["api", "image"]),
+    ("login", &["image"]),
+    ("registry", &["image", "login"]),
     (
         "update",
         &[
@@ -57,6 +59,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const TOUCH_THE_WORLD: &[&str] = &[
     "cli/",
     "main.rs",
+    "registry/client.rs",
+    "registry/session.rs",
+    "registry/transport.rs",
     "update/checkout.rs",
     "update/files.rs",
     "update/remotes.rs",
@@ -165,6 +170,7 @@ fn parsers_are_behind_one_door_each() {
         ("granit_parser", "yaml/tolerant.rs"),
         ("regex_syntax", "go/regex"),
         ("regex_automata", "go/regex"),
+        ("reqwest", "registry/"),
     ] {
         for (file, text) in sources() {
             let name = file.to_string_lossy();

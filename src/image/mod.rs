@@ -12,7 +12,7 @@ const DOCKER_HUB: &str = "index.docker.io";
 const MAX_TAG_BYTES: usize = 128;
 
 /// A validated `ImageRepository.spec.image`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Repository {
     host: String,
     path: String,

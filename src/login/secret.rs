@@ -1,0 +1,67 @@
+//! A text that is never printed.
+
+use std::fmt;
+
+/// A password, token or key. It can be compared and used, and prints as `****`.
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a text secret.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that sends it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("****")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("****")
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Secret {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
+    }
+}
+
+/// Who a registry is told that we are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Credential {
+    /// Nobody.
+    #[default]
+    Anonymous,
+    /// A user name and a password.
+    Basic {
+        /// The name.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A refresh token of the registry's token server (Docker's
+    /// `identitytoken`).
+    IdentityToken(Secret),
+    /// A token that goes to the registry as it is (Docker's `registrytoken`).
+    RegistryToken(Secret),
+}
+
+impl Credential {
+    /// Whether there is anything to present.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        *self == Self::Anonymous
+    }
+}

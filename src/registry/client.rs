@@ -1,0 +1,201 @@
+//! The registries of a run: what is shared between their repositories.
+
+use std::collections::{BTreeSet, HashMap};
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use url::Url;
+
+use super::address;
+use super::challenge::Challenge;
+use super::error::RegistryError;
+use super::list::{self, Listing, Page};
+use super::session::Session;
+use super::token::Tokens;
+use super::transport::{Connection, Transport};
+use super::trust::Trusted;
+use crate::image::Repository;
+use crate::login::Credential;
+
+/// Repositories that are asked at a time, in all and at one host.
+const AT_ONCE: usize = 32;
+const AT_ONCE_A_HOST: usize = 8;
+
+/// What the caller sets.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Hosts that the user trusts by name with tokens and redirects.
+    pub trusted: Trusted,
+    /// Host names of the proxies that the environment names.
+    pub proxies: BTreeSet<String>,
+    /// The first wait before asking again; it doubles from then on.
+    pub backoff: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            trusted: Trusted::default(),
+            proxies: BTreeSet::new(),
+            backoff: Duration::from_millis(250),
+        }
+    }
+}
+
+/// A repository, and how it is to be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Target {
+    /// The repository.
+    pub repository: Repository,
+    /// Plain http will do where TLS is not spoken.
+    pub insecure: bool,
+    /// Who asks.
+    pub credential: Credential,
+    /// TLS and proxy.
+    pub connection: Connection,
+}
+
+/// The clients, tokens and limits of a run.
+#[derive(Debug)]
+pub struct Registries {
+    pub(super) transport: Transport,
+    pub(super) tokens: Tokens,
+    pub(super) limits: Limits,
+    hosts: Mutex<HashMap<(String, bool, Connection), Arc<Host>>>,
+    requests: Mutex<HashMap<String, Arc<Semaphore>>>,
+    repositories: Mutex<HashMap<String, Arc<Semaphore>>>,
+    all: Semaphore,
+}
+
+/// What was learned of a host.
+#[derive(Debug, Default)]
+pub(super) struct Host {
+    /// Held by the first who asks; the others wait for what it learns.
+    pub lead: tokio::sync::Mutex<()>,
+    /// Scheme, host and port that answered.
+    pub base: Mutex<Option<Url>>,
+    /// Why nobody answers there.
+    pub failed: Mutex<Option<RegistryError>>,
+    /// How it wants to be asked.
+    pub challenge: Mutex<Option<Challenge>>,
+}
+
+impl Registries {
+    /// A fresh start.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            transport: Transport::new(limits.proxies.clone()),
+            tokens: Tokens::default(),
+            limits,
+            hosts: Mutex::default(),
+            requests: Mutex::default(),
+            repositories: Mutex::default(),
+            all: Semaphore::new(AT_ONCE),
+        }
+    }
+
+    /// All tags of a repository. `known` are the pages of an earlier list,
+    /// which a registry that gives ETags need not send again. `within` is
+    /// counted from the moment it is this repository's turn.
+    ///
+    /// # Errors
+    /// Why the list could not be had in whole; part of a list is none.
+    pub async fn tags(
+        &self,
+        target: &Target,
+        within: Duration,
+        known: &[Page],
+    ) -> Result<Listing, RegistryError> {
+        self.in_turn(target, within, async |session| {
+            list::tags(&session, known).await
+        })
+        .await
+    }
+
+    /// The digest of a tag (`sha256:…`), of the index where it is one.
+    ///
+    /// # Errors
+    /// Why it could not be had.
+    pub async fn digest(
+        &self,
+        target: &Target,
+        within: Duration,
+        tag: &str,
+    ) -> Result<String, RegistryError> {
+        self.in_turn(target, within, async |session| {
+            list::digest(&session, tag).await
+        })
+        .await
+    }
+
+    async fn in_turn<'a, T, F: Future<Output = Result<T, RegistryError>>>(
+        &'a self,
+        target: &'a Target,
+        within: Duration,
+        work: impl FnOnce(Session<'a>) -> F,
+    ) -> Result<T, RegistryError> {
+        let host = target.repository.host();
+        let turns = share(&self.repositories, host);
+        // The semaphores are never closed.
+        let _turn = turns.acquire().await;
+        let _place = self.all.acquire().await;
+        let session = Session {
+            registries: self,
+            target,
+            host: self.host(target),
+            deadline: Instant::now() + within,
+        };
+        tokio::time::timeout(within, work(session))
+            .await
+            .unwrap_or(Err(RegistryError::Deadline { after: within }))
+    }
+
+    /// The turns of requests to a host.
+    pub(super) fn requests_to(&self, url: &Url) -> Arc<Semaphore> {
+        share(&self.requests, url.host_str().unwrap_or_default())
+    }
+
+    fn host(&self, target: &Target) -> Arc<Host> {
+        let key = (
+            target.repository.host().to_owned(),
+            target.insecure,
+            target.connection.clone(),
+        );
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(hosts.entry(key).or_default())
+    }
+}
+
+fn share(turns: &Mutex<HashMap<String, Arc<Semaphore>>>, host: &str) -> Arc<Semaphore> {
+    let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
+    let entry = turns.entry(host.to_owned());
+    Arc::clone(entry.or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE_A_HOST))))
+}
+
+impl Target {
+    /// The origins that may be asked for it, in order.
+    #[must_use]
+    pub fn origins(&self) -> Vec<String> {
+        let bases = self.bases().unwrap_or_default();
+        let origin = |base: &Url| base.origin().ascii_serialization();
+        bases.iter().map(origin).collect()
+    }
+
+    /// Where the registry's API may be, best first. TLS comes first always;
+    /// plain http only where the user said so, and on loopback.
+    pub(super) fn bases(&self) -> Result<Vec<Url>, RegistryError> {
+        let host = self.repository.host();
+        let parse = |scheme: &str| {
+            Url::parse(&format!("{scheme}://{host}/"))
+                .map_err(|_| RegistryError::Settings(format!("`{host}` is no host")))
+        };
+        let mut bases = vec![parse("https")?];
+        if self.insecure || address::is_loopback(&bases[0]) {
+            bases.push(parse("http")?);
+        }
+        Ok(bases)
+    }
+}

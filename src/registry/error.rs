@@ -1,0 +1,179 @@
+//! Why a registry gave no answer.
+//!
+//! No variant holds anything that a registry could have echoed: bodies are
+//! reduced to the specification's error codes, addresses to scheme and host.
+
+use std::time::Duration;
+
+use super::link::BadLink;
+use super::trust::NoRedirect;
+
+/// Why a repository could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegistryError {
+    /// No connection, or one that broke.
+    #[error("{host} cannot be reached: {what}")]
+    Unreachable {
+        /// Whom.
+        host: String,
+        /// What went wrong.
+        what: String,
+    },
+    /// TLS failed.
+    #[error("TLS with {host} failed: {what}")]
+    Tls {
+        /// With whom.
+        host: String,
+        /// What went wrong.
+        what: String,
+    },
+    /// The client for these TLS or proxy settings cannot be made.
+    #[error("{0}")]
+    Settings(String),
+    /// A name that leads where nobody is asked.
+    #[error("{0} is a link-local address or a metadata service, which is never asked")]
+    Forbidden(String),
+    /// 401 or 403.
+    #[error("{host} answered {status}{}: {}", and_code(.code), if *.anonymous { "access without credentials is denied" } else { "the credentials are not accepted for this repository" })]
+    Denied {
+        /// Who.
+        host: String,
+        /// The status.
+        status: u16,
+        /// The specification's error code.
+        code: Option<String>,
+        /// Nothing was presented.
+        anonymous: bool,
+    },
+    /// The token server is none that the credential may be given to.
+    #[error(
+        "{registry} sends credentials to {realm}, which is not known to belong to it, and access without credentials is denied"
+    )]
+    UntrustedRealm {
+        /// The registry.
+        registry: String,
+        /// The realm's host.
+        realm: String,
+    },
+    /// The token server is one that is never asked.
+    #[error("{registry} wants a token from {realm}, which is never asked: {why}")]
+    ForbiddenRealm {
+        /// The registry.
+        registry: String,
+        /// The realm, as scheme and host.
+        realm: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// A token server's answer that is none.
+    #[error("the token server {host} {what}")]
+    Token {
+        /// The token server.
+        host: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// 404.
+    #[error("{host} has no such repository (404{})", and_code(.code))]
+    NotFound {
+        /// Who.
+        host: String,
+        /// The specification's error code.
+        code: Option<String>,
+    },
+    /// Any other status.
+    #[error("{host} answered {status}{}", and_code(.code))]
+    Status {
+        /// Who.
+        host: String,
+        /// The status.
+        status: u16,
+        /// The specification's error code.
+        code: Option<String>,
+    },
+    /// 200 with what is no answer of a registry.
+    #[error("{host} does not answer as a registry: {what}")]
+    NoRegistry {
+        /// Who.
+        host: String,
+        /// What came.
+        what: String,
+    },
+    /// A page link that is not followed.
+    #[error(transparent)]
+    Link(#[from] BadLink),
+    /// A redirect that is not followed.
+    #[error("{from} redirects to {to}, which is not followed: {why}")]
+    Redirect {
+        /// Who.
+        from: String,
+        /// Where to, as scheme and host.
+        to: String,
+        /// Why not.
+        why: NoRedirect,
+    },
+    /// Redirected too often.
+    #[error("{0} redirects more than 3 times")]
+    Redirects(String),
+    /// More than anybody has.
+    #[error("the list of tags is endless: {0}")]
+    Endless(&'static str),
+    /// The registry wants to be asked later than there is time for.
+    #[error("{host} asks to be left alone for {} s", .wait.as_secs())]
+    Later {
+        /// Who.
+        host: String,
+        /// For how long.
+        wait: Duration,
+    },
+    /// The deadline has passed.
+    #[error("no answer within {}", seconds(.after))]
+    Deadline {
+        /// How long was waited.
+        after: Duration,
+    },
+    /// What came is not what its digest says.
+    #[error("{host} sent a manifest that does not fit its digest")]
+    WrongDigest {
+        /// Who.
+        host: String,
+    },
+}
+
+fn and_code(code: &Option<String>) -> String {
+    code.as_ref()
+        .map_or_else(String::new, |code| format!(" {code}"))
+}
+
+fn seconds(duration: &Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}
+
+impl RegistryError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unreachable { .. } => "is the name right, and is there a way to it from here? a proxy is taken from `HTTPS_PROXY` or `proxySecretRef`; without a network use a TagSnapshot".to_owned(),
+            Self::Tls { .. } => "a registry with a certificate of its own needs `certSecretRef` with its `ca.crt`, or `SSL_CERT_FILE`; plain http is only spoken with `insecure: true`".to_owned(),
+            Self::Denied { anonymous: true, .. } => "add a `secretRef` to the ImageRepository with its Secret in the input (or `--secret FILE`), log in with `docker login`, or set `provider`".to_owned(),
+            Self::Denied { .. } => "check that the credentials are valid and may pull this repository".to_owned(),
+            Self::UntrustedRealm { realm, .. } => format!("if this host may have the credentials, say `--trust-host {realm}`"),
+            Self::NotFound { .. } => "check `spec.image`; some registries answer so where credentials are missing".to_owned(),
+            Self::NoRegistry { .. } => "is `spec.image` the name of an image in a registry? a login page or a proxy may have answered".to_owned(),
+            Self::Redirect { to, why: NoRedirect::Host, .. } => {
+                let host = to.split_once("://").map_or(to.as_str(), |(_, host)| host);
+                format!("if this host may be asked, say `--trust-host {host}`")
+            }
+            Self::Deadline { .. } => "allow more with `spec.timeout` of the ImageRepository or `--timeout`".to_owned(),
+            Self::Later { .. } | Self::Status { status: 429, .. } => "the registry limits requests: log in, scan less often, or use a TagSnapshot".to_owned(),
+            _ => return None,
+        })
+    }
+
+    /// Whether asking again may help.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+}

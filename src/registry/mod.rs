@@ -1,0 +1,28 @@
+//! A thin client for registries: the tags of a repository, the digest of a tag.
+//!
+//! It speaks the two requests of the distribution specification that choosing a
+//! tag needs, and everything that stands before them: names, TLS, challenges,
+//! tokens, pages, limits on how often and how long. It knows nothing of
+//! Kubernetes, files or the environment. Where a credential may go is decided
+//! in [`trust`] alone.
+//!
+//! It refuses to push, to cache on a disk, and to guess: no page is thought to
+//! be the last but for its missing `Link`, no host is asked in the clear but
+//! where the user said so or on loopback.
+
+mod address;
+mod challenge;
+mod client;
+mod error;
+mod link;
+mod list;
+mod retry;
+mod session;
+mod token;
+mod transport;
+pub mod trust;
+
+pub use client::{Limits, Registries, Target};
+pub use error::RegistryError;
+pub use list::{Listing, Page};
+pub use transport::{Connection, ProxySettings, host_of};

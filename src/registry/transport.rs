@@ -1,0 +1,335 @@
+//! One request, one answer: clients by their TLS and proxy settings, names that
+//! are resolved with care, bodies that end.
+//!
+//! Redirects, retries and logins are decided elsewhere; nothing here follows,
+//! repeats or authenticates by itself.
+
+use std::collections::{BTreeSet, HashMap};
+use std::error::Error;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy, Request, dns, redirect};
+use url::Url;
+
+use super::address::{self, Reach};
+use crate::login::Secret;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection on which nothing comes for so long is given up.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What `certSecretRef` and `proxySecretRef` say of a repository's connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Connection {
+    /// Certificates (PEM) that count beside the system's.
+    pub ca: Option<String>,
+    /// Our own certificate and its key (PEM).
+    pub identity: Option<Secret>,
+    /// The way out; that of the environment where absent.
+    pub proxy: Option<ProxySettings>,
+}
+
+/// A proxy.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProxySettings {
+    /// Its URL, which may hold a password.
+    pub address: Secret,
+    /// User name.
+    pub username: Option<String>,
+    /// Password.
+    pub password: Option<Secret>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, decoded.
+    pub body: Vec<u8>,
+    /// Where it came from.
+    pub url: Url,
+}
+
+impl Answer {
+    /// The values of a header that are text.
+    pub fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        let values = self.headers.get_all(name).into_iter();
+        values.filter_map(|value| value.to_str().ok())
+    }
+
+    /// The first of them.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.texts(name).next()
+    }
+}
+
+/// Why nothing came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The peer does not speak TLS.
+    NotTls(String),
+    /// It speaks TLS, and it failed.
+    Tls(String),
+    /// No connection, or one that broke.
+    Io(String),
+    /// The name leads to an address that is not asked.
+    Address,
+    /// The body does not end.
+    TooLarge,
+    /// The settings make no client.
+    Settings(String),
+}
+
+/// Clients, each made once.
+#[derive(Debug, Default)]
+pub struct Transport {
+    clients: Mutex<HashMap<(Connection, Reach, bool), Client>>,
+    /// Hosts of the environment's proxies, which may be near.
+    proxies: BTreeSet<String>,
+}
+
+impl Transport {
+    /// A transport. `proxies` are the host names of the proxies that the
+    /// environment names.
+    #[must_use]
+    pub fn new(proxies: BTreeSet<String>) -> Self {
+        Self {
+            clients: Mutex::default(),
+            proxies,
+        }
+    }
+
+    /// Sends `request` and reads at most `most` bytes of the body.
+    pub async fn send(
+        &self,
+        connection: &Connection,
+        reach: Reach,
+        request: Request,
+        most: usize,
+    ) -> Result<Answer, Fault> {
+        if !reach.allows_host(request.url()) {
+            return Err(Fault::Address);
+        }
+        // As in Go, this machine is reached without the environment's proxy.
+        let is_direct = address::is_loopback(request.url());
+        let client = self.client(connection, reach, is_direct)?;
+        let url = request.url().clone();
+        let mut response = client.execute(request).await.map_err(fault)?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(fault)? {
+            if body.len() + chunk.len() > most {
+                return Err(Fault::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer {
+            status,
+            headers,
+            body,
+            url,
+        })
+    }
+
+    fn client(
+        &self,
+        connection: &Connection,
+        reach: Reach,
+        is_direct: bool,
+    ) -> Result<Client, Fault> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (connection.clone(), reach, is_direct);
+        if let Some(client) = clients.get(&key) {
+            return Ok(client.clone());
+        }
+        let client = self.build(connection, reach, is_direct)?;
+        clients.insert(key, client.clone());
+        Ok(client)
+    }
+
+    fn builder(
+        &self,
+        connection: &Connection,
+        reach: Reach,
+        is_direct: bool,
+    ) -> Result<(ClientBuilder, Vec<Certificate>), Fault> {
+        let mut near = self.proxies.clone();
+        let mut builder = Client::builder()
+            .user_agent(concat!("flux-image/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT);
+        if let Some(settings) = &connection.proxy {
+            let proxy = proxy(settings)?;
+            near.extend(host_of(settings.address.reveal()));
+            builder = builder.no_proxy().proxy(proxy);
+        } else if is_direct {
+            builder = builder.no_proxy();
+        }
+        if let Some(identity) = &connection.identity {
+            let identity = Identity::from_pem(identity.reveal().as_bytes()).map_err(|_| {
+                Fault::Settings(
+                    "`tls.crt` and `tls.key` are no certificate and its key in PEM".into(),
+                )
+            })?;
+            builder = builder.identity(identity);
+        }
+        let mut roots = Vec::new();
+        if let Some(pem) = &connection.ca {
+            roots = Certificate::from_pem_bundle(pem.as_bytes()).unwrap_or_default();
+            if roots.is_empty() {
+                return Err(Fault::Settings(
+                    "`ca.crt` holds no certificate in PEM".into(),
+                ));
+            }
+        }
+        let guard = Arc::new(Guard { reach, near });
+        Ok((builder.dns_resolver(guard), roots))
+    }
+
+    fn build(
+        &self,
+        connection: &Connection,
+        reach: Reach,
+        is_direct: bool,
+    ) -> Result<Client, Fault> {
+        let (builder, roots) = self.builder(connection, reach, is_direct)?;
+        let merged = builder.tls_certs_merge(roots).build();
+        merged.or_else(|_| {
+            // Without a single root of the system's the merging verifier cannot
+            // be made, and yet plain http and a registry's own CA need none.
+            let (builder, roots) = self.builder(connection, reach, is_direct)?;
+            let only = builder.tls_certs_only(roots).build();
+            only.map_err(|error| Fault::Settings(deepest(&error.without_url())))
+        })
+    }
+}
+
+fn proxy(settings: &ProxySettings) -> Result<Proxy, Fault> {
+    // The address may hold a password, so what is wrong with it stays unsaid.
+    let bad = |_| Fault::Settings("`address` of the proxy's Secret is no URL of a proxy".into());
+    let address = settings.address.reveal();
+    let scheme = Url::parse(address).map_err(|_| bad(()))?;
+    if !matches!(scheme.scheme(), "http" | "https") {
+        return Err(bad(()));
+    }
+    let proxy = Proxy::all(address).map_err(|_| bad(()))?;
+    Ok(match (&settings.username, &settings.password) {
+        (None, None) => proxy,
+        (username, password) => proxy.basic_auth(
+            username.as_deref().unwrap_or_default(),
+            password.as_ref().map_or("", Secret::reveal),
+        ),
+    })
+}
+
+/// The host of a proxy's address, which may lack a scheme.
+#[must_use]
+pub fn host_of(address: &str) -> Option<String> {
+    let parsed = Url::parse(address).ok().filter(Url::has_host);
+    let url = parsed.or_else(|| Url::parse(&format!("http://{address}")).ok())?;
+    url.host_str().map(str::to_owned)
+}
+
+/// Whether packets would leave this machine at all; none is sent.
+#[must_use]
+pub fn has_route() -> bool {
+    // Documentation addresses (RFC 5737, RFC 3849): a route to them is a route
+    // to anywhere.
+    [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")]
+        .iter()
+        .any(|(from, to)| UdpSocket::bind(from).is_ok_and(|socket| socket.connect(to).is_ok()))
+}
+
+/// Resolves names, and leaves out what may not be reached.
+struct Guard {
+    reach: Reach,
+    near: BTreeSet<String>,
+}
+
+impl dns::Resolve for Guard {
+    fn resolve(&self, name: dns::Name) -> dns::Resolving {
+        let reach = if self.near.contains(name.as_str()) {
+            Reach::Named
+        } else {
+            self.reach
+        };
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let all: Vec<SocketAddr> = found.collect();
+            let allowed: Vec<SocketAddr> = all
+                .iter()
+                .copied()
+                .filter(|address| reach.allows(address.ip()))
+                .collect();
+            if allowed.is_empty() && !all.is_empty() {
+                return Err(Box::new(NotAsked) as Box<dyn Error + Send + Sync>);
+            }
+            Ok(Box::new(allowed.into_iter()) as dns::Addrs)
+        })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the name leads to an address that is not asked")]
+struct NotAsked;
+
+fn fault(error: reqwest::Error) -> Fault {
+    let error = error.without_url();
+    let is_connect = error.is_connect();
+    for cause in causes(&error) {
+        if cause.is::<NotAsked>() {
+            return Fault::Address;
+        }
+        match cause.downcast_ref::<rustls::Error>() {
+            Some(rustls::Error::InvalidMessage(_)) if is_connect => {
+                return Fault::NotTls("no TLS is spoken there".to_owned());
+            }
+            Some(tls) => return Fault::Tls(tls.to_string()),
+            None => {}
+        }
+        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        let closed = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
+        if is_connect && kind.is_some_and(|kind| closed.contains(&kind)) {
+            return Fault::NotTls("the connection was closed".to_owned());
+        }
+    }
+    Fault::Io(if error.is_timeout() {
+        "timed out".to_owned()
+    } else {
+        deepest(&error)
+    })
+}
+
+/// An error and its causes. What an I/O error is made of is its cause here,
+/// though it does not say so itself, however often it is wrapped.
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| cause_of(*error))
+}
+
+fn cause_of<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    let inner = error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref);
+    match inner {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}
+
+/// What the cause of all causes says.
+fn deepest(error: &(dyn Error + 'static)) -> String {
+    causes(error)
+        .last()
+        .map_or_else(String::new, ToString::to_string)
+}

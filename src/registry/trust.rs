@@ -1,0 +1,380 @@
+//! Who is trusted with what: the one place that decides where a credential, a
+//! token or a request may go.
+//!
+//! A registry names other hosts in three ways: the realm of a challenge, the
+//! target of a redirect, and the next page of a list. None of them is the
+//! user's word, so each is held against what the user did say: the image's
+//! name, and the hosts trusted by name.
+
+use std::collections::BTreeSet;
+
+use url::{Host, Url};
+
+use super::address::Reach;
+
+/// A registry, and a host outside it that belongs to it.
+struct Pair {
+    registry: &'static str,
+    /// A whole host, or with a leading `-` or `.` the end of one.
+    other: &'static str,
+}
+
+/// Token servers that are known to belong to a registry.
+const REALMS: &[Pair] = &[
+    Pair {
+        registry: "index.docker.io",
+        other: "auth.docker.io",
+    },
+    Pair {
+        registry: "registry-1.docker.io",
+        other: "auth.docker.io",
+    },
+    Pair {
+        registry: "registry.gitlab.com",
+        other: "gitlab.com",
+    },
+];
+
+/// Hosts that a registry is known to send lists and manifests from.
+const REDIRECTS: &[Pair] = &[Pair {
+    registry: "registry.k8s.io",
+    other: "-docker.pkg.dev",
+}];
+
+fn is_pair(pairs: &[Pair], registry: &str, other: &str) -> bool {
+    pairs.iter().any(|pair| {
+        let fits = if pair.other.starts_with(['-', '.']) {
+            other
+                .strip_suffix(pair.other)
+                .is_some_and(|label| !label.is_empty() && !label.contains('.'))
+        } else {
+            other == pair.other
+        };
+        pair.registry == registry && fits
+    })
+}
+
+/// Hosts that the user trusts by name: `HOST` on every port, `HOST:PORT` on
+/// one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trusted(BTreeSet<String>);
+
+impl Trusted {
+    /// Trusts these.
+    #[must_use]
+    pub fn new(hosts: impl IntoIterator<Item = String>) -> Self {
+        Self(
+            hosts
+                .into_iter()
+                .map(|host| host.to_ascii_lowercase())
+                .collect(),
+        )
+    }
+
+    fn has(&self, url: &Url) -> bool {
+        let Some(host) = url.host_str() else {
+            return false;
+        };
+        let port = url.port_or_known_default().unwrap_or_default();
+        self.0.contains(host) || self.0.contains(&format!("{host}:{port}"))
+    }
+}
+
+/// What the token server of a challenge may be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Realm {
+    /// The credential of the repository.
+    Credential,
+    /// A question without credentials.
+    Anonymous,
+    /// Nothing at all.
+    Never,
+}
+
+/// What the realm `realm` of `registry`'s challenge may be given. `registry` is
+/// where the request went, in the scheme that was settled.
+#[must_use]
+pub fn realm(registry: &Url, realm: &Url, trusted: &Trusted) -> Realm {
+    let has_userinfo = !realm.username().is_empty() || realm.password().is_some();
+    if has_userinfo || !Reach::Named.allows_host(realm) {
+        return Realm::Never;
+    }
+    let (Some(home), Some(host)) = (registry.host_str(), realm.host_str()) else {
+        return Realm::Never;
+    };
+    match realm.scheme() {
+        // In the clear only where the registry itself is, and nowhere else.
+        "http" if registry.scheme() == "http" && host == home => return Realm::Credential,
+        "https" => {}
+        _ => return Realm::Never,
+    }
+    let is_known = host == home
+        || is_pair(REALMS, home, host)
+        || trusted.has(realm)
+        || is_one_owner(registry, realm);
+    if is_known {
+        Realm::Credential
+    } else {
+        Realm::Anonymous
+    }
+}
+
+/// Whether both hosts lie under one registrable domain, as the public suffix
+/// list (its private section included) draws the line.
+fn is_one_owner(one: &Url, other: &Url) -> bool {
+    let (Some(Host::Domain(one)), Some(Host::Domain(other))) = (one.host(), other.host()) else {
+        return false;
+    };
+    let domain = |name: &str| {
+        let domain = psl::domain(name.as_bytes())?;
+        // A suffix nobody listed is anybody's.
+        let is_listed = domain.suffix().is_known();
+        is_listed.then(|| String::from_utf8_lossy(domain.as_bytes()).into_owned())
+    };
+    match (domain(one), domain(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => false,
+    }
+}
+
+/// Why a redirect is not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRedirect {
+    /// Not https.
+    #[error("it does not lead to https")]
+    Scheme,
+    /// A host that nobody vouched for.
+    #[error("its host is neither the registry's nor trusted")]
+    Host,
+    /// An address near this machine.
+    #[error("it leads to a private, loopback or link-local address")]
+    Address,
+}
+
+/// Whether a redirect of `registry`'s answer may be followed to `target`, and
+/// how far it may reach.
+///
+/// # Errors
+/// Why not.
+pub fn redirect(registry: &Url, target: &Url, trusted: &Trusted) -> Result<Reach, NoRedirect> {
+    // No other machine is asked than before, and in no other way.
+    if registry.origin() == target.origin() {
+        return Ok(Reach::Named);
+    }
+    if target.scheme() != "https" {
+        return Err(NoRedirect::Scheme);
+    }
+    if !Reach::Public.allows_host(target) {
+        return Err(NoRedirect::Address);
+    }
+    let (Some(home), Some(host)) = (registry.host_str(), target.host_str()) else {
+        return Err(NoRedirect::Host);
+    };
+    if host == home || is_pair(REDIRECTS, home, host) || trusted.has(target) {
+        Ok(Reach::Public)
+    } else {
+        Err(NoRedirect::Host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).expect(text)
+    }
+
+    #[test]
+    fn realms() {
+        let trusted = Trusted::new(["Login.Partner.example".to_owned(), "a.test:8443".to_owned()]);
+        for (registry, to, expected) in [
+            (
+                "https://r.acme.com",
+                "https://r.acme.com/token",
+                Realm::Credential,
+            ),
+            (
+                "https://r.acme.com",
+                "https://r.acme.com:9443/token",
+                Realm::Credential,
+            ),
+            (
+                "https://r.acme.com",
+                "https://auth.acme.com/token",
+                Realm::Credential,
+            ),
+            (
+                "https://r.acme.com",
+                "http://r.acme.com/token",
+                Realm::Never,
+            ),
+            (
+                "http://r.acme.com:5000",
+                "http://r.acme.com:5001/token",
+                Realm::Credential,
+            ),
+            (
+                "http://r.acme.com:5000",
+                "http://auth.acme.com/token",
+                Realm::Never,
+            ),
+            (
+                "http://127.0.0.1:5000",
+                "http://127.0.0.1:5001/auth",
+                Realm::Credential,
+            ),
+            (
+                "http://127.0.0.1:5000",
+                "http://127.0.0.2:5001/auth",
+                Realm::Never,
+            ),
+            (
+                "https://r.acme.com",
+                "https://acme.com.evil.example/t",
+                Realm::Anonymous,
+            ),
+            (
+                "https://index.docker.io",
+                "https://auth.docker.io/token",
+                Realm::Credential,
+            ),
+            (
+                "https://registry.gitlab.com",
+                "https://gitlab.com/jwt/auth",
+                Realm::Credential,
+            ),
+            (
+                "https://gitlab.com",
+                "https://auth.docker.io/token",
+                Realm::Anonymous,
+            ),
+            // Customers of one provider are not one owner.
+            (
+                "https://a.github.io",
+                "https://b.github.io/t",
+                Realm::Anonymous,
+            ),
+            (
+                "https://a.azurecr.io",
+                "https://b.azurecr.io/t",
+                Realm::Anonymous,
+            ),
+            (
+                "https://a.s3.amazonaws.com",
+                "https://b.s3.amazonaws.com/t",
+                Realm::Anonymous,
+            ),
+            ("https://a.co.uk", "https://b.co.uk/t", Realm::Anonymous),
+            (
+                "https://a.unlisted",
+                "https://a.b.unlisted/t",
+                Realm::Anonymous,
+            ),
+            (
+                "https://r.acme.com",
+                "https://login.partner.example/t",
+                Realm::Credential,
+            ),
+            (
+                "https://r.acme.com",
+                "https://a.test:8443/t",
+                Realm::Credential,
+            ),
+            ("https://r.acme.com", "https://a.test/t", Realm::Anonymous),
+            (
+                "https://r.acme.com",
+                "https://169.254.169.254/t",
+                Realm::Never,
+            ),
+            (
+                "https://r.acme.com",
+                "https://u:p@r.acme.com/t",
+                Realm::Never,
+            ),
+            ("https://r.acme.com", "file:///etc/passwd", Realm::Never),
+            ("https://r.acme.com", "ftp://r.acme.com/t", Realm::Never),
+        ] {
+            assert_eq!(
+                realm(&url(registry), &url(to), &trusted),
+                expected,
+                "{registry} → {to}"
+            );
+        }
+    }
+
+    #[test]
+    fn redirects() {
+        use NoRedirect::{Address, Host, Scheme};
+        let trusted = Trusted::new(["cdn.partner.example".to_owned(), "10.0.0.9".to_owned()]);
+        for (registry, to, expected) in [
+            (
+                "https://r.acme.com",
+                "https://r.acme.com/v2/",
+                Ok(Reach::Named),
+            ),
+            (
+                "http://127.0.0.1:5000",
+                "http://127.0.0.1:5000/v2/",
+                Ok(Reach::Named),
+            ),
+            (
+                "https://r.acme.com",
+                "https://r.acme.com:8443/v2/",
+                Ok(Reach::Public),
+            ),
+            ("https://r.acme.com", "http://r.acme.com/v2/", Err(Scheme)),
+            (
+                "http://127.0.0.1:5000",
+                "http://127.0.0.1:5001/v2/",
+                Err(Scheme),
+            ),
+            (
+                "http://127.0.0.1:5000",
+                "https://127.0.0.1:5001/v2/",
+                Err(Address),
+            ),
+            ("https://r.acme.com", "https://10.0.0.1/v2/", Err(Address)),
+            ("https://r.acme.com", "https://10.0.0.9/v2/", Err(Address)),
+            (
+                "https://r.acme.com",
+                "https://169.254.169.254/",
+                Err(Address),
+            ),
+            ("https://r.acme.com", "https://localhost/", Err(Address)),
+            ("https://r.acme.com", "https://evil.example/", Err(Host)),
+            ("https://r.acme.com", "https://x.acme.com/", Err(Host)),
+            (
+                "https://r.acme.com",
+                "https://cdn.partner.example/",
+                Ok(Reach::Public),
+            ),
+            (
+                "https://registry.k8s.io",
+                "https://us-west1-docker.pkg.dev/v2/",
+                Ok(Reach::Public),
+            ),
+            (
+                "https://registry.k8s.io",
+                "https://a.b-docker.pkg.dev/v2/",
+                Err(Host),
+            ),
+            (
+                "https://registry.k8s.io",
+                "https://-docker.pkg.dev.evil.example/",
+                Err(Host),
+            ),
+            (
+                "https://r.acme.com",
+                "https://us-west1-docker.pkg.dev/v2/",
+                Err(Host),
+            ),
+        ] {
+            assert_eq!(
+                redirect(&url(registry), &url(to), &trusted),
+                expected,
+                "{registry} → {to}"
+            );
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Challenges and tokens.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use flux_image::login::{Credential, Secret};
+use flux_image::registry::{Registries, RegistryError};
+
+use super::server::{Asked, Reply, Server, identity};
+use super::{LONG, PASSWORD, quick, run, tags, target, with_password};
+
+/// printf 'alice:hunter2-s3cret' | base64
+const BASIC: &str = "Basic YWxpY2U6aHVudGVyMi1zM2NyZXQ=";
+
+/// A registry with its own token server under `/token`.
+fn with_tokens(token: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static) -> Server {
+    let count = AtomicUsize::new(0);
+    Server::start(move |asked| {
+        if asked.path() == "/token" {
+            return token(asked, count.fetch_add(1, Ordering::Relaxed));
+        }
+        match asked.header("authorization") {
+            Some("Bearer good") => Reply::tags(&["1.0.0"]),
+            _ => Reply::bearer(&format!(
+                "http://{}/token",
+                asked.header("host").expect("a host")
+            )),
+        }
+    })
+}
+
+#[test]
+fn a_token_is_asked_for_with_the_password() {
+    for body in [
+        r#"{"token":"good"}"#,
+        r#"{"access_token":"good"}"#,
+        r#"{"token":"","access_token":"good"}"#,
+        r#"{"token":"good","access_token":"other","expires_in":300}"#,
+    ] {
+        let server = with_tokens(move |_, _| Reply::new(200, body));
+        assert_eq!(
+            tags(&with_password(target(&server.host(), "acme/app"))).expect(body),
+            ["1.0.0"]
+        );
+        assert_eq!(
+            server.paths(),
+            [
+                "GET /v2/acme/app/tags/list?n=1000",
+                "GET /token?scope=repository%3Aacme%2Fapp%3Apull&service=test",
+                "GET /v2/acme/app/tags/list?n=1000",
+            ]
+        );
+        let asked = server.asked();
+        assert_eq!(
+            asked[0].header("authorization"),
+            None,
+            "nothing before the challenge"
+        );
+        assert_eq!(asked[1].header("authorization"), Some(BASIC));
+    }
+}
+
+#[test]
+fn nobody_gets_a_token_too() {
+    let server = with_tokens(|_, _| Reply::new(200, r#"{"token":"good"}"#));
+    assert_eq!(
+        tags(&target(&server.host(), "acme/app")).expect("a list"),
+        ["1.0.0"]
+    );
+    assert_eq!(server.asked()[1].header("authorization"), None);
+}
+
+#[test]
+fn an_identity_token_goes_by_post() {
+    let server = with_tokens(|_, _| Reply::new(200, r#"{"access_token":"good"}"#));
+    let mut target = target(&server.host(), "acme/app");
+    target.credential = Credential::IdentityToken(Secret::new("refresh-me"));
+    assert_eq!(tags(&target).expect("a list"), ["1.0.0"]);
+    let asked = &server.asked()[1];
+    assert_eq!(
+        (asked.method.as_str(), asked.at.as_str()),
+        ("POST", "/token")
+    );
+    assert_eq!(
+        asked.header("content-type"),
+        Some("application/x-www-form-urlencoded")
+    );
+    assert_eq!(
+        asked.body,
+        "scope=repository%3Aacme%2Fapp%3Apull&service=test&grant_type=refresh_token&client_id=flux-image&refresh_token=refresh-me"
+    );
+}
+
+#[test]
+fn a_registry_token_goes_as_it_is() {
+    let server = with_tokens(|_, _| Reply::new(500, ""));
+    let mut target = target(&server.host(), "acme/app");
+    target.credential = Credential::RegistryToken(Secret::new("good"));
+    assert_eq!(tags(&target).expect("a list"), ["1.0.0"]);
+}
+
+#[test]
+fn basic_where_that_is_all_there_is() {
+    let server = Server::start(|asked| match asked.header("authorization") {
+        Some(BASIC) => Reply::tags(&["1"]),
+        _ => Reply::new(401, "").with("www-authenticate", "Basic realm=\"x\""),
+    });
+    assert_eq!(
+        tags(&with_password(target(&server.host(), "acme/app"))).expect("a list"),
+        ["1"]
+    );
+    let error = tags(&target(&server.host(), "acme/app")).expect_err("nothing to present");
+    assert!(
+        matches!(
+            error,
+            RegistryError::Denied {
+                anonymous: true,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_refused_password_is_refused_once() {
+    let server =
+        Server::start(|_| Reply::new(401, "").with("www-authenticate", "Basic realm=\"x\""));
+    let error = tags(&with_password(target(&server.host(), "acme/app"))).expect_err("refused");
+    assert!(
+        matches!(
+            error,
+            RegistryError::Denied {
+                anonymous: false,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(server.paths().len(), 2);
+
+    let server = with_tokens(|_, _| Reply::new(401, r#"{"errors":[{"code":"UNAUTHORIZED"}]}"#));
+    let error = tags(&with_password(target(&server.host(), "acme/app"))).expect_err("refused");
+    assert!(
+        matches!(
+            error,
+            RegistryError::Denied {
+                anonymous: false,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(server.paths().len(), 2);
+}
+
+#[test]
+fn a_token_that_ran_out_is_asked_for_anew_once() {
+    let server = with_tokens(|_, n| {
+        let token = if n == 0 { "stale" } else { "good" };
+        Reply::new(200, format!("{{\"token\":\"{token}\"}}"))
+    });
+    assert_eq!(
+        tags(&with_password(target(&server.host(), "acme/app"))).expect("a list"),
+        ["1.0.0"]
+    );
+    assert_eq!(server.paths().len(), 5);
+
+    let server = with_tokens(|_, n| Reply::new(200, format!("{{\"token\":\"never-{n}\"}}")));
+    let error = tags(&with_password(target(&server.host(), "acme/app"))).expect_err("refused");
+    assert!(
+        matches!(
+            error,
+            RegistryError::Denied {
+                anonymous: false,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(server.paths().len(), 5);
+}
+
+#[test]
+fn a_token_is_used_until_it_runs_out() {
+    for (life, tokens) in [("300", 1), ("0.001", 2)] {
+        let server = with_tokens(move |_, _| {
+            Reply::new(200, format!("{{\"token\":\"good\",\"expires_in\":{life}}}"))
+        });
+        let target = with_password(target(&server.host(), "acme/app"));
+        let registries = Registries::new(quick());
+        run(async {
+            registries.tags(&target, LONG, &[]).await.expect("a list");
+            registries.tags(&target, LONG, &[]).await.expect("a list");
+        });
+        let asked = server
+            .paths()
+            .iter()
+            .filter(|path| path.contains("/token"))
+            .count();
+        assert_eq!(asked, tokens, "{life}");
+    }
+}
+
+/// The fewest requests: one a list, one token a scope, one challenge and one
+/// failed handshake a host, however many ask at once.
+#[test]
+fn no_request_is_made_twice() {
+    let server = with_tokens(|_, _| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        Reply::new(200, r#"{"token":"good"}"#)
+    });
+    let registries = Arc::new(Registries::new(quick()));
+    run(async {
+        let mut all = tokio::task::JoinSet::new();
+        // Thirty lists of ten repositories: the scopes are ten.
+        for n in 0..30 {
+            let target = with_password(target(&server.host(), &format!("acme/app{}", n % 10)));
+            let registries = Arc::clone(&registries);
+            all.spawn(async move { registries.tags(&target, LONG, &[]).await });
+        }
+        while let Some(done) = all.join_next().await {
+            done.expect("no panic").expect("a list");
+        }
+    });
+    let paths = server.paths();
+    let tokens = paths.iter().filter(|path| path.contains("/token")).count();
+    assert_eq!((tokens, paths.len() - tokens), (10, 31));
+}
+
+#[test]
+fn two_credentials_share_no_token() {
+    let server = with_tokens(|_, n| {
+        Reply::new(
+            200,
+            format!("{{\"token\":\"{}\"}}", if n == 0 { "good" } else { "bad" }),
+        )
+    });
+    let registries = Registries::new(quick());
+    let nobody = target(&server.host(), "acme/app");
+    run(async {
+        registries
+            .tags(&with_password(nobody.clone()), LONG, &[])
+            .await
+            .expect("a list");
+        registries
+            .tags(&nobody, LONG, &[])
+            .await
+            .expect_err("another token");
+    });
+}
+
+#[test]
+fn token_servers_that_make_no_sense() {
+    let long = format!("{{\"token\":\"{}\"}}", "x".repeat((64 << 10) + 1));
+    for (status, body, said) in [
+        (200, "<html>", "holds no token"),
+        (200, "{}", "holds no token"),
+        (200, r#"{"token":5}"#, "holds no token"),
+        (200, r#"{"token":"a\nb"}"#, "fits in no header"),
+        (200, &long, "more than 64 KiB"),
+        (404, "", "answered 404"),
+        (302, "", "redirects (302), which is not followed"),
+    ] {
+        let body = body.to_owned();
+        let server = with_tokens(move |_, _| {
+            Reply::new(status, body.clone()).with("location", "/elsewhere")
+        });
+        let error = tags(&target(&server.host(), "acme/app"))
+            .expect_err(said)
+            .to_string();
+        assert!(error.contains(said), "{error}");
+        assert!(!server.paths().iter().any(|path| path.contains("elsewhere")));
+    }
+}
+
+#[test]
+fn client_certificates_and_an_authority_of_ones_own() {
+    let (ours, theirs) = (identity(), identity());
+    let server = Server::start_tls(&theirs, Some(&ours.ca), |_| Reply::tags(&["1"]));
+    let mut target = target(&server.host(), "acme/app");
+    target.connection.ca = Some(theirs.ca.clone());
+    target.connection.identity = Some(Secret::new(format!("{}{}", ours.certificate, ours.key)));
+    assert_eq!(tags(&target).expect("a list"), ["1"]);
+
+    // A certificate of the wrong authority, or none.
+    target.connection.identity = Some(Secret::new(format!("{}{}", theirs.certificate, theirs.key)));
+    let error = tags(&target).expect_err("the wrong authority");
+    assert!(!error.to_string().contains("PRIVATE"), "{error}");
+    target.connection.identity = None;
+    tags(&target).expect_err("none");
+
+    target.connection.identity = Some(Secret::new(PASSWORD));
+    let error = tags(&target).expect_err("no PEM").to_string();
+    assert!(
+        error.contains("no certificate and its key in PEM"),
+        "{error}"
+    );
+    assert!(!error.contains(PASSWORD), "{error}");
+}

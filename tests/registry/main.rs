@@ -1,0 +1,66 @@
+//! The registry client against a server on loopback that does what no sound
+//! registry does.
+
+mod attacks;
+mod login;
+mod pages;
+mod retries;
+mod server;
+
+use std::time::Duration;
+
+use flux_image::image::Repository;
+use flux_image::login::{Credential, Secret};
+use flux_image::registry::{Connection, Limits, Listing, Registries, RegistryError, Target};
+
+/// A patience that no test comes near, unless it is about patience.
+const LONG: Duration = Duration::from_secs(30);
+
+/// What the password of every test is, so that it can be looked for.
+const PASSWORD: &str = "hunter2-s3cret";
+
+fn target(host: &str, path: &str) -> Target {
+    Target {
+        repository: Repository::parse(&format!("{host}/{path}")).expect("a name"),
+        insecure: false,
+        credential: Credential::Anonymous,
+        connection: Connection::default(),
+    }
+}
+
+fn with_password(mut target: Target) -> Target {
+    target.credential = Credential::Basic {
+        username: "alice".to_owned(),
+        password: Secret::new(PASSWORD),
+    };
+    target
+}
+
+fn quick() -> Limits {
+    Limits {
+        backoff: Duration::from_millis(5),
+        ..Limits::default()
+    }
+}
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(work)
+}
+
+/// The list of one repository, asked by a client of its own.
+fn list(target: &Target) -> Result<Listing, RegistryError> {
+    run(Registries::new(quick()).tags(target, LONG, &[]))
+}
+
+fn tags(target: &Target) -> Result<Vec<String>, RegistryError> {
+    let listing = list(target)?;
+    Ok(listing.into_tags())
+}
+
+fn digest(target: &Target, tag: &str) -> Result<String, RegistryError> {
+    run(Registries::new(quick()).digest(target, LONG, tag))
+}
