@@ -160,6 +160,7 @@ fn config_map(text: &str, object: &Object) -> Result<ImageUpdateSpec, String> {
                 let known = [
                     ("Status", TagSource::Status),
                     ("Snapshot", TagSource::Snapshot),
+                    ("Registry", TagSource::Registry),
                 ];
                 let entries = value
                     .split(',')

@@ -7,15 +7,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{Emit, Id, ImageUpdateSpec, Kind, Mode};
+use crate::bind::marker;
 use crate::config::{self, Settings};
 use crate::report::results::results;
 use crate::resource_list::Object;
 use crate::resource_list::envelope;
 use crate::resource_list::outline::{self, Document, Outline, Part};
 use crate::update::catalogue::{Catalogue, Freshness, Origin, Rank};
+use crate::update::gather::{self, Ask, Wish};
 use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
 use crate::update::plan::{self, Policies};
-use crate::update::resolve::{self, Resolved};
+use crate::update::present::Carried;
+use crate::update::resolve::{self, Refresh, Resolved, Sources};
 use crate::yaml::patch::{self, Patched};
 use crate::yaml::walk::Collection;
 
@@ -28,6 +31,8 @@ pub struct Options {
     pub catalogue: Catalogue,
     /// How old a snapshot may be.
     pub freshness: Freshness,
+    /// What is asked anew.
+    pub refresh: Refresh,
 }
 
 /// What the function has to say.
@@ -73,12 +78,16 @@ pub enum BadInput {
     Overlap(#[from] patch::Overlap),
 }
 
-/// Runs the function on `text`.
+/// Runs the function on `text`. `ask` answers what only registries can tell.
 ///
 /// # Errors
 /// Where the input cannot be read at all; anything less comes back in the
 /// output's findings.
-pub fn run(text: &str, options: Options) -> Result<Output<'_>, BadInput> {
+pub fn run<'t>(
+    text: &'t str,
+    options: Options,
+    ask: Option<&mut Ask<'_>>,
+) -> Result<Output<'t>, BadInput> {
     let outline = outline::read(text).map_err(|error| BadInput::Syntax {
         message: error.message,
         place: error.place,
@@ -103,7 +112,26 @@ pub fn run(text: &str, options: Options) -> Result<Output<'_>, BadInput> {
     };
     catalogue.add_outline(text, &outline, origin);
     catalogue.finish(options.freshness);
-    let images = resolve::resolve(&catalogue, &spec.tags_from);
+    if catalogue.needs_logins() {
+        catalogue.logins.add(text, &outline, origin);
+    }
+    if let Some(mut carried) = Carried::wanted(&catalogue) {
+        carried.add(text, &outline);
+        catalogue.tags.note_present(carried.present());
+    }
+    let wish = Wish {
+        sources: Sources {
+            tags_from: &spec.tags_from,
+            refresh: &options.refresh,
+        },
+        policies: Some(&|| marker::names_in(text).collect()),
+        on_unresolved: spec.on_unresolved,
+    };
+    // What was asked for is unknown where the options cannot be read, and
+    // nothing is to be done where all is suspended.
+    let is_idle = outcome.worst() == Some(Severity::Error) || settings.is_suspended;
+    let ask = ask.filter(|_| !is_idle);
+    let (images, asked) = gather::images(&mut catalogue, &wish, ask);
     let selected = selection(&settings, &images).unwrap_or_else(|finding| {
         outcome.findings.push(*finding);
         None
@@ -111,6 +139,7 @@ pub fn run(text: &str, options: Options) -> Result<Output<'_>, BadInput> {
     // Without knowing what was asked for, nothing is changed.
     let is_misconfigured = outcome.worst() == Some(Severity::Error);
     outcome.findings.append(&mut catalogue.findings);
+    outcome.findings.extend(asked);
 
     let policies = Policies {
         all: &images,

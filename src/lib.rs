@@ -10,6 +10,8 @@
 //! - [`go`]: what Go does, exactly, where Flux's answers depend on it
 //! - [`policy`]: which tag is chosen, or why none
 //! - [`bind`]: which scalar belongs to which policy
+//! - [`login`], [`registry`], [`scan`]: who we are to a registry, a client for it,
+//!   and asking what policies need
 //! - [`update`]: from all that to edits, and to files on a disk
 //! - [`config`], [`function`]: one run of the function
 //! - [`report`], [`cli`]: what people and pipelines see
@@ -27,6 +29,7 @@ pub mod policy;
 pub mod registry;
 pub mod report;
 pub mod resource_list;
+pub mod scan;
 pub mod tags;
 pub mod update;
 pub mod yaml;

@@ -1,6 +1,6 @@
 //! ImagePolicy: which tag is the latest.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::meta::{LocalReference, Metadata};
 use crate::go::semver::Constraint;
@@ -21,7 +21,7 @@ pub struct ImagePolicy {
 }
 
 /// `spec` of an ImagePolicy.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ImagePolicySpec {
     /// The repository whose tags count.
@@ -29,29 +29,36 @@ pub struct ImagePolicySpec {
     /// How tags are compared.
     pub policy: PolicyChoice,
     /// Which tags count, and what of them is compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub filter_tags: Option<TagFilter>,
     /// `Never`, `IfNotPresent` or `Always`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub digest_reflection_policy: Option<String>,
     /// How often the digest is looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<String>,
     /// Choose no more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
 }
 
 /// `spec.policy`: the first that is present counts.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct PolicyChoice {
     /// Versions in a range.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub semver: Option<SemverChoice>,
     /// By bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub alphabetical: Option<OrderChoice>,
     /// As numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub numerical: Option<OrderChoice>,
 }
 
 /// `semver`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct SemverChoice {
     /// The range.
@@ -59,20 +66,23 @@ pub struct SemverChoice {
 }
 
 /// `alphabetical` and `numerical`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct OrderChoice {
     /// `asc` or `desc`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub order: String,
 }
 
 /// `filterTags`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct TagFilter {
     /// Go regular expression.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub pattern: String,
     /// Template for what is compared.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub extract: String,
 }
 
@@ -91,7 +101,7 @@ pub struct ImagePolicyStatus {
 }
 
 /// `latestRef`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct StatusRef {
     /// The image's name.
@@ -99,6 +109,7 @@ pub struct StatusRef {
     /// Its tag.
     pub tag: String,
     /// Its digest, where reflected.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
 }
 

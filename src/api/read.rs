@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     FLUX_GROUP, GitRepository, ImagePolicy, ImageRepository, ImageUpdate, ImageUpdateAutomation,
-    OWN_GROUP, SOURCE_GROUP, TagSnapshot,
+    Namespace, OWN_GROUP, SOURCE_GROUP, Secret, ServiceAccount, TagSnapshot,
 };
 use crate::resource_list::Object;
 use crate::yaml::Place;
@@ -29,6 +29,12 @@ pub enum Document {
     Snapshot(TagSnapshot),
     /// How the function is to run.
     Update(ImageUpdate),
+    /// Logins, certificates, a proxy.
+    Secret(Secret),
+    /// Whose pull secrets count.
+    ServiceAccount(ServiceAccount),
+    /// Labels of a namespace.
+    Namespace(Namespace),
 }
 
 /// The kinds that are read, told by group and kind alone.
@@ -46,13 +52,19 @@ pub enum Kind {
     Snapshot,
     /// ImageUpdate
     Update,
+    /// Secret
+    Secret,
+    /// ServiceAccount
+    ServiceAccount,
+    /// Namespace
+    Namespace,
 }
 
 impl Kind {
     /// The kind of a resource, `None` for what is not ours to read.
     #[must_use]
     pub fn of(object: &Object) -> Option<Self> {
-        let (group, _) = object.api_version.split_once('/')?;
+        let (group, _) = object.api_version.split_once('/').unwrap_or_default();
         match (group, object.kind.as_str()) {
             (FLUX_GROUP, "ImageRepository") => Some(Self::Repository),
             (FLUX_GROUP, "ImagePolicy") => Some(Self::Policy),
@@ -60,6 +72,18 @@ impl Kind {
             (SOURCE_GROUP, "GitRepository") => Some(Self::Source),
             (OWN_GROUP, "TagSnapshot") => Some(Self::Snapshot),
             (OWN_GROUP, "ImageUpdate") => Some(Self::Update),
+            _ => None,
+        }
+    }
+
+    /// The same for what a login may depend on, which is read only where one
+    /// does.
+    #[must_use]
+    pub fn of_login(object: &Object) -> Option<Self> {
+        match (object.api_version.as_str(), object.kind.as_str()) {
+            ("v1", "Secret") => Some(Self::Secret),
+            ("v1", "ServiceAccount") => Some(Self::ServiceAccount),
+            ("v1", "Namespace") => Some(Self::Namespace),
             _ => None,
         }
     }
@@ -96,6 +120,15 @@ impl ReadError {
             place,
             line: line.unwrap_or_default().to_owned(),
             field: String::new(),
+        }
+    }
+
+    /// The error without anything that stood in the document.
+    fn without_values(self) -> Self {
+        Self {
+            message: "a value is not of the right type".to_owned(),
+            line: String::new(),
+            ..self
         }
     }
 }
@@ -146,8 +179,13 @@ pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, ReadErro
         Kind::Snapshot | Kind::Update => &["v1alpha1"],
         _ => &["v1", "v1beta2", "v1beta1", "v1alpha2", "v1alpha1"],
     };
-    // Nothing but the address is read of a source, whatever its version.
-    if kind != Kind::Source && !known.contains(&version) {
+    // Nothing but the address is read of a source, whatever its version, and
+    // Kubernetes' own have only one.
+    let is_foreign = matches!(
+        kind,
+        Kind::Source | Kind::Secret | Kind::ServiceAccount | Kind::Namespace
+    );
+    if !is_foreign && !known.contains(&version) {
         let message = format!(
             "unknown version `{}` of {}; known are {}",
             object.api_version,
@@ -164,6 +202,11 @@ pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, ReadErro
         Kind::Source => typed(text, object, &mut Vec::new()).map(Document::Source),
         Kind::Snapshot => typed(text, object, &mut unknown_fields).map(Document::Snapshot),
         Kind::Update => typed(text, object, &mut unknown_fields).map(Document::Update),
+        Kind::Secret => typed(text, object, &mut Vec::new())
+            .map(Document::Secret)
+            .map_err(ReadError::without_values),
+        Kind::ServiceAccount => typed(text, object, &mut Vec::new()).map(Document::ServiceAccount),
+        Kind::Namespace => typed(text, object, &mut Vec::new()).map(Document::Namespace),
     }?;
     unknown_fields.retain(|path| !is_expected(path));
     Ok(Reading {

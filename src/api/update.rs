@@ -56,7 +56,7 @@ impl Default for ImageUpdateSpec {
         Self {
             mode: Mode::default(),
             emit: Emit::default(),
-            tags_from: vec![TagSource::Status, TagSource::Snapshot],
+            tags_from: TagSource::ALL.to_vec(),
             bind: Bind::default(),
             policy_selector: None,
             on_unresolved: OnUnresolved::default(),
@@ -105,6 +105,13 @@ pub enum TagSource {
     Status,
     /// A TagSnapshot.
     Snapshot,
+    /// The registry itself, where none of the others has an answer.
+    Registry,
+}
+
+impl TagSource {
+    /// Every source, in the order of the default.
+    pub const ALL: [Self; 3] = [Self::Status, Self::Snapshot, Self::Registry];
 }
 
 /// `onUnresolved`.

@@ -109,6 +109,21 @@ pub struct Target {
     pub part: Part,
 }
 
+/// The names of the policies that the markers of a text name, at least: a
+/// comment that turns out to be no marker may be among them.
+pub fn names_in(text: &str) -> impl Iterator<Item = String> {
+    let finder = memchr::memmem::find_iter(text.as_bytes(), KEY_STEM);
+    finder.filter_map(|at| {
+        let line = text[..at].rfind('\n').map_or(0, |before| before + 1);
+        let open = line + text[line..at].rfind('{')?;
+        let close = at + text[at..].find('}')?;
+        match read(&text[open..=close]) {
+            Comment::Marker(value) => Target::parse(&value).map(|target| target.name),
+            _ => None,
+        }
+    })
+}
+
 impl Target {
     /// Reads `namespace:name[:part]`; the parts are case-sensitive.
     #[must_use]

@@ -21,7 +21,7 @@ pub struct Cli {
 }
 
 const EXITS: &str = "Exit codes: 0 done; 1 findings, when asked to judge (--check, --strict, mode: Check); \
-2 the documents or flags are wrong; 70 a bug of ours; 130 interrupted.";
+2 the documents or flags are wrong; 3 a registry gave no answer; 70 a bug of ours; 130 interrupted.";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
@@ -30,6 +30,10 @@ pub enum Command {
     Fn(FnArgs),
     /// Update files in place: the paths given, or those of the ImageUpdateAutomations in the repository
     Update(UpdateArgs),
+    /// Ask the registries for all tags, and print them as a TagSnapshot
+    Scan(ScanArgs),
+    /// Print the ImagePolicies as a cluster would hold them, with status.latestRef
+    Resolve(ResolveArgs),
     /// Print the JSON Schema of one of our documents
     Schema(SchemaArgs),
 }
@@ -50,6 +54,12 @@ pub struct FnArgs {
     /// Warnings count: exit 1
     #[arg(long)]
     pub strict: bool,
+    /// Docker's own logins may be used, but no credential helper is run
+    #[arg(long, help_heading = "Registries")]
+    pub docker_config: bool,
+    /// How registries are asked.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
 }
 
 /// Seven days.
@@ -67,6 +77,8 @@ impl Default for FnArgs {
             policies: Vec::new(),
             max_age: duration::parse(MAX_AGE).unwrap_or_default(),
             strict: false,
+            docker_config: false,
+            registries: RegistryArgs::default(),
         }
     }
 }
@@ -82,7 +94,7 @@ pub struct UpdateArgs {
     #[arg(long, value_name = "PATH")]
     pub policies: Vec<PathBuf>,
     /// Where tags are taken from, in order
-    #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["status", "snapshot"])]
+    #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["status", "snapshot", "registry"])]
     pub tags_from: Vec<Source>,
     /// A marked value whose policy chose nothing is only a warning
     #[arg(long)]
@@ -108,6 +120,115 @@ pub struct UpdateArgs {
     /// How to print what changed
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
+    /// How registries are asked.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+}
+
+/// Flags of `scan`.
+#[derive(Debug, Args)]
+#[command(after_help = SCAN_EXAMPLES)]
+pub struct ScanArgs {
+    /// Files and folders with the documents [default: the repository that this folder is in]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
+    #[arg(long, value_name = "PATH")]
+    pub policies: Vec<PathBuf>,
+    /// How registries are asked.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+}
+
+const SCAN_EXAMPLES: &str = "Examples:
+  flux-image scan > tags.yaml             then: flux-image update --policies tags.yaml --offline
+  flux-image scan --refresh=flux-system/app";
+
+/// Flags of `resolve`.
+#[derive(Debug, Args)]
+#[command(after_help = RESOLVE_EXAMPLES)]
+pub struct ResolveArgs {
+    /// Files and folders with the documents [default: the repository that this folder is in]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
+    #[arg(long, value_name = "PATH")]
+    pub policies: Vec<PathBuf>,
+    /// Where tags are taken from, in order; never the status, which only tells what was chosen before
+    #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["snapshot", "registry"])]
+    pub tags_from: Vec<Live>,
+    /// A TagSnapshot that is older is a warning; a duration as in Go
+    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
+    pub max_age: Duration,
+    /// How registries are asked.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+}
+
+const RESOLVE_EXAMPLES: &str = "Examples:
+  flux-image resolve > policies.yaml      then: flux-image update --policies policies.yaml
+  flux-image resolve | kubectl get -f - -o wide";
+
+/// How registries are asked.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Registries")]
+pub struct RegistryArgs {
+    /// Secrets that are not among the documents; beats those that are
+    #[arg(long = "secret", value_name = "FILE")]
+    pub secrets: Vec<PathBuf>,
+    /// Longest time for a repository without `spec.timeout`; a duration as in Go
+    #[arg(long, value_name = "DURATION", default_value = TIMEOUT, value_parser = duration::parse)]
+    pub timeout: Duration,
+    /// A host (HOST or HOST:PORT) that registries may send tokens' requests with credentials, or redirects, to
+    #[arg(long = "trust-host", value_name = "HOST")]
+    pub trusted: Vec<String>,
+    /// Keep lists of tags in this folder [default: the user's cache folder; for `fn`, none]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
+    pub cache: Option<PathBuf>,
+    /// Keep no lists of tags
+    #[arg(long)]
+    pub no_cache: bool,
+    /// Ask anew, whatever status, snapshots and kept lists say: everything, or one ImageRepository
+    #[arg(long, value_name = "NAMESPACE/NAME", num_args = 0..=1, require_equals = true, default_missing_value = "", conflicts_with = "offline")]
+    pub refresh: Vec<String>,
+    /// Ask nobody: only kept lists and snapshots count
+    #[arg(long, env = "FLUX_IMAGE_OFFLINE", value_parser = clap::builder::BoolishValueParser::new())]
+    pub offline: bool,
+}
+
+const TIMEOUT: &str = "1m";
+
+impl Default for RegistryArgs {
+    /// As without flags.
+    fn default() -> Self {
+        Self {
+            secrets: Vec::new(),
+            timeout: duration::parse(TIMEOUT).unwrap_or_default(),
+            trusted: Vec::new(),
+            cache: None,
+            no_cache: false,
+            refresh: Vec::new(),
+            offline: false,
+        }
+    }
+}
+
+/// `--tags-from` of what has no use for a status.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Live {
+    /// TagSnapshots
+    Snapshot,
+    /// The registries
+    Registry,
+}
+
+impl From<Live> for TagSource {
+    fn from(source: Live) -> Self {
+        match source {
+            Live::Snapshot => Self::Snapshot,
+            Live::Registry => Self::Registry,
+        }
+    }
 }
 
 const UPDATE_EXAMPLES: &str = "Examples:
@@ -141,6 +262,8 @@ pub enum Source {
     Status,
     /// TagSnapshots
     Snapshot,
+    /// The registries
+    Registry,
 }
 
 impl From<Source> for TagSource {
@@ -148,6 +271,7 @@ impl From<Source> for TagSource {
         match source {
             Source::Status => Self::Status,
             Source::Snapshot => Self::Snapshot,
+            Source::Registry => Self::Registry,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::update::outcome::{Outcome, Severity};
+use crate::update::outcome::{Code, Finding, Outcome, Severity};
 
 /// How the word "error" looks.
 pub const ERROR: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();
@@ -16,6 +16,8 @@ pub enum Exit {
     Findings,
     /// 2: the documents or the flags are wrong.
     Usage,
+    /// 3: a registry gave no answer.
+    Registry,
     /// 70: a bug of ours.
     Bug,
     /// 130: Ctrl-C.
@@ -28,6 +30,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Findings => 1,
             Exit::Usage => 2,
+            Exit::Registry => 3,
             Exit::Bug => 70,
             Exit::Interrupted => 130,
         })
@@ -35,11 +38,16 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
-    /// The exit of a run: 2 with an error, 1 with what a judge was asked to
-    /// find, else 0.
+    /// The exit of a run: 2 with an error, 3 where all of them are a
+    /// registry's, 1 with what a judge was asked to find, else 0.
     #[must_use]
     pub fn of(outcome: &Outcome, finds_changes: bool, strict: bool) -> Self {
+        let is_registry = |finding: &Finding| {
+            matches!(finding.code, Code::RegistryFailed | Code::UnansweredPolicy)
+        };
+        let errors = || (outcome.findings.iter()).filter(|f| f.severity == Severity::Error);
         match outcome.worst() {
+            Some(Severity::Error) if errors().all(is_registry) => Self::Registry,
             Some(Severity::Error) => Self::Usage,
             Some(Severity::Warning) if strict => Self::Findings,
             _ if finds_changes => Self::Findings,

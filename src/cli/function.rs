@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 
 use super::Exit;
 use super::args::FnArgs;
+use super::network::{self, Asker, Caller};
 use crate::config;
 use crate::function::{self, Options};
 use crate::report::text;
@@ -36,11 +37,24 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
             severity: Severity::Error,
         };
         catalogue.add_outline(&text, &outline, origin);
+        catalogue.logins.add(&text, &outline, origin);
+    }
+    for (name, text) in network::secrets(&args.registries.secrets)? {
+        let origin = Origin {
+            file: &name,
+            rank: Rank::Flag,
+            default_namespace: None,
+            severity: Severity::Error,
+        };
+        if let Ok(outline) = outline::read(&text) {
+            catalogue.logins.add(&text, &outline, origin);
+        }
     }
     let mut options = Options {
         config: None,
         catalogue,
         freshness: freshness(args.max_age),
+        refresh: network::refresh(&args.registries)?,
     };
     if let Some(path) = &args.config
         && let Err(findings) = read_config(path, &mut options)?
@@ -58,7 +72,12 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
         let at = error.utf8_error().valid_up_to();
         anyhow::anyhow!("<stdin>:{}: is no UTF-8", Place::of(error.as_bytes(), at))
     })?;
-    let output = function::run(&input, options)?;
+    let caller = Caller::Orchestrator {
+        may_use_docker: args.docker_config,
+    };
+    let mut asker = Asker::new(&args.registries, caller, options.refresh.clone());
+    let mut ask = |catalogue: &Catalogue, questions: &[_]| asker.ask(catalogue, questions);
+    let output = function::run(&input, options, Some(&mut ask))?;
     for finding in &output.outcome.findings {
         anstream::eprint!("{}", text::finding(finding));
     }

@@ -4,6 +4,8 @@
 mod args;
 mod exit;
 mod function;
+mod network;
+mod scan;
 mod schema;
 mod update;
 
@@ -34,6 +36,8 @@ pub fn main() -> Exit {
     let result = match cli.command {
         Some(args::Command::Fn(args)) => function::run(&args),
         Some(args::Command::Update(args)) => update::run(&args),
+        Some(args::Command::Scan(args)) => scan::scan(&args),
+        Some(args::Command::Resolve(args)) => scan::resolve(&args),
         Some(args::Command::Schema(args)) => schema::run(&args),
         None if std::io::stdin().is_terminal() => {
             _ = Cli::command().print_help();

@@ -5,9 +5,11 @@ use anyhow::Context as _;
 use super::Exit;
 use super::args::{Output, UpdateArgs};
 use super::function::{documents, freshness};
+use super::network::{self, Asker, Caller};
 use crate::api::OnUnresolved;
 use crate::report::json::Report;
 use crate::report::text;
+use crate::update::catalogue::Catalogue;
 use crate::update::checkout::{self, CannotPlan, Planned, Request};
 use crate::update::files::{self, WriteError};
 
@@ -27,8 +29,12 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
             OnUnresolved::Fail
         },
         freshness: freshness(args.max_age),
+        refresh: network::refresh(&args.registries)?,
+        secrets: network::secrets(&args.registries.secrets)?,
     };
-    let planned = checkout::plan(&request).map_err(|error| match error {
+    let mut asker = Asker::new(&args.registries, Caller::Person, request.refresh.clone());
+    let mut ask = |catalogue: &Catalogue, questions: &[_]| asker.ask(catalogue, questions);
+    let planned = checkout::plan(&request, Some(&mut ask)).map_err(|error| match error {
         CannotPlan::NoScope => anyhow::anyhow!(
             "{error}\n  hint: `flux-image update .` edits every marked value below this folder"
         ),

@@ -45,11 +45,11 @@ impl Exclusion {
 
     /// The tags that are kept, sorted as Flux stores them: bytewise descending.
     #[must_use]
-    pub fn keep(&self, tags: &[String]) -> Vec<String> {
-        let mut kept: Vec<String> = tags
+    pub fn keep<'t>(&self, tags: &'t [String]) -> Vec<&'t str> {
+        let mut kept: Vec<&str> = tags
             .iter()
+            .map(String::as_str)
             .filter(|tag| !self.0.iter().any(|pattern| pattern.is_match(tag)))
-            .cloned()
             .collect();
         kept.sort_unstable_by(|a, b| b.cmp(a));
         kept

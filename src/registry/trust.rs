@@ -41,6 +41,10 @@ const REDIRECTS: &[Pair] = &[Pair {
     other: "-docker.pkg.dev",
 }];
 
+/// Domains under which each customer has a host, though the public suffix list
+/// does not say so.
+const CUSTOMERS: &[&str] = &["azurecr.cn", "azurecr.io", "azurecr.us", "jfrog.io"];
+
 fn is_pair(pairs: &[Pair], registry: &str, other: &str) -> bool {
     pairs.iter().any(|pair| {
         let fits = if pair.other.starts_with(['-', '.']) {
@@ -129,7 +133,8 @@ fn is_one_owner(one: &Url, other: &Url) -> bool {
         let domain = psl::domain(name.as_bytes())?;
         // A suffix nobody listed is anybody's.
         let is_listed = domain.suffix().is_known();
-        is_listed.then(|| String::from_utf8_lossy(domain.as_bytes()).into_owned())
+        let domain = String::from_utf8_lossy(domain.as_bytes()).into_owned();
+        (is_listed && !CUSTOMERS.contains(&domain.as_str())).then_some(domain)
     };
     match (domain(one), domain(other)) {
         (Some(one), Some(other)) => one == other,

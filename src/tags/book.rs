@@ -1,17 +1,24 @@
-//! The TagBook: for each repository its tags and digests. The middle of the
-//! program knows registries only through it.
+//! The TagBook: for each repository its tags and digests, or why nothing is
+//! known. The middle of the program knows registries only through it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::api::TagSnapshot;
+use crate::api::{Id, TagSnapshot};
 use crate::image::{NameError, Repository};
 
-/// Tags and digests by canonical name of the repository.
+/// What is known, from snapshots by the repository's canonical name, from
+/// registries by ImageRepository: each has its own way to log in.
 #[derive(Clone, Debug, Default)]
-pub struct TagBook(BTreeMap<String, Known>);
+pub struct TagBook {
+    written: BTreeMap<String, Known>,
+    scanned: BTreeMap<Id, Result<Arc<Known>, Failure>>,
+    digests: BTreeMap<(Id, String), Result<String, Failure>>,
+    present: BTreeMap<Id, Present>,
+}
 
 /// What is known of one repository.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// All its tags, in no order that counts.
     pub tags: Vec<String>,
@@ -19,6 +26,65 @@ pub struct Known {
     pub digests: BTreeMap<String, String>,
     /// When they were seen (RFC 3339).
     pub scanned_at: Option<String>,
+}
+
+/// The tag and digest that all scalars of a policy carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Present {
+    /// The tag.
+    pub tag: String,
+    /// The digest.
+    pub digest: String,
+}
+
+/// Why a registry gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What is the case.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Who can do it.
+    pub blame: Blame,
+}
+
+/// Whose fault a failure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// A document or a flag of the user's.
+    Documents,
+    /// The registry, or the way to it.
+    Registry,
+}
+
+/// Something that only a registry can tell.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Question {
+    /// All tags of an ImageRepository.
+    Tags(Id),
+    /// The digest of one of them.
+    Digest(Id, String),
+}
+
+impl Question {
+    /// The ImageRepository that it is about.
+    #[must_use]
+    pub fn repository(&self) -> &Id {
+        match self {
+            Self::Tags(id) | Self::Digest(id, _) => id,
+        }
+    }
+}
+
+/// What came of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Tags.
+    Tags(Arc<Known>),
+    /// A digest.
+    Digest(String),
+    /// Neither.
+    Failed(Failure),
 }
 
 impl TagBook {
@@ -39,7 +105,7 @@ impl TagBook {
                         digests: entry.digests.clone(),
                         scanned_at: entry.scanned_at.clone(),
                     };
-                    self.0.insert(repository.canonical(), known);
+                    self.written.insert(repository.canonical(), known);
                 }
             }
         }
@@ -50,9 +116,62 @@ impl TagBook {
         }
     }
 
-    /// What is known of `repository`.
+    /// Takes in what a registry said.
+    pub fn learn(&mut self, question: Question, answer: Answer) {
+        match (question, answer) {
+            (Question::Tags(id), Answer::Tags(known)) => {
+                self.scanned.insert(id, Ok(known));
+            }
+            (Question::Tags(id), Answer::Failed(failure)) => {
+                self.scanned.insert(id, Err(failure));
+            }
+            (Question::Digest(id, tag), Answer::Digest(digest)) => {
+                self.digests.insert((id, tag), Ok(digest));
+            }
+            (Question::Digest(id, tag), Answer::Failed(failure)) => {
+                self.digests.insert((id, tag), Err(failure));
+            }
+            // An answer to another question is none.
+            (Question::Tags(_), Answer::Digest(_)) | (Question::Digest(..), Answer::Tags(_)) => {}
+        }
+    }
+
+    /// Takes in what the scalars of policies carry.
+    pub fn note_present(&mut self, present: BTreeMap<Id, Present>) {
+        self.present = present;
+    }
+
+    /// What snapshots say of `repository`.
     #[must_use]
-    pub fn get(&self, repository: &Repository) -> Option<&Known> {
-        self.0.get(&repository.canonical())
+    pub fn written(&self, repository: &Repository) -> Option<&Known> {
+        self.written.get(&repository.canonical())
+    }
+
+    /// What the registry said of an ImageRepository, `None` where it was not
+    /// asked.
+    #[must_use]
+    pub fn scanned(&self, id: &Id) -> Option<&Result<Arc<Known>, Failure>> {
+        self.scanned.get(id)
+    }
+
+    /// The digest of a tag, where it was asked for.
+    #[must_use]
+    pub fn digest(&self, id: &Id, tag: &str) -> Option<&Result<String, Failure>> {
+        self.digests.get(&(id.clone(), tag.to_owned()))
+    }
+
+    /// The digest that the scalars of a policy carry beside `tag`.
+    #[must_use]
+    pub fn present(&self, policy: &Id, tag: &str) -> Option<&str> {
+        let present = self.present.get(policy)?;
+        (present.tag == tag).then_some(present.digest.as_str())
+    }
+
+    /// Every digest that was asked for and found, by ImageRepository and tag.
+    pub fn digests(&self) -> impl Iterator<Item = (&Id, &str, &str)> {
+        self.digests.iter().filter_map(|((id, tag), digest)| {
+            let digest = digest.as_ref().ok()?;
+            Some((id, tag.as_str(), digest.as_str()))
+        })
     }
 }

@@ -1,5 +1,5 @@
-//! What is known of repositories.
+//! What is known of tags, wherever it came from.
 
-pub mod book;
+mod book;
 
-pub use book::{Known, TagBook};
+pub use book::{Answer, Blame, Failure, Known, Present, Question, TagBook};

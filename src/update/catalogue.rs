@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::logins::Logins;
 use super::outcome::{Code, Finding, Location, Severity};
 use crate::api::{
     self, Document, GitRepository, Id, ImagePolicy, ImageRepository, ImageUpdateAutomation,
@@ -54,8 +55,10 @@ pub struct Catalogue {
     pub automations: BTreeMap<Id, Sourced<ImageUpdateAutomation>>,
     /// GitRepositories.
     pub sources: BTreeMap<Id, Sourced<GitRepository>>,
-    /// Tags from snapshots.
+    /// Tags from snapshots and registries.
     pub tags: TagBook,
+    /// Secrets and what goes with them.
+    pub logins: Logins,
     /// ImagePolicies that could not be read, and where they stand.
     pub unreadable: BTreeMap<Id, Location>,
     snapshots: Vec<(Rank, TagSnapshot, Location)>,
@@ -134,7 +137,7 @@ impl Catalogue {
                     _ => origin.severity,
                 };
                 let mut finding = Finding::new(severity, Code::BadDocument, message, location);
-                finding.snippet = Some(error.line);
+                finding.snippet = Some(error.line).filter(|line| !line.is_empty());
                 self.findings.push(finding);
             }
             Ok(reading) => {
@@ -206,6 +209,8 @@ impl Catalogue {
             }
             Document::Snapshot(document) => self.snapshots.push((origin.rank, document, location)),
             Document::Update(document) => self.add_options(&document.spec, &location),
+            // Read where a login depends on them.
+            Document::Secret(_) | Document::ServiceAccount(_) | Document::Namespace(_) => {}
         }
     }
 
@@ -241,6 +246,20 @@ impl Catalogue {
             self.snapshots
                 .push((Rank::Config, document.clone(), location.clone()));
         }
+    }
+
+    /// Whether a Secret, ServiceAccount or Namespace matters to any document.
+    #[must_use]
+    pub fn needs_logins(&self) -> bool {
+        let needs = |repository: &Sourced<ImageRepository>| {
+            let spec = &repository.document.spec;
+            spec.secret_ref.is_some()
+                || spec.cert_secret_ref.is_some()
+                || spec.proxy_secret_ref.is_some()
+                || spec.service_account_name.is_some()
+                || spec.access_from.is_some()
+        };
+        self.repositories.values().any(needs)
     }
 
     /// Lets go of what only the choice of images needs.

@@ -12,12 +12,15 @@ use std::sync::Arc;
 
 use super::catalogue::{Catalogue, Freshness, Origin, Rank, Sourced};
 use super::files::{self, Replacement};
+use super::gather::{self, Ask, Wish};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
 use super::plan::{self, Policies};
+use super::present::Carried;
 use super::remotes;
-use super::resolve::{self, Resolved};
+use super::resolve::{self, Refresh, Resolved, Sources};
 use super::tree::{self, Listed, SourceFile};
 use crate::api::{Id, ImageUpdateAutomation, OnUnresolved, TagSource};
+use crate::bind::marker;
 use crate::parallel;
 use crate::resource_list::outline;
 use crate::yaml::SyntaxError;
@@ -38,6 +41,10 @@ pub struct Request {
     pub on_unresolved: OnUnresolved,
     /// How old a snapshot may be.
     pub freshness: Freshness,
+    /// What is asked anew.
+    pub refresh: Refresh,
+    /// Secrets that beat those of the tree: file name and text.
+    pub secrets: Vec<(String, String)>,
 }
 
 /// What is to be written, and what happened.
@@ -76,11 +83,96 @@ fn paths_of(listed: &[Listed]) -> HashSet<OsString> {
     paths.map(PathBuf::into_os_string).collect()
 }
 
-/// Plans the run.
+/// What was read of a checkout.
+struct Read {
+    catalogue: Catalogue,
+    sources: Vec<SourceFile>,
+    refused: Vec<tree::Refused>,
+    scopes: Vec<Scope>,
+    named: BTreeSet<PathBuf>,
+    root: PathBuf,
+}
+
+/// Plans the run. `ask` answers what only registries can tell.
 ///
 /// # Errors
 /// Where there is nothing to plan for.
-pub fn plan(request: &Request) -> Result<Planned, CannotPlan> {
+pub fn plan(request: &Request, ask: Option<&mut Ask<'_>>) -> Result<Planned, CannotPlan> {
+    let read = read(request)?;
+    let (mut catalogue, mut scopes) = (read.catalogue, read.scopes);
+    let sources = read.sources;
+    let mut planned = Planned::default();
+    planned.outcome.findings.append(&mut catalogue.findings);
+    let in_scope = |source: &&SourceFile| {
+        source.has_markers && (scopes.is_empty() || scope_of(&source.path, &scopes).is_some())
+    };
+    if let Some(mut carried) = Carried::wanted(&catalogue) {
+        for source in sources.iter().filter(in_scope) {
+            if let Ok(outline) = outline::read(&source.text) {
+                carried.add(&source.text, &outline);
+            }
+        }
+        catalogue.tags.note_present(carried.present());
+    }
+    let names = || {
+        let marked = sources.iter().filter(in_scope);
+        marked
+            .flat_map(|source| marker::names_in(&source.text))
+            .collect()
+    };
+    let wish = Wish {
+        sources: Sources {
+            tags_from: &request.tags_from,
+            refresh: &request.refresh,
+        },
+        policies: Some(&names),
+        on_unresolved: request.on_unresolved,
+    };
+    let (images, asked) = gather::images(&mut catalogue, &wish, ask);
+    planned.outcome.findings.extend(asked);
+    catalogue.forget_policies();
+    if request.paths.is_empty() {
+        scopes = automation_scopes(&catalogue, &images, &read.root, &mut planned.outcome)?;
+    }
+    let counts = |refused: &tree::Refused| {
+        refused.may_have_documents || scope_of(&refused.path, &scopes).is_some()
+    };
+    let unread = (read.refused.into_iter())
+        .filter(counts)
+        .map(|refused| refused.finding);
+    planned.outcome.findings.extend(unread);
+    plan_files(
+        &sources,
+        &scopes,
+        &images,
+        request,
+        &read.named,
+        &mut planned,
+    );
+    Ok(planned)
+}
+
+/// The documents of a checkout, for what edits no file. Files that cannot be
+/// read are among its findings.
+///
+/// # Errors
+/// A path that cannot be looked at.
+pub fn catalogue(request: &Request) -> Result<Catalogue, CannotPlan> {
+    let mut read = read(request)?;
+    let unread = read.refused.into_iter().map(|refused| refused.finding);
+    read.catalogue.findings.extend(unread);
+    if let Some(mut carried) = Carried::wanted(&read.catalogue) {
+        for source in read.sources.iter().filter(|source| source.has_markers) {
+            if let Ok(outline) = outline::read(&source.text) {
+                carried.add(&source.text, &outline);
+            }
+        }
+        read.catalogue.tags.note_present(carried.present());
+    }
+    Ok(read.catalogue)
+}
+
+fn read(request: &Request) -> Result<Read, CannotPlan> {
     let current = (request.current.canonicalize()).unwrap_or_else(|_| request.current.clone());
     let paths: Vec<PathBuf> = request.paths.iter().map(|path| absolute(path)).collect();
     let root = tree::work_tree(paths.first().unwrap_or(&current));
@@ -98,35 +190,64 @@ pub fn plan(request: &Request) -> Result<Planned, CannotPlan> {
         || read_policies(request),
         || list_all(&paths, request, whole.as_deref()),
     );
-    let (files, mut scopes) = listed?;
+    let (files, scopes) = listed?;
     // Outside a work tree, links may lead anywhere under the first path.
     let confine = whole
         .clone()
         .or_else(|| paths.first().map(|path| folder_of(path)));
     let confine = confine.unwrap_or_else(|| current.clone());
     let (sources, refused) = tree::read_all(&files, &confine, &named, &show);
-    drop(files);
-
-    let mut planned = Planned::default();
     read_documents(&sources, &named, &mut catalogue);
     catalogue.finish(request.freshness);
-    planned.outcome.findings.append(&mut catalogue.findings);
-    let images = resolve::resolve(&catalogue, &request.tags_from);
-    catalogue.forget_policies();
-    if request.paths.is_empty() {
-        let root = whole.unwrap_or(current);
-        scopes = automation_scopes(&catalogue, &images, &root, &mut planned.outcome)?;
+    if catalogue.needs_logins() {
+        read_logins(&files, &confine, &show, request, &mut catalogue);
     }
-    let counts = |refused: &tree::Refused| {
-        refused.may_have_documents || scope_of(&refused.path, &scopes).is_some()
-    };
-    let unread = refused
-        .into_iter()
-        .filter(counts)
-        .map(|refused| refused.finding);
-    planned.outcome.findings.extend(unread);
-    plan_files(&sources, &scopes, &images, request, &named, &mut planned);
-    Ok(planned)
+    Ok(Read {
+        catalogue,
+        sources,
+        refused,
+        scopes,
+        named,
+        root: whole.unwrap_or(current),
+    })
+}
+
+/// What an ImageRepository may refer to: Secrets and what goes with them, of the
+/// tree, of `--policies` and of `--secret`.
+fn read_logins(
+    files: &[Listed],
+    root: &Path,
+    show: &(dyn Fn(&Path) -> String + Sync),
+    request: &Request,
+    catalogue: &mut Catalogue,
+) {
+    for (path, text) in tree::read_holding(files, root, &["Secret", "ServiceAccount", "Namespace"])
+    {
+        // A text that cannot be read holds no Secret, and was reported where it
+        // matters.
+        let Ok(outline) = outline::read(&text) else {
+            continue;
+        };
+        let default_namespace = kustomization_namespace(&path);
+        let origin = Origin {
+            file: &show(&path),
+            rank: Rank::Tree,
+            default_namespace: default_namespace.as_deref(),
+            severity: Severity::Error,
+        };
+        catalogue.logins.add(&text, &outline, origin);
+    }
+    for (name, text) in request.policies.iter().chain(&request.secrets) {
+        if let Ok(outline) = outline::read(text) {
+            let origin = Origin {
+                file: name,
+                rank: Rank::Flag,
+                default_namespace: None,
+                severity: Severity::Error,
+            };
+            catalogue.logins.add(text, &outline, origin);
+        }
+    }
 }
 
 /// The files to look at, and the scope that the paths make.

@@ -2,14 +2,17 @@
 //!
 //! [`catalogue`] holds the documents, [`resolve`] makes of each policy an image
 //! or the reason why there is none, [`plan`] turns the markers of a text into
-//! edits, [`outcome`] is the one record of it all, and [`files`] is the part
+//! edits, [`gather`] asks registries on the way, [`outcome`] is the one record of it all, and [`files`] is the part
 //! that touches a disk.
 
 pub mod catalogue;
 pub mod checkout;
 pub mod files;
+pub mod gather;
+pub mod logins;
 pub mod outcome;
 pub mod plan;
+pub mod present;
 pub mod remotes;
 pub mod resolve;
 pub mod tree;

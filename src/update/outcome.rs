@@ -64,6 +64,17 @@ pub enum Code {
     NothingBound,
     /// An automation that this run leaves out.
     SkippedAutomation,
+    /// An ImageRepository that could not be scanned, or a digest that could not
+    /// be had, since the registry gave no answer.
+    RegistryFailed,
+    /// A policy gave no image, since a registry gave no answer.
+    UnansweredPolicy,
+    /// Something about a registry's answer, or about keeping it.
+    Registry,
+    /// Something about the credentials for a registry.
+    Login,
+    /// A policy that chose nothing keeps the image of its status.
+    KeptPrevious,
 }
 
 /// The resource that something is in.

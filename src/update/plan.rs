@@ -129,10 +129,10 @@ impl Subject<'_, '_> {
                     (Severity::Error, OnUnresolved::Warn) => Severity::Warning,
                     (severity, _) => severity,
                 };
-                let code = if severity == Severity::Info {
-                    Code::Suspended
-                } else {
-                    Code::UnresolvedPolicy
+                let code = match severity {
+                    Severity::Info => Code::Suspended,
+                    _ if reason.is_unanswered() => Code::UnansweredPolicy,
+                    _ => Code::UnresolvedPolicy,
                 };
                 let mut finding = self.finding(
                     severity,

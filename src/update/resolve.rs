@@ -9,9 +9,9 @@ use crate::api::{
 };
 use crate::image::{NameError, Repository};
 use crate::policy::exclusion::{BadExclusion, Exclusion};
-use crate::policy::reflect::{ImageRef, Wanted};
+use crate::policy::reflect::{DigestReflection, ImageRef, Wanted};
 use crate::policy::{ChosenNothing, InvalidPolicy};
-use crate::tags::Known;
+use crate::tags::{Blame, Failure, Known, TagBook};
 
 /// What came of a policy.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Resolved {
     pub location: Location,
     /// Its labels, for selectors.
     pub labels: BTreeMap<String, String>,
+    /// Why the image is the one of its status, where it is only that.
+    pub kept: Option<Unresolved>,
 }
 
 /// Why a policy gives no image.
@@ -42,6 +44,14 @@ pub enum Unresolved {
     /// The ImageRepository it names is not there.
     #[error("referenced ImageRepository does not exist: {0}")]
     NoRepository(Id),
+    /// The ImageRepository is in another namespace and does not let it in.
+    #[error(
+        "access denied: `accessFrom` of ImageRepository `{0}` does not select the namespace `{1}`"
+    )]
+    AccessDenied(Id, String),
+    /// The registry gave no answer.
+    #[error("{0}")]
+    Unanswered(String, Blame),
     /// `spec.image` of its repository is no name.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -66,8 +76,17 @@ pub enum Unresolved {
     #[error("invalid digestReflectionPolicy `{0}`, must be one of: Always, IfNotPresent, Never")]
     Reflection(String),
     /// The digest is wanted and nobody can tell it.
-    #[error("failed fetching digest of {0}: it is in no snapshot")]
-    NoDigest(String),
+    #[error("failed fetching digest of {reference}: {}", .failure.as_ref().map_or("it is in no snapshot, and no registry was asked", |f| f.message.as_str()))]
+    NoDigest {
+        /// The image.
+        reference: String,
+        /// Its ImageRepository.
+        repository: Id,
+        /// The tag.
+        tag: String,
+        /// What the registry said, where it was asked.
+        failure: Option<Failure>,
+    },
     /// The chosen tag makes no image reference.
     #[error("encountered invalid image ref \"{0}\": could not parse reference: {0}")]
     Reference(String),
@@ -92,12 +111,25 @@ impl Unresolved {
         }
     }
 
+    /// Whether a registry is to blame.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        let blame = match self {
+            Self::Unanswered(_, blame) => Some(*blame),
+            Self::NoDigest { failure, .. } => failure.as_ref().map(|failure| failure.blame),
+            _ => None,
+        };
+        blame == Some(Blame::Registry)
+    }
+
     /// Whether the documents are to blame, rather than what is known of tags.
     fn is_mistake(&self) -> bool {
         match self {
-            Self::Suspended(_) | Self::Unreadable(_) | Self::NoTags { .. } | Self::NoDigest(_) => {
-                false
-            }
+            Self::Suspended(_)
+            | Self::Unreadable(_)
+            | Self::NoTags { .. }
+            | Self::NoDigest { .. }
+            | Self::Unanswered(..) => false,
             Self::Nothing(reason) => reason.stalls(),
             _ => true,
         }
@@ -109,10 +141,12 @@ impl Unresolved {
         Some(match self {
             Self::NoRepository(id) => format!("add the ImageRepository `{}` of namespace `{}` to the input", id.name, id.namespace),
             Self::NoTags { .. } => {
-                "give the policy a `status.latestRef` (as `kubectl get imagepolicy -o yaml` shows it), or add a TagSnapshot of the repository".to_owned()
+                "give the policy a `status.latestRef` (as `kubectl get imagepolicy -o yaml` shows it), add a TagSnapshot of the repository (`flux-image scan`), or let the registry be asked".to_owned()
             }
-            Self::NoDigest(_) => "add the digest to `digests` of the TagSnapshot".to_owned(),
-            Self::Nothing(ChosenNothing::NoTags) => "the TagSnapshot lists no tag of the repository that `exclusionList` leaves".to_owned(),
+            Self::AccessDenied(..) => "add a selector to `accessFrom.namespaceSelectors` of the ImageRepository; labels other than the name come from a Namespace in the input".to_owned(),
+            Self::NoDigest { failure: None, .. } => "add the digest to `digests` of the TagSnapshot, or let the registry be asked".to_owned(),
+            Self::NoDigest { failure: Some(failure), .. } => return failure.hint.clone(),
+            Self::Nothing(ChosenNothing::NoTags) => "the repository has no tag that `exclusionList` leaves".to_owned(),
             Self::Nothing(ChosenNothing::AllFiltered) => "no tag matches `filterTags.pattern`".to_owned(),
             Self::Nothing(ChosenNothing::NoneInRange) => "no tag that is left is a version in the range".to_owned(),
             _ => return None,
@@ -120,15 +154,61 @@ impl Unresolved {
     }
 }
 
-/// The image of every policy. `tags_from` says which sources may answer, in
-/// order.
+/// Where tags are taken from.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'s> {
+    /// In this order.
+    pub tags_from: &'s [TagSource],
+    /// What is to be asked anew whatever is known.
+    pub refresh: &'s Refresh,
+}
+
+/// `--refresh`: which ImageRepositories are to be asked anew. What status and
+/// snapshots say of them does not count then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Refresh {
+    /// None.
+    #[default]
+    Nothing,
+    /// All.
+    All,
+    /// These.
+    Only(BTreeSet<Id>),
+}
+
+impl Refresh {
+    /// Whether an ImageRepository is to be asked anew.
+    #[must_use]
+    pub fn has(&self, id: &Id) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::All => true,
+            Self::Only(ids) => ids.contains(id),
+        }
+    }
+}
+
+impl<'s> Sources<'s> {
+    /// Which sources count for the policies of an ImageRepository.
+    #[must_use]
+    pub fn of(&self, repository: &Id) -> &'s [TagSource] {
+        if self.refresh.has(repository) {
+            &[TagSource::Registry]
+        } else {
+            self.tags_from
+        }
+    }
+}
+
+/// The image of every policy.
 #[must_use]
-pub fn resolve(catalogue: &Catalogue, tags_from: &[TagSource]) -> BTreeMap<Id, Resolved> {
+pub fn resolve(catalogue: &Catalogue, sources: &Sources<'_>) -> BTreeMap<Id, Resolved> {
     let one = |(id, policy): (&Id, &Sourced<ImagePolicy>)| {
         let resolved = Resolved {
-            image: image_of(catalogue, id, policy, tags_from),
+            image: image_of(catalogue, id, policy, sources),
             location: policy.location.clone(),
             labels: policy.document.metadata.labels.clone(),
+            kept: None,
         };
         (id.clone(), resolved)
     };
@@ -138,6 +218,7 @@ pub fn resolve(catalogue: &Catalogue, tags_from: &[TagSource]) -> BTreeMap<Id, R
             image: Err(Unresolved::Unreadable(location.to_string())),
             location: location.clone(),
             labels: BTreeMap::new(),
+            kept: None,
         });
     }
     all
@@ -190,7 +271,7 @@ fn image_of(
     catalogue: &Catalogue,
     id: &Id,
     policy: &Sourced<ImagePolicy>,
-    tags_from: &[TagSource],
+    sources: &Sources<'_>,
 ) -> Result<ImageRef, Unresolved> {
     if let Some(other) = &policy.conflict {
         return Err(Unresolved::Ambiguous(
@@ -199,6 +280,8 @@ fn image_of(
         ));
     }
     let document = &policy.document;
+    let named = repository_id(id, document);
+    let tags_from = sources.of(&named);
     for source in tags_from {
         match source {
             TagSource::Status => match document.status.image() {
@@ -206,11 +289,11 @@ fn image_of(
                 Err(Undefined::Absent) => {}
                 Err(invalid) => return Err(invalid.into()),
             },
-            TagSource::Snapshot => {
+            TagSource::Snapshot | TagSource::Registry => {
                 if document.spec.suspend {
                     return Err(Unresolved::Suspended("the policy"));
                 }
-                if let Some(image) = from_snapshot(catalogue, id, document)? {
+                if let Some(image) = from_tags(catalogue, id, document, *source)? {
                     return Ok(image);
                 }
             }
@@ -220,7 +303,7 @@ fn image_of(
     Err(Unresolved::NoTags {
         image: repository.map_or_else(
             || "its repository".to_owned(),
-            |repository| repository.spec.image.clone(),
+            |(_, repository)| repository.spec.image.clone(),
         ),
         tried: tried(tags_from),
     })
@@ -230,72 +313,138 @@ fn tried(tags_from: &[TagSource]) -> String {
     let one = |source: &TagSource| match source {
         TagSource::Status => "the policy has no status.latestRef",
         TagSource::Snapshot => "no TagSnapshot holds it",
+        TagSource::Registry => "its registry was not asked",
     };
     tags_from.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn repository_of<'c>(
+/// The ImageRepository that a policy names, if it lets the policy in.
+///
+/// # Errors
+/// Where there is none, or it does not.
+pub fn repository_of<'c>(
     catalogue: &'c Catalogue,
     id: &Id,
     policy: &ImagePolicy,
-) -> Result<&'c ImageRepository, Unresolved> {
-    let reference = &policy.spec.image_repository_ref;
-    let namespace = reference.namespace.as_deref().unwrap_or(&id.namespace);
-    let wanted = Id::new(namespace, reference.name.clone());
-    match catalogue.repositories.get(&wanted) {
-        Some(found) => Ok(&found.document),
-        None => Err(Unresolved::NoRepository(wanted)),
+) -> Result<(Id, &'c ImageRepository), Unresolved> {
+    let wanted = repository_id(id, policy);
+    let Some(found) = catalogue.repositories.get(&wanted) else {
+        return Err(Unresolved::NoRepository(wanted));
+    };
+    if wanted.namespace != id.namespace && !is_let_in(catalogue, &found.document, id) {
+        return Err(Unresolved::AccessDenied(wanted, id.namespace.clone()));
     }
+    Ok((wanted, &found.document))
 }
 
-fn from_snapshot(
+fn repository_id(id: &Id, policy: &ImagePolicy) -> Id {
+    let reference = &policy.spec.image_repository_ref;
+    let namespace = reference.namespace.as_deref().unwrap_or(&id.namespace);
+    Id::new(namespace, reference.name.clone())
+}
+
+/// Flux's rule: without `accessFrom` nobody of another namespace, else who has
+/// all labels of one of its selectors.
+fn is_let_in(catalogue: &Catalogue, repository: &ImageRepository, policy: &Id) -> bool {
+    let access = repository.spec.access_from.as_ref();
+    access.is_some_and(|access| {
+        access.namespace_selectors.iter().any(|selector| {
+            catalogue
+                .logins
+                .has_labels(&policy.namespace, &selector.match_labels)
+        })
+    })
+}
+
+fn from_tags(
     catalogue: &Catalogue,
     id: &Id,
     policy: &ImagePolicy,
+    source: TagSource,
 ) -> Result<Option<ImageRef>, Unresolved> {
-    let document = repository_of(catalogue, id, policy)?;
+    let (repository_id, document) = repository_of(catalogue, id, policy)?;
     // Flux's order: the repository's name, then the policy, then the tags.
     let repository = Repository::parse(&document.spec.image)?;
     let checked = policy.spec.checked()?;
     if document.spec.suspend {
         return Err(Unresolved::Suspended("its ImageRepository"));
     }
-    let Some(known) = catalogue.tags.get(&repository) else {
+    let known = if source == TagSource::Snapshot {
+        catalogue.tags.written(&repository)
+    } else {
+        match catalogue.tags.scanned(&repository_id) {
+            None => None,
+            Some(Ok(known)) => Some(known.as_ref()),
+            Some(Err(failure)) => {
+                let message = failure.message.clone();
+                return Err(Unresolved::Unanswered(message, failure.blame));
+            }
+        }
+    };
+    let Some(known) = known else {
         return Ok(None);
     };
     let exclusion = Exclusion::new(&document.spec.exclusion_list).map_err(Unresolved::Exclusion)?;
     let tags = exclusion.keep(&known.tags);
     let tag = checked.select(&tags).map_err(Unresolved::Nothing)?;
-    let digest = digest_of(policy, &document.spec.image, &tag, known)?;
-    let image = ImageRef {
+    let mut image = ImageRef {
         name: document.spec.image.clone(),
         tag,
-        digest,
+        digest: None,
     };
-    if crate::image::is_tag(&image.tag) {
-        Ok(Some(image))
-    } else {
-        Err(Unresolved::Reference(image.to_string()))
+    if !crate::image::is_tag(&image.tag) {
+        return Err(Unresolved::Reference(image.to_string()));
     }
+    let digests = Digests {
+        known,
+        book: &catalogue.tags,
+        policy: id,
+        repository: &repository_id,
+    };
+    image.digest = digests.of(policy, &image)?;
+    Ok(Some(image))
 }
 
-fn digest_of(
-    policy: &ImagePolicy,
-    name: &str,
-    tag: &str,
-    known: &Known,
-) -> Result<Option<String>, Unresolved> {
-    let spec = &policy.spec;
-    let word = || spec.digest_reflection_policy.clone().unwrap_or_default();
-    let reflection = spec
-        .reflection()
-        .ok_or_else(|| Unresolved::Reflection(word()))?;
-    let before = policy.status.image().ok();
-    match reflection.wanted(name, tag, before.as_ref()) {
-        Wanted::Known(digest) => Ok(digest),
-        Wanted::Fetch => match known.digests.get(tag) {
-            Some(digest) => Ok(Some(digest.clone())),
-            None => Err(Unresolved::NoDigest(format!("{name}:{tag}"))),
-        },
+/// Where digests are known.
+struct Digests<'a> {
+    known: &'a Known,
+    book: &'a TagBook,
+    policy: &'a Id,
+    repository: &'a Id,
+}
+
+impl Digests<'_> {
+    /// The digest that the policy reflects: the one of its status, or that of
+    /// the manifests, or what a snapshot or the registry says, as
+    /// `digestReflectionPolicy` has it.
+    fn of(&self, document: &ImagePolicy, image: &ImageRef) -> Result<Option<String>, Unresolved> {
+        let spec = &document.spec;
+        let word = || spec.digest_reflection_policy.clone().unwrap_or_default();
+        let reflection = spec
+            .reflection()
+            .ok_or_else(|| Unresolved::Reflection(word()))?;
+        let before = document.status.image().ok();
+        let tag = &image.tag;
+        match reflection.wanted(&image.name, tag, before.as_ref()) {
+            Wanted::Known(digest) => return Ok(digest),
+            Wanted::Fetch => {}
+        }
+        let present = self.book.present(self.policy, tag);
+        let present = present.filter(|_| reflection == DigestReflection::IfNotPresent);
+        let known = present.or_else(|| self.known.digests.get(tag).map(String::as_str));
+        if let Some(digest) = known {
+            return Ok(Some(digest.to_owned()));
+        }
+        let failure = match self.book.digest(self.repository, tag) {
+            Some(Ok(digest)) => return Ok(Some(digest.clone())),
+            Some(Err(failure)) => Some(failure.clone()),
+            None => None,
+        };
+        Err(Unresolved::NoDigest {
+            reference: image.to_string(),
+            repository: self.repository.clone(),
+            tag: tag.clone(),
+            failure,
+        })
     }
 }

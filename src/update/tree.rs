@@ -257,6 +257,30 @@ pub fn read_all(
     (sources, refused)
 }
 
+/// The texts of those of `files` that hold one of `words`. What cannot be read,
+/// or is a link out of `root`, has nothing to say here.
+pub fn read_holding<'f>(
+    files: &'f [Listed],
+    root: &'f Path,
+    words: &[&'static str],
+) -> impl Iterator<Item = (PathBuf, String)> + 'f {
+    let finders: Vec<_> = words
+        .iter()
+        .map(|word| memmem::Finder::new(*word))
+        .collect();
+    files.iter().filter_map(move |listed| {
+        let path = &listed.path;
+        if listed.is_link && !path.canonicalize().is_ok_and(|to| to.starts_with(root)) {
+            return None;
+        }
+        let (bytes, _) = read_with_metadata(path).ok()?;
+        if !finders.iter().any(|finder| finder.find(&bytes).is_some()) {
+            return None;
+        }
+        Some((path.clone(), String::from_utf8(bytes).ok()?))
+    })
+}
+
 struct Needles {
     marker: memmem::Finder<'static>,
     flux: memmem::Finder<'static>,

@@ -8,6 +8,7 @@
 //! ([`patch`]). Whatever no edit covers stays as it is, byte for byte.
 
 pub mod comment;
+pub mod emit;
 mod events;
 pub mod patch;
 pub mod scalar;

@@ -220,6 +220,13 @@ fn rewrite_block(text: &str, old: &Value<'_>, header: Header, new: &str, edits: 
     edits.push(Edit::new(old.span.start, content_end, content));
 }
 
+/// A string as a scalar of its own: plain where every reader takes that for the
+/// string, else in double quotes.
+#[must_use]
+pub fn spelled(text: &str) -> String {
+    plain(text, false, false).unwrap_or_else(|| double_quoted(text))
+}
+
 /// Whether the old value's bytes can take an edit at all: a null that is
 /// written as nothing has no bytes, and Flux leaves it alone.
 #[must_use]

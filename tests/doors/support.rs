@@ -8,7 +8,10 @@ use std::process::{Command, Output, Stdio};
 /// what it prints.
 pub fn flux_image() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flux-image"));
-    command.env_clear().env("COLUMNS", "100");
+    command
+        .env_clear()
+        .env("COLUMNS", "100")
+        .env("FLUX_IMAGE_OFFLINE", "true");
     command
 }
 

@@ -151,7 +151,11 @@ fn exclusion(row: &Value) -> Verdict {
         (Ok(_), Some(error)) => Err(format!("Flux: {error}").into()),
         (Err(error), None) => Err(error.to_string().into()),
         (Ok(exclusion), None) => {
-            let kept = exclusion.keep(&strings(&row["tags"]));
+            let kept: Vec<String> = exclusion
+                .keep(&strings(&row["tags"]))
+                .into_iter()
+                .map(str::to_owned)
+                .collect();
             same(&kept, &strings(&expect["kept"]))?;
             let first: Vec<String> = kept.into_iter().take(10).collect();
             same(&first, &strings(&expect["latestTags"]))

@@ -13,6 +13,7 @@ use flux_image::resource_list::outline;
 use flux_image::update::catalogue::Freshness;
 use flux_image::update::checkout::{self, Planned, Request};
 use flux_image::update::files;
+use flux_image::update::resolve::Refresh;
 use flux_image::update::tree;
 use serde_json::Value;
 
@@ -328,8 +329,10 @@ fn run(setup: &Setup, root: &Path, scope: &Path) -> Result<Planned, String> {
             now: jiff::Timestamp::UNIX_EPOCH,
             max_age: std::time::Duration::MAX,
         },
+        refresh: Refresh::Nothing,
+        secrets: Vec::new(),
     };
-    checkout::plan(&request).map_err(|error| error.to_string())
+    checkout::plan(&request, None).map_err(|error| error.to_string())
 }
 
 #[expect(clippy::too_many_lines, reason = "one case after the other")]

@@ -320,7 +320,7 @@ proptest! {
     /// Promise 5: whatever comes in, there is an error or a text, and no panic.
     #[test]
     fn any_text_at_all(text in "(\\PC|[\\n\\t :#\\-\\[\\]{}&*!|>'\"%@`,?]){0,80}") {
-        if let Ok(output) = function::run(&text, nothing()) {
+        if let Ok(output) = function::run(&text, nothing(), None) {
             prop_assert!(!output.text.to_string().is_empty());
             prop_assert_eq!(output.text.to_string(), text);
         }
@@ -330,10 +330,10 @@ proptest! {
     #[test]
     fn any_list(body in "([a-c:#\\-\\[\\]{}|>'\" ,?&*!]|\\n){0,60}") {
         let text = format!("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n{body}");
-        if let Ok(output) = function::run(&text, nothing()) {
+        if let Ok(output) = function::run(&text, nothing(), None) {
             // Results were added, and what came out can be read again.
             let written = output.text.to_string();
-            let again = function::run(&written, nothing());
+            let again = function::run(&written, nothing(), None);
             prop_assert!(again.is_ok(), "{}\n->\n{}\n{:?}", text, output.text.to_string(), again.err());
         }
     }
@@ -341,6 +341,7 @@ proptest! {
 
 fn nothing() -> Options {
     Options {
+        refresh: flux_image::update::resolve::Refresh::Nothing,
         config: None,
         catalogue: Catalogue::default(),
         freshness: Freshness {

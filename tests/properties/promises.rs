@@ -54,6 +54,7 @@ fn options(policies: &[&Policy]) -> Options {
     let outline = outline::read(&text).expect("the policies are YAML");
     catalogue.add_outline(&text, &outline, origin);
     Options {
+        refresh: flux_image::update::resolve::Refresh::Nothing,
         config: None,
         catalogue,
         freshness: Freshness {
@@ -70,7 +71,7 @@ fn options(policies: &[&Policy]) -> Options {
 /// When a promise is broken.
 pub fn check<'t>(text: &'t str, policies: &[Policy]) -> Output<'t> {
     let all: Vec<&Policy> = policies.iter().collect();
-    let output = function::run(text, options(&all)).expect("the text can be read");
+    let output = function::run(text, options(&all), None).expect("the text can be read");
     if output.outcome.findings.is_empty() || !output.outcome.changes.is_empty() {
         nothing_else_changed(text, &output);
     } else {
@@ -82,14 +83,14 @@ pub fn check<'t>(text: &'t str, policies: &[Policy]) -> Output<'t> {
     }
     // The order of documents does not matter, and a second run changes nothing.
     let reversed: Vec<&Policy> = policies.iter().rev().collect();
-    let other = function::run(text, options(&reversed)).expect("as before");
+    let other = function::run(text, options(&reversed), None).expect("as before");
     assert_eq!(
         other.text.to_string(),
         output.text.to_string(),
         "the order of policies matters"
     );
     let written = output.text.to_string();
-    let again = function::run(&written, options(&all)).expect("what came out is YAML");
+    let again = function::run(&written, options(&all), None).expect("what came out is YAML");
     assert_eq!(
         again.text.to_string(),
         output.text.to_string(),

@@ -1,0 +1,259 @@
+//! From flags and the environment to who asks registries, and how.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use jiff::Timestamp;
+
+use super::args::RegistryArgs;
+use crate::api::Id;
+use crate::image::Repository;
+use crate::login::{self, Credential, DockerAnswer, DockerConfig};
+use crate::registry::trust::Trusted;
+use crate::registry::{Limits, host_of};
+use crate::scan::{Cache, DockerLogin, Live, Options};
+use crate::tags::Question;
+use crate::update::catalogue::Catalogue;
+use crate::update::gather::Answers;
+use crate::update::outcome::{Code, Finding, Location, Severity};
+use crate::update::resolve::Refresh;
+
+/// A credential helper gets so long.
+const HELPER_TIME: Duration = Duration::from_secs(30);
+
+/// Who runs the command, which decides what may be used without being named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A person: Docker's logins, its helpers, the user's cache folder.
+    Person,
+    /// An orchestrator: nothing that no flag names.
+    Orchestrator {
+        /// `--docker-config`.
+        may_use_docker: bool,
+    },
+}
+
+/// `--refresh`.
+///
+/// # Errors
+/// A name that is not `NAMESPACE/NAME`.
+pub fn refresh(args: &RegistryArgs) -> anyhow::Result<Refresh> {
+    let mut ids = BTreeSet::new();
+    for name in &args.refresh {
+        if name.is_empty() {
+            return Ok(Refresh::All);
+        }
+        let Some((namespace, name)) = name.split_once('/') else {
+            bail!("`--refresh={name}` names no ImageRepository: write `--refresh=NAMESPACE/NAME`");
+        };
+        ids.insert(Id::new(namespace, name));
+    }
+    Ok(if ids.is_empty() {
+        Refresh::Nothing
+    } else {
+        Refresh::Only(ids)
+    })
+}
+
+/// The moment of a run, in whole seconds.
+pub fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+/// Who answers questions, made ready when there is the first one.
+pub struct Asker<'a> {
+    args: &'a RegistryArgs,
+    caller: Caller,
+    refresh: Refresh,
+    live: Option<Live<'static>>,
+}
+
+impl<'a> Asker<'a> {
+    /// Nothing is opened or read yet.
+    pub fn new(args: &'a RegistryArgs, caller: Caller, refresh: Refresh) -> Self {
+        Self {
+            args,
+            caller,
+            refresh,
+            live: None,
+        }
+    }
+
+    /// Asks; see [`crate::update::gather::Ask`].
+    pub fn ask(&mut self, catalogue: &Catalogue, questions: &[Question]) -> Answers {
+        let mut findings = Vec::new();
+        if self.live.is_none() {
+            match self.open(&mut findings) {
+                Ok(live) => self.live = Some(live),
+                Err(error) => findings.push(trouble(Severity::Error, format!("{error:#}"))),
+            }
+        }
+        let mut answers = match &mut self.live {
+            Some(live) => live.ask(catalogue, questions),
+            None => Answers::default(),
+        };
+        findings.append(&mut answers.findings);
+        answers.findings = findings;
+        answers
+    }
+
+    fn open(&self, findings: &mut Vec<Finding>) -> anyhow::Result<Live<'static>> {
+        let docker: Option<Box<DockerLogin<'static>>> = match self.caller {
+            Caller::Person => Some(docker_login(true)),
+            Caller::Orchestrator { may_use_docker } => may_use_docker.then(|| docker_login(false)),
+        };
+        let options = Options {
+            docker,
+            timeout: self.args.timeout,
+            limits: Limits {
+                trusted: Trusted::new(self.args.trusted.iter().cloned()),
+                proxies: proxies(),
+                ..Limits::default()
+            },
+            cache: self.cache(findings)?,
+            refresh: self.refresh.clone(),
+            offline: self.args.offline,
+            now: now(),
+        };
+        Live::new(options).context("cannot ask registries")
+    }
+
+    fn cache(&self, findings: &mut Vec<Finding>) -> anyhow::Result<Option<Cache>> {
+        if let Some(folder) = &self.args.cache {
+            let cache = Cache::open(folder);
+            let cache =
+                cache.with_context(|| format!("cannot open the cache {}", folder.display()));
+            return cache.map(Some);
+        }
+        let folder = (self.caller == Caller::Person && !self.args.no_cache).then(cache_folder);
+        let Some(folder) = folder.flatten() else {
+            return Ok(None);
+        };
+        match Cache::open(&folder) {
+            Ok(cache) => Ok(Some(cache)),
+            Err(error) => {
+                let message = format!("no lists are kept: {}: {error}", folder.display());
+                findings.push(trouble(Severity::Info, message));
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn trouble(severity: Severity, message: String) -> Finding {
+    Finding::new(severity, Code::Registry, message, Location::default())
+}
+
+fn path_of(variable: &str) -> Option<PathBuf> {
+    let value = env::var_os(variable).filter(|value| !value.is_empty());
+    value.map(PathBuf::from)
+}
+
+fn cache_folder() -> Option<PathBuf> {
+    let home = || Some(path_of("HOME")?.join(".cache"));
+    let caches = path_of("XDG_CACHE_HOME")
+        .filter(|path| path.is_absolute())
+        .or_else(home)?;
+    Some(caches.join("flux-image"))
+}
+
+/// Host names of the environment's proxies.
+fn proxies() -> BTreeSet<String> {
+    ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
+        .iter()
+        .flat_map(|name| [(*name).to_owned(), name.to_ascii_lowercase()])
+        .filter_map(|name| host_of(&env::var(name).ok()?))
+        .collect()
+}
+
+/// Where logins may be, in the order that counts.
+fn docker_files() -> Vec<PathBuf> {
+    let home = path_of("HOME");
+    let docker = path_of("DOCKER_CONFIG").or_else(|| Some(home.as_ref()?.join(".docker")));
+    let config = path_of("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
+    let containers = |folder: PathBuf| folder.join("containers/auth.json");
+    [
+        path_of("REGISTRY_AUTH_FILE"),
+        docker.map(|folder| folder.join("config.json")),
+        path_of("XDG_RUNTIME_DIR").map(containers),
+        config.map(containers),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Docker's logins, read when the first is asked for.
+fn docker_login(may_run_helpers: bool) -> Box<DockerLogin<'static>> {
+    let files: RefCell<Option<Vec<(PathBuf, Result<DockerConfig, String>)>>> = RefCell::new(None);
+    // A helper is asked once for each host.
+    let asked: RefCell<BTreeMap<(String, String), Result<Option<Credential>, String>>> =
+        RefCell::default();
+    Box::new(move |image: &Repository| {
+        let mut files = files.borrow_mut();
+        let files =
+            files.get_or_insert_with(|| docker_files().into_iter().filter_map(read).collect());
+        for (path, config) in files.iter() {
+            let said = |why: String| format!("{}: {why}", path.display());
+            let config = config.as_ref().map_err(|why| said(why.clone()))?;
+            let bad_entry =
+                |error: login::BadAuth| said(format!("the entry for `{}`: {error}", image.host()));
+            let mut answer = config.find(image).map_err(bad_entry)?;
+            if let DockerAnswer::Helper { name, server } = &answer {
+                if may_run_helpers {
+                    let mut asked = asked.borrow_mut();
+                    let key = (name.clone(), server.clone());
+                    let known = asked.entry(key).or_insert_with(|| {
+                        login::ask_helper(name, server, HELPER_TIME).map_err(|e| e.to_string())
+                    });
+                    if let Some(credential) = known.clone().map_err(said)? {
+                        return Ok(Some(credential));
+                    }
+                }
+                answer = config.entry(image).map_err(bad_entry)?;
+            }
+            if let DockerAnswer::Credential(credential) = answer {
+                return Ok(Some(credential));
+            }
+        }
+        Ok(None)
+    })
+}
+
+fn read(path: PathBuf) -> Option<(PathBuf, Result<DockerConfig, String>)> {
+    let config = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return None,
+        Err(error) => Err(format!("cannot be read: {error}")),
+        Ok(text) => DockerConfig::parse(&text).map_err(|error| error.to_string()),
+    };
+    Some((path, config))
+}
+
+/// The texts of `--secret`.
+///
+/// # Errors
+/// What cannot be read, or is no YAML.
+pub fn secrets(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
+    let read = |path: &PathBuf| {
+        let name = path.display().to_string();
+        let text = read_file(path).with_context(|| format!("cannot read {name}"))?;
+        // What is wrong with it is not repeated: it holds secrets.
+        crate::resource_list::outline::read(&text)
+            .map_err(|error| anyhow::anyhow!("{name}:{}: is no YAML", error.place))?;
+        Ok((name, text))
+    };
+    paths.iter().map(read).collect()
+}
+
+fn read_file(path: &Path) -> std::io::Result<String> {
+    if path.as_os_str() == "-" {
+        return std::io::read_to_string(std::io::stdin());
+    }
+    std::fs::read_to_string(path)
+}

@@ -1,0 +1,113 @@
+//! ImagePolicies as a cluster would hold them: with the status that
+//! image-reflector-controller writes.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::api::{Id, ImagePolicy, ImagePolicyStatus, StatusRef};
+use crate::policy::reflect::{ImageRef, Reflected};
+use crate::update::resolve::{Resolved, Unresolved};
+use crate::yaml::emit;
+
+/// One document of the stream that `resolve` prints.
+#[must_use]
+pub fn document(id: &Id, policy: &ImagePolicy, resolved: &Resolved, now: Timestamp) -> String {
+    let value = json!({
+        "apiVersion": "image.toolkit.fluxcd.io/v1",
+        "kind": "ImagePolicy",
+        "metadata": metadata(id, policy),
+        "spec": policy.spec,
+        "status": status(policy, resolved, now),
+    });
+    format!("---\n{}", emit::document(&value))
+}
+
+fn metadata(id: &Id, policy: &ImagePolicy) -> Value {
+    let mut metadata = Map::new();
+    metadata.insert("name".to_owned(), id.name.clone().into());
+    if !id.namespace.is_empty() {
+        metadata.insert("namespace".to_owned(), id.namespace.clone().into());
+    }
+    let labels = &policy.metadata.labels;
+    if !labels.is_empty() {
+        metadata.insert("labels".to_owned(), json!(labels));
+    }
+    // What orchestrators note for themselves is no part of the document.
+    let annotations: Map<String, Value> = (policy.metadata.annotations.iter())
+        .filter(|(key, _)| !key.contains("config.kubernetes.io/"))
+        .map(|(key, value)| (key.clone(), json!(value)))
+        .collect();
+    if !annotations.is_empty() {
+        metadata.insert("annotations".to_owned(), annotations.into());
+    }
+    metadata.into()
+}
+
+fn status(policy: &ImagePolicy, resolved: &Resolved, now: Timestamp) -> Value {
+    let before = Reflected {
+        latest: policy.status.image().ok(),
+        previous: previous(&policy.status),
+    };
+    let reason = resolved.kept.as_ref().or(resolved.image.as_ref().err());
+    let is_untouched = matches!(reason, Some(Unresolved::Suspended(_)));
+    let after = match (&resolved.image, &resolved.kept) {
+        (Ok(image), None) => before.moved_to(image.clone()),
+        _ => before,
+    };
+    let mut status = Map::new();
+    if let Some(latest) = &after.latest {
+        status.insert("latestRef".to_owned(), reference(latest));
+    }
+    if let Some(previous) = &after.previous {
+        status.insert("observedPreviousRef".to_owned(), reference(previous));
+    }
+    if !is_untouched {
+        let (ready, word, message) = match reason {
+            None => (
+                "True",
+                "Succeeded",
+                after.ready_message().unwrap_or_default(),
+            ),
+            Some(reason) => ("False", word(reason), reason.to_string()),
+        };
+        let condition = json!([{
+            "type": "Ready",
+            "status": ready,
+            "reason": word,
+            "message": message,
+            "lastTransitionTime": now.to_string(),
+        }]);
+        status.insert("conditions".to_owned(), condition);
+    }
+    status.into()
+}
+
+fn previous(status: &ImagePolicyStatus) -> Option<ImageRef> {
+    let older = ImagePolicyStatus {
+        latest_ref: status.observed_previous_ref.clone(),
+        latest_image: status.observed_previous_image.clone(),
+        ..ImagePolicyStatus::default()
+    };
+    older.image().ok()
+}
+
+fn reference(image: &ImageRef) -> Value {
+    json!(StatusRef {
+        name: image.name.clone(),
+        tag: image.tag.clone(),
+        digest: image.digest.clone(),
+    })
+}
+
+/// The `reason` of the Ready condition, in the controller's words.
+fn word(reason: &Unresolved) -> &'static str {
+    match reason {
+        Unresolved::Invalid(_) => "InvalidPolicy",
+        Unresolved::AccessDenied(..) => "AccessDenied",
+        Unresolved::Name(_) => "ImageURLInvalid",
+        Unresolved::NoRepository(_) | Unresolved::NoTags { .. } | Unresolved::Unanswered(..) => {
+            "DependencyNotReady"
+        }
+        _ => "Failure",
+    }
+}

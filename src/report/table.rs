@@ -1,0 +1,99 @@
+//! Tables as `flux get` prints them.
+
+use crate::api::Id;
+use crate::update::catalogue::Catalogue;
+use crate::update::resolve::Resolved;
+
+/// Rows under headings, in columns as wide as they need to be.
+#[must_use]
+pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = headings.iter().map(|heading| heading.len()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut line = String::new();
+        for (cell, width) in cells.zip(&widths) {
+            line.push_str(cell);
+            line.push_str(&" ".repeat(width + 2 - cell.chars().count()));
+        }
+        format!("{}\n", line.trim_end())
+    };
+    let mut out = line(&mut headings.iter().copied());
+    for row in rows {
+        out.push_str(&line(&mut row.iter().map(String::as_str)));
+    }
+    out
+}
+
+/// The columns of `flux get image repository -A`.
+#[must_use]
+pub fn repositories(catalogue: &Catalogue) -> String {
+    let row = |(id, repository): (&Id, &_)| {
+        let repository: &crate::update::catalogue::Sourced<crate::api::ImageRepository> =
+            repository;
+        let suspended = repository.document.spec.suspend;
+        let (at, ready, message) = match catalogue.tags.scanned(id) {
+            Some(Ok(known)) => (
+                known.scanned_at.clone().unwrap_or_default(),
+                "True",
+                format!("successful scan: found {} tags", known.tags.len()),
+            ),
+            Some(Err(failure)) => (String::new(), "False", failure.message.clone()),
+            None if suspended => (String::new(), "Unknown", "suspended".to_owned()),
+            None => (String::new(), "Unknown", "not asked".to_owned()),
+        };
+        vec![
+            id.namespace.clone(),
+            id.name.clone(),
+            at,
+            flag(suspended),
+            ready.to_owned(),
+            message,
+        ]
+    };
+    let rows: Vec<Vec<String>> = catalogue.repositories.iter().map(row).collect();
+    let headings = [
+        "NAMESPACE",
+        "NAME",
+        "LAST SCAN",
+        "SUSPENDED",
+        "READY",
+        "MESSAGE",
+    ];
+    table(&headings, &rows)
+}
+
+/// The columns of `flux get image policy -A`.
+pub fn policies<'r>(images: impl Iterator<Item = (&'r Id, &'r Resolved)>) -> String {
+    let row = |(id, resolved): (&Id, &Resolved)| {
+        let (image, tag) = match &resolved.image {
+            Ok(image) => (image.name.clone(), image.tag.clone()),
+            Err(_) => (String::new(), String::new()),
+        };
+        let reason = resolved.kept.as_ref().or(resolved.image.as_ref().err());
+        let message = reason.map_or_else(
+            || format!("Latest image tag for {image} resolved to {tag}"),
+            ToString::to_string,
+        );
+        vec![
+            id.namespace.clone(),
+            id.name.clone(),
+            image,
+            tag,
+            flag(reason.is_none()),
+            message,
+        ]
+    };
+    let rows: Vec<Vec<String>> = images.map(row).collect();
+    table(
+        &["NAMESPACE", "NAME", "IMAGE", "TAG", "READY", "MESSAGE"],
+        &rows,
+    )
+}
+
+fn flag(is_so: bool) -> String {
+    if is_so { "True" } else { "False" }.to_owned()
+}

@@ -1,0 +1,361 @@
+//! Asking registries, many at a time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+use super::access::{self, Access, Context, DockerLogin, Provider};
+use super::cache::{Cache, Kept};
+use crate::api::{Id, ImageRepository};
+use crate::go::duration;
+use crate::registry::{Limits, Listing, Page, Registries, RegistryError, Target};
+use crate::tags::{Answer, Blame, Failure, Known, Question};
+use crate::update::catalogue::{Catalogue, Sourced};
+use crate::update::gather::Answers;
+use crate::update::outcome::{Code, Finding, Location, Severity};
+use crate::update::resolve::Refresh;
+
+/// How a run asks.
+pub struct Options<'a> {
+    /// Docker's own logins, where they may be used.
+    pub docker: Option<Box<DockerLogin<'a>>>,
+    /// The longest deadline of a repository that names none.
+    pub timeout: Duration,
+    /// Trust, proxies and waits.
+    pub limits: Limits,
+    /// Where lists are kept.
+    pub cache: Option<Cache>,
+    /// What is asked although a kept list is fresh.
+    pub refresh: Refresh,
+    /// Ask nobody: only what is kept counts.
+    pub offline: bool,
+    /// The moment of the run.
+    pub now: Timestamp,
+}
+
+/// The registries of a run.
+pub struct Live<'a> {
+    options: Options<'a>,
+    runtime: Runtime,
+    registries: Arc<Registries>,
+    /// The way to each ImageRepository, once it was needed.
+    ways: BTreeMap<Id, Result<Way, Failure>>,
+    findings: Vec<Finding>,
+}
+
+/// How an ImageRepository is asked, with whatever login it has.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Way {
+    target: Target,
+    /// What stands for the credential where that changes from run to run.
+    identity: String,
+    within: Duration,
+    /// A kept list is fresh for so long.
+    interval: Duration,
+}
+
+/// One request of the registry, which may answer several questions.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Task {
+    target: Target,
+    identity: String,
+    tag: Option<String>,
+}
+
+/// What a task brought.
+enum Fact {
+    Listed(Listing, Timestamp),
+    Digest(String),
+}
+
+impl<'a> Live<'a> {
+    /// Nobody is asked yet.
+    ///
+    /// # Errors
+    /// Where the system gives no event queue.
+    pub fn new(options: Options<'a>) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let registries = Arc::new(Registries::new(options.limits.clone()));
+        Ok(Self {
+            options,
+            runtime,
+            registries,
+            ways: BTreeMap::new(),
+            findings: Vec::new(),
+        })
+    }
+
+    /// Asks. A question without an answer was not asked, since nobody may be.
+    pub fn ask(&mut self, catalogue: &Catalogue, questions: &[Question]) -> Answers {
+        self.find_ways(catalogue, questions);
+        let mut answers = Vec::new();
+        // Questions that one request answers go together.
+        let mut tasks: BTreeMap<Task, Vec<&Question>> = BTreeMap::new();
+        let mut limits: BTreeMap<Task, (Duration, Duration, bool)> = BTreeMap::new();
+        for question in questions {
+            match self.ways.get(question.repository()) {
+                None => {}
+                Some(Err(failure)) => {
+                    answers.push((question.clone(), Answer::Failed(failure.clone())));
+                }
+                Some(Ok(way)) => {
+                    let task = Task {
+                        target: way.target.clone(),
+                        identity: way.identity.clone(),
+                        tag: match question {
+                            Question::Tags(_) => None,
+                            Question::Digest(_, tag) => Some(tag.clone()),
+                        },
+                    };
+                    let anew = self.options.refresh.has(question.repository());
+                    let limit =
+                        limits
+                            .entry(task.clone())
+                            .or_insert((way.within, way.interval, anew));
+                    // The most patient and the least content of them counts.
+                    limit.0 = limit.0.max(way.within);
+                    limit.1 = limit.1.min(way.interval);
+                    limit.2 |= anew;
+                    tasks.entry(task).or_default().push(question);
+                }
+            }
+        }
+        let mut set = JoinSet::new();
+        let mut done: Vec<(Task, Result<Fact, RegistryError>)> = Vec::new();
+        for (task, (within, interval, anew)) in limits {
+            match self.kept(&task, interval, anew) {
+                Kepts::Fresh(kept) => {
+                    let listing = Listing { pages: kept.pages };
+                    done.push((task, Ok(Fact::Listed(listing, kept.scanned_at))));
+                }
+                Kepts::Nothing => {}
+                Kepts::Ask(pages) => {
+                    let (registries, now) = (Arc::clone(&self.registries), self.options.now);
+                    let work = async move {
+                        let fact = perform(&registries, &task, within, &pages, now).await;
+                        (task, fact)
+                    };
+                    set.spawn_on(work, self.runtime.handle());
+                }
+            }
+        }
+        done.extend(self.wait(set));
+        for (task, result) in done {
+            let asked = tasks.remove(&task).unwrap_or_default();
+            let answer = self.answer(&task, result);
+            for question in asked {
+                answers.push((question.clone(), answer.clone()));
+            }
+        }
+        answers.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Answers {
+            answers,
+            findings: std::mem::take(&mut self.findings),
+        }
+    }
+
+    fn find_ways(&mut self, catalogue: &Catalogue, questions: &[Question]) {
+        for question in questions {
+            let id = question.repository();
+            if self.ways.contains_key(id) {
+                continue;
+            }
+            let Some(sourced) = catalogue.repositories.get(id) else {
+                continue;
+            };
+            let way = self.way(id, sourced, catalogue);
+            self.ways.insert(id.clone(), way);
+        }
+    }
+
+    fn way(
+        &mut self,
+        id: &Id,
+        sourced: &Sourced<ImageRepository>,
+        catalogue: &Catalogue,
+    ) -> Result<Way, Failure> {
+        let context = Context {
+            logins: &catalogue.logins,
+            docker: self.options.docker.as_deref(),
+            timeout: self.options.timeout,
+        };
+        let access = access::access(
+            id,
+            &sourced.document,
+            &sourced.location,
+            &context,
+            &mut self.findings,
+        )?;
+        let interval = sourced.document.spec.interval.as_deref();
+        let interval = interval.and_then(|text| duration::parse(text).ok());
+        self.with_login(access, interval.unwrap_or_default())
+    }
+
+    fn with_login(&self, access: Access, interval: Duration) -> Result<Way, Failure> {
+        let way = Way {
+            target: access.target,
+            identity: String::new(),
+            within: access.within,
+            interval,
+        };
+        match access.provider {
+            None => Ok(way),
+            Some(provider) => Err(no_cloud(provider)),
+        }
+    }
+
+    fn kept(&self, task: &Task, interval: Duration, anew: bool) -> Kepts {
+        let cache = self.options.cache.as_ref().filter(|_| task.tag.is_none());
+        let kept = cache.and_then(|cache| cache.read(&task.target, &task.identity));
+        match kept {
+            Some(kept) if self.options.offline => Kepts::Fresh(kept),
+            _ if self.options.offline => Kepts::Nothing,
+            Some(kept) if !anew && self.is_fresh(&kept, interval) => Kepts::Fresh(kept),
+            Some(kept) => Kepts::Ask(kept.pages),
+            None => Kepts::Ask(Vec::new()),
+        }
+    }
+
+    fn is_fresh(&self, kept: &Kept, interval: Duration) -> bool {
+        let age = self.options.now.duration_since(kept.scanned_at);
+        // A list of the future says nothing of the present.
+        !age.is_negative() && age.unsigned_abs() < interval
+    }
+
+    /// Waits for all, and shows how far it is where somebody looks.
+    fn wait(
+        &self,
+        mut set: JoinSet<(Task, Result<Fact, RegistryError>)>,
+    ) -> Vec<(Task, Result<Fact, RegistryError>)> {
+        let total = u64::try_from(set.len()).unwrap_or(u64::MAX);
+        if total == 0 {
+            return Vec::new();
+        }
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("asking registries {bar:24} {pos}/{len} {msg}");
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        let done = self.runtime.block_on(async {
+            let mut done = Vec::new();
+            while let Some(joined) = set.join_next().await {
+                match joined {
+                    Ok((task, fact)) => {
+                        bar.set_message(task.target.repository.written().to_owned());
+                        done.push((task, fact));
+                    }
+                    Err(error) if error.is_panic() => {
+                        std::panic::resume_unwind(error.into_panic());
+                    }
+                    Err(_) => {}
+                }
+                bar.inc(1);
+            }
+            done
+        });
+        bar.finish_and_clear();
+        done
+    }
+
+    fn answer(&mut self, task: &Task, result: Result<Fact, RegistryError>) -> Answer {
+        match result {
+            Err(error) => Answer::Failed(Failure {
+                message: error.to_string(),
+                hint: error.hint(),
+                blame: match error {
+                    RegistryError::Settings(_) => Blame::Documents,
+                    _ => Blame::Registry,
+                },
+            }),
+            Ok(Fact::Digest(digest)) => Answer::Digest(digest),
+            Ok(Fact::Listed(listing, at)) => {
+                self.note(task, &listing, at);
+                Answer::Tags(Arc::new(Known {
+                    tags: listing.into_tags(),
+                    digests: BTreeMap::new(),
+                    scanned_at: Some(at.to_string()),
+                }))
+            }
+        }
+    }
+
+    /// Keeps a new list, and says what was odd about it.
+    fn note(&mut self, task: &Task, listing: &Listing, at: Timestamp) {
+        let name = task.target.repository.canonical();
+        let dropped = listing.dropped();
+        if dropped > 0 {
+            let message =
+                format!("{name}: {dropped} entries of the list are no tags, and were left out");
+            self.findings.push(Finding::new(
+                Severity::Info,
+                Code::Registry,
+                message,
+                Location::default(),
+            ));
+        }
+        let Some(cache) = self
+            .options
+            .cache
+            .as_ref()
+            .filter(|_| at == self.options.now)
+        else {
+            return;
+        };
+        if let Err(error) = cache.write(&task.target, &task.identity, at, &listing.pages) {
+            let message = format!("the list of {name} cannot be kept: {error}");
+            let finding =
+                Finding::new(Severity::Info, Code::Registry, message, Location::default());
+            self.findings
+                .push(finding.hint("name a folder with `--cache DIR`, or say `--no-cache`"));
+        }
+    }
+}
+
+/// What is to be done where a list may be kept.
+enum Kepts {
+    /// It will do.
+    Fresh(Kept),
+    /// There is none, and nobody may be asked.
+    Nothing,
+    /// Ask, with what is known of its pages.
+    Ask(Vec<Page>),
+}
+
+async fn perform(
+    registries: &Registries,
+    task: &Task,
+    within: Duration,
+    pages: &[Page],
+    now: Timestamp,
+) -> Result<Fact, RegistryError> {
+    match &task.tag {
+        None => {
+            let listing = registries.tags(&task.target, within, pages).await?;
+            Ok(Fact::Listed(listing, now))
+        }
+        Some(tag) => {
+            let digest = registries.digest(&task.target, within, tag).await?;
+            Ok(Fact::Digest(digest))
+        }
+    }
+}
+
+fn no_cloud(provider: Provider) -> Failure {
+    let name = match provider {
+        Provider::Aws => "aws",
+        Provider::Gcp => "gcp",
+        Provider::Azure => "azure",
+    };
+    Failure {
+        message: format!("`spec.provider: {name}` is not known to this build"),
+        hint: Some("give a pull secret as `spec.secretRef` instead".to_owned()),
+        blame: Blame::Documents,
+    }
+}

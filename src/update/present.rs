@@ -1,0 +1,96 @@
+//! What the scalars of a policy carry before a run: a digest that is there
+//! already need not be asked for (`digestReflectionPolicy: IfNotPresent`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::catalogue::Catalogue;
+use crate::api::Id;
+use crate::bind::marker::{self, Comment, Part, Target};
+use crate::image::{Reference, is_digest};
+use crate::policy::reflect::DigestReflection;
+use crate::resource_list::Outline;
+use crate::tags::Present;
+
+/// Tags and digests of the scalars of some policies.
+#[derive(Debug)]
+pub struct Carried(BTreeMap<Id, Scalars>);
+
+#[derive(Debug, Default)]
+struct Scalars {
+    tags: BTreeSet<String>,
+    digests: BTreeSet<String>,
+    /// One of them is no pinned image.
+    is_bare: bool,
+}
+
+impl Carried {
+    /// The policies that want to know, `None` where none does.
+    #[must_use]
+    pub fn wanted(catalogue: &Catalogue) -> Option<Self> {
+        let wants = catalogue.policies.iter().filter(|(_, policy)| {
+            let document = &policy.document;
+            document.spec.reflection() == Some(DigestReflection::IfNotPresent)
+        });
+        let wanted: BTreeMap<Id, Scalars> = wants
+            .map(|(id, _)| (id.clone(), Scalars::default()))
+            .collect();
+        (!wanted.is_empty()).then_some(Self(wanted))
+    }
+
+    /// Takes in the scalars of a text.
+    pub fn add(&mut self, text: &str, outline: &Outline<'_>) {
+        let sites = outline
+            .documents
+            .iter()
+            .flat_map(|document| &document.sites);
+        for site in sites {
+            let Comment::Marker(value) = marker::read(site.comment.of(text)) else {
+                continue;
+            };
+            let Some(target) = Target::parse(&value) else {
+                continue;
+            };
+            let id = Id::new(target.namespace, target.name);
+            if let Some(scalars) = self.0.get_mut(&id) {
+                scalars.add(target.part, &site.text);
+            }
+        }
+    }
+
+    /// The policies whose scalars all carry one tag and one digest.
+    #[must_use]
+    pub fn present(self) -> BTreeMap<Id, Present> {
+        let one = |texts: BTreeSet<String>| {
+            let mut texts = texts.into_iter();
+            texts.next().filter(|_| texts.next().is_none())
+        };
+        let all = self.0.into_iter().filter(|(_, scalars)| !scalars.is_bare);
+        all.filter_map(|(id, scalars)| {
+            let (tag, digest) = (one(scalars.tags)?, one(scalars.digests)?);
+            Some((id, Present { tag, digest }))
+        })
+        .collect()
+    }
+}
+
+impl Scalars {
+    fn add(&mut self, part: Part, text: &str) {
+        match part {
+            Part::Name => {}
+            Part::Tag => _ = self.tags.insert(text.to_owned()),
+            Part::Digest if is_digest(text) => _ = self.digests.insert(text.to_owned()),
+            Part::Digest => self.is_bare = true,
+            Part::Image => match Reference::parse(text) {
+                Ok(Reference {
+                    tag: Some(tag),
+                    digest: Some(digest),
+                    ..
+                }) => {
+                    self.tags.insert(tag);
+                    self.digests.insert(digest);
+                }
+                _ => self.is_bare = true,
+            },
+        }
+    }
+}
