@@ -115,23 +115,11 @@ pub fn run<'t>(
     if catalogue.needs_logins() {
         catalogue.logins.add(text, &outline, origin);
     }
-    if let Some(mut carried) = Carried::wanted(&catalogue) {
-        carried.add(text, &outline);
-        catalogue.tags.note_present(carried.present());
-    }
-    let wish = Wish {
-        sources: Sources {
-            tags_from: &spec.tags_from,
-            refresh: &options.refresh,
-        },
-        policies: Some(&|| marker::names_in(text).collect()),
-        on_unresolved: spec.on_unresolved,
-    };
     // What was asked for is unknown where the options cannot be read, and
     // nothing is to be done where all is suspended.
     let is_idle = outcome.worst() == Some(Severity::Error) || settings.is_suspended;
     let ask = ask.filter(|_| !is_idle);
-    let (images, asked) = gather::images(&mut catalogue, &wish, ask);
+    let (images, asked) = images(text, &outline, &mut catalogue, spec, &options.refresh, ask);
     let selected = selection(&settings, &images).unwrap_or_else(|finding| {
         outcome.findings.push(*finding);
         None
@@ -156,21 +144,57 @@ pub fn run<'t>(
         edits.clear();
         judge(&mut outcome);
     }
-    match list {
-        None => refuse_on_stream(spec, &mut outcome),
-        Some(list) => {
-            let gone = dropped(text, list, spec, &mut outcome);
-            // What goes is not edited before.
-            edits.retain(|edit| !is_within(edit, &gone));
-            edits.extend(gone);
-            edits.extend(envelope::add_results(text, list, &results(&outcome)));
-        }
-    }
+    let edits = with_envelope(text, list, spec, edits, &mut outcome);
     Ok(Output {
         text: Patched::new(text, edits)?,
         outcome,
         judges: spec.mode == Mode::Check,
     })
+}
+
+/// The edits with those of the envelope: items that leave, and the results.
+fn with_envelope(
+    text: &str,
+    list: Option<&Document<'_>>,
+    spec: &ImageUpdateSpec,
+    mut edits: Vec<patch::Edit>,
+    outcome: &mut Outcome,
+) -> Vec<patch::Edit> {
+    match list {
+        None => refuse_on_stream(spec, outcome),
+        Some(list) => {
+            let gone = dropped(text, list, spec, outcome);
+            // What goes is not edited before.
+            edits.retain(|edit| !is_within(edit, &gone));
+            edits.extend(gone);
+            edits.extend(envelope::add_results(text, list, &results(outcome)));
+        }
+    }
+    edits
+}
+
+/// The policies' images, with what the text's own scalars tell.
+fn images(
+    text: &str,
+    outline: &Outline<'_>,
+    catalogue: &mut Catalogue,
+    spec: &ImageUpdateSpec,
+    refresh: &Refresh,
+    ask: Option<&mut Ask<'_>>,
+) -> (BTreeMap<Id, Resolved>, Vec<Finding>) {
+    if let Some(mut carried) = Carried::wanted(catalogue) {
+        carried.add(text, outline);
+        catalogue.tags.note_present(carried.present());
+    }
+    let wish = Wish {
+        sources: Sources {
+            tags_from: &spec.tags_from,
+            refresh,
+        },
+        policies: Some(&|| marker::names_in(text).collect()),
+        on_unresolved: spec.on_unresolved,
+    };
+    gather::images(catalogue, &wish, ask)
 }
 
 /// Whether one of `gone`, in the order of the text, covers an edit.

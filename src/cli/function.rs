@@ -26,33 +26,9 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
     if args.policies.iter().any(|path| path.as_os_str() == "-") {
         bail!("`--policies -` would read the list itself: `fn` takes its input from stdin");
     }
-    let mut catalogue = Catalogue::default();
-    for (name, text) in documents(&args.policies)? {
-        let outline = outline::read(&text)
-            .map_err(|error| anyhow::anyhow!("{name}:{}: {error}", error.place))?;
-        let origin = Origin {
-            file: &name,
-            rank: Rank::Flag,
-            default_namespace: None,
-            severity: Severity::Error,
-        };
-        catalogue.add_outline(&text, &outline, origin);
-        catalogue.logins.add(&text, &outline, origin);
-    }
-    for (name, text) in network::secrets(&args.registries.secrets)? {
-        let origin = Origin {
-            file: &name,
-            rank: Rank::Flag,
-            default_namespace: None,
-            severity: Severity::Error,
-        };
-        if let Ok(outline) = outline::read(&text) {
-            catalogue.logins.add(&text, &outline, origin);
-        }
-    }
     let mut options = Options {
         config: None,
-        catalogue,
+        catalogue: given(args)?,
         freshness: freshness(args.max_age),
         refresh: network::refresh(&args.registries)?,
     };
@@ -96,6 +72,23 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
             .iter()
             .any(|f| f.code == crate::update::outcome::Code::Outdated);
     Ok(Exit::of(&output.outcome, judged, args.strict))
+}
+
+/// The documents of `--policies` and `--secret`.
+fn given(args: &FnArgs) -> anyhow::Result<Catalogue> {
+    let mut catalogue = Catalogue::default();
+    for (name, text) in documents(&args.policies)? {
+        let outline = outline::read(&text)
+            .map_err(|error| anyhow::anyhow!("{name}:{}: {error}", error.place))?;
+        catalogue.add_outline(&text, &outline, Origin::flag(&name));
+        catalogue.logins.add(&text, &outline, Origin::flag(&name));
+    }
+    for (name, text) in network::secrets(&args.registries.secrets)? {
+        if let Ok(outline) = outline::read(&text) {
+            catalogue.logins.add(&text, &outline, Origin::flag(&name));
+        }
+    }
+    Ok(catalogue)
 }
 
 fn read_stdin() -> std::io::Result<Vec<u8>> {

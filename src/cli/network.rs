@@ -1,6 +1,6 @@
 //! From flags and the environment to who asks registries, and how.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::path::{Path, PathBuf};
@@ -118,6 +118,7 @@ impl<'a> Asker<'a> {
             cache: self.cache(findings)?,
             refresh: self.refresh.clone(),
             offline: self.args.offline,
+            may_run_programs: self.caller == Caller::Person,
             now: now(),
         };
         Live::new(options).context("cannot ask registries")
@@ -190,39 +191,61 @@ fn docker_files() -> Vec<PathBuf> {
 
 /// Docker's logins, read when the first is asked for.
 fn docker_login(may_run_helpers: bool) -> Box<DockerLogin<'static>> {
-    let files: RefCell<Option<Vec<(PathBuf, Result<DockerConfig, String>)>>> = RefCell::new(None);
-    // A helper is asked once for each host.
-    let asked: RefCell<BTreeMap<(String, String), Result<Option<Credential>, String>>> =
-        RefCell::default();
-    Box::new(move |image: &Repository| {
-        let mut files = files.borrow_mut();
-        let files =
-            files.get_or_insert_with(|| docker_files().into_iter().filter_map(read).collect());
-        for (path, config) in files.iter() {
+    let logins = DockerLogins {
+        may_run_helpers,
+        files: OnceCell::new(),
+        asked: RefCell::default(),
+    };
+    Box::new(move |image: &Repository| logins.find(image))
+}
+
+type Login = Result<Option<Credential>, String>;
+
+struct DockerLogins {
+    may_run_helpers: bool,
+    files: OnceCell<Vec<(PathBuf, Result<DockerConfig, String>)>>,
+    /// What helpers said, by their name and the server: each is asked once.
+    asked: RefCell<BTreeMap<(String, String), Login>>,
+}
+
+impl DockerLogins {
+    /// The login that the first file has which has one.
+    fn find(&self, image: &Repository) -> Login {
+        let files = || docker_files().into_iter().filter_map(read).collect();
+        for (path, config) in self.files.get_or_init(files) {
             let said = |why: String| format!("{}: {why}", path.display());
             let config = config.as_ref().map_err(|why| said(why.clone()))?;
-            let bad_entry =
-                |error: login::BadAuth| said(format!("the entry for `{}`: {error}", image.host()));
-            let mut answer = config.find(image).map_err(bad_entry)?;
-            if let DockerAnswer::Helper { name, server } = &answer {
-                if may_run_helpers {
-                    let mut asked = asked.borrow_mut();
-                    let key = (name.clone(), server.clone());
-                    let known = asked.entry(key).or_insert_with(|| {
-                        login::ask_helper(name, server, HELPER_TIME).map_err(|e| e.to_string())
-                    });
-                    if let Some(credential) = known.clone().map_err(said)? {
-                        return Ok(Some(credential));
-                    }
-                }
-                answer = config.entry(image).map_err(bad_entry)?;
-            }
-            if let DockerAnswer::Credential(credential) = answer {
+            if let Some(credential) = self.find_in(config, image).map_err(said)? {
                 return Ok(Some(credential));
             }
         }
         Ok(None)
-    })
+    }
+
+    fn find_in(&self, config: &DockerConfig, image: &Repository) -> Login {
+        let bad_entry =
+            |error: login::BadAuth| format!("the entry for `{}`: {error}", image.host());
+        let mut answer = config.find(image).map_err(bad_entry)?;
+        if let DockerAnswer::Helper { name, server } = &answer {
+            if self.may_run_helpers
+                && let Some(credential) = self.ask_helper(name, server)?
+            {
+                return Ok(Some(credential));
+            }
+            answer = config.entry(image).map_err(bad_entry)?;
+        }
+        Ok(match answer {
+            DockerAnswer::Credential(credential) => Some(credential),
+            _ => None,
+        })
+    }
+
+    fn ask_helper(&self, name: &str, server: &str) -> Login {
+        let mut asked = self.asked.borrow_mut();
+        let known = asked.entry((name.to_owned(), server.to_owned()));
+        let ask = || login::ask_helper(name, server, HELPER_TIME).map_err(|e| e.to_string());
+        known.or_insert_with(ask).clone()
+    }
 }
 
 fn read(path: PathBuf) -> Option<(PathBuf, Result<DockerConfig, String>)> {

@@ -4,6 +4,7 @@
 //! Nothing here talks to a registry. A [`Secret`] is never printed, and no
 //! error repeats what a credential's text holds.
 
+pub mod cloud;
 mod docker;
 mod entry;
 mod helper;

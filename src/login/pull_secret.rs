@@ -268,6 +268,7 @@ mod tests {
     /// Cases of Kubernetes' own description ("Interpretation of config.json")
     /// and of its keyring's tests' kinds.
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn which_key_is_for_which_image() {
         for (key, image, is_match) in [
             ("ghcr.io", "ghcr.io/acme/app", true),

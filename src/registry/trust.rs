@@ -191,6 +191,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn realms() {
         let trusted = Trusted::new(["Login.Partner.example".to_owned(), "a.test:8443".to_owned()]);
         for (registry, to, expected) in [
@@ -309,6 +310,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn redirects() {
         use NoRedirect::{Address, Host, Scheme};
         let trusted = Trusted::new(["cdn.partner.example".to_owned(), "10.0.0.9".to_owned()]);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::api::{Id, ImageRepository, Secret};
 use crate::go::duration;
 use crate::image::Repository;
+use crate::login::cloud::Provider;
 use crate::login::{self, Credential, Format, Keyring};
 use crate::registry::{Connection, ProxySettings, Target};
 use crate::tags::{Blame, Failure};
@@ -28,17 +29,6 @@ pub struct Access {
     pub within: Duration,
     /// The cloud whose login counts, where no Secret was named.
     pub provider: Option<Provider>,
-}
-
-/// `spec.provider`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Provider {
-    /// Amazon Elastic Container Registry.
-    Aws,
-    /// Google Artifact Registry and Container Registry.
-    Gcp,
-    /// Azure Container Registry.
-    Azure,
 }
 
 /// What the documents and flags of the run say.

@@ -107,6 +107,8 @@ impl Cache {
         };
         part(&target.repository.canonical());
         match &target.credential {
+            // A login that changes from run to run is told by who asked for it.
+            _ if !identity.is_empty() => part("cloud"),
             Credential::Anonymous => part("anonymous"),
             Credential::Basic { username, password } => {
                 part("basic");

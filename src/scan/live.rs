@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
-use super::access::{self, Access, Context, DockerLogin, Provider};
+use super::access::{self, Access, Context, DockerLogin};
 use super::cache::{Cache, Kept};
 use crate::api::{Id, ImageRepository};
 use crate::go::duration;
+use crate::login::cloud::{self, Clouds};
 use crate::registry::{Limits, Listing, Page, Registries, RegistryError, Target};
 use crate::tags::{Answer, Blame, Failure, Known, Question};
 use crate::update::catalogue::{Catalogue, Sourced};
@@ -34,6 +35,8 @@ pub struct Options<'a> {
     pub refresh: Refresh,
     /// Ask nobody: only what is kept counts.
     pub offline: bool,
+    /// A cloud's own program may be run for a login.
+    pub may_run_programs: bool,
     /// The moment of the run.
     pub now: Timestamp,
 }
@@ -43,6 +46,7 @@ pub struct Live<'a> {
     options: Options<'a>,
     runtime: Runtime,
     registries: Arc<Registries>,
+    clouds: Clouds,
     /// The way to each ImageRepository, once it was needed.
     ways: BTreeMap<Id, Result<Way, Failure>>,
     findings: Vec<Finding>,
@@ -67,6 +71,45 @@ struct Task {
     tag: Option<String>,
 }
 
+/// The questions that a task answers.
+#[derive(Default)]
+struct Share {
+    questions: Vec<Question>,
+    within: Duration,
+    interval: Option<Duration>,
+    anew: bool,
+}
+
+impl Task {
+    fn of(question: &Question, way: &Way) -> Self {
+        Self {
+            target: way.target.clone(),
+            identity: way.identity.clone(),
+            tag: match question {
+                Question::Tags(_) => None,
+                Question::Digest(_, tag) => Some(tag.clone()),
+            },
+        }
+    }
+}
+
+impl Share {
+    /// Of several the most patient and the least content counts.
+    fn add(&mut self, question: &Question, way: &Way, anew: bool) {
+        self.questions.push(question.clone());
+        self.within = self.within.max(way.within);
+        let interval = self
+            .interval
+            .map_or(way.interval, |known| known.min(way.interval));
+        self.interval = Some(interval);
+        self.anew |= anew;
+    }
+
+    fn interval(&self) -> Duration {
+        self.interval.unwrap_or_default()
+    }
+}
+
 /// What a task brought.
 enum Fact {
     Listed(Listing, Timestamp),
@@ -83,10 +126,12 @@ impl<'a> Live<'a> {
             .enable_all()
             .build()?;
         let registries = Arc::new(Registries::new(options.limits.clone()));
+        let clouds = Clouds::new(options.may_run_programs);
         Ok(Self {
             options,
             runtime,
             registries,
+            clouds,
             ways: BTreeMap::new(),
             findings: Vec::new(),
         })
@@ -97,8 +142,7 @@ impl<'a> Live<'a> {
         self.find_ways(catalogue, questions);
         let mut answers = Vec::new();
         // Questions that one request answers go together.
-        let mut tasks: BTreeMap<Task, Vec<&Question>> = BTreeMap::new();
-        let mut limits: BTreeMap<Task, (Duration, Duration, bool)> = BTreeMap::new();
+        let mut tasks: BTreeMap<Task, Share> = BTreeMap::new();
         for question in questions {
             match self.ways.get(question.repository()) {
                 None => {}
@@ -106,38 +150,44 @@ impl<'a> Live<'a> {
                     answers.push((question.clone(), Answer::Failed(failure.clone())));
                 }
                 Some(Ok(way)) => {
-                    let task = Task {
-                        target: way.target.clone(),
-                        identity: way.identity.clone(),
-                        tag: match question {
-                            Question::Tags(_) => None,
-                            Question::Digest(_, tag) => Some(tag.clone()),
-                        },
-                    };
                     let anew = self.options.refresh.has(question.repository());
-                    let limit =
-                        limits
-                            .entry(task.clone())
-                            .or_insert((way.within, way.interval, anew));
-                    // The most patient and the least content of them counts.
-                    limit.0 = limit.0.max(way.within);
-                    limit.1 = limit.1.min(way.interval);
-                    limit.2 |= anew;
-                    tasks.entry(task).or_default().push(question);
+                    let share = tasks.entry(Task::of(question, way)).or_default();
+                    share.add(question, way, anew);
                 }
             }
         }
+        for (task, result) in self.perform_all(&tasks) {
+            let answer = self.answer(&task, result);
+            let asked = tasks.get(&task).map_or(&[][..], |share| &share.questions);
+            answers.extend(
+                asked
+                    .iter()
+                    .map(|question| (question.clone(), answer.clone())),
+            );
+        }
+        answers.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Answers {
+            answers,
+            findings: std::mem::take(&mut self.findings),
+        }
+    }
+
+    fn perform_all(
+        &self,
+        tasks: &BTreeMap<Task, Share>,
+    ) -> Vec<(Task, Result<Fact, RegistryError>)> {
         let mut set = JoinSet::new();
-        let mut done: Vec<(Task, Result<Fact, RegistryError>)> = Vec::new();
-        for (task, (within, interval, anew)) in limits {
-            match self.kept(&task, interval, anew) {
+        let mut done = Vec::new();
+        for (task, share) in tasks {
+            match self.kept(task, share) {
                 Kepts::Fresh(kept) => {
                     let listing = Listing { pages: kept.pages };
-                    done.push((task, Ok(Fact::Listed(listing, kept.scanned_at))));
+                    done.push((task.clone(), Ok(Fact::Listed(listing, kept.scanned_at))));
                 }
                 Kepts::Nothing => {}
                 Kepts::Ask(pages) => {
                     let (registries, now) = (Arc::clone(&self.registries), self.options.now);
+                    let (task, within) = (task.clone(), share.within);
                     let work = async move {
                         let fact = perform(&registries, &task, within, &pages, now).await;
                         (task, fact)
@@ -147,18 +197,7 @@ impl<'a> Live<'a> {
             }
         }
         done.extend(self.wait(set));
-        for (task, result) in done {
-            let asked = tasks.remove(&task).unwrap_or_default();
-            let answer = self.answer(&task, result);
-            for question in asked {
-                answers.push((question.clone(), answer.clone()));
-            }
-        }
-        answers.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Answers {
-            answers,
-            findings: std::mem::take(&mut self.findings),
-        }
+        done
     }
 
     fn find_ways(&mut self, catalogue: &Catalogue, questions: &[Question]) {
@@ -198,26 +237,43 @@ impl<'a> Live<'a> {
         self.with_login(access, interval.unwrap_or_default())
     }
 
-    fn with_login(&self, access: Access, interval: Duration) -> Result<Way, Failure> {
-        let way = Way {
+    fn with_login(&mut self, access: Access, interval: Duration) -> Result<Way, Failure> {
+        let mut way = Way {
             target: access.target,
             identity: String::new(),
             within: access.within,
             interval,
         };
-        match access.provider {
-            None => Ok(way),
-            Some(provider) => Err(no_cloud(provider)),
+        let Some(provider) = access.provider else {
+            return Ok(way);
+        };
+        way.identity = cloud::identity(provider);
+        // Nobody is asked for a login that nobody is shown.
+        if self.options.offline {
+            return Ok(way);
         }
+        let login = self.clouds.login(provider, &way.target.repository);
+        way.target.credential = self.runtime.block_on(login).map_err(|error| Failure {
+            message: error.to_string(),
+            hint: error.hint(),
+            blame: if error.is_mistake() {
+                Blame::Documents
+            } else {
+                Blame::Registry
+            },
+        })?;
+        Ok(way)
     }
 
-    fn kept(&self, task: &Task, interval: Duration, anew: bool) -> Kepts {
+    fn kept(&self, task: &Task, share: &Share) -> Kepts {
         let cache = self.options.cache.as_ref().filter(|_| task.tag.is_none());
         let kept = cache.and_then(|cache| cache.read(&task.target, &task.identity));
         match kept {
             Some(kept) if self.options.offline => Kepts::Fresh(kept),
             _ if self.options.offline => Kepts::Nothing,
-            Some(kept) if !anew && self.is_fresh(&kept, interval) => Kepts::Fresh(kept),
+            Some(kept) if !share.anew && self.is_fresh(&kept, share.interval()) => {
+                Kepts::Fresh(kept)
+            }
             Some(kept) => Kepts::Ask(kept.pages),
             None => Kepts::Ask(Vec::new()),
         }
@@ -344,18 +400,5 @@ async fn perform(
             let digest = registries.digest(&task.target, within, tag).await?;
             Ok(Fact::Digest(digest))
         }
-    }
-}
-
-fn no_cloud(provider: Provider) -> Failure {
-    let name = match provider {
-        Provider::Aws => "aws",
-        Provider::Gcp => "gcp",
-        Provider::Azure => "azure",
-    };
-    Failure {
-        message: format!("`spec.provider: {name}` is not known to this build"),
-        hint: Some("give a pull secret as `spec.secretRef` instead".to_owned()),
-        blame: Blame::Documents,
     }
 }

@@ -79,6 +79,19 @@ pub struct Origin<'a> {
     pub severity: Severity,
 }
 
+impl<'a> Origin<'a> {
+    /// A file that a flag names.
+    #[must_use]
+    pub fn flag(file: &'a str) -> Self {
+        Self {
+            file,
+            rank: Rank::Flag,
+            default_namespace: None,
+            severity: Severity::Error,
+        }
+    }
+}
+
 /// When a run takes place, and how old a snapshot may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Freshness {

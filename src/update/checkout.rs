@@ -239,12 +239,7 @@ fn read_logins(
     }
     for (name, text) in request.policies.iter().chain(&request.secrets) {
         if let Ok(outline) = outline::read(text) {
-            let origin = Origin {
-                file: name,
-                rank: Rank::Flag,
-                default_namespace: None,
-                severity: Severity::Error,
-            };
+            let origin = Origin::flag(name);
             catalogue.logins.add(text, &outline, origin);
         }
     }
@@ -337,12 +332,7 @@ fn read_documents(sources: &[SourceFile], named: &BTreeSet<PathBuf>, catalogue: 
 fn read_policies(request: &Request) -> Catalogue {
     let mut catalogue = Catalogue::default();
     for (name, text) in &request.policies {
-        let origin = Origin {
-            file: name,
-            rank: Rank::Flag,
-            default_namespace: None,
-            severity: Severity::Error,
-        };
+        let origin = Origin::flag(name);
         match outline::read(text) {
             Ok(outline) => catalogue.add_outline(text, &outline, origin),
             Err(error) => {

@@ -146,12 +146,15 @@ fn digests(
 ) -> BTreeSet<Question> {
     let mut questions = BTreeSet::new();
     for (id, resolved) in images {
-        if let Err(Unresolved::NoDigest {
-            repository, tag, ..
-        }) = &resolved.image
-            && (needed.contains_key(id) || sources.of(repository).contains(&TagSource::Registry))
-        {
-            questions.insert(Question::Digest(repository.clone(), tag.clone()));
+        let Err(Unresolved::NoDigest(missing)) = &resolved.image else {
+            continue;
+        };
+        let may_ask = sources
+            .of(&missing.repository)
+            .contains(&TagSource::Registry);
+        if needed.contains_key(id) || may_ask {
+            let question = Question::Digest(missing.repository.clone(), missing.tag.clone());
+            questions.insert(question);
         }
     }
     questions

@@ -76,20 +76,25 @@ pub enum Unresolved {
     #[error("invalid digestReflectionPolicy `{0}`, must be one of: Always, IfNotPresent, Never")]
     Reflection(String),
     /// The digest is wanted and nobody can tell it.
-    #[error("failed fetching digest of {reference}: {}", .failure.as_ref().map_or("it is in no snapshot, and no registry was asked", |f| f.message.as_str()))]
-    NoDigest {
-        /// The image.
-        reference: String,
-        /// Its ImageRepository.
-        repository: Id,
-        /// The tag.
-        tag: String,
-        /// What the registry said, where it was asked.
-        failure: Option<Failure>,
-    },
+    #[error(transparent)]
+    NoDigest(Box<MissingDigest>),
     /// The chosen tag makes no image reference.
     #[error("encountered invalid image ref \"{0}\": could not parse reference: {0}")]
     Reference(String),
+}
+
+/// A digest that nobody told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("failed fetching digest of {reference}: {}", .failure.as_ref().map_or("it is in no snapshot, and no registry was asked", |f| f.message.as_str()))]
+pub struct MissingDigest {
+    /// The image.
+    pub reference: String,
+    /// Its ImageRepository.
+    pub repository: Id,
+    /// The tag.
+    pub tag: String,
+    /// What the registry said, where it was asked.
+    pub failure: Option<Failure>,
 }
 
 impl ChosenNothing {
@@ -116,7 +121,7 @@ impl Unresolved {
     pub fn is_unanswered(&self) -> bool {
         let blame = match self {
             Self::Unanswered(_, blame) => Some(*blame),
-            Self::NoDigest { failure, .. } => failure.as_ref().map(|failure| failure.blame),
+            Self::NoDigest(missing) => missing.failure.as_ref().map(|failure| failure.blame),
             _ => None,
         };
         blame == Some(Blame::Registry)
@@ -128,7 +133,7 @@ impl Unresolved {
             Self::Suspended(_)
             | Self::Unreadable(_)
             | Self::NoTags { .. }
-            | Self::NoDigest { .. }
+            | Self::NoDigest(_)
             | Self::Unanswered(..) => false,
             Self::Nothing(reason) => reason.stalls(),
             _ => true,
@@ -144,8 +149,10 @@ impl Unresolved {
                 "give the policy a `status.latestRef` (as `kubectl get imagepolicy -o yaml` shows it), add a TagSnapshot of the repository (`flux-image scan`), or let the registry be asked".to_owned()
             }
             Self::AccessDenied(..) => "add a selector to `accessFrom.namespaceSelectors` of the ImageRepository; labels other than the name come from a Namespace in the input".to_owned(),
-            Self::NoDigest { failure: None, .. } => "add the digest to `digests` of the TagSnapshot, or let the registry be asked".to_owned(),
-            Self::NoDigest { failure: Some(failure), .. } => return failure.hint.clone(),
+            Self::NoDigest(missing) => match &missing.failure {
+                None => "add the digest to `digests` of the TagSnapshot, or let the registry be asked".to_owned(),
+                Some(failure) => return failure.hint.clone(),
+            },
             Self::Nothing(ChosenNothing::NoTags) => "the repository has no tag that `exclusionList` leaves".to_owned(),
             Self::Nothing(ChosenNothing::AllFiltered) => "no tag matches `filterTags.pattern`".to_owned(),
             Self::Nothing(ChosenNothing::NoneInRange) => "no tag that is left is a version in the range".to_owned(),
@@ -440,11 +447,11 @@ impl Digests<'_> {
             Some(Err(failure)) => Some(failure.clone()),
             None => None,
         };
-        Err(Unresolved::NoDigest {
+        Err(Unresolved::NoDigest(Box::new(MissingDigest {
             reference: image.to_string(),
             repository: self.repository.clone(),
             tag: tag.clone(),
             failure,
-        })
+        })))
     }
 }

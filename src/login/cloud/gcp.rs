@@ -1,0 +1,52 @@
+//! Google: an access token by `google-cloud-auth`'s Application Default
+//! Credentials.
+
+use google_cloud_auth::credentials::Builder;
+
+use super::{CloudError, Provider};
+use crate::login::secret::{Credential, Secret};
+
+const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+/// The user name that stands for an access token.
+const USER: &str = "oauth2accesstoken";
+
+/// The login for all of Google's registries.
+pub async fn login() -> Result<Credential, CloudError> {
+    let failed = |what: &str| CloudError::Failed {
+        provider: Provider::Gcp,
+        what: what.to_owned(),
+    };
+    // Its client cannot be made without roots, and says so by a panic.
+    if reqwest::Client::builder().build().is_err() {
+        return Err(failed(
+            "no TLS client can be made; are there root certificates?",
+        ));
+    }
+    let credentials = Builder::default()
+        .with_scopes([SCOPE])
+        .build_access_token_credentials()
+        .map_err(|error| match error {
+            error if error.is_loading() => {
+                failed("the file of GOOGLE_APPLICATION_CREDENTIALS cannot be read")
+            }
+            error if error.is_parsing() => {
+                failed("the file of the Application Default Credentials is not as it should be")
+            }
+            _ => failed("the Application Default Credentials are not as they should be"),
+        })?;
+    let token = credentials.access_token().await.map_err(|error| {
+        // What was tried where nothing was found is the metadata server.
+        if error.is_transient() {
+            failed("the token server gave no answer")
+        } else {
+            CloudError::NotFound {
+                provider: Provider::Gcp,
+                what: "neither in the Application Default Credentials nor on a metadata server",
+            }
+        }
+    })?;
+    Ok(Credential::Basic {
+        username: USER.to_owned(),
+        password: Secret::new(token.token),
+    })
+}

@@ -1,0 +1,99 @@
+//! The way of the clouds' crates to the network: through the proxy and the roots
+//! of the environment, except to metadata services, which no proxy may see.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Request, redirect};
+use url::Host;
+
+/// No answer of a cloud is longer.
+const MOST_BYTES: usize = 1 << 20;
+/// A metadata service is next door, or there is none.
+const NEXT_DOOR: Duration = Duration::from_secs(2);
+const FAR: Duration = Duration::from_secs(10);
+
+/// Two clients, made when they are needed.
+#[derive(Debug, Default)]
+pub struct Wire {
+    near: OnceLock<Option<Client>>,
+    far: OnceLock<Option<Client>>,
+}
+
+/// An answer, whole.
+#[derive(Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Why there is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// No client can be made.
+    #[error("no TLS client can be made; are there root certificates?")]
+    Client,
+    /// No connection.
+    #[error("{0} cannot be reached")]
+    Unreachable(String),
+    /// The answer does not end, or broke off.
+    #[error("{0} sent no whole answer")]
+    Broken(String),
+}
+
+impl Wire {
+    /// Sends a request; redirects are not followed.
+    pub async fn send(&self, request: Request) -> Result<Reply, WireError> {
+        let host = request.url().host_str().unwrap_or_default().to_owned();
+        let client = self.client(&request).ok_or(WireError::Client)?;
+        let sent = client.execute(request).await;
+        let mut response = sent.map_err(|_| WireError::Unreachable(host.clone()))?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(None) => break,
+                Ok(Some(chunk)) if body.len() + chunk.len() <= MOST_BYTES => {
+                    body.extend_from_slice(&chunk);
+                }
+                _ => return Err(WireError::Broken(host)),
+            }
+        }
+        Ok(Reply {
+            status,
+            headers,
+            body,
+        })
+    }
+
+    fn client(&self, request: &Request) -> Option<Client> {
+        let is_near = match request.url().host() {
+            Some(Host::Ipv4(v4)) => v4.is_link_local() || v4.is_loopback(),
+            Some(Host::Ipv6(v6)) => {
+                v6.is_unicast_link_local() || v6.is_loopback() || v6.is_unique_local()
+            }
+            Some(Host::Domain(name)) => name == "localhost" || name == "metadata.google.internal",
+            None => false,
+        };
+        let base = || {
+            Client::builder()
+                .user_agent(concat!("flux-image/", env!("CARGO_PKG_VERSION")))
+                .redirect(redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .read_timeout(Duration::from_secs(30))
+        };
+        let client = if is_near {
+            self.near
+                .get_or_init(|| base().no_proxy().connect_timeout(NEXT_DOOR).build().ok())
+        } else {
+            self.far
+                .get_or_init(|| base().connect_timeout(FAR).build().ok())
+        };
+        client.clone()
+    }
+}
