@@ -3,7 +3,7 @@
 #
 #   docker build -t flux-image .
 FROM rust:1-alpine AS build
-RUN apk add --no-cache ca-certificates musl-dev
+RUN apk add --no-cache build-base ca-certificates linux-headers
 WORKDIR /src
 COPY . .
 RUN cargo build --release --locked --bin flux-image \

@@ -46,8 +46,17 @@ pub fn ask(name: &str, server: &str, within: Duration) -> Result<Option<Credenti
     if name.is_empty() || !name.bytes().all(is_plain) {
         return Err(HelperError::Name(name.to_owned()));
     }
-    let mut child = Command::new(format!("docker-credential-{name}"))
-        .arg("get")
+    let mut helper = Command::new(format!("docker-credential-{name}"));
+    converse(helper.arg("get"), name, server, within)
+}
+
+fn converse(
+    helper: &mut Command,
+    name: &str,
+    server: &str,
+    within: Duration,
+) -> Result<Option<Credential>, HelperError> {
+    let mut child = helper
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -151,6 +160,22 @@ mod tests {
             read("x", false, b"hunter2"),
             Err(HelperError::Failed("x".to_owned()))
         );
+    }
+
+    #[test]
+    fn a_helper_that_does_not_end_is_ended() {
+        let within = Duration::from_millis(100);
+        for script in ["sleep 60", "sleep 60 & echo x", "exec 1>&-; sleep 60"] {
+            let begin = Instant::now();
+            let error = converse(
+                Command::new("sh").args(["-c", script]),
+                "x",
+                "ghcr.io",
+                within,
+            );
+            error.expect_err("no answer");
+            assert!(begin.elapsed() < Duration::from_secs(20), "{script}");
+        }
     }
 
     #[test]

@@ -2,10 +2,15 @@
 //! registry does.
 
 mod attacks;
+
+mod doors;
 mod login;
 mod pages;
 mod retries;
+
 mod server;
+#[path = "../doors/support.rs"]
+mod support;
 
 use std::time::Duration;
 
