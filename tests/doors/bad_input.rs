@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::support::{code, flux_image, run_in, skipped, stderr, stdout};
+use crate::run_in;
+use crate::support::{code, flux_image, skipped, stderr, stdout};
 
 const POLICY: &str = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: {name: app, namespace: flux-system}\nspec: {imageRepositoryRef: {name: app}, policy: {alphabetical: {}}}\nstatus: {latestRef: {name: ghcr.io/acme/app, tag: 1.2.0}}\n";
 const MARKED: &str = "a: ghcr.io/acme/app:1.0.0 # {\"$imagepolicy\": \"flux-system:app\"}\n";

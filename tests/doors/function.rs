@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::support::{code, feed, flux_image, run_in, stderr, stdout};
+use crate::run_in;
+use crate::support::{code, feed, flux_image, stderr, stdout};
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/fn");
 

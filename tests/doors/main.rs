@@ -5,3 +5,11 @@ mod function;
 mod schemas;
 mod support;
 mod update;
+
+/// Runs the program in a folder with these arguments.
+fn run_in(folder: &std::path::Path, arguments: &[&str], input: &[u8]) -> std::process::Output {
+    support::feed(
+        support::flux_image().current_dir(folder).args(arguments),
+        input,
+    )
+}

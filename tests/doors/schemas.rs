@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use crate::support::{code, run_in, stdout};
+use crate::run_in;
+use crate::support::{code, stdout};
 
 #[test]
 fn those_checked_in_are_current() {

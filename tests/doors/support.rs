@@ -1,7 +1,6 @@
 //! Running the program, and folders to run it in.
 
 use std::io::Write as _;
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// The program, with nothing of this machine's environment that could change
@@ -35,11 +34,6 @@ pub fn feed(command: &mut Command, input: &[u8]) -> Output {
 /// Said past the test runner, which keeps what passing tests print.
 pub fn skipped(test: &str, why: &str) {
     _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
-}
-
-/// `feed` in a folder with these arguments.
-pub fn run_in(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
-    feed(flux_image().current_dir(folder).args(arguments), input)
 }
 
 pub fn stdout(output: &Output) -> String {

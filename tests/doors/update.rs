@@ -8,7 +8,8 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{code, flux_image, run_in, skipped, stderr, stdout};
+use crate::run_in;
+use crate::support::{code, flux_image, skipped, stderr, stdout};
 
 const POLICY: &str = r"apiVersion: image.toolkit.fluxcd.io/v1
 kind: ImagePolicy

@@ -6,6 +6,7 @@ mod attacks;
 mod doors;
 mod login;
 mod pages;
+mod real;
 mod retries;
 
 mod server;
