@@ -97,8 +97,13 @@ pub struct Identity {
     pub key: String,
 }
 
-/// Makes an authority and a certificate of it.
+/// Makes an authority and a certificate of it for this machine.
 pub fn identity() -> Identity {
+    identity_of(&["localhost", "127.0.0.1"])
+}
+
+/// Makes an authority and a certificate of it for these names.
+pub fn identity_of(names: &[&str]) -> Identity {
     let ca_key = rcgen::KeyPair::generate().expect("a key");
     let mut ca = rcgen::CertificateParams::new(Vec::<String>::new()).expect("parameters");
     ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -107,7 +112,7 @@ pub fn identity() -> Identity {
     let ca_pem = ca.self_signed(&ca_key).expect("an authority").pem();
     let issuer = rcgen::Issuer::new(ca, ca_key);
     let key = rcgen::KeyPair::generate().expect("a key");
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let params = rcgen::CertificateParams::new(names).expect("parameters");
     let certificate = params.signed_by(&key, &issuer).expect("a certificate");
     Identity {

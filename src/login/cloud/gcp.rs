@@ -35,9 +35,10 @@ pub async fn login() -> Result<Credential, CloudError> {
             _ => failed("the Application Default Credentials are not as they should be"),
         })?;
     let token = credentials.access_token().await.map_err(|error| {
-        // What was tried where nothing was found is the metadata server.
-        if error.is_transient() {
-            failed("the token server gave no answer")
+        // Where no file is named, what was tried last is the metadata server.
+        let is_named = std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS").is_some();
+        if error.is_transient() || is_named {
+            failed("the token server gave no token")
         } else {
             CloudError::NotFound {
                 provider: Provider::Gcp,
