@@ -59,6 +59,16 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// The scheme, if it is one that a registry has; else nothing of it is said.
+#[must_use]
+pub fn scheme_of(url: &Url) -> &'static str {
+    match url.scheme() {
+        "https" => "https",
+        "http" => "http",
+        _ => "…",
+    }
+}
+
 /// RFC 6761, 6.3.
 fn is_loopback_name(name: &str) -> bool {
     let name = name.trim_end_matches('.');

@@ -148,9 +148,9 @@ impl Registries {
             host: self.host(target),
             deadline: Instant::now() + within,
         };
-        tokio::time::timeout(within, work(session))
-            .await
-            .unwrap_or(Err(RegistryError::Deadline { after: within }))
+        let done = tokio::time::timeout(within, work(session)).await;
+        done.unwrap_or(Err(RegistryError::Deadline { after: within }))
+            .map_err(|error| error.without(&target.credential))
     }
 
     /// The turns of requests to a host.

@@ -5,8 +5,12 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
 use super::link::BadLink;
 use super::trust::NoRedirect;
+use crate::login::Credential;
 
 /// Why a repository could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -152,8 +156,8 @@ fn seconds(duration: &Duration) -> String {
 impl RegistryError {
     /// What to do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
+    pub fn hint(&self) -> String {
+        match self {
             Self::Unreachable { .. } => "is the name right, and is there a way to it from here? a proxy is taken from `HTTPS_PROXY` or `proxySecretRef`; without a network use a TagSnapshot".to_owned(),
             Self::Tls { .. } => "a registry with a certificate of its own needs `certSecretRef` with its `ca.crt`, or `SSL_CERT_FILE`; plain http is only spoken with `insecure: true`".to_owned(),
             Self::Denied { anonymous: true, .. } => "add a `secretRef` to the ImageRepository with its Secret in the input (or `--secret FILE`), log in with `docker login`, or set `provider`".to_owned(),
@@ -167,8 +171,62 @@ impl RegistryError {
             }
             Self::Deadline { .. } => "allow more with `spec.timeout` of the ImageRepository or `--timeout`".to_owned(),
             Self::Later { .. } | Self::Status { status: 429, .. } => "the registry limits requests: log in, scan less often, or use a TagSnapshot".to_owned(),
-            _ => return None,
-        })
+            Self::Status { status: 500.., .. } => "the registry is in trouble: try again later, or use a TagSnapshot".to_owned(),
+            Self::Endless(_) => "an image with so many tags needs a TagSnapshot that is made in another way".to_owned(),
+            Self::Settings(_) => "check `certSecretRef` and `proxySecretRef` of the ImageRepository".to_owned(),
+            Self::Link(_) | Self::Redirect { .. } | Self::Redirects(_) | Self::ForbiddenRealm { .. } | Self::Token { .. } => "the registry, or a proxy before it, is not set up as it should be".to_owned(),
+            Self::Forbidden(_) => "check `spec.image`: an address like this is no registry".to_owned(),
+            Self::Status { .. } | Self::WrongDigest { .. } => "is `spec.image` the name of an image in a registry?".to_owned(),
+        }
+    }
+
+    /// The error without what a registry could have put into the name of a host:
+    /// the very credential that it was given.
+    #[must_use]
+    pub fn without(mut self, credential: &Credential) -> Self {
+        let secrets = match credential {
+            Credential::Anonymous => return self,
+            Credential::Basic { username, password } => {
+                let pair = format!("{username}:{}", password.reveal());
+                vec![password.reveal().to_owned(), STANDARD_NO_PAD.encode(pair)]
+            }
+            Credential::IdentityToken(token) | Credential::RegistryToken(token) => {
+                vec![token.reveal().to_owned()]
+            }
+        };
+        for text in self.texts() {
+            for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
+                // Hosts are in lower case.
+                let secret = secret.to_ascii_lowercase();
+                while let Some(at) = text.to_ascii_lowercase().find(&secret) {
+                    text.replace_range(at..at + secret.len(), "****");
+                }
+            }
+        }
+        self
+    }
+
+    /// The texts that a registry has a say in.
+    fn texts(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Unreachable { host, what }
+            | Self::Tls { host, what }
+            | Self::NoRegistry { host, what }
+            | Self::Token { host, what } => vec![host, what],
+            Self::UntrustedRealm { registry, realm }
+            | Self::ForbiddenRealm {
+                registry, realm, ..
+            } => vec![registry, realm],
+            Self::Redirect { from, to, .. } => vec![from, to],
+            Self::Denied { host, .. }
+            | Self::NotFound { host, .. }
+            | Self::Status { host, .. }
+            | Self::Later { host, .. }
+            | Self::WrongDigest { host }
+            | Self::Link(BadLink::Elsewhere { host, .. }) => vec![host],
+            Self::Settings(text) | Self::Forbidden(text) | Self::Redirects(text) => vec![text],
+            Self::Link(_) | Self::Endless(_) | Self::Deadline { .. } => Vec::new(),
+        }
     }
 
     /// Whether asking again may help.

@@ -6,6 +6,8 @@
 
 use url::Url;
 
+use super::address::scheme_of;
+
 /// Why a `Link` is not followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadLink {
@@ -16,7 +18,7 @@ pub enum BadLink {
     #[error("the registry's `Link` header leads away from the list, to {scheme}://{host}")]
     Elsewhere {
         /// Where to.
-        scheme: String,
+        scheme: &'static str,
         /// Where to.
         host: String,
     },
@@ -41,7 +43,7 @@ pub fn next<'h>(
                 || next.password().is_some()
             {
                 return Err(BadLink::Elsewhere {
-                    scheme: next.scheme().to_owned(),
+                    scheme: scheme_of(&next),
                     host: next.host_str().unwrap_or_default().to_owned(),
                 });
             }
@@ -142,35 +144,35 @@ mod tests {
             (
                 r#"<https://evil.example/v2/acme/app/tags/list>; rel="next""#,
                 Err(BadLink::Elsewhere {
-                    scheme: "https".into(),
+                    scheme: "https",
                     host: "evil.example".into(),
                 }),
             ),
             (
                 r#"<http://r.example/v2/acme/app/tags/list>; rel="next""#,
                 Err(BadLink::Elsewhere {
-                    scheme: "http".into(),
+                    scheme: "http",
                     host: "r.example".into(),
                 }),
             ),
             (
                 r#"<https://r.example:8443/v2/acme/app/tags/list>; rel="next""#,
                 Err(BadLink::Elsewhere {
-                    scheme: "https".into(),
+                    scheme: "https",
                     host: "r.example".into(),
                 }),
             ),
             (
                 r#"<//evil.example/v2/acme/app/tags/list>; rel="next""#,
                 Err(BadLink::Elsewhere {
-                    scheme: "https".into(),
+                    scheme: "https",
                     host: "evil.example".into(),
                 }),
             ),
             (
                 r#"<https://u:p@r.example/v2/acme/app/tags/list>; rel="next""#,
                 Err(BadLink::Elsewhere {
-                    scheme: "https".into(),
+                    scheme: "https",
                     host: "r.example".into(),
                 }),
             ),

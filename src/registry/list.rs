@@ -149,15 +149,22 @@ fn page(session: &Session<'_>, answer: &Answer, at: String) -> Result<Page, Regi
     })
 }
 
-/// The media type of an answer, if it is spelled like one.
+/// The media type of an answer, if it is one that people know. Any other text
+/// could be what we sent, sent back.
 fn media_type(answer: &Answer) -> String {
+    const KNOWN: &[&str] = &[
+        "application/json",
+        "application/octet-stream",
+        "application/xhtml+xml",
+        "application/xml",
+        "text/html",
+        "text/plain",
+        "text/xml",
+    ];
     let kind = answer.text("content-type").unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/+-.".contains(&b);
-    if kind.is_empty() || kind.len() > 60 || !kind.bytes().all(is_plain) {
-        return "a body".to_owned();
-    }
-    format!("`{kind}`")
+    let known = KNOWN.iter().find(|known| known.eq_ignore_ascii_case(kind));
+    known.map_or_else(|| "a body".to_owned(), |known| format!("`{known}`"))
 }
 
 fn failure(session: &Session<'_>, answer: &Answer) -> RegistryError {

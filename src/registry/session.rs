@@ -129,7 +129,8 @@ impl Session<'_> {
                 break;
             };
             let refused = pass.as_ref().and_then(|pass| pass.token.clone());
-            if pass.is_some() && refused.is_none() {
+            let is_untrusted = pass.as_ref().is_some_and(|pass| pass.untrusted.is_some());
+            if is_untrusted || pass.is_some() && refused.is_none() {
                 break;
             }
             self.remember(Some(challenge.clone()));
@@ -633,5 +634,5 @@ pub fn authority(url: &Url) -> String {
 
 /// Scheme and host: what may be said of an address that a registry gave.
 fn shown(url: &Url) -> String {
-    format!("{}://{}", url.scheme(), authority(url))
+    format!("{}://{}", address::scheme_of(url), authority(url))
 }

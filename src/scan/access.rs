@@ -317,7 +317,7 @@ impl Subject<'_> {
             let docker = if self.context.docker.is_some() {
                 format!("Docker's own config has no login for `{}`", image.host())
             } else {
-                "Docker's own config may not be used".to_owned()
+                "Docker's own config may not be used without `--docker-config`".to_owned()
             };
             return Err(Wrong {
                 message: format!("{missing}, and {docker}"),

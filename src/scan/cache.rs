@@ -26,7 +26,7 @@ pub struct Cache {
 }
 
 /// A list that was kept.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Kept {
     /// Version of this format.
@@ -37,6 +37,16 @@ pub struct Kept {
     pub scanned_at: Timestamp,
     /// Its pages.
     pub pages: Vec<Page>,
+}
+
+/// The same, to be written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Keep<'p> {
+    version: u32,
+    image: String,
+    scanned_at: Timestamp,
+    pages: &'p [Page],
 }
 
 const VERSION: u32 = 1;
@@ -82,11 +92,11 @@ impl Cache {
         scanned_at: Timestamp,
         pages: &[Page],
     ) -> io::Result<()> {
-        let kept = Kept {
+        let kept = Keep {
             version: VERSION,
             image: target.repository.canonical(),
             scanned_at,
-            pages: pages.to_vec(),
+            pages,
         };
         // Private from its first byte on: that is how temporary files are made.
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;

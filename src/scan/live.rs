@@ -324,7 +324,7 @@ impl<'a> Live<'a> {
         match result {
             Err(error) => Answer::Failed(Failure {
                 message: error.to_string(),
-                hint: error.hint(),
+                hint: Some(error.hint()),
                 blame: match error {
                     RegistryError::Settings(_) => Blame::Documents,
                     _ => Blame::Registry,

@@ -35,18 +35,9 @@ fn an_unknown_realm_is_asked_without_the_password() {
         panic!("{error}");
     };
     assert_eq!(*realm, format!("localhost:{}", thief.address.port()));
-    assert!(
-        error
-            .hint()
-            .expect("advice")
-            .contains("--trust-host localhost:")
-    );
+    assert!(error.hint().contains("--trust-host localhost:"));
     assert!(!saw_secret(&thief), "{:?}", thief.asked());
-    assert_eq!(
-        thief.paths().len(),
-        2,
-        "asked as nobody, and again when refused"
-    );
+    assert_eq!(thief.paths().len(), 1, "asked as nobody, once");
 
     // Trusted by name it gets it.
     let limits = Limits {
@@ -170,6 +161,60 @@ fn redirects_leave_everything_behind() {
         );
     }
     assert!(thief.paths().is_empty() && tls.paths().is_empty());
+}
+
+/// A challenge behind a redirect is answered as nobody, whoever we are.
+#[test]
+fn a_challenge_behind_a_redirect_is_answered_as_nobody() {
+    let server = Server::start(
+        |asked| match (asked.path(), asked.header("authorization")) {
+            ("/v2/acme/app/tags/list", None) => Reply::bearer(&format!(
+                "http://{}/token",
+                asked.header("host").expect("a host")
+            )),
+            ("/v2/acme/app/tags/list", Some("Bearer ours")) => {
+                Reply::new(307, "").with("location", "/moved/list")
+            }
+            ("/moved/list", None) => Reply::bearer(&format!(
+                "http://{}/token?moved",
+                asked.header("host").expect("a host")
+            )),
+            ("/moved/list", Some("Bearer nobodys")) => Reply::tags(&["moved"]),
+            ("/token", sent) if asked.at.contains("moved") => {
+                assert_eq!(sent, None);
+                Reply::new(200, r#"{"token":"nobodys"}"#)
+            }
+            ("/token", Some(_)) => Reply::new(200, r#"{"token":"ours"}"#),
+            _ => Reply::new(500, ""),
+        },
+    );
+    let target = with_password(target(&server.host(), "acme/app"));
+    assert_eq!(tags(&target).expect("a list"), ["moved"]);
+}
+
+/// A host that the user trusts by name, whose name leads next door.
+#[test]
+fn a_redirect_by_name_to_a_near_address() {
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let near = |line: &&str| line.starts_with("127.") || line.starts_with("::1");
+    let mut names = hosts.lines().filter(near).flat_map(str::split_whitespace);
+    let is_name = |name: &&str| !name.contains(['.', ':']) && *name != "localhost";
+    let Some(name) = names.find(is_name).map(str::to_owned) else {
+        return super::support::skipped(
+            "a_redirect_by_name_to_a_near_address",
+            "no name here leads to loopback but localhost",
+        );
+    };
+    let to = format!("https://{name}:1/v2/x");
+    let server = Server::start(move |_| Reply::new(302, "").with("location", to.clone()));
+    let limits = Limits {
+        trusted: Trusted::new([name]),
+        ..quick()
+    };
+    let registries = Registries::new(limits);
+    let target = target(&server.host(), "acme/app");
+    let error = run(registries.tags(&target, LONG, &[])).expect_err("next door");
+    assert!(matches!(error, RegistryError::Forbidden(_)), "{error}");
 }
 
 #[test]
@@ -314,6 +359,42 @@ fn what_is_sent_back_is_not_said() {
     );
     let target = with_password(target(&server.host(), "acme/app"));
     assert!(!format!("{target:?}").contains(PASSWORD));
+}
+
+/// Nor as the name of a host, or as a kind of content.
+#[test]
+fn what_is_sent_back_in_other_places_is_not_said() {
+    let base64 = "YWxpY2U6aHVudGVyMi1zM2NyZXQ=";
+    for reply in [
+        Reply::new(302, "").with("location", format!("https://{PASSWORD}.evil.example/")),
+        Reply::new(302, "").with(
+            "location",
+            "https://YWxpY2U6aHVudGVyMi1zM2NyZXQ.evil.example/",
+        ),
+        Reply::new(200, "<html>").with("content-type", format!("text/{base64}")),
+        Reply::new(200, "<html>").with("content-type", base64),
+        Reply::tags(&["1"]).with(
+            "link",
+            format!("<https://{PASSWORD}.evil.example/>; rel=next"),
+        ),
+        Reply::tags(&["1"]).with("link", format!("<{PASSWORD}://x/>; rel=next")),
+        Reply::bearer(&format!("https://{PASSWORD}.evil.invalid/")),
+        Reply::bearer(&format!("{PASSWORD}://evil.example/")),
+    ] {
+        let reply = std::sync::Mutex::new(Some(reply));
+        let server = Server::start(move |asked| match asked.header("authorization") {
+            None => Reply::new(401, "").with("www-authenticate", "Basic"),
+            Some(_) => reply
+                .lock()
+                .expect("unpoisoned")
+                .take()
+                .unwrap_or(Reply::Close),
+        });
+        let error = tags(&with_password(target(&server.host(), "acme/app"))).expect_err("refused");
+        let all = format!("{error} {error:?} {}", error.hint()).to_lowercase();
+        assert!(!all.contains(PASSWORD), "{all}");
+        assert!(!all.contains("ywxpy2u6"), "{all}");
+    }
 }
 
 #[test]

@@ -525,6 +525,32 @@ fn secrets_of_the_input_log_in() {
     assert_eq!(code(&output), 0, "{}", said(&output));
 }
 
+/// Two repositories of one host, one of which has a login: it stays its own.
+#[test]
+fn a_login_is_for_its_repository_alone() {
+    let server = Server::start(|asked| {
+        match (
+            asked.path().contains("/open/"),
+            asked.header("authorization"),
+        ) {
+            (true, None) | (false, Some(_)) => Reply::tags(&["1.0.0", "1.1.0"]),
+            (true, Some(_)) => Reply::new(500, "a credential went astray"),
+            (false, None) => Reply::new(401, "").with("www-authenticate", "Basic"),
+        }
+    });
+    let place = Place::usual(&server, ", secretRef: {name: login}");
+    place.write("secret.yaml", &secret("login", "HOST/acme", PASSWORD));
+    let open = REPOSITORY
+        .replace("name: app", "name: open")
+        .replace("acme/app", "open/app");
+    let same = open
+        .replace("name: open", "name: same")
+        .replace("5m", "5m, secretRef: {name: login}");
+    place.write("open.yaml", &format!("{open}---\n{same}"));
+    let output = place.run(&["scan", "--no-cache"]);
+    assert_eq!(code(&output), 0, "{}", said(&output));
+}
+
 #[test]
 fn pull_secrets_of_a_service_account() {
     let server = closed_registry();
@@ -1064,4 +1090,30 @@ fn without_a_network() {
         "{:?}",
         begin.elapsed()
     );
+}
+
+/// Every failure comes with advice.
+#[test]
+fn every_failure_has_a_hint() {
+    for reply in [
+        || Reply::new(404, ""),
+        || Reply::new(403, ""),
+        || Reply::new(418, ""),
+        || Reply::new(200, "<html>"),
+        || Reply::new(302, ""),
+        || Reply::new(302, "").with("location", "https://evil.example/"),
+        || Reply::new(401, "").with("www-authenticate", "Bearer realm=\"http://evil.example/\""),
+        || Reply::new(429, "").with("retry-after", "9999"),
+        || Reply::tags(&["1"]).with("link", "<//evil.example/>; rel=next"),
+    ] {
+        let server = Server::start(move |_| reply());
+        let place = Place::usual(&server, "");
+        let output = place.run(&["scan", "--no-cache"]);
+        assert_eq!(code(&output), 3, "{}", said(&output));
+        let text = said(&output);
+        assert!(
+            text.contains("could not be scanned: ") && text.contains("\n  hint: "),
+            "{text}"
+        );
+    }
 }
