@@ -2,12 +2,13 @@
 """Listing tags, side by side with crane and skopeo, on registries on loopback.
 
     cargo build --release && tests/peers/install
-    GOBIN=$PWD/target/peers go install github.com/google/go-containerregistry/cmd/crane@v0.21.6
+    GOBIN=$PWD/target/peers go install github.com/google/go-containerregistry/cmd/crane@v0.20.3
     python3 benches/registry.py [--binary PATH] [--runs N] [--dir DIR] [NAME…]
 
 NAME is one of: many, tokens, large, million, slow. DIR should be on tmpfs
 (default /dev/shm where it exists). Every figure is a median of interleaved runs,
 printed as a ratio to its peer. What a peer is missing for is said and left out.
+Later versions of crane ask no token server on loopback.
 """
 import argparse
 import asyncio

@@ -137,6 +137,7 @@ impl Registries {
         within: Duration,
         work: impl FnOnce(Session<'a>) -> F,
     ) -> Result<T, RegistryError> {
+        target.without_steps()?;
         let host = target.repository.host();
         let turns = share(&self.repositories, host);
         // The semaphores are never closed.
@@ -184,13 +185,24 @@ impl Target {
         bases.iter().map(origin).collect()
     }
 
+    /// A URL takes `.` and `..` for steps, and would lead to another repository
+    /// than the one that the credential was found for.
+    fn without_steps(&self) -> Result<(), RegistryError> {
+        let mut segments = self.repository.path().split('/');
+        if segments.any(|segment| matches!(segment, "." | "..")) {
+            return Err(RegistryError::Name(self.repository.written().to_owned()));
+        }
+        Ok(())
+    }
+
     /// Where the registry's API may be, best first. TLS comes first always;
     /// plain http only where the user said so, and on loopback.
     pub(super) fn bases(&self) -> Result<Vec<Url>, RegistryError> {
         let host = self.repository.host();
+        let no_name = || RegistryError::Name(self.repository.written().to_owned());
         let parse = |scheme: &str| {
-            Url::parse(&format!("{scheme}://{host}/"))
-                .map_err(|_| RegistryError::Settings(format!("`{host}` is no host")))
+            let url = Url::parse(&format!("{scheme}://{host}/"));
+            url.map_err(|_| no_name())
         };
         let mut bases = vec![parse("https")?];
         if self.insecure || address::is_loopback(&bases[0]) {

@@ -34,6 +34,9 @@ pub enum RegistryError {
     /// The client for these TLS or proxy settings cannot be made.
     #[error("{0}")]
     Settings(String),
+    /// A name that makes no address of its own.
+    #[error("`{0}` makes no address in a registry")]
+    Name(String),
     /// A name that leads where nobody is asked.
     #[error("{0} is a link-local address or a metadata service, which is never asked")]
     Forbidden(String),
@@ -175,7 +178,7 @@ impl RegistryError {
             Self::Endless(_) => "an image with so many tags needs a TagSnapshot that is made in another way".to_owned(),
             Self::Settings(_) => "check `certSecretRef` and `proxySecretRef` of the ImageRepository".to_owned(),
             Self::Link(_) | Self::Redirect { .. } | Self::Redirects(_) | Self::ForbiddenRealm { .. } | Self::Token { .. } => "the registry, or a proxy before it, is not set up as it should be".to_owned(),
-            Self::Forbidden(_) => "check `spec.image`: an address like this is no registry".to_owned(),
+            Self::Forbidden(_) | Self::Name(_) => "check `spec.image`: this is no registry that can be asked".to_owned(),
             Self::Status { .. } | Self::WrongDigest { .. } => "is `spec.image` the name of an image in a registry?".to_owned(),
         }
     }
@@ -224,7 +227,12 @@ impl RegistryError {
             | Self::Later { host, .. }
             | Self::WrongDigest { host }
             | Self::Link(BadLink::Elsewhere { host, .. }) => vec![host],
-            Self::Settings(text) | Self::Forbidden(text) | Self::Redirects(text) => vec![text],
+            Self::Settings(text)
+            | Self::Name(text)
+            | Self::Forbidden(text)
+            | Self::Redirects(text) => {
+                vec![text]
+            }
             Self::Link(_) | Self::Endless(_) | Self::Deadline { .. } => Vec::new(),
         }
     }

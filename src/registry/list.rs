@@ -138,7 +138,8 @@ fn page(session: &Session<'_>, answer: &Answer, at: String) -> Result<Page, Regi
     }
     let mut tags = body.tags.unwrap_or_default();
     let all = tags.len();
-    tags.retain(|tag| is_tag(tag));
+    // Flux's own reading is wider: it takes a point or hyphen to begin with.
+    tags.retain(|tag| is_tag(tag) && !tag.starts_with(['.', '-']));
     let next = link::next(&answer.url, answer.texts("link"))?;
     Ok(Page {
         etag: answer.text("etag").map(str::to_owned),

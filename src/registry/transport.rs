@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
@@ -92,6 +92,7 @@ pub enum Fault {
 #[derive(Debug, Default)]
 pub struct Transport {
     clients: Mutex<HashMap<(Connection, Reach, bool), Client>>,
+    roots: OnceLock<Vec<Certificate>>,
     /// Hosts of the environment's proxies, which may be near.
     proxies: BTreeSet<String>,
 }
@@ -103,6 +104,7 @@ impl Transport {
     pub fn new(proxies: BTreeSet<String>) -> Self {
         Self {
             clients: Mutex::default(),
+            roots: OnceLock::new(),
             proxies,
         }
     }
@@ -203,16 +205,35 @@ impl Transport {
         reach: Reach,
         is_direct: bool,
     ) -> Result<Client, Fault> {
-        let (builder, roots) = self.builder(connection, reach, is_direct)?;
-        let merged = builder.tls_certs_merge(roots).build();
-        merged.or_else(|_| {
-            // Without a single root of the system's the merging verifier cannot
-            // be made, and yet plain http and a registry's own CA need none.
-            let (builder, roots) = self.builder(connection, reach, is_direct)?;
-            let only = builder.tls_certs_only(roots).build();
-            only.map_err(|error| Fault::Settings(deepest(&error.without_url())))
-        })
+        let (builder, own) = self.builder(connection, reach, is_direct)?;
+        let system = self.roots.get_or_init(system_roots);
+        // Without a single root plain http still works, and TLS says what it
+        // lacks.
+        builder
+            .tls_certs_only(own.into_iter().chain(system.iter().cloned()))
+            .build()
+            .map_err(|error| Fault::Settings(deepest(&error.without_url())))
     }
+}
+
+/// The system's roots: what `SSL_CERT_FILE` and `SSL_CERT_DIR` name, else the
+/// bundle, else the folder. Systems with both keep the same in them, and three
+/// hundred files take longer to read than a registry takes to answer.
+fn system_roots() -> Vec<Certificate> {
+    let is_set = |name| std::env::var_os(name).is_some();
+    let loaded = if is_set("SSL_CERT_FILE") || is_set("SSL_CERT_DIR") {
+        rustls_native_certs::load_native_certs()
+    } else {
+        let probed = openssl_probe::probe();
+        match &probed.cert_file {
+            Some(file) => rustls_native_certs::load_certs_from_paths(Some(file), None),
+            None => rustls_native_certs::load_native_certs(),
+        }
+    };
+    let certificates = loaded.certs.iter();
+    certificates
+        .filter_map(|certificate| Certificate::from_der(certificate).ok())
+        .collect()
 }
 
 fn proxy(settings: &ProxySettings) -> Result<Proxy, Fault> {

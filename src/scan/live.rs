@@ -326,7 +326,7 @@ impl<'a> Live<'a> {
                 message: error.to_string(),
                 hint: Some(error.hint()),
                 blame: match error {
-                    RegistryError::Settings(_) => Blame::Documents,
+                    RegistryError::Settings(_) | RegistryError::Name(_) => Blame::Documents,
                     _ => Blame::Registry,
                 },
             }),

@@ -106,14 +106,7 @@ pub fn plan(request: &Request, ask: Option<&mut Ask<'_>>) -> Result<Planned, Can
     let in_scope = |source: &&SourceFile| {
         source.has_markers && (scopes.is_empty() || scope_of(&source.path, &scopes).is_some())
     };
-    if let Some(mut carried) = Carried::wanted(&catalogue) {
-        for source in sources.iter().filter(in_scope) {
-            if let Ok(outline) = outline::read(&source.text) {
-                carried.add(&source.text, &outline);
-            }
-        }
-        catalogue.tags.note_present(carried.present());
-    }
+    note_present(&mut catalogue, sources.iter().filter(in_scope));
     let names = || {
         let marked = sources.iter().filter(in_scope);
         marked
@@ -161,15 +154,24 @@ pub fn catalogue(request: &Request) -> Result<Catalogue, CannotPlan> {
     let mut read = read(request)?;
     let unread = read.refused.into_iter().map(|refused| refused.finding);
     read.catalogue.findings.extend(unread);
-    if let Some(mut carried) = Carried::wanted(&read.catalogue) {
-        for source in read.sources.iter().filter(|source| source.has_markers) {
-            if let Ok(outline) = outline::read(&source.text) {
-                carried.add(&source.text, &outline);
-            }
-        }
-        read.catalogue.tags.note_present(carried.present());
-    }
+    let marked = read.sources.iter().filter(|source| source.has_markers);
+    note_present(&mut read.catalogue, marked);
     Ok(read.catalogue)
+}
+
+/// Takes in what the marked scalars of some files carry, where a policy wants
+/// to know.
+fn note_present<'s>(catalogue: &mut Catalogue, sources: impl Iterator<Item = &'s SourceFile>) {
+    let Some(mut carried) = Carried::wanted(catalogue) else {
+        return;
+    };
+    for source in sources {
+        // What cannot be read is reported where it is planned.
+        if let Ok(outline) = outline::read(&source.text) {
+            carried.add(&source.text, &outline);
+        }
+    }
+    catalogue.tags.note_present(carried.present());
 }
 
 fn read(request: &Request) -> Result<Read, CannotPlan> {

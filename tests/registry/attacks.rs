@@ -471,3 +471,19 @@ fn a_bomb_is_not_unpacked() {
     let error = list(&target(&server.host(), "acme/app")).expect_err("64 MiB");
     assert!(error.to_string().contains("more than 16 MiB"), "{error}");
 }
+
+/// A name with steps in it would be asked for as another repository, with the
+/// credential that was found for this one.
+#[test]
+fn names_take_no_steps() {
+    let server = Server::start(|_| Reply::tags(&["9.9.9"]));
+    let registries = Registries::new(quick());
+    // The host is known by then, so nothing is asked on the way.
+    run(registries.tags(&target(&server.host(), "acme/app"), LONG, &[])).expect("a list");
+    for path in ["acme/../secret", "acme/./app", "../app", "acme/app/.."] {
+        let target = with_password(target(&server.host(), path));
+        let error = run(registries.tags(&target, LONG, &[])).expect_err(path);
+        assert!(matches!(error, RegistryError::Name(_)), "{path}: {error}");
+    }
+    assert_eq!(server.paths().len(), 1);
+}

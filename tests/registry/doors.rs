@@ -1117,3 +1117,44 @@ fn every_failure_has_a_hint() {
         );
     }
 }
+
+/// Who looks sees how far it is; a log does not.
+#[test]
+fn progress_is_for_terminals() {
+    let server = Server::start(|_| {
+        std::thread::sleep(Duration::from_millis(500));
+        Reply::tags(&["1.0.0", "1.1.0"])
+    });
+    let place = Place::usual(&server, "");
+    let output = place.run(&["update", ".", "--diff", "--no-cache"]);
+    assert!(
+        !said(&output).contains("asking registries"),
+        "{}",
+        said(&output)
+    );
+    let program = env!("CARGO_BIN_EXE_flux-image");
+    let mut command = Command::new("script");
+    command
+        .args([
+            "-qec",
+            &format!("{program} update . --diff --no-cache"),
+            "/dev/null",
+        ])
+        .current_dir(place.tree.path())
+        .env("TERM", "xterm");
+    if Command::new("script").arg("--version").output().is_err() {
+        return super::support::skipped("progress_is_for_terminals", "no script(1)");
+    }
+    let output = feed(&mut command, b"");
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    assert!(
+        said(&output).contains("asking registries"),
+        "{}",
+        said(&output)
+    );
+    assert!(
+        said(&output).contains("acme/app:1.1.0"),
+        "{}",
+        said(&output)
+    );
+}

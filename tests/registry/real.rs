@@ -87,7 +87,7 @@ impl Real {
             .arg("serve")
             .arg(&path)
             .env("OTEL_TRACES_EXPORTER", "none")
-            .stdout(Stdio::null())
+            .stdout(fs::File::create(folder.path().join("log")).expect("a file"))
             .stderr(Stdio::null())
             .spawn()
             .expect("started");
@@ -294,6 +294,11 @@ fn certificates() {
         target.connection.ca = Some(theirs.ca.clone());
         target.connection.identity = Some(Secret::new(format!("{}{}", ours.certificate, ours.key)));
         assert_eq!(tags(&target).expect("a list").len(), 3);
+        let log = fs::read_to_string(real.folder.path().join("log")).expect("a log");
+        assert!(
+            version == Version::Three || log.contains("HTTP/2.0\" 200"),
+            "{log}"
+        );
         target.connection.identity = None;
         tags(&target).expect_err("no certificate");
     }
