@@ -2,11 +2,9 @@
 
 use std::process::ExitCode;
 
-use flux_image::cli::{self, Exit};
+use flux_image::cli;
 
 fn main() -> ExitCode {
-    // A panic has printed its message by now; what is left is the exit code.
-    std::panic::catch_unwind(cli::main)
-        .unwrap_or(Exit::Bug)
-        .into()
+    cli::report_bugs();
+    cli::main().into()
 }

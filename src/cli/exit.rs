@@ -26,18 +26,28 @@ pub enum Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Findings => 1,
-            Exit::Usage => 2,
-            Exit::Registry => 3,
-            Exit::Bug => 70,
-            Exit::Interrupted => 130,
-        })
+        Self::from(exit.number())
     }
 }
 
 impl Exit {
+    /// The number, for `std::process::exit`.
+    #[must_use]
+    pub fn code(self) -> i32 {
+        self.number().into()
+    }
+
+    fn number(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Findings => 1,
+            Self::Usage => 2,
+            Self::Registry => 3,
+            Self::Bug => 70,
+            Self::Interrupted => 130,
+        }
+    }
+
     /// The exit of a run: 2 with an error, 3 where all of them are a
     /// registry's, 1 with what a judge was asked to find, else 0.
     #[must_use]

@@ -17,6 +17,16 @@ pub use args::Cli;
 pub use exit::Exit;
 pub use schema::schemas;
 
+/// A panic ends the program with the exit code of a bug, in whatever thread it
+/// happens.
+pub fn report_bugs() {
+    let say = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        say(panic);
+        std::process::exit(Exit::Bug.code());
+    }));
+}
+
 /// Runs the program on the process's arguments and streams.
 #[must_use]
 pub fn main() -> Exit {

@@ -156,7 +156,7 @@ impl Registries {
 
     /// The turns of requests to a host.
     pub(super) fn requests_to(&self, url: &Url) -> Arc<Semaphore> {
-        share(&self.requests, url.host_str().unwrap_or_default())
+        share(&self.requests, &url.origin().ascii_serialization())
     }
 
     fn host(&self, target: &Target) -> Arc<Host> {

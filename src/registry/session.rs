@@ -230,10 +230,7 @@ impl Session<'_> {
         mut left: usize,
     ) -> Result<Answer, RegistryError> {
         let mut from = base.clone();
-        let connection = Connection {
-            identity: None,
-            ..self.target.connection.clone()
-        };
+        let connection = without_identity(&self.target.connection);
         loop {
             let reach = trust::redirect(base, &to, &self.registries.limits.trusted);
             let reach = reach.map_err(|why| RegistryError::Redirect {
@@ -341,7 +338,11 @@ impl Session<'_> {
             } else {
                 credential.clone()
             },
-            connection: connection.clone(),
+            connection: if trust == trust::Realm::Anonymous {
+                without_identity(connection)
+            } else {
+                connection.clone()
+            },
         };
         let untrusted = is_kept.then(|| authority(&url));
         let token = self.fetch_token(&wanted, url, refused).await;
@@ -524,6 +525,14 @@ impl Session<'_> {
             };
         }
         Err(trouble)
+    }
+}
+
+/// The same way without our own certificate, which is a credential too.
+fn without_identity(connection: &Connection) -> Connection {
+    Connection {
+        identity: None,
+        ..connection.clone()
     }
 }
 

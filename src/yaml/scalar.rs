@@ -38,6 +38,12 @@ enum Root {
 
 /// What `text` is when it is read as a whole document.
 fn plain_root(text: &str) -> Root {
+    // Most tags: nothing in them can be anything but a plain scalar, and lists of
+    // them are long.
+    let is_harmless = |b: u8| b.is_ascii_alphanumeric() || b"._+/-".contains(&b);
+    if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.bytes().all(is_harmless) {
+        return Root::Plain(text.to_owned());
+    }
     // A comment alone is a document of nothing.
     let mut root = if text.trim_start().starts_with('#') {
         Root::Null
