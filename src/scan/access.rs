@@ -104,7 +104,8 @@ impl Subject<'_> {
         };
         Ok(Access {
             target: Target {
-                repository,
+                // By its canonical name, so that two spellings are one repository.
+                repository: Repository::parse(&repository.canonical()).unwrap_or(repository),
                 insecure: spec.insecure,
                 credential,
                 connection,

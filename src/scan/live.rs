@@ -220,6 +220,13 @@ impl<'a> Live<'a> {
         sourced: &Sourced<ImageRepository>,
         catalogue: &Catalogue,
     ) -> Result<Way, Failure> {
+        if let Some(other) = &sourced.conflict {
+            return Err(Failure {
+                message: format!("a different one of this name stands at {other}"),
+                hint: None,
+                blame: Blame::Documents,
+            });
+        }
         let context = Context {
             logins: &catalogue.logins,
             docker: self.options.docker.as_deref(),

@@ -39,8 +39,8 @@ pub enum Unresolved {
     #[error("its document cannot be read: {0}")]
     Unreadable(String),
     /// Two different documents have its identity.
-    #[error("two different ImagePolicies have this name: {0} and {1}")]
-    Ambiguous(String, String),
+    #[error("two different {0} have this name: {1} and {2}")]
+    Ambiguous(&'static str, String, String),
     /// The ImageRepository it names is not there.
     #[error("referenced ImageRepository does not exist: {0}")]
     NoRepository(Id),
@@ -282,6 +282,7 @@ fn image_of(
 ) -> Result<ImageRef, Unresolved> {
     if let Some(other) = &policy.conflict {
         return Err(Unresolved::Ambiguous(
+            "ImagePolicies",
             other.to_string(),
             policy.location.to_string(),
         ));
@@ -338,6 +339,13 @@ pub fn repository_of<'c>(
     let Some(found) = catalogue.repositories.get(&wanted) else {
         return Err(Unresolved::NoRepository(wanted));
     };
+    if let Some(other) = &found.conflict {
+        return Err(Unresolved::Ambiguous(
+            "ImageRepositories",
+            other.to_string(),
+            found.location.to_string(),
+        ));
+    }
     if wanted.namespace != id.namespace && !is_let_in(catalogue, &found.document, id) {
         return Err(Unresolved::AccessDenied(wanted, id.namespace.clone()));
     }

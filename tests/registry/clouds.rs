@@ -28,6 +28,7 @@ const PUBLIC_API: &str = "api.ecr-public.us-east-1.amazonaws.com";
 const GAR: &str = "us-docker.pkg.dev";
 const ACR: &str = "acme.azurecr.io";
 const ENTRA: &str = "login.test";
+const HUB: &str = "index.docker.io";
 const EVIL: &str = "1.dkr.ecr.us-east-1.amazonaws.com.evil.example";
 
 /// Leads names to stand-ins, and nothing anywhere else.
@@ -42,7 +43,7 @@ struct Internet {
 
 impl Internet {
     fn new() -> Self {
-        let names = [ECR, ECR_API, PUBLIC, PUBLIC_API, GAR, ACR, ENTRA, EVIL];
+        let names = [ECR, ECR_API, PUBLIC, PUBLIC_API, GAR, ACR, ENTRA, HUB, EVIL];
         let identity = identity_of(&names);
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("ca.pem"), &identity.ca).expect("written");
@@ -84,6 +85,19 @@ impl Internet {
         path.display().to_string()
     }
 
+    /// The program, with this internet around it.
+    fn command(&self, folder: &Path) -> Command {
+        let mut command = flux_image();
+        command
+            .current_dir(folder)
+            .env_remove("FLUX_IMAGE_OFFLINE")
+            .env("HOME", self.folder.path())
+            .env("PATH", "/usr/bin:/bin")
+            .env("SSL_CERT_FILE", self.folder.path().join("ca.pem"))
+            .env("HTTPS_PROXY", format!("http://{}", self.proxy));
+        command
+    }
+
     /// `update --diff` of one image of a provider.
     fn update(&self, provider: &str, image: &str, environment: &[(&str, &str)]) -> Output {
         let tree = tempfile::tempdir().expect("a folder");
@@ -93,14 +107,8 @@ impl Internet {
         fs::write(tree.path().join("policies.yaml"), documents).expect("written");
         let deploy = format!("image: {image}:1.0.0 # {{\"$imagepolicy\": \"flux-system:app\"}}\n");
         fs::write(tree.path().join("deploy.yaml"), deploy).expect("written");
-        let mut command = flux_image();
+        let mut command = self.command(tree.path());
         command
-            .current_dir(tree.path())
-            .env_remove("FLUX_IMAGE_OFFLINE")
-            .env("HOME", self.folder.path())
-            .env("PATH", "/usr/bin:/bin")
-            .env("SSL_CERT_FILE", self.folder.path().join("ca.pem"))
-            .env("HTTPS_PROXY", format!("http://{}", self.proxy))
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .envs(environment.iter().copied())
             .args(["update", ".", "--diff", "--no-cache", "--timeout", "20s"]);
@@ -578,5 +586,43 @@ fn microsoft() {
         said(&output).contains("Entra gave no token"),
         "{}",
         said(&output)
+    );
+}
+
+/// Docker Hub by all of its names: one repository, one list, one login.
+#[test]
+fn docker_hub_by_its_names() {
+    let internet = Internet::new();
+    let hub = internet.host(&[HUB], registry("alice"));
+    let docker = internet.folder.path().join(".docker");
+    fs::create_dir(&docker).expect("a folder");
+    let auth = STANDARD.encode(format!("alice:{PASSWORD}"));
+    let config =
+        format!("{{\"auths\":{{\"https://index.docker.io/v1/\":{{\"auth\":\"{auth}\"}}}}}}");
+    fs::write(docker.join("config.json"), config).expect("written");
+    let tree = tempfile::tempdir().expect("a folder");
+    let names = [
+        "alpine",
+        "library/alpine",
+        "docker.io/alpine",
+        "index.docker.io/library/alpine",
+    ];
+    let document = |(n, image): (usize, &&str)| {
+        format!(
+            "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {{name: r{n}, namespace: x}}\nspec: {{image: {image}, interval: 5m}}\n"
+        )
+    };
+    let documents: Vec<String> = names.iter().enumerate().map(document).collect();
+    fs::write(tree.path().join("r.yaml"), documents.join("---\n")).expect("written");
+    let mut command = internet.command(tree.path());
+    let output = feed(command.args(["scan", "--no-cache"]), b"");
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    let list = "GET /v2/library/alpine/tags/list?n=1000";
+    assert_eq!(hub.paths(), [list, list], "a challenge, and a list");
+    assert_eq!(
+        stdout(&output).matches("image: ").count(),
+        1,
+        "{}",
+        stdout(&output)
     );
 }

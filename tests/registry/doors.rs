@@ -316,7 +316,7 @@ fn suspended_and_doubled() {
         stderr(&output)
     );
     assert!(server.paths().is_empty());
-    // Two documents of one image, and two spellings of its policies: one list.
+    // Two documents of one image: one list.
     let twice = REPOSITORY.replace("name: app", "name: twin");
     place.write(
         "policies.yaml",
@@ -1157,4 +1157,63 @@ fn progress_is_for_terminals() {
         "{}",
         said(&output)
     );
+}
+
+/// The same documents and tags make the same bytes, but for the times.
+#[test]
+fn what_is_printed_is_reproducible() {
+    let server = open_registry();
+    let place = Place::usual(&server, "");
+    let policy = POLICY.replace("{name: app, n", "{name: still, n");
+    let status = "status: {latestRef: {name: HOST/acme/app, tag: 1.0.0}}\n";
+    let suspended = policy.replace("spec: {", "spec: {suspend: true, ");
+    place.write("more.yaml", &format!("{suspended}{status}"));
+    for command in ["scan", "resolve"] {
+        let run = || {
+            let output = place.run(&[command, "--no-cache"]);
+            assert_eq!(code(&output), 0, "{}", said(&output));
+            let text = stdout(&output);
+            let is_time =
+                |line: &&str| line.contains("scannedAt") || line.contains("lastTransitionTime");
+            let times = text.lines().filter(is_time).count();
+            let rest: Vec<&str> = text.lines().filter(|line| !is_time(line)).collect();
+            (times, rest.join("\n"))
+        };
+        let first = run();
+        assert_eq!(first, run());
+        assert_eq!(first.0, 1, "{}", first.1);
+        // Who is suspended keeps the status as it was.
+        if command == "resolve" {
+            let (_, still) = first
+                .1
+                .split_once("name: still")
+                .expect("the second policy");
+            assert!(
+                still.contains("tag: 1.0.0") && !still.contains("conditions"),
+                "{still}"
+            );
+        }
+    }
+}
+
+/// Two different documents of one name, in two files: nobody is asked as one of
+/// them at random.
+#[test]
+fn two_repositories_of_one_name() {
+    let server = open_registry();
+    let place = Place::usual(&server, "");
+    place.write("zwei.yaml", &REPOSITORY.replace("acme/app", "acme/other"));
+    let output = place.run(&["update", ".", "--no-cache"]);
+    assert_eq!(code(&output), 2, "{}", said(&output));
+    let text = said(&output);
+    assert!(
+        text.contains(
+            "two different ImageRepositories have this name: policies.yaml:1:1 and zwei.yaml:1:1"
+        ),
+        "{text}"
+    );
+    let output = place.run(&["scan", "--no-cache"]);
+    assert_eq!(code(&output), 2, "{}", said(&output));
+    assert!(said(&output).contains("a different one of this name stands at policies.yaml:1:1"));
+    assert!(server.paths().is_empty());
 }
