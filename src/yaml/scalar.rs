@@ -36,14 +36,22 @@ enum Root {
     OtherOrBroken,
 }
 
+/// Whether `text` can be nothing but one plain scalar. Most tags are, and lists of
+/// them are long.
+fn is_harmless(text: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._+/-".contains(&b);
+    text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.bytes().all(is_plain)
+}
+
 /// What `text` is when it is read as a whole document.
 fn plain_root(text: &str) -> Root {
-    // Most tags: nothing in them can be anything but a plain scalar, and lists of
-    // them are long.
-    let is_harmless = |b: u8| b.is_ascii_alphanumeric() || b"._+/-".contains(&b);
-    if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.bytes().all(is_harmless) {
+    if is_harmless(text) {
         return Root::Plain(text.to_owned());
     }
+    root_by_events(text)
+}
+
+fn root_by_events(text: &str) -> Root {
     // A comment alone is a document of nothing.
     let mut root = if text.trim_start().starts_with('#') {
         Root::Null
@@ -155,6 +163,16 @@ fn is_go_yaml_1_1_non_string(text: &str) -> bool {
 /// Whether a plain `text` is a string to every reader: to Go's YAML 1.1, to
 /// YAML 1.1 and to YAML 1.2.
 fn is_string_everywhere(text: &str) -> bool {
+    // No number begins with a letter, and none has two points but beside a colon.
+    let is_no_number = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        || text.bytes().filter(|b| *b == b'.').nth(1).is_some();
+    if is_no_number && is_harmless(text) {
+        return !is_word_of_yaml(text);
+    }
+    is_string_by_rule(text)
+}
+
+fn is_string_by_rule(text: &str) -> bool {
     !reads_as_non_string_in_yaml_1_1(text)
         && !is_word_of_yaml(text)
         && !FORMS.yaml_1_1.is_match(text)
@@ -295,6 +313,59 @@ fn is_printable_in_one_line(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The short ways say what the rules say, on every text of four characters
+    /// that could be told apart by them, and on some longer ones.
+    #[test]
+    fn short_ways_lead_to_the_same() {
+        let letters = [
+            "0", "1", "9", "a", "e", "E", "n", "o", "x", "y", "~", ".", "_", "+", "-", "/",
+        ];
+        let mut texts = vec![String::new()];
+        for _ in 0..4 {
+            let longer = texts
+                .iter()
+                .flat_map(|text| letters.map(|letter| format!("{text}{letter}")));
+            let longer: Vec<String> = longer.collect();
+            for text in &longer {
+                assert_eq!(
+                    is_string_everywhere(text),
+                    is_string_by_rule(text),
+                    "{text}"
+                );
+                let read = match plain_root(text) {
+                    Root::Plain(value) => Some(value),
+                    _ => None,
+                };
+                if is_harmless(text) {
+                    assert_eq!(read.as_deref(), Some(text.as_str()));
+                    assert!(matches!(root_by_events(text), Root::Plain(value) if value == *text));
+                }
+            }
+            texts = longer;
+        }
+        for text in [
+            "true",
+            "False",
+            "null",
+            "v1.2.3",
+            "1.2.3",
+            "1.2",
+            "1e10",
+            "2024-01-02",
+            "0x1F",
+            "1.2.3.4",
+            "a.b",
+            "on.off",
+        ] {
+            assert_eq!(
+                is_string_everywhere(text),
+                is_string_by_rule(text),
+                "{text}"
+            );
+        }
+    }
+
     use crate::yaml::patch::Patched;
     use crate::yaml::walk::{Step, Walk};
 
