@@ -85,6 +85,8 @@ const TOUCH_THE_WORLD: &[&str] = &[
     "login/cloud",
     "login/helper.rs",
     "registry/client.rs",
+    "registry/pass.rs",
+    "registry/persist.rs",
     "registry/session.rs",
     "registry/transport.rs",
     "scan/cache.rs",

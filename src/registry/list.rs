@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, HashSet};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
+use super::answer::{authority, code_of};
 use super::error::RegistryError;
 use super::link;
-use super::session::{Question, Session, authority, code_of};
+use super::session::{Question, Session};
 use super::transport::Answer;
 use crate::image::{is_digest, is_tag};
 

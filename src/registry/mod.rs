@@ -11,11 +11,14 @@
 //! where the user said so or on loopback.
 
 mod address;
+mod answer;
 mod challenge;
 mod client;
 mod error;
 mod link;
 mod list;
+mod pass;
+mod persist;
 mod retry;
 mod session;
 mod token;

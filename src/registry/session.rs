@@ -1,29 +1,25 @@
 //! One repository's conversation with its registry: the scheme is settled, the
-//! challenge answered, a redirect followed, a broken answer asked for again.
+//! challenge answered, a redirect followed.
 
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
-use base64::Engine as _;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Method, Request};
-use serde::Deserialize;
 use url::Url;
 
-use super::address::{self, Reach};
+use super::address::Reach;
+use super::answer::{authority, shown};
 use super::challenge::{self, Challenge};
 use super::client::{Host, Registries, Target};
 use super::error::RegistryError;
-use super::token::{Token, Wanted};
-use super::transport::{self, Answer, Connection, Fault};
-use super::{retry, trust};
-use crate::login::{Credential, Secret};
+use super::pass::Pass;
+use super::transport::{Answer, Connection};
+use super::trust;
 
 const MOST_REDIRECTS: usize = 3;
 /// Largest body that is read: a page of tags, or a manifest.
 pub const MOST_BYTES: usize = 16 << 20;
-/// Who we say we are to a token server that is asked by POST.
-const CLIENT_ID: &str = "flux-image";
 
 /// A repository's turn.
 pub struct Session<'a> {
@@ -45,15 +41,6 @@ pub struct Question {
     pub accept: &'static str,
     /// `If-None-Match`.
     pub etag: Option<String>,
-}
-
-/// What goes into a request to be let in.
-struct Pass {
-    header: HeaderValue,
-    /// The token in it, where it is one that can be asked for anew.
-    token: Option<Secret>,
-    /// The realm's host, where the credential was kept from it.
-    untrusted: Option<String>,
 }
 
 impl Session<'_> {
@@ -258,289 +245,14 @@ impl Session<'_> {
             }
         }
     }
-
-    /// What lets us in, `None` where there is nothing to present.
-    async fn pass(
-        &self,
-        challenge: &Challenge,
-        base: &Url,
-        refused: Option<&Secret>,
-    ) -> Result<Option<Pass>, RegistryError> {
-        match (challenge, &self.target.credential) {
-            (Challenge::Basic, Credential::Basic { username, password }) => Ok(Some(Pass {
-                header: basic(username, password)?,
-                token: None,
-                untrusted: None,
-            })),
-            (Challenge::Bearer { .. }, Credential::RegistryToken(token)) => Ok(Some(Pass {
-                header: bearer(token)?,
-                token: None,
-                untrusted: None,
-            })),
-            (Challenge::Bearer { .. }, credential) => {
-                let connection = &self.target.connection;
-                let pass = self.token(challenge, base, credential, connection, refused);
-                pass.await.map(Some)
-            }
-            (Challenge::Basic, _) => Ok(None),
-        }
-    }
-
-    async fn nobody(
-        &self,
-        challenge: &Challenge,
-        at: &Url,
-        connection: &Connection,
-    ) -> Result<Pass, RegistryError> {
-        self.token(challenge, at, &Credential::Anonymous, connection, None)
-            .await
-    }
-
-    async fn token(
-        &self,
-        challenge: &Challenge,
-        registry: &Url,
-        credential: &Credential,
-        connection: &Connection,
-        refused: Option<&Secret>,
-    ) -> Result<Pass, RegistryError> {
-        let Challenge::Bearer {
-            realm,
-            service,
-            scope,
-        } = challenge
-        else {
-            return Err(RegistryError::Settings("no token is asked for".to_owned()));
-        };
-        let url = registry
-            .join(realm)
-            .map_err(|_| RegistryError::ForbiddenRealm {
-                registry: authority(registry),
-                realm: "an address".to_owned(),
-                why: "it is no URL",
-            })?;
-        let trust = trust::realm(registry, &url, &self.registries.limits.trusted);
-        if trust == trust::Realm::Never {
-            return Err(RegistryError::ForbiddenRealm {
-                registry: authority(registry),
-                realm: shown(&url),
-                why: "it is plain http, a link-local address or a metadata service, or has a user name in it",
-            });
-        }
-        let is_kept = trust == trust::Realm::Anonymous && !credential.is_anonymous();
-        let wanted = Wanted {
-            registry: shown(registry),
-            realm: url.to_string(),
-            service: service.clone(),
-            scope: self.scope(scope.as_deref()),
-            credential: if is_kept {
-                Credential::Anonymous
-            } else {
-                credential.clone()
-            },
-            connection: if trust == trust::Realm::Anonymous {
-                without_identity(connection)
-            } else {
-                connection.clone()
-            },
-        };
-        let untrusted = is_kept.then(|| authority(&url));
-        let token = self.fetch_token(&wanted, url, refused).await;
-        match token {
-            Ok(token) => Ok(Pass {
-                header: bearer(&token)?,
-                token: Some(token),
-                untrusted,
-            }),
-            Err(RegistryError::Denied { .. }) if let Some(realm) = untrusted => {
-                Err(RegistryError::UntrustedRealm {
-                    registry: authority(registry),
-                    realm,
-                })
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// What the token must allow. The registry's own word counts only where it
-    /// asks for no more than reading.
-    fn scope(&self, asked: Option<&str>) -> String {
-        let own = format!("repository:{}:pull", self.target.repository.path());
-        let is_reading = |scope: &&str| {
-            scope.starts_with("repository:") && scope.ends_with(":pull") && !scope.contains(' ')
-        };
-        match asked.filter(is_reading) {
-            Some(asked) => asked.to_owned(),
-            None => own,
-        }
-    }
-
-    async fn fetch_token(
-        &self,
-        wanted: &Wanted,
-        mut url: Url,
-        refused: Option<&Secret>,
-    ) -> Result<Secret, RegistryError> {
-        let slot = self.registries.tokens.slot(wanted);
-        let mut slot = slot.lock().await;
-        match &*slot {
-            Some(Ok(token)) if token.is_good(Instant::now(), refused) => {
-                return Ok(token.secret.clone());
-            }
-            Some(Err(error)) => return Err(error.clone()),
-            _ => {}
-        }
-        let mut fields = vec![("scope", wanted.scope.as_str())];
-        fields.extend(
-            wanted
-                .service
-                .as_deref()
-                .map(|service| ("service", service)),
-        );
-        let request = match &wanted.credential {
-            Credential::IdentityToken(token) => {
-                fields.extend([
-                    ("grant_type", "refresh_token"),
-                    ("client_id", CLIENT_ID),
-                    ("refresh_token", token.reveal()),
-                ]);
-                post(url, &fields)
-            }
-            credential => {
-                url.query_pairs_mut().extend_pairs(&fields);
-                let mut request = Request::new(Method::GET, url);
-                if let Credential::Basic { username, password } = credential {
-                    let header = basic(username, password)?;
-                    request.headers_mut().insert(AUTHORIZATION, header);
-                }
-                request
-            }
-        };
-        let answer = self
-            .persist(&[request], &wanted.connection, Reach::Named)
-            .await;
-        let token = answer.and_then(|answer| match answer.status {
-            200 => Token::read(&answer, Instant::now()),
-            status @ (400 | 401 | 403) => Err(RegistryError::Denied {
-                host: authority(&answer.url),
-                status,
-                code: code_of(&answer),
-                anonymous: wanted.credential.is_anonymous(),
-            }),
-            status @ 300..=399 => Err(RegistryError::Token {
-                host: authority(&answer.url),
-                what: format!("redirects ({status}), which is not followed"),
-            }),
-            status => Err(RegistryError::Token {
-                host: authority(&answer.url),
-                what: format!("answered {status}"),
-            }),
-        });
-        *slot = Some(token.clone());
-        token.map(|token| token.secret)
-    }
-
-    /// Sends the first of `requests` that reaches anybody, again and again
-    /// while the trouble may pass. A later request is tried only where an
-    /// earlier one met nobody who speaks TLS.
-    async fn persist(
-        &self,
-        requests: &[Request],
-        connection: &Connection,
-        reach: Reach,
-    ) -> Result<Answer, RegistryError> {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let answer = self.once(requests, connection, reach).await;
-            let wait = match &answer {
-                Ok(answer) if retry::is_passing(answer.status) => {
-                    let header = answer.text("retry-after");
-                    let asked = header.and_then(|text| retry::after(text, SystemTime::now()));
-                    if let Some(asked) = asked {
-                        self.patience(&answer.url, asked)?;
-                    }
-                    asked.map(|asked| asked.min(retry::LONGEST_WAIT))
-                }
-                Err(error) if error.is_passing() && has_way(requests) => None,
-                _ => return answer,
-            };
-            let wait = wait.unwrap_or_else(|| {
-                retry::backoff(self.registries.limits.backoff, attempt, fastrand::f64())
-            });
-            if attempt == retry::ATTEMPTS || Instant::now() + wait > self.deadline {
-                return answer;
-            }
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    /// Whether there is time for what a registry asks.
-    fn patience(&self, url: &Url, wait: Duration) -> Result<(), RegistryError> {
-        if Instant::now() + wait.min(retry::LONGEST_WAIT) > self.deadline {
-            return Err(RegistryError::Later {
-                host: authority(url),
-                wait,
-            });
-        }
-        Ok(())
-    }
-
-    async fn once(
-        &self,
-        requests: &[Request],
-        connection: &Connection,
-        reach: Reach,
-    ) -> Result<Answer, RegistryError> {
-        let mut trouble = RegistryError::Settings("nothing is asked".to_owned());
-        for request in requests {
-            let host = authority(request.url());
-            // No body here is a stream.
-            let Some(copy) = request.try_clone() else {
-                continue;
-            };
-            let turns = self.registries.requests_to(request.url());
-            let turn = turns.acquire().await;
-            let transport = &self.registries.transport;
-            let sent = transport.send(connection, reach, copy, MOST_BYTES).await;
-            drop(turn);
-            let (what, is_tls) = match sent {
-                Ok(answer) => return Ok(answer),
-                Err(Fault::NotTls(what)) => (what, true),
-                Err(Fault::Io(what)) => (what, false),
-                // Somebody speaks TLS there, and not as they should: going on in
-                // the clear is what an attacker would want.
-                Err(Fault::Tls(what)) => return Err(RegistryError::Tls { host, what }),
-                Err(Fault::Address) => return Err(RegistryError::Forbidden(host)),
-                Err(Fault::Settings(what)) => return Err(RegistryError::Settings(what)),
-                Err(Fault::TooLarge) => {
-                    return Err(RegistryError::Endless("an answer has more than 16 MiB"));
-                }
-            };
-            let is_last = requests.len() == 1;
-            trouble = if is_tls && is_last {
-                RegistryError::Tls { host, what }
-            } else {
-                RegistryError::Unreachable { host, what }
-            };
-        }
-        Err(trouble)
-    }
 }
 
 /// The same way without our own certificate, which is a credential too.
-fn without_identity(connection: &Connection) -> Connection {
+pub fn without_identity(connection: &Connection) -> Connection {
     Connection {
         identity: None,
         ..connection.clone()
     }
-}
-
-/// Whether asking again may help at all: there is a network, or it is this
-/// machine that is asked.
-fn has_way(requests: &[Request]) -> bool {
-    let is_near = |request: &Request| address::is_loopback(request.url());
-    requests.iter().any(is_near) || transport::has_route()
 }
 
 fn request(question: &Question, url: Url, pass: Option<&HeaderValue>) -> Request {
@@ -555,36 +267,6 @@ fn request(question: &Question, url: Url, pass: Option<&HeaderValue>) -> Request
         headers.insert(IF_NONE_MATCH, etag);
     }
     request
-}
-
-fn post(url: Url, fields: &[(&str, &str)]) -> Request {
-    let mut body = url::form_urlencoded::Serializer::new(String::new());
-    body.extend_pairs(fields);
-    let mut request = Request::new(Method::POST, url);
-    let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-    request
-        .headers_mut()
-        .insert(reqwest::header::CONTENT_TYPE, form);
-    *request.body_mut() = Some(body.finish().into());
-    request
-}
-
-fn secret_header(text: &str) -> Result<HeaderValue, RegistryError> {
-    let mut header = HeaderValue::from_str(text).map_err(|_| {
-        RegistryError::Settings("the credential has characters that fit in no header".to_owned())
-    })?;
-    header.set_sensitive(true);
-    Ok(header)
-}
-
-fn basic(username: &str, password: &Secret) -> Result<HeaderValue, RegistryError> {
-    let pair = format!("{username}:{}", password.reveal());
-    let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
-    secret_header(&format!("Basic {encoded}"))
-}
-
-fn bearer(token: &Secret) -> Result<HeaderValue, RegistryError> {
-    secret_header(&format!("Bearer {}", token.reveal()))
 }
 
 /// Where an answer redirects to.
@@ -602,46 +284,4 @@ fn location(answer: &Answer) -> Result<Option<Url>, RegistryError> {
             host: authority(&answer.url),
             what: format!("a redirect ({}) to nowhere", answer.status),
         })
-}
-
-/// The first error code of the specification in a body ("Error Codes").
-pub fn code_of(answer: &Answer) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Body {
-        errors: Vec<Entry>,
-    }
-    #[derive(Deserialize)]
-    struct Entry {
-        code: String,
-    }
-    let body: Body = serde_json::from_slice(&answer.body).ok()?;
-    let code = body.errors.into_iter().next()?.code;
-    // Anything else could be what we sent, sent back. Codes are a few words.
-    const CODES: &[&str] = &[
-        "BLOB_UNKNOWN",
-        "DENIED",
-        "MANIFEST_INVALID",
-        "MANIFEST_UNKNOWN",
-        "NAME_INVALID",
-        "NAME_UNKNOWN",
-        "TAG_INVALID",
-        "TOOMANYREQUESTS",
-        "UNAUTHORIZED",
-        "UNAVAILABLE",
-        "UNKNOWN",
-        "UNSUPPORTED",
-    ];
-    CODES.contains(&code.as_str()).then_some(code)
-}
-
-/// Host, with the port where it is not the scheme's own.
-pub fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-/// Scheme and host: what may be said of an address that a registry gave.
-fn shown(url: &Url) -> String {
-    format!("{}://{}", address::scheme_of(url), authority(url))
 }

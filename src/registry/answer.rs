@@ -1,0 +1,50 @@
+//! What an answer tells that may be said again: little, since a registry can send
+//! back whatever it was sent.
+
+use serde::Deserialize;
+use url::Url;
+
+use super::address;
+use super::transport::Answer;
+
+/// The first error code of the specification in a body ("Error Codes").
+pub fn code_of(answer: &Answer) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Body {
+        errors: Vec<Entry>,
+    }
+    #[derive(Deserialize)]
+    struct Entry {
+        code: String,
+    }
+    let body: Body = serde_json::from_slice(&answer.body).ok()?;
+    let code = body.errors.into_iter().next()?.code;
+    // Anything else could be what we sent, sent back. Codes are a few words.
+    const CODES: &[&str] = &[
+        "BLOB_UNKNOWN",
+        "DENIED",
+        "MANIFEST_INVALID",
+        "MANIFEST_UNKNOWN",
+        "NAME_INVALID",
+        "NAME_UNKNOWN",
+        "TAG_INVALID",
+        "TOOMANYREQUESTS",
+        "UNAUTHORIZED",
+        "UNAVAILABLE",
+        "UNKNOWN",
+        "UNSUPPORTED",
+    ];
+    CODES.contains(&code.as_str()).then_some(code)
+}
+
+/// Host, with the port where it is not the scheme's own.
+pub fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Scheme and host: what may be said of an address that a registry gave.
+pub fn shown(url: &Url) -> String {
+    format!("{}://{}", address::scheme_of(url), authority(url))
+}
