@@ -262,7 +262,7 @@ impl<'a> Live<'a> {
         let login = self.clouds.login(provider, &way.target.repository);
         way.target.credential = self.runtime.block_on(login).map_err(|error| Failure {
             message: error.to_string(),
-            hint: error.hint(),
+            hint: Some(error.hint()),
             blame: if error.is_mistake() {
                 Blame::Documents
             } else {

@@ -306,6 +306,8 @@ fn amazon() {
         &[
             ("AWS_EC2_METADATA_DISABLED", "false"),
             ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &machine),
+            // No proxy may see what a machine is told of itself.
+            ("HTTP_PROXY", "http://127.0.0.1:1"),
         ],
     );
 }
@@ -572,6 +574,7 @@ fn microsoft() {
         &[
             ("IDENTITY_ENDPOINT", &endpoint),
             ("IDENTITY_HEADER", "header"),
+            ("HTTP_PROXY", "http://127.0.0.1:1"),
         ],
     );
 

@@ -70,15 +70,15 @@ impl CloudError {
 
     /// What to do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
+    pub fn hint(&self) -> String {
+        match self {
             Self::Host { .. } => "remove `provider`, or set the one that the host belongs to".to_owned(),
             Self::LeftOut(provider) => format!("build it with `--features {provider}`, or give a pull secret as `spec.secretRef`"),
             Self::NotFound { provider: Provider::Aws, .. } => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE".to_owned(),
             Self::NotFound { provider: Provider::Gcp, .. } => "set GOOGLE_APPLICATION_CREDENTIALS, or run `gcloud auth application-default login`; where a proxy is set, NO_PROXY must name the metadata server".to_owned(),
             Self::NotFound { provider: Provider::Azure, .. } => "set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE, or run `az login`".to_owned(),
-            Self::Failed { .. } => return None,
-        })
+            Self::Failed { .. } => "is the identity allowed to pull from this registry, and can the cloud be reached from here?".to_owned(),
+        }
     }
 }
 
