@@ -29,6 +29,8 @@ const GAR: &str = "us-docker.pkg.dev";
 const ACR: &str = "acme.azurecr.io";
 const ENTRA: &str = "login.test";
 const HUB: &str = "index.docker.io";
+const K8S: &str = "registry.k8s.io";
+const MIRROR: &str = "mirror.test";
 const EVIL: &str = "1.dkr.ecr.us-east-1.amazonaws.com.evil.example";
 
 /// Leads names to stand-ins, and nothing anywhere else.
@@ -43,7 +45,9 @@ struct Internet {
 
 impl Internet {
     fn new() -> Self {
-        let names = [ECR, ECR_API, PUBLIC, PUBLIC_API, GAR, ACR, ENTRA, HUB, EVIL];
+        let names = [
+            ECR, ECR_API, PUBLIC, PUBLIC_API, GAR, ACR, ENTRA, HUB, K8S, MIRROR, EVIL,
+        ];
         let identity = identity_of(&names);
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("ca.pem"), &identity.ca).expect("written");
@@ -628,4 +632,65 @@ fn docker_hub_by_its_names() {
         "{}",
         stdout(&output)
     );
+}
+
+/// A redirect to a host that is known to belong to the registry, or that the
+/// user trusts: followed as nobody, the pages after it too.
+#[test]
+fn redirects_to_other_hosts() {
+    let internet = Internet::new();
+    let away = internet.host(&[GAR], |asked| {
+        match (asked.path(), asked.header("authorization")) {
+            ("/token", None) => Reply::new(200, r#"{"token":"nobodys"}"#),
+            ("/v2/there/list", Some("Bearer nobodys")) if asked.at.contains("last=") => {
+                Reply::tags(&["1.1.0"])
+            }
+            ("/v2/there/list", Some("Bearer nobodys")) => {
+                Reply::tags(&["1.0.0"]).with("link", "</v2/there/list?last=1>; rel=\"next\"")
+            }
+            _ => Reply::bearer(&format!("https://{GAR}/token")),
+        }
+    });
+    let to = |asked: &Asked| match asked.header("authorization") {
+        Some("Bearer ours") => {
+            Reply::new(307, "").with("location", format!("https://{GAR}/v2/there/list"))
+        }
+        _ if asked.path() == "/token" => Reply::new(200, r#"{"token":"ours"}"#),
+        _ => Reply::bearer(&format!(
+            "https://{}/token",
+            asked.header("host").expect("a host")
+        )),
+    };
+    let _home = internet.host(&[K8S, MIRROR], to);
+    let tree = tempfile::tempdir().expect("a folder");
+    let scan = |host: &str, arguments: &[&str]| {
+        let document = format!(
+            "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {{name: app, namespace: x}}\nspec: {{image: {host}/pause, interval: 5m}}\n"
+        );
+        fs::write(tree.path().join("r.yaml"), document).expect("written");
+        let mut command = internet.command(tree.path());
+        feed(command.args(["scan", "--no-cache"]).args(arguments), b"")
+    };
+    let output = scan(K8S, &[]);
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    assert!(
+        stdout(&output).contains("- 1.0.0\n    - 1.1.0\n"),
+        "{}",
+        said(&output)
+    );
+    assert!(
+        away.asked()
+            .iter()
+            .all(|asked| asked.header("authorization") != Some("Bearer ours"))
+    );
+
+    let output = scan(MIRROR, &[]);
+    assert_eq!(code(&output), 3, "{}", said(&output));
+    assert!(
+        said(&output).contains(&format!("say `--trust-host {GAR}`")),
+        "{}",
+        said(&output)
+    );
+    let output = scan(MIRROR, &["--trust-host", GAR]);
+    assert_eq!(code(&output), 0, "{}", said(&output));
 }

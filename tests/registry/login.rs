@@ -228,6 +228,7 @@ fn no_request_is_made_twice() {
     let paths = server.paths();
     let tokens = paths.iter().filter(|path| path.contains("/token")).count();
     assert_eq!((tokens, paths.len() - tokens), (10, 31));
+    assert_eq!(server.broken(), 1, "one handshake that came to nothing");
 }
 
 #[test]

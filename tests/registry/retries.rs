@@ -159,3 +159,33 @@ fn a_name_that_nobody_has_is_an_error() {
         "{error}"
     );
 }
+
+/// At most thirty-two in all.
+#[test]
+fn nobody_else_is_overrun_either() {
+    static NOW: AtomicUsize = AtomicUsize::new(0);
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+    let start = |_| {
+        Server::start(|_| {
+            let now = NOW.fetch_add(1, Ordering::SeqCst) + 1;
+            MOST.fetch_max(now, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(100));
+            NOW.fetch_sub(1, Ordering::SeqCst);
+            Reply::tags(&["1"])
+        })
+    };
+    let servers: Vec<Server> = (0..48).map(start).collect();
+    let registries = std::sync::Arc::new(Registries::new(quick()));
+    run(async {
+        let mut all = tokio::task::JoinSet::new();
+        for server in &servers {
+            let (registries, target) = (registries.clone(), target(&server.host(), "acme/app"));
+            all.spawn(async move { registries.tags(&target, LONG, &[]).await });
+        }
+        while let Some(done) = all.join_next().await {
+            done.expect("no panic").expect("a list");
+        }
+    });
+    let most = MOST.load(Ordering::SeqCst);
+    assert!((9..=32).contains(&most), "{most}");
+}

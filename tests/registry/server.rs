@@ -87,6 +87,7 @@ pub struct Server {
     pub address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
     connections: Arc<Mutex<usize>>,
+    broken: Arc<Mutex<usize>>,
     is_over: Arc<AtomicBool>,
 }
 
@@ -167,10 +168,12 @@ impl Server {
             address: listener.local_addr().expect("an address"),
             asked: Arc::default(),
             connections: Arc::default(),
+            broken: Arc::default(),
             is_over: Arc::default(),
         };
         let (asked, is_over) = (Arc::clone(&server.asked), Arc::clone(&server.is_over));
         let connections = Arc::clone(&server.connections);
+        let broken = Arc::clone(&server.broken);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if is_over.load(Ordering::Relaxed) {
@@ -179,16 +182,18 @@ impl Server {
                 let Ok(stream) = stream else { continue };
                 *connections.lock().expect("unpoisoned") += 1;
                 let (handler, asked, tls) = (Arc::clone(&handler), Arc::clone(&asked), tls.clone());
+                let broken = Arc::clone(&broken);
                 std::thread::spawn(move || {
                     _ = stream.set_read_timeout(Some(Duration::from_secs(20)));
-                    match tls {
+                    let said = match tls {
                         None => converse(stream, &handler, &asked),
                         Some(config) => {
                             let connection = rustls::ServerConnection::new(config).expect("TLS");
                             let stream = rustls::StreamOwned::new(connection, stream);
-                            converse(stream, &handler, &asked);
+                            converse(stream, &handler, &asked)
                         }
-                    }
+                    };
+                    *broken.lock().expect("unpoisoned") += usize::from(said == 0);
                 });
             }
         });
@@ -211,6 +216,11 @@ impl Server {
         self.asked().iter().map(line).collect()
     }
 
+    /// Connections on which no request came: handshakes, mostly.
+    pub fn broken(&self) -> usize {
+        *self.broken.lock().expect("unpoisoned")
+    }
+
     /// Connections that were made, those that broke included.
     pub fn connections(&self) -> usize {
         *self.connections.lock().expect("unpoisoned")
@@ -225,15 +235,18 @@ impl Drop for Server {
     }
 }
 
-fn converse<S: Read + Write>(stream: S, handler: &Arc<Handler>, log: &Mutex<Vec<Asked>>) {
+/// Answers what comes, and says how much that was.
+fn converse<S: Read + Write>(stream: S, handler: &Arc<Handler>, log: &Mutex<Vec<Asked>>) -> usize {
     let mut stream = BufReader::new(stream);
+    let mut count = 0;
     while let Some(asked) = read(&mut stream) {
+        count += 1;
         log.lock().expect("unpoisoned").push(asked.clone());
         match handler(&asked) {
-            Reply::Close => return,
+            Reply::Close => return count,
             Reply::Hang(time) => {
                 std::thread::sleep(time);
-                return;
+                return count;
             }
             Reply::Http {
                 status,
@@ -252,11 +265,12 @@ fn converse<S: Read + Write>(stream: S, handler: &Arc<Handler>, log: &Mutex<Vec<
                 // In one piece, or the kernel waits for an acknowledgement.
                 let stream = stream.get_mut();
                 if stream.write_all(&whole).is_err() || stream.flush().is_err() {
-                    return;
+                    return count;
                 }
             }
         }
     }
+    count
 }
 
 fn read<S: Read>(stream: &mut BufReader<S>) -> Option<Asked> {
