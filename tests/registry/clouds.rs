@@ -694,3 +694,44 @@ fn redirects_to_other_hosts() {
     let output = scan(MIRROR, &["--trust-host", GAR]);
     assert_eq!(code(&output), 0, "{}", said(&output));
 }
+
+/// One password of a region for all of its repositories, one login of Google for
+/// all of its hosts.
+#[test]
+fn a_login_is_shared() {
+    let internet = Internet::new();
+    let _registry = internet.host(&[ECR], registry("AWS"));
+    let _google = internet.host(&[GAR], registry("oauth2accesstoken"));
+    let api = internet.host(&[ECR_API], ecr_api);
+    let metadata = Server::start(|asked| {
+        assert_eq!(asked.header("metadata-flavor"), Some("Google"));
+        Reply::new(
+            200,
+            format!(
+                "{{\"access_token\":\"{PASSWORD}\",\"expires_in\":3600,\"token_type\":\"Bearer\"}}"
+            ),
+        )
+    });
+    let tree = tempfile::tempdir().expect("a folder");
+    let documents: Vec<String> = [(ECR, "aws"), (GAR, "gcp")]
+        .iter()
+        .flat_map(|(host, provider)| (0..5).map(move |n| {
+            format!("apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {{name: {provider}{n}, namespace: x}}\nspec: {{image: {host}/acme/app{n}, interval: 5m, provider: {provider}}}\n")
+        }))
+        .collect();
+    fs::write(tree.path().join("r.yaml"), documents.join("---\n")).expect("written");
+    let mut command = internet.command(tree.path());
+    command
+        .env("AWS_ACCESS_KEY_ID", "AKIDTEST")
+        .env("AWS_SECRET_ACCESS_KEY", PASSWORD)
+        .env("GCE_METADATA_HOST", metadata.host());
+    let output = feed(command.args(["scan", "--no-cache"]), b"");
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    assert_eq!(api.paths().len(), 1, "{:?}", api.paths());
+    let tokens = metadata
+        .paths()
+        .iter()
+        .filter(|path| path.contains("/token"))
+        .count();
+    assert_eq!(tokens, 1, "{:?}", metadata.paths());
+}

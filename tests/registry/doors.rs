@@ -602,6 +602,16 @@ fn dockers_own_login_is_a_persons() {
         code(&feed(command.env("REGISTRY_AUTH_FILE", &elsewhere), b"")),
         0
     );
+    // And in the other places that Docker and podman have for it.
+    let folder = place.home.path().join("elsewhere");
+    fs::create_dir_all(folder.join("containers")).expect("a folder");
+    fs::copy(&elsewhere, folder.join("config.json")).expect("copied");
+    fs::copy(&elsewhere, folder.join("containers/auth.json")).expect("copied");
+    for name in ["DOCKER_CONFIG", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"] {
+        let mut command = place.command(&["update", ".", "--diff", "--no-cache"]);
+        let output = feed(command.env(name, &folder), b"");
+        assert_eq!(code(&output), 0, "{name}: {}", said(&output));
+    }
     // What cannot be read is an error that shows nothing of it.
     place.docker(&config.replace("{\"auth\"", &format!("{PASSWORD}{{")), None);
     let output = place.run(&["update", ".", "--diff", "--no-cache"]);
