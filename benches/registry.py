@@ -12,6 +12,7 @@ Later versions of crane ask no token server on loopback.
 """
 import argparse
 import asyncio
+import atexit
 import base64
 import hashlib
 import json
@@ -78,6 +79,8 @@ class Registry:
         self.child = subprocess.Popen([program, "serve", config], stdout=subprocess.DEVNULL,
                                       stderr=subprocess.DEVNULL,
                                       env={**os.environ, "OTEL_TRACES_EXPORTER": "none"})
+        # Also where a figure ends the script before its time.
+        atexit.register(self.stop)
         address = tuple(self.host.split(":"))
         for _ in range(400):
             try:
