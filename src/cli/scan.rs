@@ -81,7 +81,7 @@ pub fn resolve(args: &ResolveArgs) -> anyhow::Result<Exit> {
         .findings
         .extend(asked.into_iter().filter(|finding| !kept(finding)));
     for (id, resolved) in &images {
-        let reason = resolved.kept.as_ref().or(resolved.image.as_ref().err());
+        let reason = resolved.reason();
         outcome
             .findings
             .extend(reason.and_then(|reason| undecided(id, resolved, reason)));
@@ -101,11 +101,6 @@ pub fn resolve(args: &ResolveArgs) -> anyhow::Result<Exit> {
 /// A policy that chooses nothing.
 fn undecided(id: &crate::api::Id, resolved: &Resolved, reason: &Unresolved) -> Option<Finding> {
     let severity = reason.severity();
-    let code = match severity {
-        Severity::Info => Code::Suspended,
-        _ if reason.is_unanswered() => Code::UnansweredPolicy,
-        _ => Code::UnresolvedPolicy,
-    };
     // Its document was reported.
     if matches!(reason, Unresolved::Unreadable(_)) {
         return None;
@@ -116,6 +111,7 @@ fn undecided(id: &crate::api::Id, resolved: &Resolved, reason: &Unresolved) -> O
         }
         _ => format!("ImagePolicy `{id}` gives no image: {reason}"),
     };
+    let code = reason.code(severity);
     let mut finding = Finding::new(severity, code, message, resolved.location.clone());
     finding.hint = reason.hint();
     Some(finding)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
@@ -11,6 +11,7 @@ use url::Url;
 use super::address;
 use super::challenge::Challenge;
 use super::error::RegistryError;
+use super::held;
 use super::list::{self, Listing, Page};
 use super::session::Session;
 use super::token::Tokens;
@@ -165,13 +166,13 @@ impl Registries {
             target.insecure,
             target.connection.clone(),
         );
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts = held(&self.hosts);
         Arc::clone(hosts.entry(key).or_default())
     }
 }
 
 fn share(turns: &Mutex<HashMap<String, Arc<Semaphore>>>, host: &str) -> Arc<Semaphore> {
-    let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut turns = held(turns);
     let entry = turns.entry(host.to_owned());
     Arc::clone(entry.or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE_A_HOST))))
 }

@@ -25,7 +25,15 @@ mod token;
 mod transport;
 pub mod trust;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 pub use client::{Limits, Registries, Target};
 pub use error::RegistryError;
 pub use list::{Listing, Page};
 pub use transport::{Connection, ProxySettings, host_of};
+
+/// The lock, also after a panic under it: whatever is kept here is replaced
+/// whole.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

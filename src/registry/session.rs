@@ -1,7 +1,7 @@
 //! One repository's conversation with its registry: the scheme is settled, the
 //! challenge answered, a redirect followed.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, IF_NONE_MATCH};
@@ -13,6 +13,7 @@ use super::answer::{authority, shown};
 use super::challenge::{self, Challenge};
 use super::client::{Host, Registries, Target};
 use super::error::RegistryError;
+use super::held;
 use super::pass::Pass;
 use super::transport::{Answer, Connection};
 use super::trust;
@@ -67,13 +68,11 @@ impl Session<'_> {
     }
 
     fn base(&self) -> Option<Url> {
-        let base = self.host.base.lock();
-        base.unwrap_or_else(PoisonError::into_inner).clone()
+        held(&self.host.base).clone()
     }
 
     fn challenge(&self) -> Option<Challenge> {
-        let challenge = self.host.challenge.lock();
-        challenge.unwrap_or_else(PoisonError::into_inner).clone()
+        held(&self.host.challenge).clone()
     }
 
     /// Keeps how the host wants to be asked; the scope is this request's alone.
@@ -86,8 +85,7 @@ impl Session<'_> {
             },
             Challenge::Basic => Challenge::Basic,
         });
-        let known = self.host.challenge.lock();
-        *known.unwrap_or_else(PoisonError::into_inner) = challenge;
+        *held(&self.host.challenge) = challenge;
     }
 
     /// The address of a page as a question has it: whole where the list has
@@ -162,12 +160,7 @@ impl Session<'_> {
     /// Learns scheme and challenge of the host. Where nobody answers, nobody is
     /// asked again: the next in line gets the same error at once.
     async fn lead(&self, question: &Question) -> Result<Answer, RegistryError> {
-        let failed = || {
-            self.host
-                .failed
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        };
+        let failed = || held(&self.host.failed);
         if let Some(error) = &*failed() {
             return Err(error.clone());
         }
@@ -183,7 +176,7 @@ impl Session<'_> {
         let mut base = answer.url.clone();
         base.set_path("/");
         base.set_query(None);
-        *(self.host.base.lock()).unwrap_or_else(PoisonError::into_inner) = Some(base);
+        *held(&self.host.base) = Some(base);
         if answer.status == 401 {
             self.remember(challenge::choose(answer.texts("www-authenticate")));
         }

@@ -5,12 +5,13 @@
 //! and what it said counts for all of them, also when it was no.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use super::error::RegistryError;
+use super::held;
 use super::transport::{Answer, Connection};
 use crate::login::{Credential, Secret};
 
@@ -57,7 +58,7 @@ impl Tokens {
     /// The place for a token; whoever holds its lock asks for it.
     #[must_use]
     pub fn slot(&self, wanted: &Wanted) -> Arc<tokio::sync::Mutex<Slot>> {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = held(&self.0);
         Arc::clone(slots.entry(wanted.clone()).or_default())
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
@@ -16,6 +16,7 @@ use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy, Request, dns,
 use url::Url;
 
 use super::address::{self, Reach};
+use super::held;
 use crate::login::Secret;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -147,7 +148,7 @@ impl Transport {
         reach: Reach,
         is_direct: bool,
     ) -> Result<Client, Fault> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = held(&self.clients);
         let key = (connection.clone(), reach, is_direct);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());

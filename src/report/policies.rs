@@ -48,7 +48,7 @@ fn status(policy: &ImagePolicy, resolved: &Resolved, now: Timestamp) -> Value {
         latest: policy.status.image().ok(),
         previous: previous(&policy.status),
     };
-    let reason = resolved.kept.as_ref().or(resolved.image.as_ref().err());
+    let reason = resolved.reason();
     let is_untouched = matches!(reason, Some(Unresolved::Suspended(_)));
     let after = match (&resolved.image, &resolved.kept) {
         (Ok(image), None) => before.moved_to(image.clone()),

@@ -1,7 +1,7 @@
 //! Tables as `flux get` prints them.
 
-use crate::api::Id;
-use crate::update::catalogue::Catalogue;
+use crate::api::{Id, ImageRepository};
+use crate::update::catalogue::{Catalogue, Sourced};
 use crate::update::resolve::Resolved;
 
 /// Rows under headings, in columns as wide as they need to be.
@@ -31,9 +31,7 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
 /// The columns of `flux get image repository -A`.
 #[must_use]
 pub fn repositories(catalogue: &Catalogue) -> String {
-    let row = |(id, repository): (&Id, &_)| {
-        let repository: &crate::update::catalogue::Sourced<crate::api::ImageRepository> =
-            repository;
+    let row = |(id, repository): (&Id, &Sourced<ImageRepository>)| {
         let suspended = repository.document.spec.suspend;
         let (at, ready, message) = match catalogue.tags.scanned(id) {
             Some(Ok(known)) => (
@@ -73,7 +71,7 @@ pub fn policies<'r>(images: impl Iterator<Item = (&'r Id, &'r Resolved)>) -> Str
             Ok(image) => (image.name.clone(), image.tag.clone()),
             Err(_) => (String::new(), String::new()),
         };
-        let reason = resolved.kept.as_ref().or(resolved.image.as_ref().err());
+        let reason = resolved.reason();
         let message = reason.map_or_else(
             || format!("Latest image tag for {image} resolved to {tag}"),
             ToString::to_string,

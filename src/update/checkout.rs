@@ -202,7 +202,7 @@ fn read(request: &Request) -> Result<Read, CannotPlan> {
     read_documents(&sources, &named, &mut catalogue);
     catalogue.finish(request.freshness);
     if catalogue.needs_logins() {
-        read_logins(&files, &confine, &show, request, &mut catalogue);
+        read_logins(&files, &confine, &show, &mut catalogue);
     }
     Ok(Read {
         catalogue,
@@ -214,13 +214,12 @@ fn read(request: &Request) -> Result<Read, CannotPlan> {
     })
 }
 
-/// What an ImageRepository may refer to: Secrets and what goes with them, of the
-/// tree, of `--policies` and of `--secret`.
+/// What an ImageRepository may refer to: the Secrets of the tree, and what goes
+/// with them.
 fn read_logins(
     files: &[Listed],
     root: &Path,
     show: &(dyn Fn(&Path) -> String + Sync),
-    request: &Request,
     catalogue: &mut Catalogue,
 ) {
     for (path, text) in tree::read_holding(files, root, &["Secret", "ServiceAccount", "Namespace"])
@@ -238,12 +237,6 @@ fn read_logins(
             severity: Severity::Error,
         };
         catalogue.logins.add(&text, &outline, origin);
-    }
-    for (name, text) in request.policies.iter().chain(&request.secrets) {
-        if let Ok(outline) = outline::read(text) {
-            let origin = Origin::flag(name);
-            catalogue.logins.add(text, &outline, origin);
-        }
     }
 }
 
@@ -330,13 +323,16 @@ fn read_documents(sources: &[SourceFile], named: &BTreeSet<PathBuf>, catalogue: 
     }
 }
 
-/// The documents of `--policies`.
+/// The documents of `--policies` and `--secret`.
 fn read_policies(request: &Request) -> Catalogue {
     let mut catalogue = Catalogue::default();
     for (name, text) in &request.policies {
         let origin = Origin::flag(name);
         match outline::read(text) {
-            Ok(outline) => catalogue.add_outline(text, &outline, origin),
+            Ok(outline) => {
+                catalogue.add_outline(text, &outline, origin);
+                catalogue.logins.add(text, &outline, origin);
+            }
             Err(error) => {
                 let location = Location::new(name.clone(), error.place);
                 catalogue.findings.push(Finding::new(
@@ -346,6 +342,11 @@ fn read_policies(request: &Request) -> Catalogue {
                     location,
                 ));
             }
+        }
+    }
+    for (name, text) in &request.secrets {
+        if let Ok(outline) = outline::read(text) {
+            catalogue.logins.add(text, &outline, Origin::flag(name));
         }
     }
     catalogue

@@ -13,7 +13,7 @@ use crate::resource_list::{Object, Outline};
 pub struct Logins {
     secrets: BTreeMap<Id, Entry<Secret>>,
     accounts: BTreeMap<Id, Entry<ServiceAccount>>,
-    namespaces: BTreeMap<String, Namespace>,
+    namespaces: BTreeMap<Id, Entry<Namespace>>,
     encrypted: BTreeSet<Id>,
 }
 
@@ -71,7 +71,8 @@ impl Logins {
                 insert(&mut self.accounts, id, Ok(account), location, rank);
             }
             (_, Ok(Document::Namespace(namespace))) => {
-                self.namespaces.insert(id.name, namespace);
+                let id = Id::new("", id.name);
+                insert(&mut self.namespaces, id, Ok(namespace), location, rank);
             }
             (api::Kind::Secret, Err(error)) => {
                 insert(&mut self.secrets, id, Err(said(error)), location, rank);
@@ -107,7 +108,8 @@ impl Logins {
     /// whether it is written or not.
     #[must_use]
     pub fn has_labels(&self, namespace: &str, labels: &BTreeMap<String, String>) -> bool {
-        let known = self.namespaces.get(namespace);
+        let known = self.namespaces.get(&Id::new("", namespace));
+        let known = known.and_then(|entry| entry.document.as_ref().ok());
         labels.iter().all(|(key, value)| {
             if key == "kubernetes.io/metadata.name" {
                 return value == namespace;

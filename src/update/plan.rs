@@ -129,14 +129,9 @@ impl Subject<'_, '_> {
                     (Severity::Error, OnUnresolved::Warn) => Severity::Warning,
                     (severity, _) => severity,
                 };
-                let code = match severity {
-                    Severity::Info => Code::Suspended,
-                    _ if reason.is_unanswered() => Code::UnansweredPolicy,
-                    _ => Code::UnresolvedPolicy,
-                };
                 let mut finding = self.finding(
                     severity,
-                    code,
+                    reason.code(severity),
                     format!("ImagePolicy `{id}` gives no image: {reason}"),
                 );
                 finding.hint = reason.hint();

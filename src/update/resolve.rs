@@ -106,7 +106,25 @@ impl ChosenNothing {
     }
 }
 
+impl Resolved {
+    /// Why nothing was chosen now, also where the image of the status stays.
+    #[must_use]
+    pub fn reason(&self) -> Option<&Unresolved> {
+        self.kept.as_ref().or(self.image.as_ref().err())
+    }
+}
+
 impl Unresolved {
+    /// What a finding about it is called; `severity` is what it weighs there.
+    #[must_use]
+    pub fn code(&self, severity: Severity) -> Code {
+        match severity {
+            Severity::Info => Code::Suspended,
+            _ if self.is_unanswered() => Code::UnansweredPolicy,
+            _ => Code::UnresolvedPolicy,
+        }
+    }
+
     /// How much it weighs where a scalar is bound to the policy.
     #[must_use]
     pub fn severity(&self) -> Severity {
@@ -117,8 +135,7 @@ impl Unresolved {
     }
 
     /// Whether a registry is to blame.
-    #[must_use]
-    pub fn is_unanswered(&self) -> bool {
+    fn is_unanswered(&self) -> bool {
         let blame = match self {
             Self::Unanswered(_, blame) => Some(*blame),
             Self::NoDigest(missing) => missing.failure.as_ref().map(|failure| failure.blame),

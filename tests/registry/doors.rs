@@ -1227,3 +1227,48 @@ fn two_repositories_of_one_name() {
     assert!(said(&output).contains("a different one of this name stands at policies.yaml:1:1"));
     assert!(server.paths().is_empty());
 }
+
+/// As with every document, what `--policies` says of a namespace goes before what
+/// the tree or the list says, in both doors.
+#[test]
+fn labels_of_a_flag_go_first() {
+    let server = open_registry();
+    let policy = POLICY
+        .replace(
+            "{name: app, namespace: flux-system}",
+            "{name: app, namespace: team}",
+        )
+        .replace(
+            "{name: app}, policy",
+            "{name: app, namespace: flux-system}, policy",
+        );
+    let access = "interval: 5m, accessFrom: {namespaceSelectors: [{matchLabels: {tier: gold}}]}";
+    let repository = REPOSITORY.replace("interval: 5m", access);
+    let deploy = DEPLOY.replace("flux-system:app", "team:app");
+    let namespace = |tier| {
+        format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: team, labels: {{tier: {tier}}}}}\n"
+        )
+    };
+    for (given, own, exit) in [("gold", "iron", 0), ("iron", "gold", 2)] {
+        let documents = format!("{repository}{policy}---\n{}", namespace(own));
+        let place = Place::new(
+            &server,
+            &[("policies.yaml", &documents), ("deploy.yaml", &deploy)],
+        );
+        place.write("given.txt", &namespace(given));
+        let output = place.run(&[
+            "update",
+            ".",
+            "--diff",
+            "--no-cache",
+            "--policies",
+            "given.txt",
+        ]);
+        assert_eq!(code(&output), exit, "{given}: {}", said(&output));
+        let input = format!("{documents}---\n{deploy}").replace("HOST", &server.host());
+        let mut command = place.command(&["fn", "--policies", "given.txt"]);
+        let output = feed(&mut command, input.as_bytes());
+        assert_eq!(code(&output), exit, "{given}: {}", said(&output));
+    }
+}

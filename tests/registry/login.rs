@@ -1,13 +1,12 @@
 //! Challenges and tokens.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flux_image::login::{Credential, Secret};
 use flux_image::registry::{Registries, RegistryError};
 
 use super::server::{Asked, Reply, Server, identity};
-use super::{LONG, PASSWORD, quick, run, tags, target, with_password};
+use super::{LONG, PASSWORD, list_all, quick, run, tags, target, with_password};
 
 /// printf 'alice:hunter2-s3cret' | base64
 const BASIC: &str = "Basic YWxpY2U6aHVudGVyMi1zM2NyZXQ=";
@@ -212,19 +211,10 @@ fn no_request_is_made_twice() {
         std::thread::sleep(std::time::Duration::from_millis(20));
         Reply::new(200, r#"{"token":"good"}"#)
     });
-    let registries = Arc::new(Registries::new(quick()));
-    run(async {
-        let mut all = tokio::task::JoinSet::new();
-        // Thirty lists of ten repositories: the scopes are ten.
-        for n in 0..30 {
-            let target = with_password(target(&server.host(), &format!("acme/app{}", n % 10)));
-            let registries = Arc::clone(&registries);
-            all.spawn(async move { registries.tags(&target, LONG, &[]).await });
-        }
-        while let Some(done) = all.join_next().await {
-            done.expect("no panic").expect("a list");
-        }
-    });
+    // Thirty lists of ten repositories: the scopes are ten.
+    list_all(
+        (0..30).map(|n| with_password(target(&server.host(), &format!("acme/app{}", n % 10)))),
+    );
     let paths = server.paths();
     let tokens = paths.iter().filter(|path| path.contains("/token")).count();
     assert_eq!((tokens, paths.len() - tokens), (10, 31));

@@ -16,6 +16,7 @@ mod server;
 #[path = "../doors/support.rs"]
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use flux_image::image::Repository;
@@ -63,6 +64,27 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 /// The list of one repository, asked by a client of its own.
 fn list(target: &Target) -> Result<Listing, RegistryError> {
     run(Registries::new(quick()).tags(target, LONG, &[]))
+}
+
+/// The lists of many repositories, asked for at once by one client; every one
+/// must be had.
+fn list_all(targets: impl IntoIterator<Item = Target>) -> Vec<(Target, Listing)> {
+    let registries = Arc::new(Registries::new(quick()));
+    run(async {
+        let mut all = tokio::task::JoinSet::new();
+        for target in targets {
+            let registries = Arc::clone(&registries);
+            all.spawn(async move {
+                let listing = registries.tags(&target, LONG, &[]).await;
+                (target, listing.expect("a list"))
+            });
+        }
+        let mut lists = Vec::new();
+        while let Some(done) = all.join_next().await {
+            lists.push(done.expect("no panic"));
+        }
+        lists
+    })
 }
 
 fn tags(target: &Target) -> Result<Vec<String>, RegistryError> {

@@ -16,12 +16,12 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use flux_image::login::Secret;
-use flux_image::registry::{Registries, RegistryError};
+use flux_image::registry::RegistryError;
 use tempfile::TempDir;
 
 use super::server::{Asked, Reply, Server, identity};
 use super::support::skipped;
-use super::{LONG, PASSWORD, digest as digest_of, quick, run, tags, target, with_password};
+use super::{PASSWORD, digest as digest_of, list_all, tags, target, with_password};
 
 /// The bcrypt of the password of all tests.
 const HTPASSWD: &str = "alice:$2b$04$DQt47C4tgGG9CrDG1rvJc.8e3Y4IokBq5gr3A9CBnNMUXGx91LBf.\n";
@@ -386,26 +386,16 @@ fn tokens() {
         }
         real.fill("acme/large", numbered(large));
         let before = server.paths().len();
-        let registries = Arc::new(Registries::new(quick()));
-        run(async {
-            let mut all = tokio::task::JoinSet::new();
-            let names = (0..repositories).map(|n| (format!("acme/app{n}"), 300));
-            for (name, count) in names.chain([("acme/large".to_owned(), large)]) {
-                let registries = Arc::clone(&registries);
-                let target = with_password(target(&real.host, &name));
-                all.spawn(async move {
-                    let listing = registries.tags(&target, LONG, &[]).await.expect("a list");
-                    assert_eq!(
-                        listing.into_tags(),
-                        numbered(count).collect::<Vec<_>>(),
-                        "{name}"
-                    );
-                });
-            }
-            while let Some(done) = all.join_next().await {
-                done.expect("every list is whole");
-            }
-        });
+        let names = (0..repositories).map(|n| format!("acme/app{n}"));
+        let names = names.chain(["acme/large".to_owned()]);
+        let lists = list_all(names.map(|name| with_password(target(&real.host, &name))));
+        assert_eq!(lists.len(), repositories + 1);
+        for (target, listing) in lists {
+            let path = target.repository.path();
+            let count = if path == "acme/large" { large } else { 300 };
+            let expected: Vec<String> = numbered(count).collect();
+            assert_eq!(listing.into_tags(), expected, "{path}");
+        }
         assert_eq!(
             server.paths().len() - before,
             repositories + 1,

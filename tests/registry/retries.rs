@@ -7,7 +7,7 @@ use std::time::Duration;
 use flux_image::registry::{Registries, RegistryError};
 
 use super::server::{Reply, Server};
-use super::{LONG, list, quick, run, tags, target};
+use super::{LONG, list, list_all, quick, run, tags, target};
 
 /// A server that fails `n` times and then answers.
 fn failing(n: usize, fail: impl Fn() -> Reply + Send + Sync + 'static) -> Server {
@@ -131,20 +131,7 @@ fn a_host_is_not_overrun() {
         NOW.fetch_sub(1, Ordering::SeqCst);
         Reply::tags(&["1"])
     });
-    let registries = std::sync::Arc::new(Registries::new(quick()));
-    run(async {
-        let mut all = tokio::task::JoinSet::new();
-        for n in 0..40 {
-            let (registries, target) = (
-                registries.clone(),
-                target(&server.host(), &format!("acme/app{n}")),
-            );
-            all.spawn(async move { registries.tags(&target, LONG, &[]).await });
-        }
-        while let Some(done) = all.join_next().await {
-            done.expect("no panic").expect("a list");
-        }
-    });
+    list_all((0..40).map(|n| target(&server.host(), &format!("acme/app{n}"))));
     let most = *MOST.lock().expect("unpoisoned");
     assert!((2..=8).contains(&most), "{most}");
     // Forty lists, and one failed handshake.
@@ -175,17 +162,11 @@ fn nobody_else_is_overrun_either() {
         })
     };
     let servers: Vec<Server> = (0..48).map(start).collect();
-    let registries = std::sync::Arc::new(Registries::new(quick()));
-    run(async {
-        let mut all = tokio::task::JoinSet::new();
-        for server in &servers {
-            let (registries, target) = (registries.clone(), target(&server.host(), "acme/app"));
-            all.spawn(async move { registries.tags(&target, LONG, &[]).await });
-        }
-        while let Some(done) = all.join_next().await {
-            done.expect("no panic").expect("a list");
-        }
-    });
+    list_all(
+        servers
+            .iter()
+            .map(|server| target(&server.host(), "acme/app")),
+    );
     let most = MOST.load(Ordering::SeqCst);
     assert!((9..=32).contains(&most), "{most}");
 }
