@@ -145,14 +145,16 @@ pub fn plan(request: &Request, ask: Option<&mut Ask<'_>>) -> Result<Planned, Can
     Ok(planned)
 }
 
-/// The documents of a checkout, for what edits no file. Files that cannot be
-/// read are among its findings.
+/// The documents of a checkout, for what edits no file. Files that may hold some
+/// and cannot be read are among its findings.
 ///
 /// # Errors
 /// A path that cannot be looked at.
 pub fn catalogue(request: &Request) -> Result<Catalogue, CannotPlan> {
     let mut read = read(request)?;
-    let unread = read.refused.into_iter().map(|refused| refused.finding);
+    // Nothing is edited, so only documents are missed.
+    let missed = (read.refused.into_iter()).filter(|refused| refused.may_have_documents);
+    let unread = missed.map(|refused| refused.finding);
     read.catalogue.findings.extend(unread);
     let marked = read.sources.iter().filter(|source| source.has_markers);
     note_present(&mut read.catalogue, marked);

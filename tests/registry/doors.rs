@@ -1178,7 +1178,10 @@ fn what_is_printed_is_reproducible() {
     let status = "status: {latestRef: {name: HOST/acme/app, tag: 1.0.0}}\n";
     let suspended = policy.replace("spec: {", "spec: {suspend: true, ");
     place.write("more.yaml", &format!("{suspended}{status}"));
+    // What cannot be read and holds no documents is nobody's business here.
+    fs::write(place.tree.path().join("latin.yaml"), b"a: \xe9\n").expect("written");
     for command in ["scan", "resolve"] {
+        assert!(!said(&place.run(&[command, "--no-cache"])).contains("latin.yaml"));
         let run = || {
             let output = place.run(&[command, "--no-cache"]);
             assert_eq!(code(&output), 0, "{}", said(&output));
