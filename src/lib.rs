@@ -13,6 +13,7 @@
 //! - [`login`], [`registry`], [`scan`]: who we are to a registry, a client for it,
 //!   and asking what policies need
 //! - [`update`]: from all that to edits, and to files on a disk
+//! - [`message`]: the message and the branch of a commit
 //! - [`config`], [`function`]: one run of the function
 //! - [`report`], [`cli`]: what people and pipelines see
 
@@ -24,6 +25,7 @@ pub mod function;
 pub mod go;
 pub mod image;
 pub mod login;
+pub mod message;
 mod parallel;
 pub mod policy;
 pub mod registry;

@@ -35,6 +35,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "yaml",
         ],
     ),
+    ("message", &["api", "go", "image", "policy", "update"]),
     (
         "scan",
         &["api", "go", "image", "login", "registry", "tags", "update"],

@@ -15,7 +15,9 @@ mod snapshot;
 mod source;
 mod update;
 
-pub use automation::{ImageUpdateAutomation, ImageUpdateAutomationSpec};
+pub use automation::{
+    CommitAuthor, GitReference, ImageUpdateAutomation, ImageUpdateAutomationSpec, PushSpec,
+};
 pub use meta::{Id, LocalReference, Metadata};
 pub use policy::{ImagePolicy, ImagePolicySpec, ImagePolicyStatus, StatusRef, Undefined};
 pub use read::{Document, Kind, ReadError, Reading, read, read_text};

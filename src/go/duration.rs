@@ -55,6 +55,53 @@ pub fn parse(text: &str) -> Result<Duration, BadDuration> {
     Ok(Duration::from_secs_f64(nanos / 1e9))
 }
 
+/// Reads a duration of either sign, in nanoseconds.
+///
+/// # Errors
+/// Where Go would refuse it.
+pub fn parse_signed(text: &str) -> Result<i64, BadDuration> {
+    let (sign, size) = match text.strip_prefix('-') {
+        // Only one sign is taken.
+        Some(size) if !size.starts_with('+') => (-1, size),
+        _ => (1, text),
+    };
+    let size = parse(size).map_err(|_| BadDuration(text.to_owned()))?;
+    let size = i64::try_from(size.as_nanos()).map_err(|_| BadDuration(text.to_owned()))?;
+    Ok(sign * size)
+}
+
+/// Nanoseconds as `Duration.String` prints them: `1h0m5s`, `1.5s`, `20ms`.
+#[must_use]
+pub fn print(nanoseconds: i64) -> String {
+    let sign = if nanoseconds < 0 { "-" } else { "" };
+    let size = nanoseconds.unsigned_abs();
+    let decimal = |unit: u64, places: usize| {
+        let fraction = format!("{:0places$}", size % unit);
+        let fraction = fraction.trim_end_matches('0');
+        let point = if fraction.is_empty() { "" } else { "." };
+        format!("{sign}{}{point}{fraction}", size / unit)
+    };
+    match size {
+        0 => "0s".to_owned(),
+        1..1_000 => format!("{sign}{size}ns"),
+        1_000..1_000_000 => decimal(1_000, 3) + "µs",
+        1_000_000..1_000_000_000 => decimal(1_000_000, 6) + "ms",
+        _ => {
+            let minutes = size / 60_000_000_000;
+            let rest = size % 60_000_000_000;
+            let fraction = format!("{:09}", rest % 1_000_000_000);
+            let fraction = fraction.trim_end_matches('0');
+            let point = if fraction.is_empty() { "" } else { "." };
+            let seconds = format!("{}{point}{fraction}s", rest / 1_000_000_000);
+            match (minutes / 60, minutes % 60) {
+                (0, 0) => format!("{sign}{seconds}"),
+                (0, minutes) => format!("{sign}{minutes}m{seconds}"),
+                (hours, minutes) => format!("{sign}{hours}h{minutes}m{seconds}"),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,6 +26,16 @@ pub struct Version {
     prerelease: String,
 }
 
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)?;
+        if !self.prerelease.is_empty() {
+            write!(f, "-{}", self.prerelease)?;
+        }
+        Ok(())
+    }
+}
+
 /// Why a text is no version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VersionFault {
@@ -92,6 +102,30 @@ impl Version {
             patch,
             prerelease: prerelease.to_owned(),
         })
+    }
+
+    /// A version of these parts, as they are.
+    #[must_use]
+    pub fn of(numbers: [u64; 3], prerelease: &str) -> Self {
+        let [major, minor, patch] = numbers;
+        Self {
+            major,
+            minor,
+            patch,
+            prerelease: prerelease.to_owned(),
+        }
+    }
+
+    /// Major, minor and patch.
+    #[must_use]
+    pub fn numbers(&self) -> [u64; 3] {
+        [self.major, self.minor, self.patch]
+    }
+
+    /// What is behind the `-`, empty where there is none.
+    #[must_use]
+    pub fn prerelease(&self) -> &str {
+        &self.prerelease
     }
 
     /// Whether it has a prerelease part.

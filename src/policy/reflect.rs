@@ -2,7 +2,7 @@
 //! `digestReflectionPolicy`, the previous reference, the Ready message.
 
 /// `status.latestRef`: the chosen image, with its digest where one is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageRef {
     /// `spec.image` of the repository as written.
     pub name: String,

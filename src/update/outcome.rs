@@ -78,7 +78,7 @@ pub enum Code {
 }
 
 /// The resource that something is in.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceRef {
     /// Its apiVersion, empty where absent.

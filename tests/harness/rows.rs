@@ -1,10 +1,17 @@
 //! The `.jsonl` files: one row, one answer.
 
+use std::collections::BTreeMap;
+
+use flux_image::api::{GitReference, Id, PushSpec};
 use flux_image::go::semver::Constraint;
+use flux_image::go::time::Time;
 use flux_image::image::Repository;
+use flux_image::message::data::{Change, Changed, Data};
+use flux_image::message::{branch, render};
 use flux_image::policy::exclusion::Exclusion;
 use flux_image::policy::reflect::{DigestReflection, ImageRef, Reflected, Wanted};
 use flux_image::policy::{Choice, ChosenNothing, Filter, InvalidPolicy, Order, Policy};
+use flux_image::update::outcome::ResourceRef;
 use flux_image::yaml::scalar::reads_as_non_string_in_yaml_1_1;
 use serde_json::Value;
 
@@ -22,6 +29,8 @@ pub const FILES: &[(&str, Check)] = &[
     ("ready.jsonl", ready),
     ("digest.jsonl", digest),
     ("nonstring.jsonl", nonstring),
+    ("message.jsonl", message),
+    ("push.jsonl", push),
 ];
 
 fn strings(value: &Value) -> Vec<String> {
@@ -247,4 +256,100 @@ fn nonstring(row: &Value) -> Verdict {
         &Some(reads_as_non_string_in_yaml_1_1(value)),
         &row["nonString"].as_bool(),
     )
+}
+
+/// When the rows of messages were recorded: `ago 0` counts to then.
+const RECORDED: &str = "2026-11-21T10:36:02Z";
+
+fn changed(result: &Value) -> Changed {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mut changed = Changed::default();
+    for file in list(&result["files"]) {
+        let path = text(&file["path"]);
+        for object in list(&file["objects"]) {
+            let resource = ResourceRef {
+                api_version: text(&object["apiVersion"]),
+                kind: text(&object["kind"]),
+                name: text(&object["name"]),
+                namespace: text(&object["namespace"]),
+            };
+            for change in list(&object["changes"]) {
+                let change = Change {
+                    old: text(&change["old"]),
+                    new: text(&change["new"]),
+                    setter: text(&change["setter"]),
+                    image: None,
+                };
+                changed.add(&path, resource.clone(), change);
+            }
+        }
+    }
+    changed
+}
+
+fn message(row: &Value) -> Verdict {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let automation = Id::new(
+        text(&row["automation"]["namespace"]),
+        text(&row["automation"]["name"]),
+    );
+    let values: Option<BTreeMap<String, String>> = row["values"].as_object().map(|values| {
+        let pair = |(key, value): (&String, &Value)| (key.clone(), text(value));
+        values.iter().map(pair).collect()
+    });
+    let changed = changed(&row["result"]);
+    let data = Data {
+        automation: &automation,
+        changed: &changed,
+        values: values.as_ref(),
+        legacy: false,
+    };
+    let now = Time::utc(RECORDED.parse().expect("a time"));
+    let ours = render::message(&text(&row["template"]), &data, &now);
+    let again = render::message(&text(&row["template"]), &data, &now);
+    same(&ours, &again)?;
+    let expect = &row["expect"];
+    match ours {
+        Ok(message) if expect["message"].is_string() => same(&message, &text(&expect["message"])),
+        Ok(message) if strings(&expect["message_any"]).contains(&message) => Ok(()),
+        Err(error) if expect["error"].is_string() => {
+            let removed = matches!(error, render::MessageError::Removed(_));
+            same(&removed, &(expect["removedField"] == true))?;
+            // Of Go's error, what is before the place: ours names line and column.
+            let theirs = text(&expect["error"]);
+            let words = theirs.split(": template:").next().unwrap_or_default();
+            match error.to_string().starts_with(words) {
+                true => Ok(()),
+                false => Err(format!("ours {error}, Flux {theirs}").into()),
+            }
+        }
+        ours => Err(format!("ours {ours:?}, Flux {expect}").into()),
+    }
+}
+
+fn push(row: &Value) -> Verdict {
+    let read = |value: &Value| (!value.is_null()).then(|| value.clone());
+    let spec: Option<PushSpec> =
+        read(&row["push"]).map(|push| serde_json::from_value(push).expect("a push"));
+    let checkout: Option<GitReference> =
+        read(&row["checkoutRef"]).map(|checkout| serde_json::from_value(checkout).expect("a ref"));
+    let expect = &row["expect"];
+    match branch::push(spec.as_ref(), checkout.as_ref()) {
+        Ok(push) => {
+            same(
+                &push.branch,
+                &expect["pushBranch"]
+                    .as_str()
+                    .unwrap_or("an error")
+                    .to_owned(),
+            )?;
+            same(&push.switches, &(expect["switchBranch"] == true))?;
+            same(&push.refspec.is_some(), &(expect["hasRefspec"] == true))
+        }
+        Err(error) => same(
+            &error.to_string(),
+            &expect["error"].as_str().unwrap_or("a push").to_owned(),
+        ),
+    }
 }

@@ -8,6 +8,7 @@ mod promises;
 mod readback;
 mod readers;
 mod recorded;
+mod templates;
 
 use proptest::test_runner::{Config, RngSeed};
 

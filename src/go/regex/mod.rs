@@ -117,8 +117,19 @@ impl Regex {
         text: &'t str,
         scratch: &'t mut Scratch,
     ) -> Option<Match<'r, 't>> {
-        self.engine
-            .search_captures(&Input::new(text.as_bytes()), &mut scratch.0);
+        self.find_at(text, 0, scratch)
+    }
+
+    /// The groups of the first match in `text` that begins at byte `at` or
+    /// later; what is before it still counts for `^` and `\b`.
+    pub fn find_at<'r, 't>(
+        &'r self,
+        text: &'t str,
+        at: usize,
+        scratch: &'t mut Scratch,
+    ) -> Option<Match<'r, 't>> {
+        let input = Input::new(text.as_bytes()).range(at..);
+        self.engine.search_captures(&input, &mut scratch.0);
         scratch.0.is_match().then_some(Match {
             regex: self,
             text,
@@ -134,6 +145,13 @@ impl fmt::Debug for Regex {
 }
 
 impl Match<'_, '_> {
+    /// Where the match begins and ends.
+    #[must_use]
+    pub fn span(&self) -> (usize, usize) {
+        let span = self.captures.get_match();
+        span.map_or((0, 0), |span| (span.start(), span.end()))
+    }
+
     /// The text of group `index`, `None` when it took no part or does not exist.
     fn group(&self, index: usize) -> Option<&str> {
         if index > self.regex.groups {
