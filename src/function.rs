@@ -192,6 +192,7 @@ fn images(
             refresh,
         },
         policies: Some(&|| marker::names_in(text).collect()),
+        only: None,
         on_unresolved: spec.on_unresolved,
     };
     gather::images(catalogue, &wish, ask)

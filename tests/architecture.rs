@@ -42,7 +42,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "report",
-        &["api", "image", "policy", "tags", "update", "yaml"],
+        &[
+            "api", "bind", "go", "image", "message", "policy", "tags", "update", "yaml",
+        ],
     ),
     ("config", &["api", "resource_list", "update"]),
     (
@@ -66,6 +68,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "go",
             "image",
             "login",
+            "message",
             "registry",
             "report",
             "resource_list",

@@ -44,6 +44,32 @@ impl ImageUpdateAutomationSpec {
 }
 
 impl ImageUpdateAutomationSpec {
+    /// Who commits, and with which message.
+    #[must_use]
+    pub fn commit(&self) -> &CommitSpec {
+        self.commit.as_ref().unwrap_or(&self.git.commit)
+    }
+
+    /// Where to push.
+    #[must_use]
+    pub fn push(&self) -> Option<&PushSpec> {
+        self.push.as_ref().or(self.git.push.as_ref())
+    }
+
+    /// What is checked out, where the automation says so itself.
+    #[must_use]
+    pub fn checkout_ref(&self) -> Option<GitReference> {
+        let older = self.checkout.as_ref().and_then(|checkout| {
+            let branch = checkout.branch.clone()?;
+            Some(GitReference {
+                branch: Some(branch),
+                ..GitReference::default()
+            })
+        });
+        let newer = self.git.checkout.as_ref();
+        older.or_else(|| newer.map(|checkout| checkout.reference.clone()))
+    }
+
     /// What v1 says in place of the fields that only v1alpha1 has, as YAML in
     /// braces; `None` where none of them is used.
     #[must_use]

@@ -16,7 +16,8 @@ mod source;
 mod update;
 
 pub use automation::{
-    CommitAuthor, GitReference, ImageUpdateAutomation, ImageUpdateAutomationSpec, PushSpec,
+    CommitAuthor, CommitSpec, GitReference, ImageUpdateAutomation, ImageUpdateAutomationSpec,
+    PushSpec,
 };
 pub use meta::{Id, LocalReference, Metadata};
 pub use policy::{ImagePolicy, ImagePolicySpec, ImagePolicyStatus, StatusRef, Undefined};

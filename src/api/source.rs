@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 
+use super::automation::GitReference;
 use super::meta::Metadata;
 
 /// A GitRepository of any version, as far as it is read.
@@ -21,4 +22,7 @@ pub struct GitRepository {
 pub struct GitRepositorySpec {
     /// Where the repository is.
     pub url: String,
+    /// What is checked out.
+    #[serde(rename = "ref")]
+    pub reference: Option<GitReference>,
 }

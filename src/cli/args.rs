@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use jiff::Timestamp;
+
 use crate::api::TagSource;
 use crate::go::duration;
+use crate::message::handoff::SplitBy;
 
 /// Flux's image automation as a function: policies and manifests in, patched
 /// manifests out, without a cluster.
@@ -29,11 +32,15 @@ pub enum Command {
     /// Run as a KRM function: a ResourceList (or a stream of YAML documents) from stdin to stdout
     Fn(FnArgs),
     /// Update files in place: the paths given, or those of the ImageUpdateAutomations in the repository
-    Update(UpdateArgs),
+    Update(Box<UpdateArgs>),
     /// Ask the registries for all tags, and print them as a TagSnapshot
     Scan(ScanArgs),
     /// Print the ImagePolicies as a cluster would hold them, with status.latestRef
     Resolve(ResolveArgs),
+    /// Print the commit message of a report
+    Message(StoredArgs),
+    /// Print the branch of a report
+    Branch(StoredArgs),
     /// Print the JSON Schema of one of our documents
     Schema(SchemaArgs),
 }
@@ -120,10 +127,107 @@ pub struct UpdateArgs {
     /// How to print what changed
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
+    /// What the run is limited to.
+    #[command(flatten)]
+    pub only: OnlyArgs,
+    /// What a commit needs.
+    #[command(flatten)]
+    pub handoff: HandOffArgs,
     /// How registries are asked.
     #[command(flatten)]
     pub registries: RegistryArgs,
 }
+
+/// What `update` is limited to.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct OnlyArgs {
+    /// Only this ImagePolicy
+    #[arg(long, value_name = "NAMESPACE:NAME")]
+    pub only: Vec<String>,
+    /// Only the policies of this image; a kept list of its tags does not count
+    #[arg(long, value_name = "IMAGE")]
+    pub only_image: Vec<String>,
+    /// Only the policies of the image that a registry's webhook tells of: a file with its JSON body, or `-` for stdin
+    #[arg(long, value_name = "FILE")]
+    pub from_webhook: Option<PathBuf>,
+}
+
+/// What `update` writes for a commit, where something changed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "For the commit")]
+pub struct HandOffArgs {
+    /// Write the report of `-o json` to this file; without changes there is none
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Write the commit message to this file
+    #[arg(long, value_name = "FILE")]
+    pub message_file: Option<PathBuf>,
+    /// Write the branch to push to to this file
+    #[arg(long, value_name = "FILE")]
+    pub branch_file: Option<PathBuf>,
+    /// Write a patch, message and branch file for each automation to this folder, which must be empty or new
+    #[arg(long, value_name = "DIR")]
+    pub patch_dir: Option<PathBuf>,
+    /// What gets a commit of its own
+    #[arg(long, value_name = "PART", default_value = "automation")]
+    pub split_by: Part,
+    /// With `-o gitlab`: write the variables of a dotenv report to this file
+    #[arg(long, value_name = "FILE")]
+    pub dotenv: Option<PathBuf>,
+    /// With `-o markdown`: ask the registries for the labels of the new images, and link to their sources
+    #[arg(long)]
+    pub labels: bool,
+    /// Edit files even where a message or branch template is wrong
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Templates may use `.Updated` and `.Changed.ImageResult`, as in Flux before 2.7
+    #[arg(long)]
+    pub legacy_templates: bool,
+    /// The moment that branches are named after, as `2026-11-21T12:00:00Z` [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub now: Option<Timestamp>,
+}
+
+/// `--split-by`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Part {
+    /// Each ImageUpdateAutomation
+    Automation,
+    /// Each ImagePolicy of one
+    Policy,
+    /// Each image of one
+    Image,
+    /// Each folder of one
+    Folder,
+}
+
+impl From<Part> for SplitBy {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Automation => Self::Automation,
+            Part::Policy => Self::Policy,
+            Part::Image => Self::Image,
+            Part::Folder => Self::Folder,
+        }
+    }
+}
+
+/// Flags of `message` and `branch`.
+#[derive(Debug, Args)]
+#[command(after_help = STORED_EXAMPLES)]
+pub struct StoredArgs {
+    /// The file that `update --report` wrote, or `-` for stdin
+    pub report: PathBuf,
+    /// Only this ImageUpdateAutomation's
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub automation: Option<String>,
+}
+
+const STORED_EXAMPLES: &str = "Example:
+  flux-image update --report report.json
+  git switch -c \"$(flux-image branch report.json)\"
+  git add -u && flux-image message report.json | git commit -F -";
 
 /// Flags of `scan`.
 #[derive(Debug, Args)]
@@ -234,7 +338,9 @@ impl From<Live> for TagSource {
 const UPDATE_EXAMPLES: &str = "Examples:
   flux-image update                       each ImageUpdateAutomation on its own path
   flux-image update apps/ --diff          what would change under apps/
-  kubectl get imagepolicy -A -o yaml | flux-image update apps/ --policies -";
+  kubectl get imagepolicy -A -o yaml | flux-image update apps/ --policies -
+  flux-image update --message-file m.txt --branch-file b.txt     then: git switch -c \"$(cat b.txt)\" && git commit -aF m.txt
+  flux-image update --only-image ghcr.io/acme/app                in the job that pushed it";
 
 /// Flags of `schema`.
 #[derive(Debug, Args)]
@@ -283,4 +389,12 @@ pub enum Output {
     Text,
     /// A Report of flux-image.dev/v1alpha1
     Json,
+    /// A table for the body of a pull request
+    Markdown,
+    /// Annotations of GitHub Actions; step outputs go to the file of GITHUB_OUTPUT
+    Github,
+    /// A Code Quality report of GitLab
+    Gitlab,
+    /// SARIF 2.1.0
+    Sarif,
 }

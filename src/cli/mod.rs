@@ -4,6 +4,7 @@
 mod args;
 mod exit;
 mod function;
+mod handoff;
 mod network;
 mod scan;
 mod schema;
@@ -48,6 +49,8 @@ pub fn main() -> Exit {
         Some(args::Command::Update(args)) => update::run(&args),
         Some(args::Command::Scan(args)) => scan::scan(&args),
         Some(args::Command::Resolve(args)) => scan::resolve(&args),
+        Some(args::Command::Message(args)) => handoff::message(&args),
+        Some(args::Command::Branch(args)) => handoff::branch(&args),
         Some(args::Command::Schema(args)) => schema::run(&args),
         None if std::io::stdin().is_terminal() => {
             _ = Cli::command().print_help();

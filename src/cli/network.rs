@@ -74,6 +74,19 @@ pub struct Asker<'a> {
 }
 
 impl<'a> Asker<'a> {
+    /// Has no kept list count for some ImageRepositories. To be called before
+    /// the first question.
+    pub fn ask_anew(&mut self, repositories: BTreeSet<Id>) {
+        if self.args.offline || repositories.is_empty() {
+            return;
+        }
+        match &mut self.refresh {
+            Refresh::All => {}
+            Refresh::Only(known) => known.extend(repositories),
+            refresh @ Refresh::Nothing => *refresh = Refresh::Only(repositories),
+        }
+    }
+
     /// Nothing is opened or read yet.
     pub fn new(args: &'a RegistryArgs, caller: Caller, refresh: Refresh) -> Self {
         Self {

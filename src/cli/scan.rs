@@ -13,6 +13,7 @@ use crate::report::{policies, snapshot, table, text};
 use crate::update::catalogue::{Catalogue, Freshness};
 use crate::update::checkout::{self, Request};
 use crate::update::gather::{self, Wish};
+use crate::update::only::Only;
 use crate::update::outcome::{Code, Finding, Outcome, Severity};
 use crate::update::resolve::{Refresh, Resolved, Sources, Unresolved};
 
@@ -67,6 +68,7 @@ pub fn resolve(args: &ResolveArgs) -> anyhow::Result<Exit> {
             refresh: &refresh,
         },
         policies: None,
+        only: None,
         on_unresolved: OnUnresolved::Fail,
     };
     let mut asker = Asker::new(&args.registries, Caller::Person, refresh.clone());
@@ -156,6 +158,7 @@ fn request(
         freshness,
         refresh: Refresh::Nothing,
         secrets: network::secrets(&registries.secrets)?,
+        only: Only::default(),
     })
 }
 

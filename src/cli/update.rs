@@ -1,24 +1,69 @@
 //! `flux-image update`.
 
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
 use anyhow::Context as _;
 
 use super::Exit;
 use super::args::{Output, UpdateArgs};
 use super::function::{documents, freshness};
+use super::handoff::{self, Files};
 use super::network::{self, Asker, Caller};
 use crate::api::OnUnresolved;
+use crate::go::time::Time;
+use crate::message::handoff::{HandOff, Setting, hand_off};
 use crate::report::json::Report;
-use crate::report::text;
+use crate::report::{github, gitlab, markdown, sarif, text};
 use crate::update::catalogue::Catalogue;
 use crate::update::checkout::{self, CannotPlan, Planned, Request};
 use crate::update::files::{self, WriteError};
+use crate::update::outcome::{Code, Finding, Severity};
 
 /// Updates files in place.
 ///
 /// # Errors
 /// Where nothing can be planned or written.
 pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
-    let request = Request {
+    let request = request(args)?;
+    let mut planned = plan(args, &request)?;
+    let now = handoff::moment(&args.handoff);
+    let commits = commits(args, &mut planned, &Time::utc(now));
+    let is_broken = planned.outcome.findings.iter().any(is_template_fault);
+    let is_kept_back = is_broken && !args.handoff.keep_going;
+    let writes = !(args.check || args.dry_run || args.diff || is_kept_back);
+    let report = Report::new(&planned, &commits, writes, now);
+    let files = if is_kept_back {
+        Files::default()
+    } else {
+        Files::new(&args.handoff, &planned, &commits, &report)?
+    };
+    if writes {
+        watch_for_interrupts();
+        match files::replace_all(&planned.replacements, args.fsync) {
+            Ok(()) => {}
+            Err(WriteError::Interrupted) => {
+                anstream::eprintln!("{}", WriteError::Interrupted);
+                return Ok(Exit::Interrupted);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    files.write()?;
+    show(args, &planned, &report)?;
+    if is_kept_back {
+        anstream::eprintln!("no file was changed; `--keep-going` edits them all the same");
+    }
+    let outdated = args.check && !planned.outcome.changes.is_empty();
+    let exit = Exit::of(&planned.outcome, outdated, args.strict);
+    // The process ends here: giving back thousands of texts one by one would
+    // only take time.
+    std::mem::forget((planned, report));
+    Ok(exit)
+}
+
+fn request(args: &UpdateArgs) -> anyhow::Result<Request> {
+    Ok(Request {
         current: std::env::current_dir().context("cannot tell the current folder")?,
         paths: args.paths.clone(),
         policies: documents(&args.policies)?,
@@ -31,34 +76,42 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
         freshness: freshness(args.max_age),
         refresh: network::refresh(&args.registries)?,
         secrets: network::secrets(&args.registries.secrets)?,
-    };
+        only: handoff::only(&args.only)?,
+    })
+}
+
+fn plan(args: &UpdateArgs, request: &Request) -> anyhow::Result<Planned> {
     let mut asker = Asker::new(&args.registries, Caller::Person, request.refresh.clone());
-    let mut ask = |catalogue: &Catalogue, questions: &[_]| asker.ask(catalogue, questions);
-    let planned = checkout::plan(&request, Some(&mut ask)).map_err(|error| match error {
+    let mut ask = |catalogue: &Catalogue, questions: &[_]| {
+        // Who names an image knows of something new in it.
+        if let Ok((_, repositories)) = request.only.targets(catalogue) {
+            asker.ask_anew(repositories);
+        }
+        asker.ask(catalogue, questions)
+    };
+    checkout::plan(request, Some(&mut ask)).map_err(|error| match error {
         CannotPlan::NoScope => anyhow::anyhow!(
             "{error}\n  hint: `flux-image update .` edits every marked value below this folder"
         ),
         error => error.into(),
-    })?;
-    let writes = !(args.check || args.dry_run || args.diff);
-    if writes {
-        watch_for_interrupts();
-        match files::replace_all(&planned.replacements, args.fsync) {
-            Ok(()) => {}
-            Err(WriteError::Interrupted) => {
-                anstream::eprintln!("{}", WriteError::Interrupted);
-                return Ok(Exit::Interrupted);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    show(args, &planned, writes)?;
-    let outdated = args.check && !planned.outcome.changes.is_empty();
-    let exit = Exit::of(&planned.outcome, outdated, args.strict);
-    // The process ends here: giving back thousands of texts one by one would
-    // only take time.
-    std::mem::forget(planned);
-    Ok(exit)
+    })
+}
+
+/// The commits to be made, with what is wrong about them among the findings.
+fn commits(args: &UpdateArgs, planned: &mut Planned, now: &Time) -> Vec<HandOff> {
+    let setting = Setting {
+        split_by: args.handoff.split_by.into(),
+        legacy: args.handoff.legacy_templates,
+        now,
+    };
+    let (commits, findings) = hand_off(planned, &setting);
+    planned.outcome.findings.extend(findings);
+    commits
+}
+
+fn is_template_fault(finding: &Finding) -> bool {
+    let is_fault = matches!(finding.code, Code::BadTemplate | Code::BadBranch);
+    is_fault && finding.severity == Severity::Error
 }
 
 fn watch_for_interrupts() {
@@ -66,40 +119,50 @@ fn watch_for_interrupts() {
     _ = ctrlc::set_handler(|| files::INTERRUPTED.store(true, std::sync::atomic::Ordering::Relaxed));
 }
 
-fn show(args: &UpdateArgs, planned: &Planned, written: bool) -> anyhow::Result<()> {
-    use std::io::Write as _;
+fn show(args: &UpdateArgs, planned: &Planned, report: &Report) -> anyhow::Result<()> {
     let outcome = &planned.outcome;
     for finding in &outcome.findings {
         anstream::eprint!("{}", text::finding(finding));
     }
     let mut out = std::io::BufWriter::new(anstream::stdout().lock());
-    if args.output == Output::Json {
-        serde_json::to_writer_pretty(&mut out, &Report::new(outcome, written))?;
-        writeln!(out)?;
-        out.flush()?;
-        return Ok(());
-    }
-    if args.diff {
-        for replacement in &planned.replacements {
-            write!(
-                out,
-                "{}",
-                text::diff(
-                    &replacement.name,
-                    &replacement.old,
-                    &replacement.new_text()?
-                )
-            )?;
+    match args.output {
+        Output::Json => {
+            serde_json::to_writer_pretty(&mut out, report)?;
+            writeln!(out)?;
         }
-    } else {
-        for change in &outcome.changes {
-            write!(out, "{}", text::change(change))?;
+        Output::Markdown => {
+            let body = markdown::body(planned, &BTreeMap::new());
+            out.write_all(body.as_bytes())?;
+        }
+        Output::Github => {
+            out.write_all(github::annotations(report).as_bytes())?;
+            handoff::append_to("GITHUB_OUTPUT", &github::outputs(report))?;
+            let summary = markdown::body(planned, &BTreeMap::new());
+            handoff::append_to("GITHUB_STEP_SUMMARY", &summary)?;
+        }
+        Output::Gitlab => {
+            out.write_all(gitlab::code_quality(report, args.check)?.as_bytes())?;
+            if let Some(path) = &args.handoff.dotenv {
+                handoff::write(path, &gitlab::dotenv(report))?;
+            }
+        }
+        Output::Sarif => out.write_all(sarif::log(report, args.check)?.as_bytes())?,
+        Output::Text if args.diff => {
+            for file in &planned.replacements {
+                let diff = text::diff(&file.name, &file.old, &file.new_text()?);
+                out.write_all(diff.as_bytes())?;
+            }
+        }
+        Output::Text => {
+            for change in &outcome.changes {
+                out.write_all(text::change(change).as_bytes())?;
+            }
         }
     }
     out.flush()?;
-    anstream::eprint!(
-        "{}",
-        text::summary(outcome, planned.replacements.len(), written)
-    );
+    if args.output == Output::Text {
+        let files = planned.replacements.len();
+        anstream::eprint!("{}", text::summary(outcome, files, report.written));
+    }
     Ok(())
 }

@@ -6,9 +6,11 @@
 //! - [`data`]: what a template sees
 //! - [`render`]: a template and its data give a message
 //! - [`branch`]: where Flux would push, and templates in `push.branch`
+//! - [`handoff`]: the commits of a run
 //! - [`refname`]: which names git takes for a branch
 
 pub mod branch;
 pub mod data;
+pub mod handoff;
 pub mod refname;
 pub mod render;

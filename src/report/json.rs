@@ -1,13 +1,17 @@
 //! The Report: the Outcome as one JSON document, later only extended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::update::outcome::{Change, Finding, Outcome, Severity};
+use super::policy_change::PolicyChange;
+use crate::message::handoff::HandOff;
+use crate::update::checkout::Planned;
+use crate::update::outcome::{Change, Finding, ResourceRef, Severity};
 
-/// What `-o json` prints.
+/// What `-o json` prints and `--report` writes.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
@@ -15,17 +19,36 @@ pub struct Report {
     pub api_version: String,
     /// `Report`
     pub kind: String,
-    /// Whether files or items were written; false with `--check`, `--dry-run`
-    /// and `--diff`.
+    /// The run.
+    pub run: Run,
+    /// Whether files were written; false with `--check`, `--dry-run` and
+    /// `--diff`, and where an error kept them as they are.
     pub written: bool,
     /// Counts, for a quick look.
     pub summary: Summary,
+    /// The commits to be made, in order: one for each automation that changes
+    /// something, or for each part of it.
+    pub automations: Vec<Commit>,
+    /// The policies that change something.
+    pub policies: Vec<PolicyChange>,
     /// Files that change, each once, in lexical order.
     pub files: BTreeSet<String>,
+    /// Resources that change, each once.
+    pub objects: BTreeSet<ResourceRef>,
     /// What changes, by file, in document order.
     pub changes: Vec<Change>,
     /// What else there is to know.
     pub findings: Vec<Finding>,
+}
+
+/// A run.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    /// The version of flux-image.
+    pub version: String,
+    /// The moment that branches are named after: `--now`, or when it ran.
+    pub time: String,
 }
 
 /// Counts of a Report.
@@ -42,25 +65,73 @@ pub struct Summary {
     pub warnings: usize,
 }
 
+/// What a commit needs.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Commit {
+    /// Namespace of the ImageUpdateAutomation; empty where PATHs were given.
+    pub namespace: String,
+    /// Its name; empty where PATHs were given.
+    pub name: String,
+    /// The policy, image or folder, with `--split-by`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
+    /// The message; absent where its template is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The branch to push to; absent where nothing names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Whether that is another branch than the one that is checked out.
+    #[serde(default)]
+    pub switches_branch: bool,
+    /// A refspec to push besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refspec: Option<String>,
+    /// Push options.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub push_options: BTreeMap<String, String>,
+    /// Who commits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Author>,
+    /// Files that change, in lexical order.
+    #[serde(default)]
+    pub files: BTreeSet<String>,
+    /// Its changes: positions in the report's `changes`, from 0.
+    #[serde(default)]
+    pub changes: Vec<usize>,
+}
+
+/// `git.commit.author`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Author {
+    /// Name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Address.
+    pub email: String,
+}
+
 impl Report {
-    /// The report of an outcome.
+    /// The report of a run.
     #[must_use]
-    pub fn new(outcome: &Outcome, written: bool) -> Self {
+    pub fn new(planned: &Planned, commits: &[HandOff], written: bool, time: Timestamp) -> Self {
+        let outcome = &planned.outcome;
         let count = |severity: Severity| {
-            outcome
-                .findings
-                .iter()
-                .filter(|finding| finding.severity == severity)
-                .count()
+            let all = outcome.findings.iter();
+            all.filter(|finding| finding.severity == severity).count()
         };
-        let files: BTreeSet<String> = outcome
-            .changes
-            .iter()
-            .map(|change| change.location.file.clone())
-            .collect();
+        let files: BTreeSet<String> = files(outcome.changes.iter());
+        let objects = outcome.changes.iter();
+        let objects = objects.filter_map(|change| change.location.resource.clone());
         Self {
             api_version: "flux-image.dev/v1alpha1".to_owned(),
             kind: "Report".to_owned(),
+            run: Run {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                time: time.to_string(),
+            },
             written,
             summary: Summary {
                 changes: outcome.changes.len(),
@@ -68,9 +139,151 @@ impl Report {
                 errors: count(Severity::Error),
                 warnings: count(Severity::Warning),
             },
+            automations: commits
+                .iter()
+                .map(|commit| Commit::new(commit, planned))
+                .collect(),
+            policies: PolicyChange::all(planned),
             files,
+            objects: objects.collect(),
             changes: outcome.changes.clone(),
             findings: outcome.findings.clone(),
         }
     }
+}
+
+fn files<'c>(changes: impl Iterator<Item = &'c Change>) -> BTreeSet<String> {
+    changes.map(|change| change.location.file.clone()).collect()
+}
+
+impl Commit {
+    fn new(commit: &HandOff, planned: &Planned) -> Self {
+        let owner = commit.owner.and_then(|owner| planned.owners.get(owner));
+        let id = owner.map(|owner| owner.id.clone()).unwrap_or_default();
+        let push = commit.push.clone();
+        let changes = commit.changes.iter();
+        Self {
+            namespace: id.namespace,
+            name: id.name,
+            part: commit.part.clone(),
+            message: commit.message.clone(),
+            switches_branch: push.as_ref().is_some_and(|push| push.switches),
+            refspec: push.as_ref().and_then(|push| push.refspec.clone()),
+            push_options: push
+                .as_ref()
+                .map(|push| push.options.clone())
+                .unwrap_or_default(),
+            branch: push.map(|push| push.branch),
+            author: owner.map(|owner| {
+                let commit = &owner.commit;
+                let name = commit.author_name.as_ref().or(commit.author.name.as_ref());
+                let email = commit.author_email.as_ref().unwrap_or(&commit.author.email);
+                Author {
+                    name: name.cloned(),
+                    email: email.clone(),
+                }
+            }),
+            files: files(changes.map(|number| &planned.outcome.changes[*number])),
+            changes: commit.changes.clone(),
+        }
+    }
+
+    /// `namespace/name`, as people write it.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A report as it is read again.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Stored {
+    /// `Report`
+    pub kind: String,
+    /// The commits to be made.
+    pub automations: Vec<Commit>,
+}
+
+/// Why there is not one message or branch.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotOne {
+    /// Nothing changed.
+    #[error("nothing changed, so there is no commit to be made")]
+    Nothing,
+    /// No such automation.
+    #[error("no ImageUpdateAutomation `{0}` changes anything; there is {1}")]
+    Unknown(String, String),
+    /// Its template is wrong.
+    #[error("`{0}` has no message, since its template is wrong")]
+    NoMessage(String),
+    /// Nothing says where to push.
+    #[error(
+        "nothing names a branch for `{0}`: neither `git.push.branch` nor `git.checkout.ref.branch`, nor its GitRepository"
+    )]
+    NoBranch(String),
+    /// Several automations push to several branches.
+    #[error("the changes go to several branches: {0}")]
+    Branches(String),
+}
+
+/// The commits that are asked for: of one automation, or all.
+fn chosen<'c>(commits: &'c [Commit], only: Option<&str>) -> Result<Vec<&'c Commit>, NotOne> {
+    if commits.is_empty() {
+        return Err(NotOne::Nothing);
+    }
+    let Some(only) = only else {
+        return Ok(commits.iter().collect());
+    };
+    let wanted = only.replacen(':', "/", 1);
+    let of_it = commits.iter().filter(|commit| commit.id() == wanted);
+    let found: Vec<&Commit> = of_it.collect();
+    if found.is_empty() {
+        let known: BTreeSet<String> = commits.iter().map(|c| format!("`{}`", c.id())).collect();
+        let known: Vec<String> = known.into_iter().collect();
+        return Err(NotOne::Unknown(only.to_owned(), known.join(", ")));
+    }
+    Ok(found)
+}
+
+/// One message for all the changes, or for those of one automation: each
+/// message once, with a blank line between two.
+///
+/// # Errors
+/// Where one is missing.
+pub fn message(commits: &[Commit], only: Option<&str>) -> Result<String, NotOne> {
+    let mut messages: Vec<&str> = Vec::new();
+    for commit in chosen(commits, only)? {
+        let message = commit.message.as_deref();
+        let message = message.ok_or_else(|| NotOne::NoMessage(commit.id()))?;
+        if !messages.contains(&message) {
+            messages.push(message);
+        }
+    }
+    if let [one] = messages.as_slice() {
+        return Ok((*one).to_owned());
+    }
+    let trimmed: Vec<&str> = messages.iter().map(|message| message.trim_end()).collect();
+    Ok(trimmed.join("\n\n") + "\n")
+}
+
+/// The branch that all the changes, or those of one automation, go to.
+///
+/// # Errors
+/// Where there is none, or more than one.
+pub fn branch(commits: &[Commit], only: Option<&str>) -> Result<String, NotOne> {
+    let mut branches: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for commit in chosen(commits, only)? {
+        let branch = commit.branch.as_deref();
+        let branch = branch.ok_or_else(|| NotOne::NoBranch(commit.id()))?;
+        branches.entry(branch).or_default().push(commit.id());
+    }
+    if branches.len() > 1 {
+        let shown = branches
+            .iter()
+            .map(|(branch, ids)| format!("`{branch}` ({})", ids.join(", ")));
+        return Err(NotOne::Branches(shown.collect::<Vec<_>>().join(", ")));
+    }
+    let (branch, _) = branches.into_iter().next().ok_or(NotOne::Nothing)?;
+    Ok(branch.to_owned())
 }

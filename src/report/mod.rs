@@ -1,10 +1,17 @@
 //! Views of an [`Outcome`](crate::update::outcome::Outcome) and of what
-//! registries said: what a person reads, the Report of `-o json`, and the
-//! documents that `scan` and `resolve` print.
+//! registries said: what a person reads, the Report of `-o json`, patches and
+//! texts for review, what CI systems read, and the documents that `scan` and
+//! `resolve` print.
 
+pub mod github;
+pub mod gitlab;
 pub mod json;
+pub mod markdown;
+pub mod patch;
 pub mod policies;
+pub mod policy_change;
 pub mod results;
+pub mod sarif;
 pub mod snapshot;
 pub mod table;
 pub mod text;

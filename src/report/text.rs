@@ -5,10 +5,9 @@
 
 use std::fmt::Write as _;
 
-use anstyle::{AnsiColor, Style};
-use similar::TextDiff;
-
+use super::patch;
 use crate::update::outcome::{Change, Finding, Location, Outcome, Severity};
+use anstyle::{AnsiColor, Style};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -100,12 +99,7 @@ pub fn summary(outcome: &Outcome, files: usize, written: bool) -> String {
 /// A unified diff, as `git apply` takes it.
 #[must_use]
 pub fn diff(name: &str, old: &str, new: &str) -> String {
-    let name = name.trim_start_matches("./");
-    let text = TextDiff::from_lines(old, new)
-        .unified_diff()
-        .context_radius(3)
-        .header(&format!("a/{name}"), &format!("b/{name}"))
-        .to_string();
+    let text = patch::unified(name.trim_start_matches("./"), old, new);
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let body = line.trim_end_matches('\n');

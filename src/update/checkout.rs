@@ -10,18 +10,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::catalogue::{Catalogue, Freshness, Origin, Rank, Sourced};
+use super::catalogue::{Catalogue, Freshness, Origin, Rank};
 use super::files::{self, Replacement};
 use super::gather::{self, Ask, Wish};
+use super::merge::{self, Merged};
+use super::only::{NoTarget, Only};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
 use super::plan::{self, Policies};
 use super::present::Carried;
-use super::remotes;
 use super::resolve::{self, Refresh, Resolved, Sources};
+use super::scope::{self, Owner, Scope};
 use super::tree::{self, Listed, SourceFile};
-use crate::api::{Id, ImageUpdateAutomation, OnUnresolved, TagSource};
+use crate::api::{Id, OnUnresolved, TagSource};
 use crate::bind::marker;
 use crate::parallel;
+use crate::policy::reflect::ImageRef;
 use crate::resource_list::outline;
 use crate::yaml::SyntaxError;
 use crate::yaml::patch::{Edit, Patched};
@@ -45,6 +48,8 @@ pub struct Request {
     pub refresh: Refresh,
     /// Secrets that beat those of the tree: file name and text.
     pub secrets: Vec<(String, String)>,
+    /// What the run is limited to.
+    pub only: Only,
 }
 
 /// What is to be written, and what happened.
@@ -54,6 +59,28 @@ pub struct Planned {
     pub replacements: Vec<Replacement>,
     /// What changes, and what else there is to know.
     pub outcome: Outcome,
+    /// The automations that edit, in the order of their names; none where the
+    /// user named PATHs.
+    pub owners: Vec<Owner>,
+    /// For each change, which of `owners` makes it; 0 where there are none.
+    pub owned: Vec<usize>,
+    /// The image of every policy that changes something.
+    pub images: BTreeMap<Id, ImageRef>,
+    /// The folder that patches are relative to: of the work tree, or else the
+    /// one that the run is in.
+    pub root: PathBuf,
+}
+
+impl Planned {
+    /// Keeps what a commit needs to know of the run.
+    fn remember(&mut self, images: &BTreeMap<Id, Resolved>, scopes: Vec<Scope>, root: PathBuf) {
+        let changed = self.outcome.changes.iter().map(|change| &change.policy);
+        self.images = changed
+            .filter_map(|id| Some((id.clone(), images.get(id)?.image.clone().ok()?)))
+            .collect();
+        self.owners = scopes.into_iter().filter_map(|scope| scope.owner).collect();
+        self.root = root;
+    }
 }
 
 /// Why there is nothing to do at all.
@@ -70,17 +97,9 @@ pub enum CannotPlan {
     /// No path was given and no automation names one.
     #[error("no ImageUpdateAutomation was found, and no PATH was given")]
     NoScope,
-}
-
-/// Which policies may write to a file: `None` for all.
-type Selected = Option<BTreeSet<Id>>;
-
-/// The files that may be edited, and by which policies.
-type Scope = (HashSet<OsString>, Selected);
-
-fn paths_of(listed: &[Listed]) -> HashSet<OsString> {
-    let paths = listed.iter().map(|listed| listed.path.clone());
-    paths.map(PathBuf::into_os_string).collect()
+    /// What the run is limited to does not exist.
+    #[error(transparent)]
+    NoTarget(#[from] NoTarget),
 }
 
 /// What was read of a checkout.
@@ -104,7 +123,12 @@ pub fn plan(request: &Request, ask: Option<&mut Ask<'_>>) -> Result<Planned, Can
     let mut planned = Planned::default();
     planned.outcome.findings.append(&mut catalogue.findings);
     let in_scope = |source: &&SourceFile| {
-        source.has_markers && (scopes.is_empty() || scope_of(&source.path, &scopes).is_some())
+        source.has_markers && (scopes.is_empty() || is_in(&source.path, &scopes))
+    };
+    let targets = if request.only.is_everything() {
+        None
+    } else {
+        Some(request.only.targets(&catalogue)?.0)
     };
     note_present(&mut catalogue, sources.iter().filter(in_scope));
     let names = || {
@@ -119,17 +143,24 @@ pub fn plan(request: &Request, ask: Option<&mut Ask<'_>>) -> Result<Planned, Can
             refresh: &request.refresh,
         },
         policies: Some(&names),
+        only: targets.as_ref(),
         on_unresolved: request.on_unresolved,
     };
     let (images, asked) = gather::images(&mut catalogue, &wish, ask);
     planned.outcome.findings.extend(asked);
     catalogue.forget_policies();
     if request.paths.is_empty() {
-        scopes = automation_scopes(&catalogue, &images, &read.root, &mut planned.outcome)?;
+        if catalogue.automations.is_empty() {
+            return Err(CannotPlan::NoScope);
+        }
+        let outcome = &mut planned.outcome;
+        scopes = scope::of_automations(&catalogue, &images, &read.root, outcome);
     }
-    let counts = |refused: &tree::Refused| {
-        refused.may_have_documents || scope_of(&refused.path, &scopes).is_some()
-    };
+    if let Some(targets) = &targets {
+        scopes.iter_mut().for_each(|scope| scope.limit(targets));
+    }
+    let counts =
+        |refused: &tree::Refused| refused.may_have_documents || is_in(&refused.path, &scopes);
     let unread = (read.refused.into_iter())
         .filter(counts)
         .map(|refused| refused.finding);
@@ -142,6 +173,7 @@ pub fn plan(request: &Request, ask: Option<&mut Ask<'_>>) -> Result<Planned, Can
         &read.named,
         &mut planned,
     );
+    planned.remember(&images, scopes, read.root);
     Ok(planned)
 }
 
@@ -254,7 +286,7 @@ fn list_all(
         for (path, written) in paths.iter().zip(&request.paths) {
             listed.extend(list(path, written)?);
         }
-        scopes.push((paths_of(&listed), None));
+        scopes.push(Scope::of_paths(&listed));
     }
     if let Some(whole) = whole {
         listed.extend(list(whole, whole)?);
@@ -398,118 +430,6 @@ fn top_level_scalar(text: &str, key: &str) -> Option<String> {
     None
 }
 
-/// One scope for each automation that would run in a cluster.
-fn automation_scopes(
-    catalogue: &Catalogue,
-    images: &BTreeMap<Id, Resolved>,
-    root: &Path,
-    outcome: &mut Outcome,
-) -> Result<Vec<Scope>, CannotPlan> {
-    if catalogue.automations.is_empty() {
-        return Err(CannotPlan::NoScope);
-    }
-    let mut scopes = Vec::new();
-    let remotes = remotes::of(root);
-    for (id, automation) in &catalogue.automations {
-        if let Some(finding) = other_repository(id, automation, catalogue, &remotes) {
-            outcome.findings.push(finding);
-            continue;
-        }
-        match automation_scope(id, automation, images, root) {
-            Ok(scope) => scopes.push(scope),
-            Err(finding) => outcome.findings.push(*finding),
-        }
-    }
-    Ok(scopes)
-}
-
-/// An automation whose GitRepository is none of the checkout's remotes. A
-/// checkout without remotes may be of any repository.
-fn other_repository(
-    id: &Id,
-    automation: &Sourced<ImageUpdateAutomation>,
-    catalogue: &Catalogue,
-    remotes: &BTreeSet<String>,
-) -> Option<Finding> {
-    let reference = &automation.document.spec.source_ref;
-    let namespace = reference.namespace.as_deref().unwrap_or(&id.namespace);
-    let name = match &automation.document.spec.checkout {
-        Some(checkout) => &checkout.git_repository_ref.name,
-        None => &reference.name,
-    };
-    let source = catalogue.sources.get(&Id::new(namespace, name.as_str()))?;
-    let url = &source.document.spec.url;
-    // Half a document, as overlays patch it, or two of them tell nothing.
-    let is_unsure = url.is_empty() || url.contains("${") || source.conflict.is_some();
-    if is_unsure || remotes.is_empty() || remotes.contains(&remotes::canonical(url)) {
-        return None;
-    }
-    let message = format!(
-        "ImageUpdateAutomation `{id}` is left out: its GitRepository `{name}` is {}, which is no remote of this checkout",
-        remotes::canonical(url)
-    );
-    let finding = Finding::new(
-        Severity::Warning,
-        Code::SkippedAutomation,
-        message,
-        automation.location.clone(),
-    );
-    Some(finding.hint("run it in a checkout of that repository, or name the PATH to update"))
-}
-
-fn automation_scope(
-    id: &Id,
-    automation: &Sourced<ImageUpdateAutomation>,
-    images: &BTreeMap<Id, Resolved>,
-    root: &Path,
-) -> Result<Scope, Box<Finding>> {
-    let spec = &automation.document.spec;
-    let left_out = |severity: Severity, code: Code, why: String| {
-        let message = format!("ImageUpdateAutomation `{id}` is left out: {why}");
-        Box::new(Finding::new(
-            severity,
-            code,
-            message,
-            automation.location.clone(),
-        ))
-    };
-    if spec.suspend {
-        return Err(left_out(
-            Severity::Info,
-            Code::Suspended,
-            "it is suspended".to_owned(),
-        ));
-    }
-    if let Some(other) = &automation.conflict {
-        let why = format!("a different one of this name stands at {other}");
-        return Err(left_out(Severity::Error, Code::ConflictingDocuments, why));
-    }
-    if let Err(error) = spec.check_strategy() {
-        return Err(left_out(
-            Severity::Error,
-            Code::BadDocument,
-            error.to_string(),
-        ));
-    }
-    let selector = spec.policy_selector.as_ref();
-    let selected = resolve::select(images, Some(&id.namespace), selector).map_err(|error| {
-        let why = format!("policySelector: {error}");
-        left_out(Severity::Error, Code::BadDocument, why)
-    })?;
-    let path = tree::join_within(root, spec.update.path.as_deref().unwrap_or("."));
-    let files = tree::files_under(&path).map_err(|error| {
-        left_out(
-            Severity::Error,
-            Code::BadDocument,
-            format!("its update.path `{}`: {error}", path.display()),
-        )
-    })?;
-    // Flux takes a single file, too, only under a manifest's name.
-    let mut files = paths_of(&files);
-    files.retain(|file| tree::is_manifest_name(Path::new(file)));
-    Ok((files, Some(selected)))
-}
-
 /// Plans every file that has markers and is in a scope.
 fn plan_files(
     sources: &[SourceFile],
@@ -519,10 +439,15 @@ fn plan_files(
     named: &BTreeSet<PathBuf>,
     planned: &mut Planned,
 ) {
-    let in_scope: Vec<(&SourceFile, Selected)> = sources
+    let in_scope: Vec<(&SourceFile, Vec<usize>)> = sources
         .iter()
         .filter(|source| source.has_markers)
-        .filter_map(|source| scope_of(&source.path, scopes).map(|selected| (source, selected)))
+        .map(|source| {
+            let has = |(_, scope): &(usize, &Scope)| scope.has(&source.path);
+            let numbers = scopes.iter().enumerate().filter(has);
+            (source, numbers.map(|(number, _)| number).collect())
+        })
+        .filter(|(_, numbers): &(_, Vec<usize>)| !numbers.is_empty())
         .collect();
     // Their folders hold no links, so these are the files' real names.
     let real: HashSet<OsString> = in_scope
@@ -535,11 +460,12 @@ fn plan_files(
         on_unresolved: request.on_unresolved,
         named,
         real,
+        scopes,
     };
-    let work = |share: &[(&SourceFile, Selected)]| -> Vec<FilePlan> {
+    let work = |share: &[(&SourceFile, Vec<usize>)]| -> Vec<FilePlan> {
         share
             .iter()
-            .map(|(source, selected)| plan_file(source, selected.clone(), &context))
+            .map(|(source, numbers)| plan_file(source, numbers, &context))
             .collect()
     };
     let (mut bound, mut used) = (0, BTreeSet::new());
@@ -547,6 +473,7 @@ fn plan_files(
         bound += part.bound;
         used.extend(part.used);
         planned.outcome.extend(part.outcome);
+        planned.owned.extend(part.owners);
         if let Some(replacement) = part.replacement {
             planned.replacements.push(replacement);
         }
@@ -557,22 +484,9 @@ fn plan_files(
     }
 }
 
-/// Whether a file is in a scope, and which policies may write to it then.
-fn scope_of(path: &Path, scopes: &[Scope]) -> Option<Selected> {
-    let mut found: Option<Selected> = None;
-    for (files, selected) in scopes {
-        if files.contains(path.as_os_str()) {
-            found = Some(match (found, selected) {
-                (None, selected) => selected.clone(),
-                (Some(Some(mut all)), Some(more)) => {
-                    all.extend(more.iter().cloned());
-                    Some(all)
-                }
-                (Some(_), _) => None,
-            });
-        }
-    }
-    found
+/// Whether a file is in a scope.
+fn is_in(path: &Path, scopes: &[Scope]) -> bool {
+    scopes.iter().any(|scope| scope.has(path))
 }
 
 /// What the plan of each file needs to know of the run.
@@ -583,6 +497,7 @@ struct Context<'a> {
     named: &'a BTreeSet<PathBuf>,
     /// Files that are edited in their own right.
     real: HashSet<OsString>,
+    scopes: &'a [Scope],
 }
 
 struct FilePlan {
@@ -590,14 +505,17 @@ struct FilePlan {
     replacement: Option<Replacement>,
     bound: usize,
     used: BTreeSet<Id>,
+    /// For each change, whose it is.
+    owners: Vec<usize>,
 }
 
-fn plan_file(source: &SourceFile, selected: Selected, context: &Context<'_>) -> FilePlan {
+fn plan_file(source: &SourceFile, numbers: &[usize], context: &Context<'_>) -> FilePlan {
     let mut part = FilePlan {
         outcome: Outcome::default(),
         replacement: None,
         bound: 0,
         used: BTreeSet::new(),
+        owners: Vec::new(),
     };
     let outline = match outline::read(&source.text) {
         Ok(outline) => outline,
@@ -607,12 +525,20 @@ fn plan_file(source: &SourceFile, selected: Selected, context: &Context<'_>) -> 
             return part;
         }
     };
-    let policies = Policies {
-        all: context.images,
-        selected,
-        on_unresolved: context.on_unresolved,
+    let plans = numbers.iter().map(|number| {
+        let policies = Policies {
+            all: context.images,
+            selected: context.scopes[*number].selected.clone(),
+            on_unresolved: context.on_unresolved,
+        };
+        let plan = plan::plan(&source.text, &outline, &source.name, &policies);
+        (*number, plan)
+    });
+    let name = |number: usize| match &context.scopes[number].owner {
+        Some(owner) => format!("ImageUpdateAutomation `{}`", owner.id),
+        None => "PATH".to_owned(),
     };
-    let plan = plan::plan(&source.text, &outline, &source.name, &policies);
+    let plan = merge::merge(plans.collect(), &name);
     if source.is_link {
         part.outcome
             .findings
@@ -622,6 +548,7 @@ fn plan_file(source: &SourceFile, selected: Selected, context: &Context<'_>) -> 
     part.bound = plan.bound;
     part.used = plan.used;
     part.outcome = plan.outcome;
+    part.owners = plan.owners;
     if plan.edits.is_empty() {
         return part;
     }
@@ -629,6 +556,7 @@ fn plan_file(source: &SourceFile, selected: Selected, context: &Context<'_>) -> 
         Ok(replacement) => part.replacement = Some(replacement),
         Err(why) => {
             part.outcome.changes.clear();
+            part.owners.clear();
             let finding = Finding::new(
                 Severity::Error,
                 Code::UnusableFile,
@@ -655,11 +583,7 @@ fn replacement(source: &SourceFile, edits: Vec<Edit>) -> Result<Replacement, Str
 }
 
 /// A link that would change, unless its target is edited in its own right.
-fn unwritten_link(
-    source: &SourceFile,
-    plan: &plan::Plan,
-    real: &HashSet<OsString>,
-) -> Option<Finding> {
+fn unwritten_link(source: &SourceFile, plan: &Merged, real: &HashSet<OsString>) -> Option<Finding> {
     let target = source.path.canonicalize().ok()?;
     if plan.edits.is_empty() || real.contains(target.as_os_str()) {
         return None;

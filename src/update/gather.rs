@@ -31,6 +31,8 @@ pub struct Wish<'w> {
     pub sources: Sources<'w>,
     /// Tells the names of the policies that matter, where not all do.
     pub policies: Option<&'w dyn Fn() -> BTreeSet<String>>,
+    /// The policies that the run is limited to.
+    pub only: Option<&'w BTreeSet<Id>>,
     /// What a failure is.
     pub on_unresolved: OnUnresolved,
 }
@@ -45,6 +47,8 @@ pub fn images(
     let mut images = None;
     if let Some(ask) = ask {
         let mut needed = repositories(catalogue, &wish.sources);
+        let counts = |policy: &Id| wish.only.is_none_or(|only| only.contains(policy));
+        needed.retain(|policy, _| counts(policy));
         // Whose names stand in the manifests is looked for only where that
         // spares somebody a question.
         let names = wish.policies.filter(|_| !needed.is_empty());
@@ -54,7 +58,11 @@ pub fn images(
         let questions: BTreeSet<Question> = needed.values().cloned().map(Question::Tags).collect();
         learn(catalogue, wish, questions, ask, &mut findings);
         let first = resolve::resolve(catalogue, &wish.sources);
-        let questions = digests(&first, &wish.sources, &needed);
+        let questions = digests(
+            first.iter().filter(|(policy, _)| counts(policy)),
+            &wish.sources,
+            &needed,
+        );
         if questions.is_empty() {
             images = Some(first);
         } else {
@@ -96,6 +104,7 @@ pub fn scan(catalogue: &mut Catalogue, ask: &mut Ask<'_>) -> Vec<Finding> {
             refresh: &Refresh::Nothing,
         },
         policies: None,
+        only: None,
         on_unresolved: OnUnresolved::Fail,
     };
     let mut findings = Vec::new();
@@ -106,7 +115,7 @@ pub fn scan(catalogue: &mut Catalogue, ask: &mut Ask<'_>) -> Vec<Finding> {
         .collect();
     learn(catalogue, &wish, questions, ask, &mut findings);
     let images = resolve::resolve(catalogue, &wish.sources);
-    let questions = digests(&images, &wish.sources, &BTreeMap::new());
+    let questions = digests(images.iter(), &wish.sources, &BTreeMap::new());
     learn(catalogue, &wish, questions, ask, &mut findings);
     findings
 }
@@ -139,8 +148,8 @@ fn repositories(catalogue: &Catalogue, sources: &Sources<'_>) -> BTreeMap<Id, Id
 
 /// The digests that nobody but a registry can tell: of the policies that it was
 /// asked for, and of those whose snapshot does not hold theirs.
-fn digests(
-    images: &BTreeMap<Id, Resolved>,
+fn digests<'r>(
+    images: impl Iterator<Item = (&'r Id, &'r Resolved)>,
     sources: &Sources<'_>,
     needed: &BTreeMap<Id, Id>,
 ) -> BTreeSet<Question> {

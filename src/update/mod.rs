@@ -2,17 +2,22 @@
 //!
 //! [`catalogue`] holds the documents, [`resolve`] makes of each policy an image
 //! or the reason why there is none, [`plan`] turns the markers of a text into
-//! edits, [`gather`] asks registries on the way, [`outcome`] is the one record of it all, and [`files`] is the part
-//! that touches a disk.
+//! edits, [`scope`] and [`merge`] say whose they are, [`gather`] asks registries
+//! on the way, [`outcome`] is the one record of it all, and [`files`] is the
+//! part that touches a disk. [`only`] and [`webhook`] limit a run.
 
 pub mod catalogue;
 pub mod checkout;
 pub mod files;
 pub mod gather;
 pub mod logins;
+pub mod merge;
+pub mod only;
 pub mod outcome;
 pub mod plan;
 pub mod present;
 pub mod remotes;
 pub mod resolve;
+pub mod scope;
 pub mod tree;
+pub mod webhook;

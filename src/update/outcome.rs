@@ -1,10 +1,12 @@
 //! The record of a run, from which results, reports and tables are views.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use crate::api::Id;
+use crate::bind::marker::Part;
 use crate::resource_list::Object;
-use crate::yaml::Place;
+use crate::yaml::{ByteSpan, Place};
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -64,6 +66,15 @@ pub enum Code {
     NothingBound,
     /// An automation that this run leaves out.
     SkippedAutomation,
+    /// Two automations would write one scalar differently.
+    ConflictingAutomations,
+    /// A template of a message that gives none.
+    BadTemplate,
+    /// A branch that git would refuse, or a template that gives none.
+    BadBranch,
+    /// A template that Flux would read otherwise, or that likely means
+    /// something else.
+    DoubtfulTemplate,
     /// An ImageRepository that could not be scanned, or a digest that could not
     /// be had, since the registry gave no answer.
     RegistryFailed,
@@ -187,9 +198,23 @@ pub struct Change {
     pub old: String,
     /// The value after.
     pub new: String,
+    /// The ImagePolicy: `namespace:name`.
+    #[serde(serialize_with = "as_text")]
+    #[schemars(with = "String")]
+    pub policy: Id,
+    /// Which part of the image the scalar holds.
+    #[serde(skip)]
+    pub part: Part,
+    /// The bytes that its edits are in.
+    #[serde(skip)]
+    pub span: ByteSpan,
     /// Where.
     #[serde(flatten)]
     pub location: Location,
+}
+
+fn as_text<S: Serializer>(id: &Id, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
 }
 
 /// Something that a person should know.

@@ -10,7 +10,7 @@ use crate::go::semver::Version;
 use crate::policy::reflect::ImageRef;
 use crate::resource_list::{Document, Object, Outline, Site};
 use crate::yaml::patch::Edit;
-use crate::yaml::{Place, scalar};
+use crate::yaml::{ByteSpan, Place, scalar};
 
 /// The policies that a plan may use.
 #[derive(Debug)]
@@ -74,6 +74,13 @@ pub fn plan(text: &str, outline: &Outline<'_>, file: &str, policies: &Policies<'
     plan
 }
 
+/// What a marker is bound to.
+struct Bound<'b> {
+    id: Id,
+    part: Part,
+    image: &'b ImageRef,
+}
+
 /// One marked scalar.
 struct Subject<'a, 't> {
     text: &'t str,
@@ -123,7 +130,7 @@ impl Subject<'_, '_> {
             return;
         }
         match &resolved.image {
-            Ok(image) => self.write(&value, part, image, plan),
+            Ok(image) => self.write(&value, &Bound { id, part, image }, plan),
             Err(reason) => {
                 let severity = match (reason.severity(), policies.on_unresolved) {
                     (Severity::Error, OnUnresolved::Warn) => Severity::Warning,
@@ -206,7 +213,8 @@ impl Subject<'_, '_> {
         }
     }
 
-    fn write(&self, setter: &str, part: Part, image: &ImageRef, plan: &mut Plan) {
+    fn write(&self, setter: &str, bound: &Bound<'_>, plan: &mut Plan) {
+        let (part, image) = (bound.part, bound.image);
         let old = self.site.text.as_ref();
         let new = match part {
             Part::Image => image.to_string(),
@@ -237,12 +245,17 @@ impl Subject<'_, '_> {
             return;
         }
         self.warn_of_loss(part, old, image, plan);
-        plan.edits
-            .extend(scalar::rewrite(self.text, &self.site.value, &new));
+        let edits = scalar::rewrite(self.text, &self.site.value, &new);
+        let start = edits.iter().map(|edit| edit.span.start).min();
+        let end = edits.iter().map(|edit| edit.span.end).max();
+        plan.edits.extend(edits);
         plan.outcome.changes.push(Change {
             setter: setter.to_owned(),
             old: old.to_owned(),
             new,
+            policy: bound.id.clone(),
+            part,
+            span: ByteSpan::new(start.unwrap_or_default(), end.unwrap_or_default()),
             location: self.location(),
         });
     }

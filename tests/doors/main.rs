@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod function;
+mod handoff;
 mod schemas;
 mod support;
 mod update;

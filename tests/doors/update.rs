@@ -219,6 +219,7 @@ fn the_report_is_what_its_schema_says() {
             "setter": "flux-system:app",
             "old": "ghcr.io/acme/app:1.0.0",
             "new": "ghcr.io/acme/app:1.2.0",
+            "policy": "flux-system:app",
             "file": "apps/app.yaml",
             "line": 1,
             "column": 4,

@@ -1,0 +1,236 @@
+//! What a commit needs, as files: report, message, branch, patches; and
+//! `flux-image message` and `branch`, which read a report again.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use jiff::Timestamp;
+
+use super::Exit;
+use super::args::{HandOffArgs, OnlyArgs, StoredArgs};
+use crate::api::Id;
+use crate::message::handoff::HandOff;
+use crate::report::json::{self, Report, Stored};
+use crate::report::patch::{self, Patch};
+use crate::update::checkout::Planned;
+use crate::update::only::{Only, Subject};
+use crate::update::webhook::{self, MAX_PAYLOAD};
+
+/// `--only`, `--only-image` and `--from-webhook`.
+///
+/// # Errors
+/// What is no policy's name, and a payload that names no image.
+pub fn only(args: &OnlyArgs) -> anyhow::Result<Only> {
+    let mut only = Only::default();
+    for name in &args.only {
+        let parts = name.split_once(':').or_else(|| name.split_once('/'));
+        let Some((namespace, name)) = parts.filter(|(_, name)| !name.contains([':', '/'])) else {
+            bail!("`--only {name}` names no ImagePolicy: write `--only NAMESPACE:NAME`");
+        };
+        only.policies.push(Id::new(namespace, name));
+    }
+    let images = args.only_image.iter().cloned();
+    only.images.extend(images.map(Subject::Image));
+    if let Some(path) = &args.from_webhook {
+        let payload = read_some(path)?;
+        let subject = webhook::subject(&payload);
+        only.images
+            .push(subject.with_context(|| format!("`--from-webhook {}`", path.display()))?);
+    }
+    Ok(only)
+}
+
+/// A file or stdin, but no more of it than a payload may have.
+fn read_some(path: &Path) -> anyhow::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    let most = MAX_PAYLOAD as u64 + 1;
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().take(most).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes))
+    };
+    read.with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(bytes)
+}
+
+/// The files that a run leaves for a commit, made before anything is edited.
+#[derive(Debug, Default)]
+pub struct Files {
+    files: Vec<(PathBuf, String)>,
+    patches: Option<(PathBuf, Vec<Patch>)>,
+    /// Where nothing changed, what an earlier run left is taken away.
+    stale: Vec<PathBuf>,
+}
+
+impl Files {
+    /// The files that were asked for.
+    ///
+    /// # Errors
+    /// Where there is not one message or branch, or the folder for patches
+    /// holds something.
+    pub fn new(
+        args: &HandOffArgs,
+        planned: &Planned,
+        commits: &[HandOff],
+        report: &Report,
+    ) -> anyhow::Result<Self> {
+        let wanted = [&args.report, &args.message_file, &args.branch_file];
+        if planned.outcome.changes.is_empty() {
+            let stale = wanted.into_iter().flatten().cloned().collect();
+            return Ok(Self {
+                stale,
+                ..Self::default()
+            });
+        }
+        let mut files = Vec::new();
+        if let Some(path) = &args.report {
+            files.push((path.clone(), serde_json::to_string_pretty(report)? + "\n"));
+        }
+        if let Some(path) = &args.message_file {
+            files.push((path.clone(), json::message(&report.automations, None)?));
+        }
+        if let Some(path) = &args.branch_file {
+            let branch = json::branch(&report.automations, None);
+            let branch = branch.context(
+                "cannot write the branch (`--patch-dir` writes one for each automation, `--report` has them all)",
+            )?;
+            files.push((path.clone(), branch + "\n"));
+        }
+        let patches = match &args.patch_dir {
+            None => None,
+            Some(folder) => {
+                let holds =
+                    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+                if holds {
+                    bail!(
+                        "`--patch-dir {}`: the folder is not empty",
+                        folder.display()
+                    );
+                }
+                Some((folder.clone(), patch::patches(planned, commits)?))
+            }
+        };
+        Ok(Self {
+            files,
+            patches,
+            stale: Vec::new(),
+        })
+    }
+
+    /// Writes them, each whole or not at all.
+    ///
+    /// # Errors
+    /// The first that cannot be written.
+    pub fn write(&self) -> anyhow::Result<()> {
+        for path in &self.stale {
+            if path.is_file() {
+                std::fs::remove_file(path)
+                    .with_context(|| format!("cannot take away {}", path.display()))?;
+            }
+        }
+        for (path, text) in &self.files {
+            write(path, text)?;
+        }
+        if let Some((folder, patches)) = &self.patches {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+            for patch in patches {
+                let file = |end: &str| folder.join(format!("{}.{end}", patch.stem));
+                write(&file("patch"), &patch.patch)?;
+                if let Some(message) = &patch.message {
+                    write(&file("message"), message)?;
+                }
+                if let Some(branch) = &patch.branch {
+                    write(&file("branch"), &format!("{branch}\n"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes a file by a rename, so that nobody sees half of it. What is no file,
+/// such as a pipe, is written to.
+pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    let context = || format!("cannot write {}", path.display());
+    let is_special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+    if is_special {
+        return std::fs::write(path, text).with_context(context);
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut staged = tempfile::Builder::new()
+        .permissions(mode())
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .with_context(context)?;
+    staged.write_all(text.as_bytes()).with_context(context)?;
+    staged.persist(path).map(|_| ()).with_context(context)
+}
+
+/// As a new file has it; the umask is the system's to apply.
+fn mode() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o666)
+}
+
+/// The moment of a run, in whole seconds unless somebody named it.
+pub fn moment(args: &HandOffArgs) -> Timestamp {
+    args.now.unwrap_or_else(super::network::now)
+}
+
+/// Adds to the file that a variable of the environment names.
+///
+/// # Errors
+/// Where it cannot be written to.
+pub fn append_to(variable: &str, text: &str) -> anyhow::Result<()> {
+    let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) else {
+        return Ok(());
+    };
+    let file = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(&path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("cannot write to {variable}"))
+}
+
+fn stored(args: &StoredArgs) -> anyhow::Result<Stored> {
+    let path = &args.report;
+    let text = if path.as_os_str() == "-" {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+    let stored: Stored = serde_json::from_str(&text)
+        .with_context(|| format!("{} is no report of `flux-image update`", path.display()))?;
+    if stored.kind != "Report" {
+        bail!("{} is no report of `flux-image update`", path.display());
+    }
+    Ok(stored)
+}
+
+/// `flux-image message`.
+///
+/// # Errors
+/// What is no report, or has no message.
+pub fn message(args: &StoredArgs) -> anyhow::Result<Exit> {
+    let stored = stored(args)?;
+    let message = json::message(&stored.automations, args.automation.as_deref())?;
+    std::io::stdout().write_all(message.as_bytes())?;
+    Ok(Exit::Done)
+}
+
+/// `flux-image branch`.
+///
+/// # Errors
+/// What is no report, or names no branch or several.
+pub fn branch(args: &StoredArgs) -> anyhow::Result<Exit> {
+    let stored = stored(args)?;
+    let branch = json::branch(&stored.automations, args.automation.as_deref());
+    let branch = branch.context("cannot name one branch; `--automation NAMESPACE/NAME` chooses")?;
+    writeln!(std::io::stdout(), "{branch}")?;
+    Ok(Exit::Done)
+}

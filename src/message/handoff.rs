@@ -1,0 +1,271 @@
+//! What the commits of a run need: whose changes they hold, their message and
+//! their branch. There is one commit for each automation, or for each policy,
+//! image or folder of one.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use super::branch::{self, Push};
+use super::data::{self, Changed, Data};
+use super::render;
+use crate::api::Id;
+use crate::go::time::Time;
+use crate::update::checkout::Planned;
+use crate::update::outcome::{Change, Code, Finding, Severity};
+use crate::update::scope::Owner;
+
+/// What gets a commit of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SplitBy {
+    /// Each automation.
+    #[default]
+    Automation,
+    /// Each policy of one.
+    Policy,
+    /// Each image of one.
+    Image,
+    /// Each folder of one.
+    Folder,
+}
+
+/// How commits are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'s> {
+    /// What gets a commit of its own.
+    pub split_by: SplitBy,
+    /// Whether templates may use what Flux has removed.
+    pub legacy: bool,
+    /// The moment that branches are named after.
+    pub now: &'s Time,
+}
+
+/// A commit to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandOff {
+    /// Which of the run's owners it is for; `None` where the user named PATHs.
+    pub owner: Option<usize>,
+    /// The policy, image or folder, where it is for one.
+    pub part: Option<String>,
+    /// Which of the run's changes it holds.
+    pub changes: Vec<usize>,
+    /// Its message; `None` where the template gives none, which is a finding.
+    pub message: Option<String>,
+    /// Where it goes; `None` where nothing says so, or it is a finding.
+    pub push: Option<Push>,
+}
+
+/// The commits of a run, in the order in which they are to be made, and what is
+/// wrong with their templates.
+#[must_use]
+pub fn hand_off(planned: &Planned, setting: &Setting<'_>) -> (Vec<HandOff>, Vec<Finding>) {
+    let paths = paths_of(planned);
+    let mut groups: BTreeMap<(usize, String), Vec<usize>> = BTreeMap::new();
+    for (number, change) in planned.outcome.changes.iter().enumerate() {
+        let owner = planned.owned.get(number).copied().unwrap_or_default();
+        let part = part_of(change, planned, &paths, setting.split_by);
+        groups.entry((owner, part)).or_default().push(number);
+    }
+    let mut findings = Vec::new();
+    let mut commits: Vec<HandOff> = groups
+        .into_iter()
+        .map(|((owner, part), changes)| {
+            let mut commit = HandOff {
+                owner: (!planned.owners.is_empty()).then_some(owner),
+                part: (setting.split_by != SplitBy::Automation).then_some(part),
+                changes,
+                message: None,
+                push: None,
+            };
+            fill(&mut commit, planned, &paths, setting, &mut findings);
+            commit
+        })
+        .collect();
+    tell_apart(&mut commits);
+    // The same template fails alike for each part of an automation.
+    let mut told: Vec<Finding> = Vec::new();
+    for finding in findings {
+        if !told.contains(&finding) {
+            told.push(finding);
+        }
+    }
+    (commits, told)
+}
+
+/// Where the files are that changes name.
+type Paths<'p> = HashMap<&'p str, &'p Path>;
+
+fn paths_of(planned: &Planned) -> Paths<'_> {
+    let files = planned.replacements.iter();
+    files
+        .map(|file| (file.name.as_str(), file.path.as_path()))
+        .collect()
+}
+
+/// A file as the work tree calls it.
+fn in_tree(name: &str, planned: &Planned, paths: &Paths<'_>) -> String {
+    let path = paths.get(name).copied().unwrap_or(Path::new(name));
+    let inside = path.strip_prefix(&planned.root).unwrap_or(path);
+    inside.display().to_string()
+}
+
+fn part_of(change: &Change, planned: &Planned, paths: &Paths<'_>, by: SplitBy) -> String {
+    match by {
+        SplitBy::Automation => String::new(),
+        SplitBy::Policy => change.policy.to_string(),
+        SplitBy::Image => {
+            let image = planned.images.get(&change.policy);
+            image.map_or_else(|| change.policy.to_string(), |image| image.name.clone())
+        }
+        SplitBy::Folder => {
+            let file = in_tree(&change.location.file, planned, paths);
+            match file.rsplit_once('/') {
+                Some((folder, _)) => folder.to_owned(),
+                None => ".".to_owned(),
+            }
+        }
+    }
+}
+
+/// Message and branch of a commit.
+fn fill(
+    commit: &mut HandOff,
+    planned: &Planned,
+    paths: &Paths<'_>,
+    setting: &Setting<'_>,
+    findings: &mut Vec<Finding>,
+) {
+    let owner = commit.owner.and_then(|owner| planned.owners.get(owner));
+    let nobody = Id::default();
+    let changed = changed(&commit.changes, owner, planned, paths);
+    let data = Data {
+        automation: owner.map_or(&nobody, |owner| &owner.id),
+        changed: &changed,
+        values: owner
+            .map(|owner| &owner.commit.message_template_values)
+            .filter(|values| !values.is_empty()),
+        legacy: setting.legacy,
+    };
+    let template = owner.and_then(|owner| owner.commit.message_template.as_deref());
+    match render::message(template.unwrap_or_default(), &data, setting.now) {
+        Ok(message) => commit.message = Some(message),
+        Err(error) => {
+            let mut finding = fault(owner, Code::BadTemplate, &error.to_string());
+            finding.hint = error.hint().map(str::to_owned);
+            findings.push(finding);
+        }
+    }
+    let Some(owner) = owner else { return };
+    // Where nothing names a branch, the pipeline knows its own.
+    let Ok(mut push) = branch::push(owner.push.as_ref(), owner.checkout.as_ref()) else {
+        return;
+    };
+    if let Some(doubt) = branch::doubt(&push.branch) {
+        let message = format!(
+            "ImageUpdateAutomation `{}`: `push.branch`: {doubt}",
+            owner.id
+        );
+        let finding = Finding::new(
+            Severity::Warning,
+            Code::DoubtfulTemplate,
+            message,
+            owner.location.clone(),
+        );
+        findings.push(finding.hint("write `{{ isoWeek }}` for a week such as `2026-w47`"));
+    }
+    match branch::name(&push.branch, &data, setting.now) {
+        Ok(name) => {
+            push.branch = name;
+            commit.push = Some(push);
+        }
+        Err(error) => findings.push(fault(Some(owner), Code::BadBranch, &error.to_string())),
+    }
+}
+
+fn fault(owner: Option<&Owner>, code: Code, what: &str) -> Finding {
+    let (name, location) = match owner {
+        Some(owner) => (owner.id.to_string(), owner.location.clone()),
+        None => return Finding::new(Severity::Error, code, what, Default::default()),
+    };
+    let field = match code {
+        Code::BadBranch => "git.push.branch",
+        _ => "git.commit.messageTemplate",
+    };
+    let message = format!("ImageUpdateAutomation `{name}`, {field}: {what}");
+    Finding::new(Severity::Error, code, message, location)
+}
+
+/// What a template sees of some changes. Files are named from `update.path` on,
+/// as Flux names them.
+fn changed(
+    numbers: &[usize],
+    owner: Option<&Owner>,
+    planned: &Planned,
+    paths: &Paths<'_>,
+) -> Changed {
+    let mut changed = Changed::default();
+    for number in numbers {
+        let change = &planned.outcome.changes[*number];
+        let name = change.location.file.as_str();
+        let path = paths.get(name).copied().unwrap_or(Path::new(name));
+        let base = owner.map_or(planned.root.as_path(), |owner| owner.base.as_path());
+        let file = match path.strip_prefix(base) {
+            Ok(inside) if !inside.as_os_str().is_empty() => inside.display().to_string(),
+            Ok(_) => path
+                .file_name()
+                .map_or_else(String::new, |name| name.display().to_string()),
+            Err(_) => name.to_owned(),
+        };
+        let object = change.location.resource.clone().unwrap_or_default();
+        let seen = data::Change {
+            old: change.old.clone(),
+            new: change.new.clone(),
+            setter: change.setter.clone(),
+            image: planned.images.get(&change.policy).cloned(),
+        };
+        changed.add(&file, object, seen);
+    }
+    changed
+}
+
+/// Gives each part of an automation a branch of its own, where they would all
+/// go to one that is not the checked out one.
+fn tell_apart(commits: &mut [HandOff]) {
+    let mut uses: HashMap<String, usize> = HashMap::new();
+    for push in commits.iter().filter_map(|commit| commit.push.as_ref()) {
+        *uses.entry(push.branch.clone()).or_default() += 1;
+    }
+    let mut taken = HashSet::new();
+    for commit in commits {
+        let (Some(part), Some(push)) = (&commit.part, &mut commit.push) else {
+            continue;
+        };
+        if push.switches && uses.get(&push.branch).is_some_and(|uses| *uses > 1) {
+            let name = format!("{}-{}", push.branch, slug(part));
+            let numbered = (2..).map(|number| format!("{name}-{number}"));
+            let mut names = std::iter::once(name.clone()).chain(numbered);
+            push.branch = names
+                .find(|name| taken.insert(name.clone()))
+                .unwrap_or(name);
+        }
+    }
+}
+
+/// A name as part of a file's or branch's: letters, digits, and `-` for all
+/// else.
+#[must_use]
+pub fn slug(name: &str) -> String {
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '_' {
+            c
+        } else {
+            '-'
+        }
+    };
+    let slug: String = name.chars().map(plain).collect();
+    let slug = slug.trim_matches('-');
+    if slug.is_empty() {
+        "x".to_owned()
+    } else {
+        slug.to_owned()
+    }
+}

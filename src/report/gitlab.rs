@@ -1,0 +1,89 @@
+//! What GitLab CI reads: a Code Quality report, and the variables of a dotenv
+//! report.
+
+use std::fmt::Write as _;
+
+use aws_lc_rs::digest;
+use data_encoding::HEXLOWER;
+use serde_json::{Value, json};
+
+use super::json::{self, Report};
+use crate::update::outcome::{Location, Severity};
+
+/// A Code Quality report: what changes is an issue of severity `info`, or with
+/// `--check`, where it is what was looked for, `minor`.
+///
+/// # Errors
+/// Never, in fact: JSON values always print.
+pub fn code_quality(report: &Report, checks: bool) -> Result<String, serde_json::Error> {
+    let mut issues = Vec::new();
+    for finding in &report.findings {
+        let severity = match finding.severity {
+            Severity::Error => "major",
+            Severity::Warning => "minor",
+            Severity::Info => "info",
+        };
+        let name = serde_json::to_value(finding.code)?;
+        let name = name.as_str().unwrap_or_default().to_owned();
+        issues.push(issue(&name, &finding.message, severity, &finding.location));
+    }
+    for change in &report.changes {
+        let severity = if checks { "minor" } else { "info" };
+        let message = format!("{}: {} → {}", change.setter, change.old, change.new);
+        issues.push(issue("outdated", &message, severity, &change.location));
+    }
+    let mut text = serde_json::to_string_pretty(&issues)?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn issue(name: &str, message: &str, severity: &str, location: &Location) -> Value {
+    let path = match location.file.trim_start_matches("./") {
+        // Each issue needs a file; what is of none is of the repository.
+        "" => ".",
+        file => file,
+    };
+    let line = location.line.max(1);
+    let unique = format!(
+        "{name}\0{path}\0{}\0{}\0{message}",
+        location.field, location.line
+    );
+    let fingerprint = digest::digest(&digest::SHA256, unique.as_bytes());
+    json!({
+        "description": message,
+        "check_name": format!("flux-image/{name}"),
+        "fingerprint": HEXLOWER.encode(&fingerprint.as_ref()[..16]),
+        "severity": severity,
+        "location": {"path": path, "lines": {"begin": line}},
+    })
+}
+
+/// Variables for later jobs. A dotenv report takes no value of several lines:
+/// of the message it has the first.
+#[must_use]
+pub fn dotenv(report: &Report) -> String {
+    let mut out = String::new();
+    let mut put = |name: &str, value: &str| {
+        let line = value.lines().next().unwrap_or_default();
+        let plain: String = line.chars().filter(|c| !c.is_control()).collect();
+        // Writing to a String cannot fail.
+        _ = writeln!(out, "FLUX_IMAGE_{name}={plain}");
+    };
+    put(
+        "CHANGED",
+        if report.changes.is_empty() {
+            "false"
+        } else {
+            "true"
+        },
+    );
+    put("CHANGES", &report.changes.len().to_string());
+    put("FILES", &report.files.len().to_string());
+    if let Ok(branch) = json::branch(&report.automations, None) {
+        put("BRANCH", &branch);
+    }
+    if let Ok(message) = json::message(&report.automations, None) {
+        put("TITLE", message.trim_start());
+    }
+    out
+}

@@ -1,0 +1,185 @@
+//! A review text: the body of a pull request.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::policy_change::{PolicyChange, Step};
+use crate::api::Id;
+use crate::update::checkout::Planned;
+use crate::update::outcome::Severity;
+
+/// What an image says of itself: `org.opencontainers.image.*`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// `…source`: where its sources are.
+    pub source: Option<String>,
+    /// `…version`: which version they are of.
+    pub version: Option<String>,
+}
+
+/// The whole text. `labels` are those that were asked for, by policy.
+#[must_use]
+pub fn body(planned: &Planned, labels: &BTreeMap<Id, Labels>) -> String {
+    let policies = PolicyChange::all(planned);
+    if policies.is_empty() {
+        return "No image changes.\n".to_owned();
+    }
+    let mut out = String::from("| Policy | Image | Old → new | Step | Files |\n");
+    out.push_str("| --- | --- | --- | --- | --- |\n");
+    for policy in &policies {
+        let id = Id::new(policy.namespace.as_str(), policy.name.as_str());
+        let name = policy.new.name.as_deref().unwrap_or_default();
+        let files: Vec<String> = policy.files.iter().map(|file| code(file)).collect();
+        // Writing to a String cannot fail.
+        _ = writeln!(
+            out,
+            "| {} | {} | {} → {} | {} | {} |",
+            code(&policy.id()),
+            linked(name, labels.get(&id)),
+            code(&policy.old_shown()),
+            code(&policy.new.to_string()),
+            step(policy.step),
+            files.join("<br>"),
+        );
+    }
+    let findings = planned.outcome.findings.iter();
+    let told: Vec<String> = findings
+        .filter(|finding| finding.severity >= Severity::Warning)
+        .map(|finding| {
+            let word = match finding.severity {
+                Severity::Error => "error",
+                _ => "warning",
+            };
+            let place = finding.location.to_string();
+            let at = match place.as_str() {
+                "<stdin>" => String::new(),
+                place => format!(" ({})", code(place)),
+            };
+            format!("- **{word}**: {}{at}\n", escaped(&finding.message))
+        })
+        .collect();
+    if !told.is_empty() {
+        out.push('\n');
+        out.push_str(&told.concat());
+    }
+    out
+}
+
+fn step(step: Step) -> String {
+    match step {
+        Step::Downgrade | Step::Major => format!("**{}**", step.word()),
+        _ => step.word().to_owned(),
+    }
+}
+
+/// An image's name, and where its sources are if it says so.
+fn linked(name: &str, labels: Option<&Labels>) -> String {
+    let source = labels.and_then(|labels| labels.source.as_deref());
+    let Some(source) = source.filter(|source| is_web(source)) else {
+        return code(name);
+    };
+    let version = labels.and_then(|labels| labels.version.as_deref());
+    let repository = source.trim_end_matches(".git").trim_end_matches('/');
+    let shown = format!("[{}]({source})", code(name));
+    match version.filter(|_| repository.starts_with("https://github.com/")) {
+        Some(version) if is_version(version) => {
+            format!("{shown} ([{version}]({repository}/releases))")
+        }
+        _ => shown,
+    }
+}
+
+/// A link that a page may hold: nothing in it ends the link or the cell.
+fn is_web(url: &str) -> bool {
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        !rest.is_empty()
+            && rest.len() < 500
+            && rest
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-._~/?#@!$&+,;=%:".contains(c))
+    })
+}
+
+fn is_version(text: &str) -> bool {
+    text.len() < 80
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-._+".contains(c))
+}
+
+/// Text as code in a cell of a table.
+fn code(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    let one_line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let cell = one_line.replace('|', "\\|");
+    // More backquotes around than any run inside.
+    let longest = cell.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    if longest == 0 {
+        return format!("`{cell}`");
+    }
+    let marks = "`".repeat(longest + 1);
+    format!("{marks} {cell} {marks}")
+}
+
+/// Text that means nothing to Markdown or HTML.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\\' | '*' | '_' | '[' | ']' | '#' | '|' | '@' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_breaks_out_of_a_cell() {
+        assert_eq!(code("a|b"), "`a\\|b`");
+        assert_eq!(code("a`b"), "`` a`b ``");
+        assert_eq!(code("a\nb"), "`a b`");
+        assert_eq!(
+            escaped("<script>@all [x](y)"),
+            "&lt;script&gt;\\@all \\[x\\](y)"
+        );
+    }
+
+    #[test]
+    fn only_links_to_the_web_are_links() {
+        let labels = |source: &str| Labels {
+            source: Some(source.to_owned()),
+            version: Some("1.2.3".to_owned()),
+        };
+        assert_eq!(
+            linked("a/b", Some(&labels("https://github.com/acme/app.git"))),
+            "[`a/b`](https://github.com/acme/app.git) ([1.2.3](https://github.com/acme/app/releases))"
+        );
+        for source in [
+            "javascript:alert(1)",
+            "https://x) [y](z",
+            "https://x y",
+            "file:///etc",
+        ] {
+            assert_eq!(linked("a/b", Some(&labels(source))), "`a/b`", "{source}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What a run changes, policy by policy: from which images to which, and how
+//! far that is.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::api::Id;
+use crate::bind::marker::Part;
+use crate::go::semver::Version;
+use crate::policy::reflect::ImageRef;
+use crate::update::checkout::Planned;
+use crate::update::outcome::{Change, ResourceRef};
+
+/// How far an image moves; of several, the first here counts most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// To a lower version.
+    Downgrade,
+    /// To another major version.
+    Major,
+    /// To another minor version.
+    Minor,
+    /// To another patch, or from a prerelease on.
+    Patch,
+    /// To another tag, where the two are not both versions.
+    Tag,
+    /// To another digest of the same tag.
+    Digest,
+    /// To another name alone.
+    Name,
+}
+
+impl Step {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Downgrade => "downgrade",
+            Self::Major => "major",
+            Self::Minor => "minor",
+            Self::Patch => "patch",
+            Self::Tag => "tag",
+            Self::Digest => "digest",
+            Self::Name => "name",
+        }
+    }
+
+    fn between(old: &Reference, new: &ImageRef) -> Self {
+        let Some(tag) = old.tag.as_deref().filter(|tag| *tag != new.tag) else {
+            return if old.digest.is_some() || old.tag.is_some() {
+                Self::Digest
+            } else {
+                Self::Name
+            };
+        };
+        let (Ok(before), Ok(after)) = (Version::parse(tag), Version::parse(&new.tag)) else {
+            return Self::Tag;
+        };
+        let ([old_major, old_minor, _], [major, minor, _]) = (before.numbers(), after.numbers());
+        if after.precedence(&before).is_lt() {
+            Self::Downgrade
+        } else if major != old_major {
+            Self::Major
+        } else if minor != old_minor {
+            Self::Minor
+        } else {
+            Self::Patch
+        }
+    }
+}
+
+/// An image, or the parts of one that are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reference {
+    /// The name, without tag and digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// The digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+impl Reference {
+    /// What the old value of a scalar says.
+    fn of(change: &Change) -> Self {
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let mut reference = Self::default();
+        match change.part {
+            Part::Name => reference.name = some(&change.old),
+            Part::Digest => reference.digest = some(&change.old),
+            Part::Tag | Part::Image => {
+                let (before, digest) = match change.old.split_once('@') {
+                    Some((before, digest)) => (before, some(digest)),
+                    None => (change.old.as_str(), None),
+                };
+                reference.digest = digest;
+                match before.rsplit_once(':') {
+                    _ if change.part == Part::Tag => reference.tag = some(before),
+                    Some((name, tag)) if !tag.contains('/') => {
+                        (reference.name, reference.tag) = (some(name), some(tag));
+                    }
+                    _ => reference.name = some(before),
+                }
+            }
+        }
+        reference
+    }
+
+    /// One of both, where no part is known twice.
+    fn joined(&self, other: &Self) -> Option<Self> {
+        let one = |own: &Option<String>, other: &Option<String>| match (own, other) {
+            (Some(_), Some(_)) => None,
+            (own, other) => Some(own.clone().or_else(|| other.clone())),
+        };
+        Some(Self {
+            name: one(&self.name, &other.name)?,
+            tag: one(&self.tag, &other.tag)?,
+            digest: one(&self.digest, &other.digest)?,
+        })
+    }
+}
+
+impl From<&ImageRef> for Reference {
+    fn from(image: &ImageRef) -> Self {
+        Self {
+            name: Some(image.name.clone()),
+            tag: Some(image.tag.clone()),
+            digest: image.digest.clone(),
+        }
+    }
+}
+
+impl std::fmt::Display for Reference {
+    /// The tag, else the digest, else the name.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.tag, &self.digest, &self.name) {
+            (Some(tag), Some(digest), _) => write!(f, "{tag}@{digest}"),
+            (Some(shown), ..) | (None, Some(shown), _) | (None, None, Some(shown)) => {
+                f.write_str(shown)
+            }
+            (None, None, None) => f.write_str("(empty)"),
+        }
+    }
+}
+
+/// A policy that changes something.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyChange {
+    /// Namespace of the ImagePolicy.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The images before, as far as the changed scalars tell, each once.
+    pub old: Vec<Reference>,
+    /// The image after.
+    pub new: Reference,
+    /// How far that is.
+    pub step: Step,
+    /// How many scalars change.
+    pub changes: usize,
+    /// The files that they are in, in lexical order.
+    pub files: Vec<String>,
+}
+
+impl PolicyChange {
+    /// Every policy of a run that changes something, by name.
+    #[must_use]
+    pub fn all(planned: &Planned) -> Vec<Self> {
+        let of = |(id, image): (&Id, &ImageRef)| {
+            let changes = planned.outcome.changes.iter();
+            let changes: Vec<&Change> = changes.filter(|change| change.policy == *id).collect();
+            let old = old_images(&changes);
+            let mut files: Vec<String> = changes
+                .iter()
+                .map(|change| change.location.file.clone())
+                .collect();
+            files.sort();
+            files.dedup();
+            let steps = old.iter().map(|old| Step::between(old, image));
+            Self {
+                namespace: id.namespace.clone(),
+                name: id.name.clone(),
+                step: steps.min().unwrap_or(Step::Tag),
+                old,
+                new: Reference::from(image),
+                changes: changes.len(),
+                files,
+            }
+        };
+        planned.images.iter().map(of).collect()
+    }
+
+    /// `namespace:name`, as markers have it.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}:{}", self.namespace, self.name)
+    }
+
+    /// The old images in short, each once.
+    #[must_use]
+    pub fn old_shown(&self) -> String {
+        let mut shown: Vec<String> = self.old.iter().map(Reference::to_string).collect();
+        shown.dedup();
+        shown.join(", ")
+    }
+}
+
+/// The old images. Name, tag and digest may stand in scalars of their own,
+/// beside one another in a resource.
+fn old_images(changes: &[&Change]) -> Vec<Reference> {
+    let mut by_object: BTreeMap<(&str, Option<&ResourceRef>), Vec<Reference>> = BTreeMap::new();
+    for change in changes {
+        let place = &change.location;
+        let known = by_object
+            .entry((place.file.as_str(), place.resource.as_ref()))
+            .or_default();
+        let reference = Reference::of(change);
+        let joined = known.last().and_then(|last| last.joined(&reference));
+        match (joined, known.last_mut()) {
+            (Some(joined), Some(last)) => *last = joined,
+            _ => known.push(reference),
+        }
+    }
+    let mut all: Vec<Reference> = by_object.into_values().flatten().collect();
+    all.sort();
+    all.dedup();
+    all
+}

@@ -1,0 +1,149 @@
+//! What several automations would do to one file, as one plan.
+//!
+//! In a cluster the first automation commits, and the next finds the scalar as
+//! it should be. So a scalar that several would write alike belongs to the
+//! first of them; one that they would write differently is an error that names
+//! both, and stays as it is.
+
+use std::collections::BTreeSet;
+
+use super::outcome::{Change, Code, Finding, Outcome, Severity};
+use super::plan::Plan;
+use crate::api::Id;
+use crate::yaml::patch::Edit;
+
+/// What is to be done to a file, and by whom.
+#[derive(Debug, Default)]
+pub struct Merged {
+    /// The edits, to be applied together.
+    pub edits: Vec<Edit>,
+    /// What they are, and what could not be done.
+    pub outcome: Outcome,
+    /// For each change, which of the plans it is from.
+    pub owners: Vec<usize>,
+    /// The policies that markers use.
+    pub used: BTreeSet<Id>,
+    /// How many markers there are that name a known policy.
+    pub bound: usize,
+}
+
+/// Merges plans for one text. `plans` come with the number of whose they are,
+/// which `name` names.
+#[must_use]
+pub fn merge(plans: Vec<(usize, Plan)>, name: &dyn Fn(usize) -> String) -> Merged {
+    let mut merged = Merged::default();
+    let mut refused = BTreeSet::new();
+    for (owner, plan) in plans {
+        merged.bound = merged.bound.max(plan.bound);
+        merged.used.extend(plan.used);
+        for finding in plan.outcome.findings {
+            if !merged.outcome.findings.contains(&finding) {
+                merged.outcome.findings.push(finding);
+            }
+        }
+        for change in plan.outcome.changes {
+            let mut known = merged.outcome.changes.iter();
+            match known.position(|known| known.location == change.location) {
+                None => {
+                    let edits = edits_of(&plan.edits, &change);
+                    merged.edits.extend(edits);
+                    merged.outcome.changes.push(change);
+                    merged.owners.push(owner);
+                }
+                Some(at) if merged.outcome.changes[at].new == change.new => {}
+                Some(at) => {
+                    let one = (name(merged.owners[at]), &merged.outcome.changes[at]);
+                    let finding = disagreement(one, (name(owner), &change));
+                    merged.outcome.findings.push(finding);
+                    refused.insert(at);
+                }
+            }
+        }
+    }
+    for at in refused.into_iter().rev() {
+        let change = merged.outcome.changes.remove(at);
+        merged.owners.remove(at);
+        let gone = edits_of(&merged.edits, &change);
+        merged.edits.retain(|edit| !gone.contains(edit));
+    }
+    merged
+}
+
+/// The edits that make a change.
+#[must_use]
+pub fn edits_of(edits: &[Edit], change: &Change) -> Vec<Edit> {
+    let span = change.span;
+    let is_of = |edit: &&Edit| span.start <= edit.span.start && edit.span.end <= span.end;
+    edits.iter().filter(is_of).cloned().collect()
+}
+
+fn disagreement(one: (String, &Change), other: (String, &Change)) -> Finding {
+    let message = format!(
+        "{} would write `{}` here, and {} `{}`",
+        one.0, one.1.new, other.0, other.1.new
+    );
+    let mut finding = Finding::new(
+        Severity::Error,
+        Code::ConflictingAutomations,
+        message,
+        one.1.location.clone(),
+    );
+    finding.current = Some(one.1.old.clone());
+    finding.hint("let one of them have this file: narrow its `update.path` or its `policySelector`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bind::marker::Part;
+    use crate::update::outcome::Location;
+    use crate::yaml::{ByteSpan, Place};
+
+    fn plan(line: usize, at: usize, new: &str) -> Plan {
+        let change = Change {
+            setter: "ns:app:tag".to_owned(),
+            old: "1".to_owned(),
+            new: new.to_owned(),
+            policy: Id::new("ns", "app"),
+            part: Part::Tag,
+            span: ByteSpan::new(at, at + 1),
+            location: Location::new("a.yaml", Place { line, column: 1 }),
+        };
+        Plan {
+            edits: vec![Edit::new(at, at + 1, new)],
+            outcome: Outcome {
+                changes: vec![change],
+                findings: Vec::new(),
+            },
+            ..Plan::default()
+        }
+    }
+
+    fn merged(plans: Vec<Plan>) -> Merged {
+        let plans = plans.into_iter().enumerate().collect();
+        merge(plans, &|owner| format!("automation {owner}"))
+    }
+
+    #[test]
+    fn what_two_write_alike_is_the_firsts() {
+        let merged = merged(vec![plan(1, 0, "2"), plan(1, 0, "2"), plan(2, 5, "2")]);
+        assert_eq!(merged.owners, [0, 2]);
+        assert_eq!(merged.edits, [Edit::new(0, 1, "2"), Edit::new(5, 6, "2")]);
+        assert_eq!(merged.outcome.findings, []);
+    }
+
+    #[test]
+    fn what_two_write_differently_is_an_error_that_names_both() {
+        let merged = merged(vec![plan(1, 0, "2"), plan(2, 5, "2"), plan(1, 0, "3")]);
+        assert_eq!(merged.owners, [1]);
+        assert_eq!(merged.edits, [Edit::new(5, 6, "2")]);
+        let [finding] = merged.outcome.findings.as_slice() else {
+            panic!("{:?}", merged.outcome.findings);
+        };
+        assert_eq!(finding.severity, Severity::Error);
+        assert_eq!(
+            finding.message,
+            "automation 0 would write `2` here, and automation 2 `3`"
+        );
+    }
+}

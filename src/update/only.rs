@@ -1,0 +1,123 @@
+//! `--only`, `--only-image` and webhooks: a run for some policies alone.
+
+use std::collections::BTreeSet;
+
+use super::catalogue::Catalogue;
+use super::resolve;
+use crate::api::Id;
+use crate::image::Repository;
+
+/// What a run is limited to; with several, to any of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Only {
+    /// Policies.
+    pub policies: Vec<Id>,
+    /// Images whose policies count.
+    pub images: Vec<Subject>,
+}
+
+/// An image as somebody names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A repository, with or without a tag.
+    Image(String),
+    /// All images of a project, whatever the registry's host: the path and
+    /// what is below it.
+    Project(String),
+}
+
+/// A name that nothing answers to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoTarget {
+    /// No such policy.
+    #[error("no ImagePolicy `{0}` is known; there is {1}")]
+    Policy(Id, String),
+    /// No ImageRepository has the image.
+    #[error("no ImageRepository has the image `{0}`; there is {1}")]
+    Image(String, String),
+}
+
+impl Only {
+    /// Whether the run is for everything.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.policies.is_empty() && self.images.is_empty()
+    }
+
+    /// The policies that count, and the ImageRepositories that the images name.
+    ///
+    /// # Errors
+    /// A name that nothing answers to, with those that are known.
+    pub fn targets(&self, catalogue: &Catalogue) -> Result<(BTreeSet<Id>, BTreeSet<Id>), NoTarget> {
+        let mut policies = BTreeSet::new();
+        for id in &self.policies {
+            if !catalogue.policies.contains_key(id) {
+                let known = catalogue.policies.keys().map(Id::to_string);
+                return Err(NoTarget::Policy(id.clone(), listed(known)));
+            }
+            policies.insert(id.clone());
+        }
+        let mut repositories = BTreeSet::new();
+        for subject in &self.images {
+            let all = catalogue.repositories.iter();
+            let found = all.filter(|(_, known)| subject.is(&known.document.spec.image));
+            let before = repositories.len();
+            repositories.extend(found.map(|(id, _)| id.clone()));
+            if repositories.len() == before {
+                let all = catalogue.repositories.values();
+                let known = all.map(|known| known.document.spec.image.clone());
+                return Err(NoTarget::Image(subject.shown().to_owned(), listed(known)));
+            }
+        }
+        for (id, policy) in &catalogue.policies {
+            let repository = resolve::repository_of(catalogue, id, &policy.document);
+            if repository.is_ok_and(|(repository, _)| repositories.contains(&repository)) {
+                policies.insert(id.clone());
+            }
+        }
+        Ok((policies, repositories))
+    }
+}
+
+fn listed(known: impl Iterator<Item = String>) -> String {
+    let known: BTreeSet<String> = known.map(|name| format!("`{name}`")).collect();
+    if known.is_empty() {
+        return "none".to_owned();
+    }
+    known.into_iter().collect::<Vec<String>>().join(", ")
+}
+
+impl Subject {
+    /// As it was named.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        match self {
+            Self::Image(name) | Self::Project(name) => name,
+        }
+    }
+
+    /// Whether an ImageRepository's `spec.image` is meant.
+    fn is(&self, image: &str) -> bool {
+        let Ok(known) = Repository::parse(image) else {
+            return false;
+        };
+        match self {
+            Self::Image(name) => Repository::parse(without_tag(name))
+                .is_ok_and(|named| named.canonical() == known.canonical()),
+            Self::Project(path) => {
+                let path = path.to_ascii_lowercase();
+                let rest = known.path().strip_prefix(path.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+        }
+    }
+}
+
+/// A name without its tag and digest.
+fn without_tag(name: &str) -> &str {
+    let name = name.split('@').next().unwrap_or(name);
+    match name.rsplit_once(':') {
+        Some((before, tag)) if !tag.contains('/') => before,
+        _ => name,
+    }
+}
