@@ -159,6 +159,7 @@ fn request(
         refresh: Refresh::Nothing,
         secrets: network::secrets(&registries.secrets)?,
         only: Only::default(),
+        labels: false,
     })
 }
 

@@ -1,6 +1,5 @@
 //! `flux-image update`.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use anyhow::Context as _;
@@ -77,6 +76,7 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Request> {
         refresh: network::refresh(&args.registries)?,
         secrets: network::secrets(&args.registries.secrets)?,
         only: handoff::only(&args.only)?,
+        labels: args.handoff.labels,
     })
 }
 
@@ -131,13 +131,13 @@ fn show(args: &UpdateArgs, planned: &Planned, report: &Report) -> anyhow::Result
             writeln!(out)?;
         }
         Output::Markdown => {
-            let body = markdown::body(planned, &BTreeMap::new());
+            let body = markdown::body(planned);
             out.write_all(body.as_bytes())?;
         }
         Output::Github => {
             out.write_all(github::annotations(report).as_bytes())?;
             handoff::append_to("GITHUB_OUTPUT", &github::outputs(report))?;
-            let summary = markdown::body(planned, &BTreeMap::new());
+            let summary = markdown::body(planned);
             handoff::append_to("GITHUB_STEP_SUMMARY", &summary)?;
         }
         Output::Gitlab => {

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
 /// A password, token or key. It can be compared and used, and prints as `****`.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Secret(String);
@@ -63,5 +66,23 @@ impl Credential {
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
         *self == Self::Anonymous
+    }
+
+    /// How a registry could spell it when it says it again, in lower case. What
+    /// is shorter than four bytes is not looked for.
+    #[must_use]
+    pub fn spellings(&self) -> Vec<String> {
+        let secrets = match self {
+            Self::Anonymous => Vec::new(),
+            Self::Basic { username, password } => {
+                let pair = format!("{username}:{}", password.reveal());
+                vec![password.reveal().to_owned(), STANDARD_NO_PAD.encode(pair)]
+            }
+            Self::IdentityToken(token) | Self::RegistryToken(token) => {
+                vec![token.reveal().to_owned()]
+            }
+        };
+        let long = secrets.into_iter().filter(|secret| secret.len() >= 4);
+        long.map(|secret| secret.to_ascii_lowercase()).collect()
     }
 }

@@ -12,6 +12,7 @@ use super::address;
 use super::challenge::Challenge;
 use super::error::RegistryError;
 use super::held;
+use super::labels::{self, Labels};
 use super::list::{self, Listing, Page};
 use super::session::Session;
 use super::token::Tokens;
@@ -128,6 +129,22 @@ impl Registries {
     ) -> Result<String, RegistryError> {
         self.in_turn(target, within, async |session| {
             list::digest(&session, tag).await
+        })
+        .await
+    }
+
+    /// The labels of an image that links are made of, by its tag or digest.
+    ///
+    /// # Errors
+    /// Why they could not be had.
+    pub async fn labels(
+        &self,
+        target: &Target,
+        within: Duration,
+        reference: &str,
+    ) -> Result<Labels, RegistryError> {
+        self.in_turn(target, within, async |session| {
+            labels::labels(&session, reference).await
         })
         .await
     }

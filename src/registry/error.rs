@@ -5,9 +5,6 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
-
 use super::link::BadLink;
 use super::trust::NoRedirect;
 use crate::login::Credential;
@@ -187,21 +184,10 @@ impl RegistryError {
     /// the very credential that it was given.
     #[must_use]
     pub fn without(mut self, credential: &Credential) -> Self {
-        let secrets = match credential {
-            Credential::Anonymous => return self,
-            Credential::Basic { username, password } => {
-                let pair = format!("{username}:{}", password.reveal());
-                vec![password.reveal().to_owned(), STANDARD_NO_PAD.encode(pair)]
-            }
-            Credential::IdentityToken(token) | Credential::RegistryToken(token) => {
-                vec![token.reveal().to_owned()]
-            }
-        };
+        let secrets = credential.spellings();
         for text in self.texts() {
-            for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
-                // Hosts are in lower case.
-                let secret = secret.to_ascii_lowercase();
-                while let Some(at) = text.to_ascii_lowercase().find(&secret) {
+            for secret in &secrets {
+                while let Some(at) = text.to_ascii_lowercase().find(secret) {
                     text.replace_range(at..at + secret.len(), "****");
                 }
             }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use data_encoding::HEXLOWER;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +22,8 @@ const MOST_PAGES: usize = 1000;
 const MOST_TAGS: usize = 1_000_000;
 
 const JSON: &str = "application/json";
-const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
+/// Manifests and indexes of every kind.
+pub(super) const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
 application/vnd.docker.distribution.manifest.list.v2+json, \
 application/vnd.oci.image.manifest.v1+json, \
 application/vnd.docker.distribution.manifest.v2+json, \
@@ -169,7 +171,8 @@ fn media_type(answer: &Answer) -> String {
     known.map_or_else(|| "a body".to_owned(), |known| format!("`{known}`"))
 }
 
-fn failure(session: &Session<'_>, answer: &Answer) -> RegistryError {
+/// What an answer that is no success means.
+pub(super) fn failure(session: &Session<'_>, answer: &Answer) -> RegistryError {
     let (host, status, code) = (authority(&answer.url), answer.status, code_of(answer));
     match status {
         401 | 403 => RegistryError::Denied {
@@ -233,12 +236,7 @@ fn told(answer: &Answer) -> Option<String> {
 }
 
 /// `sha256:…` of some bytes.
-fn sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
+pub(super) fn sha256(bytes: &[u8]) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-    let mut text = "sha256:".to_owned();
-    for byte in digest.as_ref() {
-        _ = write!(text, "{byte:02x}");
-    }
-    text
+    format!("sha256:{}", HEXLOWER.encode(digest.as_ref()))
 }

@@ -15,6 +15,7 @@ mod answer;
 mod challenge;
 mod client;
 mod error;
+mod labels;
 mod link;
 mod list;
 mod pass;
@@ -29,6 +30,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use client::{Limits, Registries, Target};
 pub use error::RegistryError;
+pub use labels::Labels;
 pub use list::{Listing, Page};
 pub use transport::{Connection, ProxySettings, host_of};
 

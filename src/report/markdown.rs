@@ -1,25 +1,16 @@
 //! A review text: the body of a pull request.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::policy_change::{PolicyChange, Step};
 use crate::api::Id;
+use crate::tags::Labels;
 use crate::update::checkout::Planned;
 use crate::update::outcome::Severity;
 
-/// What an image says of itself: `org.opencontainers.image.*`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Labels {
-    /// `…source`: where its sources are.
-    pub source: Option<String>,
-    /// `…version`: which version they are of.
-    pub version: Option<String>,
-}
-
-/// The whole text. `labels` are those that were asked for, by policy.
+/// The whole text.
 #[must_use]
-pub fn body(planned: &Planned, labels: &BTreeMap<Id, Labels>) -> String {
+pub fn body(planned: &Planned) -> String {
     let policies = PolicyChange::all(planned);
     if policies.is_empty() {
         return "No image changes.\n".to_owned();
@@ -35,7 +26,7 @@ pub fn body(planned: &Planned, labels: &BTreeMap<Id, Labels>) -> String {
             out,
             "| {} | {} | {} → {} | {} | {} |",
             code(&policy.id()),
-            linked(name, labels.get(&id)),
+            linked(name, planned.labels.get(&id)),
             code(&policy.old_shown()),
             code(&policy.new.to_string()),
             step(policy.step),

@@ -14,8 +14,8 @@ use super::cache::{Cache, Kept};
 use crate::api::{Id, ImageRepository};
 use crate::go::duration;
 use crate::login::cloud::{self, Clouds};
-use crate::registry::{Limits, Listing, Page, Registries, RegistryError, Target};
-use crate::tags::{Answer, Blame, Failure, Known, Question};
+use crate::registry::{self, Limits, Listing, Page, Registries, RegistryError, Target};
+use crate::tags::{Answer, Blame, Failure, Known, Labels, Question};
 use crate::update::catalogue::{Catalogue, Sourced};
 use crate::update::gather::Answers;
 use crate::update::outcome::{Code, Finding, Location, Severity};
@@ -68,7 +68,15 @@ struct Way {
 struct Task {
     target: Target,
     identity: String,
-    tag: Option<String>,
+    what: What,
+}
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    Tags,
+    Digest(String),
+    Labels(String),
 }
 
 /// The questions that a task answers.
@@ -85,9 +93,10 @@ impl Task {
         Self {
             target: way.target.clone(),
             identity: way.identity.clone(),
-            tag: match question {
-                Question::Tags(_) => None,
-                Question::Digest(_, tag) => Some(tag.clone()),
+            what: match question {
+                Question::Tags(_) => What::Tags,
+                Question::Digest(_, tag) => What::Digest(tag.clone()),
+                Question::Labels(_, reference) => What::Labels(reference.clone()),
             },
         }
     }
@@ -114,6 +123,7 @@ impl Share {
 enum Fact {
     Listed(Listing, Timestamp),
     Digest(String),
+    Labels(registry::Labels),
 }
 
 impl<'a> Live<'a> {
@@ -273,7 +283,8 @@ impl<'a> Live<'a> {
     }
 
     fn kept(&self, task: &Task, share: &Share) -> Kepts {
-        let cache = self.options.cache.as_ref().filter(|_| task.tag.is_none());
+        let cache = self.options.cache.as_ref();
+        let cache = cache.filter(|_| task.what == What::Tags);
         let kept = cache.and_then(|cache| cache.read(&task.target, &task.identity));
         match kept {
             Some(kept) if self.options.offline => Kepts::Fresh(kept),
@@ -338,6 +349,10 @@ impl<'a> Live<'a> {
                 },
             }),
             Ok(Fact::Digest(digest)) => Answer::Digest(digest),
+            Ok(Fact::Labels(labels)) => Answer::Labels(Labels {
+                source: labels.source,
+                version: labels.version,
+            }),
             Ok(Fact::Listed(listing, at)) => {
                 self.note(task, &listing, at);
                 Answer::Tags(Arc::new(Known {
@@ -398,12 +413,16 @@ async fn perform(
     pages: &[Page],
     now: Timestamp,
 ) -> Result<Fact, RegistryError> {
-    match &task.tag {
-        None => {
+    match &task.what {
+        What::Tags => {
             let listing = registries.tags(&task.target, within, pages).await?;
             Ok(Fact::Listed(listing, now))
         }
-        Some(tag) => {
+        What::Labels(reference) => {
+            let labels = registries.labels(&task.target, within, reference);
+            Ok(Fact::Labels(labels.await?))
+        }
+        What::Digest(tag) => {
             let digest = registries.digest(&task.target, within, tag).await?;
             Ok(Fact::Digest(digest))
         }

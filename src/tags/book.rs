@@ -64,6 +64,8 @@ pub enum Question {
     Tags(Id),
     /// The digest of one of them.
     Digest(Id, String),
+    /// The labels of one of its images, by tag or digest.
+    Labels(Id, String),
 }
 
 impl Question {
@@ -71,9 +73,18 @@ impl Question {
     #[must_use]
     pub fn repository(&self) -> &Id {
         match self {
-            Self::Tags(id) | Self::Digest(id, _) => id,
+            Self::Tags(id) | Self::Digest(id, _) | Self::Labels(id, _) => id,
         }
     }
+}
+
+/// What an image says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// `org.opencontainers.image.source`: where its sources are.
+    pub source: Option<String>,
+    /// `org.opencontainers.image.version`: which version it is of.
+    pub version: Option<String>,
 }
 
 /// What came of a question.
@@ -83,7 +94,9 @@ pub enum Answer {
     Tags(Arc<Known>),
     /// A digest.
     Digest(String),
-    /// Neither.
+    /// Labels.
+    Labels(Labels),
+    /// None of them.
     Failed(Failure),
 }
 
@@ -131,8 +144,9 @@ impl TagBook {
             (Question::Digest(id, tag), Answer::Failed(failure)) => {
                 self.digests.insert((id, tag), Err(failure));
             }
-            // An answer to another question is none.
-            (Question::Tags(_), Answer::Digest(_)) | (Question::Digest(..), Answer::Tags(_)) => {}
+            // Labels are nothing that a choice is made by, and an answer to
+            // another question is none.
+            _ => {}
         }
     }
 

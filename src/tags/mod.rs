@@ -2,4 +2,4 @@
 
 mod book;
 
-pub use book::{Answer, Blame, Failure, Known, Present, Question, TagBook};
+pub use book::{Answer, Blame, Failure, Known, Labels, Present, Question, TagBook};

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::catalogue::{Catalogue, Freshness, Origin, Rank};
 use super::files::{self, Replacement};
 use super::gather::{self, Ask, Wish};
+use super::labels;
 use super::merge::{self, Merged};
 use super::only::{NoTarget, Only};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
@@ -26,6 +27,7 @@ use crate::bind::marker;
 use crate::parallel;
 use crate::policy::reflect::ImageRef;
 use crate::resource_list::outline;
+use crate::tags::Labels;
 use crate::yaml::SyntaxError;
 use crate::yaml::patch::{Edit, Patched};
 
@@ -50,6 +52,8 @@ pub struct Request {
     pub secrets: Vec<(String, String)>,
     /// What the run is limited to.
     pub only: Only,
+    /// Whether the new images are asked what they say of themselves.
+    pub labels: bool,
 }
 
 /// What is to be written, and what happened.
@@ -66,6 +70,8 @@ pub struct Planned {
     pub owned: Vec<usize>,
     /// The image of every policy that changes something.
     pub images: BTreeMap<Id, ImageRef>,
+    /// What those images say of themselves, where that was asked for.
+    pub labels: BTreeMap<Id, Labels>,
     /// The folder that patches are relative to: of the work tree, or else the
     /// one that the run is in.
     pub root: PathBuf,
@@ -116,7 +122,7 @@ struct Read {
 ///
 /// # Errors
 /// Where there is nothing to plan for.
-pub fn plan(request: &Request, ask: Option<&mut Ask<'_>>) -> Result<Planned, CannotPlan> {
+pub fn plan(request: &Request, mut ask: Option<&mut Ask<'_>>) -> Result<Planned, CannotPlan> {
     let read = read(request)?;
     let (mut catalogue, mut scopes) = (read.catalogue, read.scopes);
     let sources = read.sources;
@@ -125,11 +131,7 @@ pub fn plan(request: &Request, ask: Option<&mut Ask<'_>>) -> Result<Planned, Can
     let in_scope = |source: &&SourceFile| {
         source.has_markers && (scopes.is_empty() || is_in(&source.path, &scopes))
     };
-    let targets = if request.only.is_everything() {
-        None
-    } else {
-        Some(request.only.targets(&catalogue)?.0)
-    };
+    let targets = request.only.limit(&catalogue)?;
     note_present(&mut catalogue, sources.iter().filter(in_scope));
     let names = || {
         let marked = sources.iter().filter(in_scope);
@@ -146,9 +148,11 @@ pub fn plan(request: &Request, ask: Option<&mut Ask<'_>>) -> Result<Planned, Can
         only: targets.as_ref(),
         on_unresolved: request.on_unresolved,
     };
-    let (images, asked) = gather::images(&mut catalogue, &wish, ask);
+    let (images, asked) = gather::images(&mut catalogue, &wish, ask.as_deref_mut());
     planned.outcome.findings.extend(asked);
-    catalogue.forget_policies();
+    if !request.labels {
+        catalogue.forget_policies();
+    }
     if request.paths.is_empty() {
         if catalogue.automations.is_empty() {
             return Err(CannotPlan::NoScope);
@@ -174,6 +178,9 @@ pub fn plan(request: &Request, ask: Option<&mut Ask<'_>>) -> Result<Planned, Can
         &mut planned,
     );
     planned.remember(&images, scopes, read.root);
+    if let Some(ask) = ask.filter(|_| request.labels) {
+        labels::ask(&mut planned, &catalogue, ask);
+    }
     Ok(planned)
 }
 

@@ -183,6 +183,7 @@ fn failed(
     let what = match question {
         Question::Tags(_) => format!("ImageRepository `{id}` (`{image}`) could not be scanned"),
         Question::Digest(_, tag) => format!("failed fetching digest of {image}:{tag}"),
+        Question::Labels(_, reference) => format!("the labels of {image} ({reference})"),
     };
     let code = match failure.blame {
         Blame::Documents => Code::Login,

@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod checkout;
 pub mod files;
 pub mod gather;
+pub mod labels;
 pub mod logins;
 pub mod merge;
 pub mod only;

@@ -38,10 +38,16 @@ pub enum NoTarget {
 }
 
 impl Only {
-    /// Whether the run is for everything.
-    #[must_use]
-    pub fn is_everything(&self) -> bool {
-        self.policies.is_empty() && self.images.is_empty()
+    /// The policies that count; `None` for all.
+    ///
+    /// # Errors
+    /// A name that nothing answers to, with those that are known.
+    pub fn limit(&self, catalogue: &Catalogue) -> Result<Option<BTreeSet<Id>>, NoTarget> {
+        if self.policies.is_empty() && self.images.is_empty() {
+            return Ok(None);
+        }
+        let (policies, _) = self.targets(catalogue)?;
+        Ok(Some(policies))
     }
 
     /// The policies that count, and the ImageRepositories that the images name.

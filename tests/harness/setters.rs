@@ -332,6 +332,7 @@ fn run(setup: &Setup, root: &Path, scope: &Path) -> Result<Planned, String> {
         refresh: Refresh::Nothing,
         secrets: Vec::new(),
         only: Default::default(),
+        labels: false,
     };
     checkout::plan(&request, None).map_err(|error| error.to_string())
 }

@@ -14,33 +14,33 @@ use super::server::{Asked, Reply, Server, identity};
 use super::support::{code, feed, flux_image, stderr, stdout};
 
 /// base64 of `alice:hunter2-s3cret`
-const AUTH: &str = "YWxpY2U6aHVudGVyMi1zM2NyZXQ=";
+pub const AUTH: &str = "YWxpY2U6aHVudGVyMi1zM2NyZXQ=";
 const ONE: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
 const TWO: &str = "sha256:2222222222222222222222222222222222222222222222222222222222222222";
 
 /// A folder with manifests, another for what belongs to the user, and the
 /// address of the registry for `HOST` in every text.
-struct Place {
+pub struct Place {
     tree: TempDir,
     home: TempDir,
     host: String,
 }
 
-const REPOSITORY: &str = "apiVersion: image.toolkit.fluxcd.io/v1
+pub const REPOSITORY: &str = "apiVersion: image.toolkit.fluxcd.io/v1
 kind: ImageRepository
 metadata: {name: app, namespace: flux-system}
 spec: {image: HOST/acme/app, interval: 5m}
 ";
-const POLICY: &str = "---
+pub const POLICY: &str = "---
 apiVersion: image.toolkit.fluxcd.io/v1
 kind: ImagePolicy
 metadata: {name: app, namespace: flux-system}
 spec: {imageRepositoryRef: {name: app}, policy: {semver: {range: 1.x}}}
 ";
-const DEPLOY: &str = "image: HOST/acme/app:1.0.0 # {\"$imagepolicy\": \"flux-system:app\"}\n";
+pub const DEPLOY: &str = "image: HOST/acme/app:1.0.0 # {\"$imagepolicy\": \"flux-system:app\"}\n";
 
 impl Place {
-    fn new(server: &Server, files: &[(&str, &str)]) -> Self {
+    pub fn new(server: &Server, files: &[(&str, &str)]) -> Self {
         let place = Self {
             tree: tempfile::tempdir().expect("a folder"),
             home: tempfile::tempdir().expect("a folder"),
@@ -53,7 +53,7 @@ impl Place {
     }
 
     /// The usual three documents, with more in `spec` of the ImageRepository.
-    fn usual(server: &Server, spec: &str) -> Self {
+    pub fn usual(server: &Server, spec: &str) -> Self {
         let repository = REPOSITORY.replace("interval: 5m", &format!("interval: 5m{spec}"));
         let policies = format!("{repository}{POLICY}");
         Self::new(
@@ -67,12 +67,12 @@ impl Place {
         fs::write(path, text.replace("HOST", &self.host)).expect("written");
     }
 
-    fn read(&self, name: &str) -> String {
+    pub fn read(&self, name: &str) -> String {
         let text = fs::read_to_string(self.tree.path().join(name)).expect(name);
         text.replace(&self.host, "HOST")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = flux_image();
         command
             .env_remove("FLUX_IMAGE_OFFLINE")
@@ -82,7 +82,7 @@ impl Place {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub fn run(&self, arguments: &[&str]) -> Output {
         feed(&mut self.command(arguments), b"")
     }
 
@@ -109,7 +109,7 @@ impl Place {
 }
 
 /// Everything that came out must not hold a secret.
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     let all = format!("{}{}", stdout(output), stderr(output));
     for secret in [PASSWORD, AUTH, "YWxpY2U6"] {
         assert!(!all.contains(secret), "{all}");

@@ -7,6 +7,7 @@ mod attacks;
 mod clouds;
 
 mod doors;
+mod labels;
 mod login;
 mod pages;
 mod real;
