@@ -189,6 +189,15 @@ pub struct HandOffArgs {
     pub now: Option<Timestamp>,
 }
 
+impl HandOffArgs {
+    /// Whether any file was asked for.
+    #[must_use]
+    pub fn wants_files(&self) -> bool {
+        let files = [&self.report, &self.message_file, &self.branch_file];
+        files.iter().any(|file| file.is_some()) || self.patch_dir.is_some()
+    }
+}
+
 /// `--split-by`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Part {
@@ -218,7 +227,11 @@ impl From<Part> for SplitBy {
 #[command(after_help = STORED_EXAMPLES)]
 pub struct StoredArgs {
     /// The file that `update --report` wrote, or `-` for stdin
-    pub report: PathBuf,
+    #[arg(value_name = "REPORT", required_unless_present = "from")]
+    pub report: Option<PathBuf>,
+    /// The same, as `update` names it
+    #[arg(long = "report", value_name = "FILE", conflicts_with = "report")]
+    pub from: Option<PathBuf>,
     /// Only this ImageUpdateAutomation's
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub automation: Option<String>,

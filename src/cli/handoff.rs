@@ -55,124 +55,147 @@ fn read_some(path: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The files that a run leaves for a commit, made before anything is edited.
+/// The files that a run leaves for a commit. They are staged before anything is
+/// edited, so that what cannot be written is known by then.
 #[derive(Debug, Default)]
 pub struct Files {
-    files: Vec<(PathBuf, String)>,
-    patches: Option<(PathBuf, Vec<Patch>)>,
+    staged: Vec<Staged>,
     /// Where nothing changed, what an earlier run left is taken away.
     stale: Vec<PathBuf>,
 }
 
 impl Files {
-    /// The files that were asked for.
+    /// Stages the files that were asked for.
     ///
     /// # Errors
-    /// Where there is not one message or branch, or the folder for patches
-    /// holds something.
+    /// Where there is not one message or branch, a file cannot be made, or the
+    /// folder for patches holds something.
     pub fn new(
         args: &HandOffArgs,
         planned: &Planned,
         commits: &[HandOff],
         report: &Report,
     ) -> anyhow::Result<Self> {
+        let mut files = Self::default();
         let wanted = [&args.report, &args.message_file, &args.branch_file];
         if planned.outcome.changes.is_empty() {
-            let stale = wanted.into_iter().flatten().cloned().collect();
-            return Ok(Self {
-                stale,
-                ..Self::default()
-            });
+            files.stale = wanted.into_iter().flatten().cloned().collect();
+            return Ok(files);
         }
-        let mut files = Vec::new();
         if let Some(path) = &args.report {
-            files.push((path.clone(), serde_json::to_string_pretty(report)? + "\n"));
+            files.stage(path, serde_json::to_string_pretty(report)? + "\n")?;
         }
         if let Some(path) = &args.message_file {
-            files.push((path.clone(), json::message(&report.automations, None)?));
+            files.stage(path, json::message(&report.automations, None)?)?;
         }
         if let Some(path) = &args.branch_file {
             let branch = json::branch(&report.automations, None);
             let branch = branch.context(
                 "cannot write the branch (`--patch-dir` writes one for each automation, `--report` has them all)",
             )?;
-            files.push((path.clone(), branch + "\n"));
+            files.stage(path, branch + "\n")?;
         }
-        let patches = match &args.patch_dir {
-            None => None,
-            Some(folder) => {
-                let holds =
-                    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
-                if holds {
-                    bail!(
-                        "`--patch-dir {}`: the folder is not empty",
-                        folder.display()
-                    );
-                }
-                Some((folder.clone(), patch::patches(planned, commits)?))
-            }
-        };
-        Ok(Self {
-            files,
-            patches,
-            stale: Vec::new(),
-        })
+        if let Some(folder) = &args.patch_dir {
+            files.stage_patches(folder, patch::patches(planned, commits)?)?;
+        }
+        Ok(files)
     }
 
-    /// Writes them, each whole or not at all.
+    fn stage(&mut self, path: &Path, text: String) -> anyhow::Result<()> {
+        self.staged.push(Staged::new(path, text)?);
+        Ok(())
+    }
+
+    fn stage_patches(&mut self, folder: &Path, patches: Vec<Patch>) -> anyhow::Result<()> {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let mut entries = std::fs::read_dir(folder)
+            .with_context(|| format!("cannot read the folder {}", folder.display()))?;
+        if entries.next().is_some() {
+            bail!(
+                "`--patch-dir {}`: the folder is not empty",
+                folder.display()
+            );
+        }
+        for patch in patches {
+            let file = |end: &str| folder.join(format!("{}.{end}", patch.stem));
+            self.stage(&file("patch"), patch.patch)?;
+            if let Some(message) = patch.message {
+                self.stage(&file("message"), message)?;
+            }
+            if let Some(branch) = patch.branch {
+                self.stage(&file("branch"), branch + "\n")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts them where they belong, each whole.
     ///
     /// # Errors
     /// The first that cannot be written.
-    pub fn write(&self) -> anyhow::Result<()> {
+    pub fn write(self) -> anyhow::Result<()> {
         for path in &self.stale {
             if path.is_file() {
                 std::fs::remove_file(path)
                     .with_context(|| format!("cannot take away {}", path.display()))?;
             }
         }
-        for (path, text) in &self.files {
-            write(path, text)?;
+        self.staged.into_iter().try_for_each(Staged::write)
+    }
+}
+
+/// A file that waits for its name.
+#[derive(Debug)]
+enum Staged {
+    /// The whole file, beside where it belongs.
+    File(tempfile::NamedTempFile, PathBuf),
+    /// For what is no file, such as a pipe.
+    Text(String, PathBuf),
+}
+
+impl Staged {
+    fn new(path: &Path, text: String) -> anyhow::Result<Self> {
+        let context = || format!("cannot write {}", path.display());
+        let metadata = std::fs::metadata(path);
+        if metadata.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
+            bail!("cannot write {}: it is a folder", path.display());
         }
-        if let Some((folder, patches)) = &self.patches {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-            for patch in patches {
-                let file = |end: &str| folder.join(format!("{}.{end}", patch.stem));
-                write(&file("patch"), &patch.patch)?;
-                if let Some(message) = &patch.message {
-                    write(&file("message"), message)?;
-                }
-                if let Some(branch) = &patch.branch {
-                    write(&file("branch"), &format!("{branch}\n"))?;
-                }
+        if metadata.is_ok_and(|metadata| !metadata.is_file()) {
+            return Ok(Self::Text(text, path.to_owned()));
+        }
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        // As a new file has it; the umask is the system's to apply.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+        let mut staged = tempfile::Builder::new()
+            .permissions(mode)
+            .tempfile_in(folder.unwrap_or(Path::new(".")))
+            .with_context(context)?;
+        staged.write_all(text.as_bytes()).with_context(context)?;
+        Ok(Self::File(staged, path.to_owned()))
+    }
+
+    fn write(self) -> anyhow::Result<()> {
+        match self {
+            Self::File(staged, path) => {
+                let written = staged.persist(&path);
+                written.with_context(|| format!("cannot write {}", path.display()))?;
             }
+            Self::Text(text, path) => std::fs::write(&path, text)
+                .with_context(|| format!("cannot write {}", path.display()))?,
         }
         Ok(())
     }
 }
 
-/// Writes a file by a rename, so that nobody sees half of it. What is no file,
-/// such as a pipe, is written to.
-pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let context = || format!("cannot write {}", path.display());
-    let is_special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-    if is_special {
-        return std::fs::write(path, text).with_context(context);
-    }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let mut staged = tempfile::Builder::new()
-        .permissions(mode())
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
-        .with_context(context)?;
-    staged.write_all(text.as_bytes()).with_context(context)?;
-    staged.persist(path).map(|_| ()).with_context(context)
-}
-
-/// As a new file has it; the umask is the system's to apply.
-fn mode() -> std::fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o666)
+/// Writes a file by a rename, so that nobody sees half of it.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn write(path: &Path, text: String) -> anyhow::Result<()> {
+    Staged::new(path, text)?.write()
 }
 
 /// The moment of a run, in whole seconds unless somebody named it.
@@ -197,7 +220,8 @@ pub fn append_to(variable: &str, text: &str) -> anyhow::Result<()> {
 }
 
 fn stored(args: &StoredArgs) -> anyhow::Result<Stored> {
-    let path = &args.report;
+    let path = args.report.as_ref().or(args.from.as_ref());
+    let path = path.context("name the file that `flux-image update --report FILE` wrote")?;
     let text = if path.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin())
     } else {

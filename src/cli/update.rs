@@ -31,11 +31,11 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     let is_broken = planned.outcome.findings.iter().any(is_template_fault);
     let is_kept_back = is_broken && !args.handoff.keep_going;
     let writes = !(args.check || args.dry_run || args.diff || is_kept_back);
-    let report = Report::new(&planned, &commits, writes, now);
-    let files = if is_kept_back {
+    let report = || Report::new(&planned, &commits, writes, now);
+    let files = if is_kept_back || !args.handoff.wants_files() {
         Files::default()
     } else {
-        Files::new(&args.handoff, &planned, &commits, &report)?
+        Files::new(&args.handoff, &planned, &commits, &report())?
     };
     if writes {
         watch_for_interrupts();
@@ -49,7 +49,13 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
         }
     }
     files.write()?;
-    show(args, &planned, &report)?;
+    for finding in &planned.outcome.findings {
+        anstream::eprint!("{}", text::finding(finding));
+    }
+    match args.output {
+        Output::Text => show(args, &planned, writes)?,
+        output => show_for_machines(args, output, &planned, &report())?,
+    }
     if is_kept_back {
         anstream::eprintln!("no file was changed; `--keep-going` edits them all the same");
     }
@@ -57,7 +63,7 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     let exit = Exit::of(&planned.outcome, outdated, args.strict);
     // The process ends here: giving back thousands of texts one by one would
     // only take time.
-    std::mem::forget((planned, report));
+    std::mem::forget((planned, commits));
     Ok(exit)
 }
 
@@ -119,50 +125,51 @@ fn watch_for_interrupts() {
     _ = ctrlc::set_handler(|| files::INTERRUPTED.store(true, std::sync::atomic::Ordering::Relaxed));
 }
 
-fn show(args: &UpdateArgs, planned: &Planned, report: &Report) -> anyhow::Result<()> {
-    let outcome = &planned.outcome;
-    for finding in &outcome.findings {
-        anstream::eprint!("{}", text::finding(finding));
-    }
+/// What people read: the changes, or a diff.
+fn show(args: &UpdateArgs, planned: &Planned, written: bool) -> anyhow::Result<()> {
     let mut out = std::io::BufWriter::new(anstream::stdout().lock());
-    match args.output {
-        Output::Json => {
-            serde_json::to_writer_pretty(&mut out, report)?;
-            writeln!(out)?;
+    if args.diff {
+        for file in &planned.replacements {
+            let diff = text::diff(&file.name, &file.old, &file.new_text()?);
+            out.write_all(diff.as_bytes())?;
         }
-        Output::Markdown => {
-            let body = markdown::body(planned);
-            out.write_all(body.as_bytes())?;
-        }
-        Output::Github => {
-            out.write_all(github::annotations(report).as_bytes())?;
-            handoff::append_to("GITHUB_OUTPUT", &github::outputs(report))?;
-            let summary = markdown::body(planned);
-            handoff::append_to("GITHUB_STEP_SUMMARY", &summary)?;
-        }
-        Output::Gitlab => {
-            out.write_all(gitlab::code_quality(report, args.check)?.as_bytes())?;
-            if let Some(path) = &args.handoff.dotenv {
-                handoff::write(path, &gitlab::dotenv(report))?;
-            }
-        }
-        Output::Sarif => out.write_all(sarif::log(report, args.check)?.as_bytes())?,
-        Output::Text if args.diff => {
-            for file in &planned.replacements {
-                let diff = text::diff(&file.name, &file.old, &file.new_text()?);
-                out.write_all(diff.as_bytes())?;
-            }
-        }
-        Output::Text => {
-            for change in &outcome.changes {
-                out.write_all(text::change(change).as_bytes())?;
-            }
+    } else {
+        for change in &planned.outcome.changes {
+            out.write_all(text::change(change).as_bytes())?;
         }
     }
     out.flush()?;
-    if args.output == Output::Text {
-        let files = planned.replacements.len();
-        anstream::eprint!("{}", text::summary(outcome, files, report.written));
-    }
+    let files = planned.replacements.len();
+    anstream::eprint!("{}", text::summary(&planned.outcome, files, written));
+    Ok(())
+}
+
+/// What other programs read.
+fn show_for_machines(
+    args: &UpdateArgs,
+    output: Output,
+    planned: &Planned,
+    report: &Report,
+) -> anyhow::Result<()> {
+    let text = match output {
+        Output::Text => String::new(),
+        Output::Json => serde_json::to_string_pretty(report)? + "\n",
+        Output::Markdown => markdown::body(planned),
+        Output::Github => {
+            handoff::append_to("GITHUB_OUTPUT", &github::outputs(report))?;
+            handoff::append_to("GITHUB_STEP_SUMMARY", &markdown::body(planned))?;
+            github::annotations(report)
+        }
+        Output::Gitlab => {
+            if let Some(path) = &args.handoff.dotenv {
+                handoff::write(path, gitlab::dotenv(report))?;
+            }
+            gitlab::code_quality(report, args.check)?
+        }
+        Output::Sarif => sarif::log(report, args.check)?,
+    };
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
     Ok(())
 }

@@ -96,9 +96,25 @@ pub fn name(branch: &str, data: &Data<'_>, now: &Time) -> Result<String, BranchE
     Ok(name)
 }
 
-/// What is likely not meant: `02` is the day of the month, also behind a `w`.
+/// Something that is likely not meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// What is the case.
+    pub what: String,
+    /// What to do about it.
+    pub hint: &'static str,
+}
+
+/// What is likely not meant: `${…}`, and `02`, which is the day of the month, also
+/// behind a `w`.
 #[must_use]
-pub fn doubt(branch: &str) -> Option<String> {
+pub fn doubt(branch: &str) -> Option<Doubt> {
+    if branch.contains("${") {
+        return Some(Doubt {
+            what: format!("`${{…}}` in `{branch}` is not substituted here"),
+            hint: "write the name itself, or a template with `.Values`",
+        });
+    }
     let layouts = Regex::new(r#"\bnow\s+["`]([^"`]*)["`]"#).ok()?;
     let mut scratch = layouts.scratch();
     let mut at = 0;
@@ -107,9 +123,12 @@ pub fn doubt(branch: &str) -> Option<String> {
         let layout = branch[start..end].trim_start_matches("now").trim();
         let layout = layout.trim_matches(['"', '`']);
         if shows_day_without_month(layout) {
-            return Some(format!(
-                "in the layout `{layout}`, `02` is the day of the month, not the week"
-            ));
+            return Some(Doubt {
+                what: format!(
+                    "in the layout `{layout}`, `02` is the day of the month, not the week"
+                ),
+                hint: "write `{{ isoWeek }}` for a week such as `2026-w47`",
+            });
         }
         at = end;
     }
@@ -218,6 +237,7 @@ mod tests {
             (r#"{{ now "2006-002" }}"#, false),
             ("{{ isoWeek }}", false),
             ("w02", false),
+            ("images-${cluster}", true),
         ] {
             assert_eq!(doubt(branch).is_some(), is_doubted, "{branch}");
         }

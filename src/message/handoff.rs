@@ -161,8 +161,8 @@ fn fill(
     };
     if let Some(doubt) = branch::doubt(&push.branch) {
         let message = format!(
-            "ImageUpdateAutomation `{}`: `push.branch`: {doubt}",
-            owner.id
+            "ImageUpdateAutomation `{}`: `push.branch`: {}",
+            owner.id, doubt.what
         );
         let finding = Finding::new(
             Severity::Warning,
@@ -170,7 +170,7 @@ fn fill(
             message,
             owner.location.clone(),
         );
-        findings.push(finding.hint("write `{{ isoWeek }}` for a week such as `2026-w47`"));
+        findings.push(finding.hint(doubt.hint));
     }
     match branch::name(&push.branch, &data, setting.now) {
         Ok(name) => {

@@ -217,6 +217,9 @@ pub enum NotOne {
     /// Its template is wrong.
     #[error("`{0}` has no message, since its template is wrong")]
     NoMessage(String),
+    /// There is no automation to say it.
+    #[error("nothing names a branch: PATHs were given, and so no ImageUpdateAutomation")]
+    NoAutomation,
     /// Nothing says where to push.
     #[error(
         "nothing names a branch for `{0}`: neither `git.push.branch` nor `git.checkout.ref.branch`, nor its GitRepository"
@@ -275,7 +278,13 @@ pub fn branch(commits: &[Commit], only: Option<&str>) -> Result<String, NotOne> 
     let mut branches: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for commit in chosen(commits, only)? {
         let branch = commit.branch.as_deref();
-        let branch = branch.ok_or_else(|| NotOne::NoBranch(commit.id()))?;
+        let branch = branch.ok_or_else(|| {
+            if commit.name.is_empty() {
+                NotOne::NoAutomation
+            } else {
+                NotOne::NoBranch(commit.id())
+            }
+        })?;
         branches.entry(branch).or_default().push(commit.id());
     }
     if branches.len() > 1 {

@@ -702,3 +702,48 @@ fn only_reports_are_read_as_reports() {
     let output = repository.flux_image(&["branch", "no-such-file"]);
     assert_eq!(code(&output), 2);
 }
+
+#[test]
+fn what_cannot_be_written_is_known_before_the_edit() {
+    let repository = Repository::new(&automation("auto", ".", &git_of("m", "b")));
+    let (nowhere, folder) = (
+        repository.out("no/such/folder/report.json"),
+        repository.out("."),
+    );
+    for arguments in [
+        ["--report", text(&nowhere)],
+        ["--message-file", text(&folder)],
+        ["--patch-dir", "/proc/no-such-folder"],
+    ] {
+        let output = repository.update(&arguments);
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert!(stderr(&output).contains("cannot"), "{}", stderr(&output));
+        assert_eq!(
+            repository.git(&["status", "--porcelain"]),
+            "",
+            "{arguments:?}"
+        );
+    }
+    // A pipe is written to, not replaced.
+    let output = repository.update(&["--dry-run", "--message-file", "/dev/stderr"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(stderr(&output).starts_with('m'), "{}", stderr(&output));
+}
+
+#[test]
+fn paths_have_the_usual_message_and_no_branch() {
+    let repository = Repository::new(&automation("auto", ".", &git_of("m", "b")));
+    let (report, branch) = (repository.out("report.json"), repository.out("branch"));
+    let output = repository.update(&["--dry-run", "apps", "--report", text(&report)]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let message = repository.flux_image(&["message", "--report", text(&report)]);
+    assert_eq!(stdout(&message), "Update from image update automation");
+    let output = repository.update(&["apps", "--branch-file", text(&branch)]);
+    assert_eq!(code(&output), 2);
+    assert!(
+        stderr(&output).contains("PATHs were given"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(repository.git(&["status", "--porcelain"]), "");
+}
