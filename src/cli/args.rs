@@ -190,11 +190,17 @@ pub struct HandOffArgs {
 }
 
 impl HandOffArgs {
+    /// Whether messages were asked for, by themselves or in a report.
+    #[must_use]
+    pub fn wants_messages(&self) -> bool {
+        let files = [&self.report, &self.message_file, &self.patch_dir];
+        files.iter().any(|file| file.is_some())
+    }
+
     /// Whether any file was asked for.
     #[must_use]
     pub fn wants_files(&self) -> bool {
-        let files = [&self.report, &self.message_file, &self.branch_file];
-        files.iter().any(|file| file.is_some()) || self.patch_dir.is_some()
+        self.wants_messages() || self.branch_file.is_some()
     }
 }
 

@@ -108,6 +108,7 @@ fn commits(args: &UpdateArgs, planned: &mut Planned, now: &Time) -> Vec<HandOff>
     let setting = Setting {
         split_by: args.handoff.split_by.into(),
         legacy: args.handoff.legacy_templates,
+        needs_messages: args.handoff.wants_messages(),
         now,
     };
     let (commits, findings) = hand_off(planned, &setting);

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::branch::{self, Push};
 use super::data::{self, Changed, Data};
-use super::render;
+use super::render::{self, MessageError};
 use crate::api::Id;
 use crate::go::time::Time;
 use crate::update::checkout::Planned;
@@ -35,6 +35,9 @@ pub struct Setting<'s> {
     pub split_by: SplitBy,
     /// Whether templates may use what Flux has removed.
     pub legacy: bool,
+    /// Whether somebody asked for messages. Where nobody did, a template of an
+    /// old version is a warning.
+    pub needs_messages: bool,
     /// The moment that branches are named after.
     pub now: &'s Time,
 }
@@ -151,6 +154,9 @@ fn fill(
         Err(error) => {
             let mut finding = fault(owner, Code::BadTemplate, &error.to_string());
             finding.hint = error.hint().map(str::to_owned);
+            if matches!(error, MessageError::Removed(_)) && !setting.needs_messages {
+                finding.severity = Severity::Warning;
+            }
             findings.push(finding);
         }
     }

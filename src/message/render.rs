@@ -23,8 +23,8 @@ pub enum MessageError {
     /// It cannot be executed.
     #[error("failed to run template from spec: {0}")]
     Run(Error),
-    /// It uses what Flux has removed, in Flux's own words.
-    #[error("{}", _0.message)]
+    /// It uses what Flux has removed, in Flux's own words, and where.
+    #[error("{} ({})", _0.message, _0.position)]
     Removed(Error),
     /// git takes no message with a NUL.
     #[error("the message holds a NUL byte, which git does not take")]
@@ -32,15 +32,6 @@ pub enum MessageError {
 }
 
 impl MessageError {
-    /// Where in the template.
-    #[must_use]
-    pub fn position(&self) -> Option<Position> {
-        match self {
-            Self::Syntax(error) | Self::Run(error) | Self::Removed(error) => Some(error.position),
-            Self::Nul => None,
-        }
-    }
-
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {

@@ -430,8 +430,9 @@ fn wrong_templates_leave_files_as_they_are() {
         assert!(said.contains("--keep-going"), "{said}");
         assert_eq!(repository.git(&["status", "--porcelain"]), "", "{template}");
         assert!(!report.exists());
-        let output = repository.update(&["--keep-going"]);
+        let output = repository.update(&["--keep-going", "--report", text(&report)]);
         assert_eq!(code(&output), 2);
+        assert!(report.exists());
         assert!(repository.read("apps/a/deploy.yaml").contains("app:2.0.0"));
     }
 }
@@ -445,6 +446,12 @@ fn templates_of_old_versions_on_request() {
     assert_eq!(code(&refused), 2);
     let said = stderr(&refused);
     assert!(said.contains("`--legacy-templates`"), "{said}");
+    assert_eq!(repository.git(&["status", "--porcelain"]), "");
+    // Nobody asked for a message: the edits are not held up.
+    let plain = repository.update(&["--dry-run"]);
+    assert_eq!(code(&plain), 0);
+    assert!(stderr(&plain).contains("warning"), "{}", stderr(&plain));
+    assert!(stderr(&plain).contains("template uses removed '.Updated' field"));
     let output = repository.update(&["--legacy-templates", "--message-file", text(&message)]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     assert_eq!(

@@ -25,6 +25,12 @@ impl Position {
     }
 }
 
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
 /// When a template failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -64,8 +70,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Position { line, column } = self.position;
-        write!(f, "line {line}, column {column}: ")?;
+        write!(f, "{}: ", self.position)?;
         if !self.context.is_empty() {
             write!(f, "at <{}>: ", self.context)?;
         }
