@@ -103,10 +103,8 @@ pub fn patches(planned: &Planned, commits: &[HandOff]) -> Result<Vec<Patch>, Ove
         {
             if let Some(file) = by_name.get(change.location.file.as_str()) {
                 let of_change = merge::edits_of(&file.edits, change);
-                edits
-                    .entry(file.name.as_str())
-                    .or_default()
-                    .extend(of_change);
+                let known = edits.entry(file.name.as_str()).or_default();
+                known.extend_from_slice(of_change);
             }
         }
         let mut patch = String::new();

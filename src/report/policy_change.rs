@@ -174,10 +174,13 @@ impl PolicyChange {
     /// Every policy of a run that changes something, by name.
     #[must_use]
     pub fn all(planned: &Planned) -> Vec<Self> {
+        let mut by_policy: BTreeMap<&Id, Vec<&Change>> = BTreeMap::new();
+        for change in &planned.outcome.changes {
+            by_policy.entry(&change.policy).or_default().push(change);
+        }
         let of = |(id, image): (&Id, &ImageRef)| {
-            let changes = planned.outcome.changes.iter();
-            let changes: Vec<&Change> = changes.filter(|change| change.policy == *id).collect();
-            let old = old_images(&changes);
+            let changes = by_policy.get(id).map(Vec::as_slice).unwrap_or_default();
+            let old = old_images(changes);
             let mut files: Vec<String> = changes
                 .iter()
                 .map(|change| change.location.file.clone())

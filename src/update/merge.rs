@@ -5,11 +5,12 @@
 //! first of them; one that they would write differently is an error that names
 //! both, and stays as it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::outcome::{Change, Code, Finding, Outcome, Severity};
 use super::plan::Plan;
 use crate::api::Id;
+use crate::yaml::ByteSpan;
 use crate::yaml::patch::Edit;
 
 /// What is to be done to a file, and by whom.
@@ -30,10 +31,22 @@ pub struct Merged {
 /// Merges plans for one text. `plans` come with the number of whose they are,
 /// which `name` names.
 #[must_use]
-pub fn merge(plans: Vec<(usize, Plan)>, name: &dyn Fn(usize) -> String) -> Merged {
+pub fn merge(mut plans: Vec<(usize, Plan)>, name: &dyn Fn(usize) -> String) -> Merged {
+    if plans.len() == 1
+        && let Some((owner, plan)) = plans.pop()
+    {
+        return Merged {
+            owners: vec![owner; plan.outcome.changes.len()],
+            edits: plan.edits,
+            outcome: plan.outcome,
+            used: plan.used,
+            bound: plan.bound,
+        };
+    }
     let mut merged = Merged::default();
+    let mut known: HashMap<ByteSpan, usize> = HashMap::new();
     let mut refused = BTreeSet::new();
-    for (owner, plan) in plans {
+    for (owner, mut plan) in plans {
         merged.bound = merged.bound.max(plan.bound);
         merged.used.extend(plan.used);
         for finding in plan.outcome.findings {
@@ -41,18 +54,22 @@ pub fn merge(plans: Vec<(usize, Plan)>, name: &dyn Fn(usize) -> String) -> Merge
                 merged.outcome.findings.push(finding);
             }
         }
+        plan.edits.sort();
         for change in plan.outcome.changes {
-            let mut known = merged.outcome.changes.iter();
-            match known.position(|known| known.location == change.location) {
+            let at = *known
+                .entry(change.span)
+                .or_insert(merged.outcome.changes.len());
+            match merged.outcome.changes.get(at) {
                 None => {
-                    let edits = edits_of(&plan.edits, &change);
-                    merged.edits.extend(edits);
+                    merged
+                        .edits
+                        .extend_from_slice(edits_of(&plan.edits, &change));
                     merged.outcome.changes.push(change);
                     merged.owners.push(owner);
                 }
-                Some(at) if merged.outcome.changes[at].new == change.new => {}
-                Some(at) => {
-                    let one = (name(merged.owners[at]), &merged.outcome.changes[at]);
+                Some(first) if first.new == change.new => {}
+                Some(first) => {
+                    let one = (name(merged.owners[at]), first);
                     let finding = disagreement(one, (name(owner), &change));
                     merged.outcome.findings.push(finding);
                     refused.insert(at);
@@ -60,21 +77,24 @@ pub fn merge(plans: Vec<(usize, Plan)>, name: &dyn Fn(usize) -> String) -> Merge
             }
         }
     }
+    merged.edits.sort();
     for at in refused.into_iter().rev() {
         let change = merged.outcome.changes.remove(at);
         merged.owners.remove(at);
-        let gone = edits_of(&merged.edits, &change);
+        let gone = edits_of(&merged.edits, &change).to_vec();
         merged.edits.retain(|edit| !gone.contains(edit));
     }
     merged
 }
 
-/// The edits that make a change.
+/// The edits that make a change, of edits in the order of the text.
 #[must_use]
-pub fn edits_of(edits: &[Edit], change: &Change) -> Vec<Edit> {
+pub fn edits_of<'e>(edits: &'e [Edit], change: &Change) -> &'e [Edit] {
     let span = change.span;
-    let is_of = |edit: &&Edit| span.start <= edit.span.start && edit.span.end <= span.end;
-    edits.iter().filter(is_of).cloned().collect()
+    let from = edits.partition_point(|edit| edit.span.start < span.start);
+    let rest = &edits[from..];
+    let to = rest.partition_point(|edit| edit.span.end <= span.end);
+    &rest[..to]
 }
 
 fn disagreement(one: (String, &Change), other: (String, &Change)) -> Finding {
@@ -97,7 +117,7 @@ mod tests {
     use super::*;
     use crate::bind::marker::Part;
     use crate::update::outcome::Location;
-    use crate::yaml::{ByteSpan, Place};
+    use crate::yaml::Place;
 
     fn plan(line: usize, at: usize, new: &str) -> Plan {
         let change = Change {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Bytes `start..end` of a text; always on character boundaries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSpan {
     /// First byte.
     pub start: usize,
