@@ -106,13 +106,13 @@ pub struct UpdateArgs {
     /// A marked value whose policy chose nothing is only a warning
     #[arg(long)]
     pub allow_unresolved: bool,
-    /// Write nothing, print what would change
+    /// Edit nothing, print what would change
     #[arg(long)]
     pub dry_run: bool,
-    /// Write nothing, print a unified diff
+    /// Edit nothing, print a unified diff
     #[arg(long, conflicts_with = "output")]
     pub diff: bool,
-    /// Write nothing, exit 1 if anything would change
+    /// Edit nothing, exit 1 if anything would change
     #[arg(long)]
     pub check: bool,
     /// A TagSnapshot that is older is a warning; a duration as in Go
@@ -175,7 +175,7 @@ pub struct HandOffArgs {
     /// With `-o gitlab`: write the variables of a dotenv report to this file
     #[arg(long, value_name = "FILE")]
     pub dotenv: Option<PathBuf>,
-    /// With `-o markdown`: ask the registries for the labels of the new images, and link to their sources
+    /// With `-o markdown` and `-o github`: ask the registries for the labels of the new images, and link to their sources
     #[arg(long)]
     pub labels: bool,
     /// Edit files even where a message or branch template is wrong

@@ -82,7 +82,7 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Request> {
         refresh: network::refresh(&args.registries)?,
         secrets: network::secrets(&args.registries.secrets)?,
         only: handoff::only(&args.only)?,
-        labels: args.handoff.labels,
+        labels: args.handoff.labels && matches!(args.output, Output::Markdown | Output::Github),
     })
 }
 

@@ -72,10 +72,19 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.position)?;
         if !self.context.is_empty() {
-            write!(f, "at <{}>: ", self.context)?;
+            write!(f, "at <{}>: ", printable(&self.context))?;
         }
-        f.write_str(&self.message)
+        f.write_str(&printable(&self.message))
     }
+}
+
+/// A template may hold what would steer a terminal.
+fn printable(text: &str) -> String {
+    let shown = |c: char| match c {
+        c if c.is_control() => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 impl std::error::Error for Error {}
