@@ -12,7 +12,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use crate::api::Id;
-use crate::go::template::value::{Entries, Field, Key, List, Map, Struct, TEXT_MAP, Type, Value};
+use crate::go::template::value::{
+    Entries, Field, Key, List, Map, Method, Struct, TEXT_MAP, Type, Value,
+};
 use crate::image::Repository;
 use crate::policy::reflect::ImageRef;
 use crate::update::outcome::ResourceRef;
@@ -34,9 +36,6 @@ pub struct Change {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changed(Vec<(String, ResourceRef, Change)>);
 
-/// Changes by object.
-type Objects<'c> = BTreeMap<&'c ResourceRef, Vec<&'c Change>>;
-
 impl Changed {
     /// Adds a change.
     pub fn add(&mut self, file: &str, object: ResourceRef, change: Change) {
@@ -47,33 +46,6 @@ impl Changed {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// All changes, each once.
-    fn changes(&self) -> Vec<&Change> {
-        let mut seen = HashSet::new();
-        let all = self.0.iter().map(|(_, _, change)| change);
-        all.filter(|change| seen.insert((&change.old, &change.new, &change.setter)))
-            .collect()
-    }
-
-    /// The changes of each object of each file.
-    fn files(&self) -> BTreeMap<&str, Objects<'_>> {
-        let mut files: BTreeMap<&str, Objects<'_>> = BTreeMap::new();
-        for (file, object, change) in &self.0 {
-            let objects = files.entry(file).or_default();
-            objects.entry(object).or_default().push(change);
-        }
-        files
-    }
-
-    /// The changes of each object, over all files.
-    fn objects(&self) -> Objects<'_> {
-        let mut all = Objects::new();
-        for (_, object, change) in &self.0 {
-            all.entry(object).or_default().push(change);
-        }
-        all
     }
 }
 
@@ -137,7 +109,6 @@ impl Data<'_> {
     /// The value that a template calls `.` and `$`.
     #[must_use]
     pub fn value(&self) -> Value {
-        let changed = self.changed();
         let values = match self.values {
             None => Map::none(&TEXT_MAP),
             Some(values) => {
@@ -145,91 +116,176 @@ impl Data<'_> {
                 Map::new(&TEXT_MAP, values.iter().map(entry).collect())
             }
         };
+        let seen = Rc::new(Seen::new(self.changed));
         let mut fields = vec![
             field("AutomationObject", namespaced_name(self.automation)),
-            field("Changed", changed),
+            field("Changed", changed(&seen, self.legacy)),
             field("Values", Value::Map(values)),
         ];
-        let mut methods = Vec::new();
+        let mut methods = Methods::new();
         if self.legacy {
-            fields.push(field("Updated", self.image_result()));
+            fields.push(field("Updated", image_result(&seen)));
         } else {
-            methods.push(("Updated", Err(NO_UPDATED.to_owned())));
+            methods.push(refused("Updated", NO_UPDATED));
         }
         structure("source.TemplateData", fields, methods, None)
     }
+}
 
-    /// `update.Result`
-    fn changed(&self) -> Value {
-        let changed = self.changed;
-        let files: Entries = changed
-            .files()
-            .into_iter()
-            .map(|(file, objects)| {
-                let objects: Entries = objects
-                    .into_iter()
-                    .map(|(object, changes)| (identifier(object), change_list(changes)))
-                    .collect();
-                (
-                    Key::text(file),
-                    Value::Map(Map::new(&OBJECT_CHANGES, objects)),
-                )
-            })
-            .collect();
-        let objects: Entries = changed
-            .objects()
-            .into_iter()
-            .map(|(object, changes)| (identifier(object), change_list(changes)))
-            .collect();
-        let mut methods = vec![
-            ("Changes", Ok(change_list(changed.changes()))),
-            ("Objects", Ok(Value::Map(Map::new(&OBJECTS, objects)))),
-        ];
-        methods.push((
-            "ImageResult",
-            if self.legacy {
-                Ok(self.image_result())
-            } else {
-                Err(NO_IMAGE_RESULT.to_owned())
-            },
-        ));
-        let files = Value::Map(Map::new(&FILE_CHANGES, files));
-        structure(
-            "update.Result",
-            vec![field("FileChanges", files)],
-            methods,
-            None,
-        )
+/// The changes as values, each made once and shared by all who hold it.
+struct Seen {
+    changed: Changed,
+    /// For each change, its struct.
+    structs: Vec<Value>,
+    /// For each change, the key of its object.
+    keys: Vec<Key>,
+}
+
+/// Numbers of changes, by object.
+type Grouped = BTreeMap<Key, Vec<usize>>;
+
+impl Seen {
+    fn new(changed: &Changed) -> Self {
+        let mut known: BTreeMap<&ResourceRef, Key> = BTreeMap::new();
+        let keys = changed.0.iter().map(|(_, object, _)| {
+            let key = known.entry(object).or_insert_with(|| identifier(object));
+            key.clone()
+        });
+        Self {
+            keys: keys.collect(),
+            structs: changed
+                .0
+                .iter()
+                .map(|(_, _, change)| of_change(change))
+                .collect(),
+            changed: changed.clone(),
+        }
     }
 
-    /// What old versions saw: images in place of changes.
-    fn image_result(&self) -> Value {
-        let files: Entries = self
-            .changed
-            .files()
-            .into_iter()
-            .map(|(file, objects)| {
-                let objects = objects.into_iter();
-                let objects = objects.map(|(object, changes)| (object, changes.into_iter()));
-                let result = field("Objects", image_map(objects));
-                (
-                    Key::text(file),
-                    structure("update.FileResult", vec![result], vec![], None),
-                )
-            })
-            .collect();
-        let objects = self.changed.objects();
-        let objects = objects
-            .into_iter()
-            .map(|(object, changes)| (object, changes.into_iter()));
-        let all = self.changed.0.iter().map(|(_, _, change)| change);
-        let methods = vec![
-            ("Images", Ok(image_list(all))),
-            ("Objects", Ok(image_map(objects))),
-        ];
-        let files = Value::Map(Map::new(&FILE_RESULTS, files));
-        structure("update.Result", vec![field("Files", files)], methods, None)
+    /// The changes of each object of each file.
+    fn files(&self) -> BTreeMap<&str, Grouped> {
+        let mut files: BTreeMap<&str, Grouped> = BTreeMap::new();
+        for (number, (file, ..)) in self.changed.0.iter().enumerate() {
+            let objects = files.entry(file).or_default();
+            objects
+                .entry(self.keys[number].clone())
+                .or_default()
+                .push(number);
+        }
+        files
     }
+
+    /// The changes of each object, over all files.
+    fn objects(&self) -> Grouped {
+        let mut all = Grouped::new();
+        for (number, key) in self.keys.iter().enumerate() {
+            all.entry(key.clone()).or_default().push(number);
+        }
+        all
+    }
+
+    /// All changes, each once.
+    fn changes(&self) -> Vec<usize> {
+        let mut seen = HashSet::new();
+        let is_new = |number: &usize| {
+            let (_, _, change) = &self.changed.0[*number];
+            seen.insert((&change.old, &change.new, &change.setter))
+        };
+        (0..self.structs.len()).filter(is_new).collect()
+    }
+
+    fn list(&self, numbers: &[usize]) -> Value {
+        let structs = numbers.iter().map(|number| self.structs[*number].clone());
+        flat_list(&CHANGES, structs.collect())
+    }
+
+    fn map(&self, of: &'static Type, objects: Grouped) -> Value {
+        let entry = |(key, numbers): (Key, Vec<usize>)| (key, self.list(&numbers));
+        Value::Map(Map::new(of, objects.into_iter().map(entry).collect()))
+    }
+
+    /// The images of some changes, each once.
+    fn images(&self, numbers: &[usize]) -> Value {
+        let mut seen = HashSet::new();
+        let changes = numbers.iter().map(|number| &self.changed.0[*number].2);
+        let images = changes.filter_map(|change| Some((change.image.as_ref()?, &change.setter)));
+        let images = images.filter(|(image, _)| seen.insert(*image));
+        let images = images.map(|(image, setter)| image_ref(image, setter));
+        flat_list(&IMAGES, images.collect())
+    }
+
+    fn image_map(&self, objects: Grouped) -> Value {
+        let entry = |(key, numbers): (Key, Vec<usize>)| (key, self.images(&numbers));
+        Value::Map(Map::new(
+            &OBJECT_IMAGES,
+            objects.into_iter().map(entry).collect(),
+        ))
+    }
+}
+
+/// `update.Result`
+fn changed(seen: &Rc<Seen>, legacy: bool) -> Value {
+    let files = seen.files().into_iter();
+    let files: Entries = files
+        .map(|(file, objects)| (Key::text(file), seen.map(&OBJECT_CHANGES, objects)))
+        .collect();
+    let files = Value::Map(Map::new(&FILE_CHANGES, files));
+    let methods = vec![
+        method("Changes", seen, |seen| seen.list(&seen.changes())),
+        method("Objects", seen, |seen| seen.map(&OBJECTS, seen.objects())),
+        if legacy {
+            method("ImageResult", seen, image_result)
+        } else {
+            refused("ImageResult", NO_IMAGE_RESULT)
+        },
+    ];
+    structure(
+        "update.Result",
+        vec![field("FileChanges", files)],
+        methods,
+        None,
+    )
+}
+
+/// What old versions saw: images in place of changes.
+fn image_result(seen: &Rc<Seen>) -> Value {
+    let result = |objects| {
+        let objects = vec![field("Objects", seen.image_map(objects))];
+        structure("update.FileResult", objects, Methods::new(), None)
+    };
+    let files = seen.files().into_iter();
+    let files: Entries = files
+        .map(|(file, objects)| (Key::text(file), result(objects)))
+        .collect();
+    let files = Value::Map(Map::new(&FILE_RESULTS, files));
+    let methods = vec![
+        method("Images", seen, |seen| {
+            let all: Vec<usize> = (0..seen.structs.len()).collect();
+            seen.images(&all)
+        }),
+        method("Objects", seen, |seen| seen.image_map(seen.objects())),
+    ];
+    structure("update.Result", vec![field("Files", files)], methods, None)
+}
+
+type Methods = Vec<(&'static str, Method)>;
+
+fn method(
+    name: &'static str,
+    seen: &Rc<Seen>,
+    give: impl Fn(&Rc<Seen>) -> Value + 'static,
+) -> (&'static str, Method) {
+    let seen = Rc::clone(seen);
+    (name, Box::new(move || Ok(give(&seen))))
+}
+
+fn refused(name: &'static str, why: &'static str) -> (&'static str, Method) {
+    (name, Box::new(move || Err(why.to_owned())))
+}
+
+/// A method that always gives the same.
+fn constant(name: &'static str, value: Value) -> (&'static str, Method) {
+    (name, Box::new(move || Ok(value.clone())))
 }
 
 fn field(name: &'static str, value: Value) -> Field {
@@ -246,8 +302,6 @@ fn embedded(name: &'static str, value: Value) -> Field {
         ..field(name, value)
     }
 }
-
-type Methods = Vec<(&'static str, Result<Value, String>)>;
 
 fn structure(
     name: &'static str,
@@ -271,7 +325,7 @@ fn namespaced_name(id: &Id) -> Value {
             field("Namespace", Value::text(&id.namespace)),
             field("Name", Value::text(&id.name)),
         ],
-        vec![("String", Ok(Value::text(&text)))],
+        vec![constant("String", Value::text(&text))],
         Some(text),
     )
 }
@@ -287,24 +341,32 @@ fn identifier(object: &ResourceRef) -> Key {
         field("Namespace", Value::text(&object.namespace)),
     ];
     let inner = vec![
-        embedded("TypeMeta", structure("yaml.TypeMeta", types, vec![], None)),
-        embedded("NameMeta", structure("yaml.NameMeta", names, vec![], None)),
+        embedded(
+            "TypeMeta",
+            structure("yaml.TypeMeta", types, Methods::new(), None),
+        ),
+        embedded(
+            "NameMeta",
+            structure("yaml.NameMeta", names, Methods::new(), None),
+        ),
     ];
-    let resource = structure("yaml.ResourceIdentifier", inner, vec![], None);
+    let resource = structure("yaml.ResourceIdentifier", inner, Methods::new(), None);
     let outer = vec![embedded("ResourceIdentifier", resource)];
-    Key(structure("update.ObjectIdentifier", outer, vec![], None))
+    Key(structure(
+        "update.ObjectIdentifier",
+        outer,
+        Methods::new(),
+        None,
+    ))
 }
 
-fn change_list<'c>(changes: impl IntoIterator<Item = &'c Change>) -> Value {
-    let one = |change: &Change| {
-        let fields = vec![
-            field("OldValue", Value::text(&change.old)),
-            field("NewValue", Value::text(&change.new)),
-            field("Setter", Value::text(&change.setter)),
-        ];
-        structure("update.Change", fields, vec![], None)
-    };
-    flat_list(&CHANGES, changes.into_iter().map(one).collect())
+fn of_change(change: &Change) -> Value {
+    let fields = vec![
+        field("OldValue", Value::text(&change.old)),
+        field("NewValue", Value::text(&change.new)),
+        field("Setter", Value::text(&change.setter)),
+    ];
+    structure("update.Change", fields, Methods::new(), None)
 }
 
 /// A list of structs, which is nested no deeper than one.
@@ -313,26 +375,6 @@ fn flat_list(of: &'static Type, items: Vec<Value>) -> Value {
         return Value::List(List::none(of));
     }
     Value::List(List::new(of, items).unwrap_or_else(|_| List::none(of)))
-}
-
-/// The images of some changes, each once.
-fn image_list<'c>(changes: impl Iterator<Item = &'c Change>) -> Value {
-    let mut seen = HashSet::new();
-    let images = changes.filter_map(|change| Some((change.image.as_ref()?, &change.setter)));
-    let images = images.filter(|(image, _)| seen.insert((*image).clone()));
-    flat_list(
-        &IMAGES,
-        images
-            .map(|(image, setter)| image_ref(image, setter))
-            .collect(),
-    )
-}
-
-fn image_map<'c, C: Iterator<Item = &'c Change>>(
-    objects: impl Iterator<Item = (&'c ResourceRef, C)>,
-) -> Value {
-    let entries = objects.map(|(object, changes)| (identifier(object), image_list(changes)));
-    Value::Map(Map::new(&OBJECT_IMAGES, entries.collect()))
 }
 
 /// An image as old versions knew it: go-containerregistry's name, with the
@@ -350,18 +392,14 @@ fn image_ref(image: &ImageRef, setter: &str) -> Value {
         parts.next().unwrap_or_default(),
         parts.next().unwrap_or_default(),
     );
+    let full = format!("{registry}/{repository}{sign}{identifier}");
     let methods = vec![
-        ("String", Ok(Value::text(&text))),
-        ("Identifier", Ok(Value::text(identifier))),
-        ("Repository", Ok(Value::text(&repository))),
-        ("Registry", Ok(Value::text(&registry))),
-        (
-            "Name",
-            Ok(Value::text(format!(
-                "{registry}/{repository}{sign}{identifier}"
-            ))),
-        ),
-        ("Policy", Ok(namespaced_name(&policy))),
+        constant("String", Value::text(&text)),
+        constant("Identifier", Value::text(identifier)),
+        constant("Repository", Value::text(&repository)),
+        constant("Registry", Value::text(&registry)),
+        constant("Name", Value::text(full)),
+        constant("Policy", namespaced_name(&policy)),
     ];
     structure("update.imageRef", vec![], methods, Some(text))
 }

@@ -139,7 +139,18 @@ fn fill(
 ) {
     let owner = commit.owner.and_then(|owner| planned.owners.get(owner));
     let nobody = Id::default();
-    let changed = changed(&commit.changes, owner, planned, paths);
+    let template = owner.and_then(|owner| owner.commit.message_template.as_deref());
+    let branch = owner.and_then(|owner| owner.push.as_ref()?.branch.as_deref());
+    // What nobody looks at need not be made.
+    let is_seen = [template, branch]
+        .into_iter()
+        .flatten()
+        .any(|text| text.contains("{{"));
+    let changed = if is_seen {
+        changed(&commit.changes, owner, planned, paths)
+    } else {
+        Changed::default()
+    };
     let data = Data {
         automation: owner.map_or(&nobody, |owner| &owner.id),
         changed: &changed,
@@ -148,7 +159,6 @@ fn fill(
             .filter(|values| !values.is_empty()),
         legacy: setting.legacy,
     };
-    let template = owner.and_then(|owner| owner.commit.message_template.as_deref());
     match render::message(template.unwrap_or_default(), &data, setting.now) {
         Ok(message) => commit.message = Some(message),
         Err(error) => {

@@ -557,13 +557,17 @@ impl State<'_> {
             }
             Value::Struct(inner) => {
                 let method = inner.methods.iter().find(|(known, _)| *known == name);
-                if let Some((_, result)) = method {
+                if let Some((_, method)) = method {
                     if has_arguments {
                         let message = format!("wrong number of args for {name}: want 0");
                         return self.fail(place, message);
                     }
-                    let refused = |why: &String| self.error(place, Cause::Refused, why);
-                    return result.as_ref().cloned().map_err(refused);
+                    let given = method();
+                    let value = given.map_err(|why| self.error(place, Cause::Refused, why))?;
+                    let paid = (0..STEP).try_for_each(|_| self.heap.pay_for(&value));
+                    return paid
+                        .map(|()| value)
+                        .map_err(|fault| self.fault(place, name, fault));
                 }
                 if let Some(value) = inner.field(name) {
                     if has_arguments {

@@ -316,15 +316,19 @@ impl Map {
     }
 }
 
+/// What a method without arguments gives, or says instead. It is called only
+/// where a template asks for it.
+pub type Method = Box<dyn Fn() -> Result<Value, String>>;
+
 /// A struct.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Struct {
     /// Its type, as `package.Name`.
     pub name: &'static str,
     /// Its fields in order.
     pub fields: Vec<Field>,
-    /// Methods without arguments: a result, or what the method says instead.
-    pub methods: Vec<(&'static str, Result<Value, String>)>,
+    /// Methods without arguments.
+    pub methods: Vec<(&'static str, Method)>,
     /// What its `String` method gives.
     pub string: Option<Text>,
 }
@@ -338,6 +342,13 @@ pub struct Field {
     pub value: Value,
     /// Whether its own fields are found as if they were the struct's.
     pub is_embedded: bool,
+}
+
+impl std::fmt::Debug for Struct {
+    /// Without its methods.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple(self.name).field(&self.fields).finish()
+    }
 }
 
 impl Struct {
