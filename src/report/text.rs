@@ -3,11 +3,13 @@
 //! Colours are written as escape sequences; the streams that this is printed
 //! to take them out where nobody would see them.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
 
 use super::patch;
 use crate::update::outcome::{Change, Finding, Location, Outcome, Severity};
-use anstyle::{AnsiColor, Style};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -15,6 +17,20 @@ const NOTE: Style = AnsiColor::Cyan.on_default();
 const REMOVED: Style = AnsiColor::Red.on_default();
 const ADDED: Style = AnsiColor::Green.on_default();
 const BOLD: Style = Style::new().bold();
+
+/// A text of somebody else's on one line, and without what steers a terminal. A
+/// line of its own could be a command to a CI system, too.
+#[must_use]
+pub fn line(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |c: char| match c {
+        c if c.is_control() => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    Cow::Owned(text.chars().map(shown).collect())
+}
 
 /// A finding, with its place and its hint.
 #[must_use]
@@ -24,26 +40,27 @@ pub fn finding(finding: &Finding) -> String {
         Severity::Warning => (WARNING, "warning"),
         Severity::Info => (NOTE, "info"),
     };
-    let mut out = format!("{style}{word}{style:#}: {}", finding.message);
+    let mut out = format!("{style}{word}{style:#}: {}", line(&finding.message));
     let location = &finding.location;
     if !location.file.is_empty() || location.line > 0 {
-        _ = write!(out, "\n  at {location}");
+        _ = write!(out, "\n  at {}", line(&location.to_string()));
     }
     if let Some(resource) = location
         .resource
         .as_ref()
         .filter(|resource| !resource.kind.is_empty())
     {
-        _ = write!(out, " in {} `{}`", resource.kind, resource.name);
+        let (kind, name) = (line(&resource.kind), line(&resource.name));
+        _ = write!(out, " in {kind} `{name}`");
         if !location.field.is_empty() {
-            _ = write!(out, ", {}", location.field);
+            _ = write!(out, ", {}", line(&location.field));
         }
     }
     if let Some(line) = &finding.snippet {
         out.push_str(&snippet(line, location));
     }
     if let Some(hint) = &finding.hint {
-        _ = write!(out, "\n  {NOTE}hint{NOTE:#}: {hint}");
+        _ = write!(out, "\n  {NOTE}hint{NOTE:#}: {}", line(hint));
     }
     out.push('\n');
     out
@@ -74,7 +91,10 @@ fn snippet(line: &str, location: &Location) -> String {
 pub fn change(change: &Change) -> String {
     format!(
         "{BOLD}{}{BOLD:#}  {REMOVED}{}{REMOVED:#} → {ADDED}{}{ADDED:#}  {}\n",
-        change.setter, change.old, change.new, change.location
+        line(&change.setter),
+        line(&change.old),
+        line(&change.new),
+        line(&change.location.to_string())
     )
 }
 

@@ -33,7 +33,7 @@ pub enum NoTarget {
     #[error("no ImagePolicy `{0}` is known; there is {1}")]
     Policy(Id, String),
     /// No ImageRepository has the image.
-    #[error("no ImageRepository has the image `{0}`; there is {1}")]
+    #[error("no ImageRepository has the image `{}`; there is {}", _0.escape_debug(), _1)]
     Image(String, String),
 }
 

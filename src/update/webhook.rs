@@ -138,8 +138,12 @@ fn read(value: &Value, depth: usize) -> Found {
             return found;
         }
     }
-    let names: Vec<&str> = fields.keys().take(12).map(String::as_str).collect();
-    Err(WebhookError::Unknown(names.join(", ")))
+    // Names that somebody else chose, on one line.
+    let names = fields.keys().take(12);
+    let names = names.map(|name| name.chars().take(40).flat_map(char::escape_debug).collect());
+    Err(WebhookError::Unknown(
+        names.collect::<Vec<String>>().join(", "),
+    ))
 }
 
 /// The text at a path of fields.
@@ -162,7 +166,11 @@ fn pushed(sender: Sender, event: &str, pushes: &[&str]) -> Result<(), WebhookErr
     if is_push {
         return Ok(());
     }
-    let event = event.chars().take(80).collect();
+    let event = event
+        .chars()
+        .take(80)
+        .flat_map(char::escape_debug)
+        .collect();
     Err(WebhookError::NoPush { sender, event })
 }
 
@@ -490,6 +498,11 @@ mod tests {
             ("[]", "no JSON"),
             ("null", "no JSON"),
             (r#"{"a":1,"b":2}"#, "its fields: a, b"),
+            (r#"{"\n::error::x":1}"#, "its fields: \\n::error::x"),
+            (
+                r#"{"action":"\n::error::x","target":{},"request":{}}"#,
+                "tells of `\\n::error::x`",
+            ),
             (
                 r#"{"action":"delete","target":{"repository":"app"},"request":{"host":"h"}}"#,
                 "tells of `delete`",

@@ -515,6 +515,12 @@ fn one_policy_or_image_alone() {
         assert_eq!(code(&output), 2);
         assert!(stderr(&output).contains(why), "{}", stderr(&output));
     }
+    assert_eq!(repository.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_webhook_names_the_image() {
+    let repository = Repository::new(&automation("auto", ".", &git_of("m", "b")));
     let payload = br#"{"push_data":{"tag":"1"},"repository":{"repo_name":"acme/web"}}"#;
     let arguments = ["update", "--dry-run", "--from-webhook", "-"];
     let output = run_in(&repository.work(), &arguments, payload);
@@ -523,6 +529,10 @@ fn one_policy_or_image_alone() {
         (
             r#"{"push_data":{},"repository":{"repo_name":"acme/else"}}"#.to_owned(),
             "`docker.io/acme/else`",
+        ),
+        (
+            r#"{"push_data":{},"repository":{"repo_name":"a\n::error::b"}}"#.to_owned(),
+            "`docker.io/a\\n::error::b`",
         ),
         (r#"{"what":1}"#.to_owned(), "of no registry that is known"),
         (

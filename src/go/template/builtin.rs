@@ -1,5 +1,5 @@
 //! The functions that Go's templates bring: comparison, `index`, `len`,
-//! `printf` and what escapes. `and` and `or` are in [`super::exec`], since they
+//! `printf` and what escapes. `and` and `or` are in `exec`, since they
 //! do not look at all that they are given; `slice` is sprig's.
 
 use super::format;

@@ -1,9 +1,9 @@
 //! Go's `text/template`, with sprig's hermetic functions, as Flux sets it up:
 //! no options, a missing key prints `<no value>`.
 //!
-//! The way of a template: [`lex`] → [`parse`] (nodes) → [`exec`], with
-//! [`value`]s as Go types them, [`format`] for how they print, [`function`] for
-//! what can be called. Checked against answers recorded from Go and sprig.
+//! The way of a template: `lex` → `parse` (nodes) → `exec`, with [`value`]s as
+//! Go types them, `format` for how they print, [`function`] for what can be
+//! called. Checked against answers recorded from Go and sprig.
 //!
 //! What Go leaves to chance is fixed here: `keys` and `values` come in the
 //! order of the keys. What cannot end, ends: work, depth and the length of the
