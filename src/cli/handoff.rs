@@ -11,7 +11,7 @@ use super::Exit;
 use super::args::{HandOffArgs, OnlyArgs, StoredArgs};
 use crate::api::Id;
 use crate::message::handoff::HandOff;
-use crate::report::json::{self, Report, Stored};
+use crate::report::json::{self, NotOne, Report, Stored};
 use crate::report::patch::{self, Patch};
 use crate::update::checkout::Planned;
 use crate::update::only::{Only, Subject};
@@ -86,14 +86,21 @@ impl Files {
             files.stage(path, serde_json::to_string_pretty(report)? + "\n")?;
         }
         if let Some(path) = &args.message_file {
-            files.stage(path, json::message(&report.automations, None)?)?;
+            match json::message(&report.automations, None) {
+                Ok(message) => files.stage(path, message)?,
+                // Which template is wrong is among the findings.
+                Err(NotOne::NoMessage(_)) if args.keep_going => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         if let Some(path) = &args.branch_file {
-            let branch = json::branch(&report.automations, None);
-            let branch = branch.context(
-                "cannot write the branch (`--patch-dir` writes one for each automation, `--report` has them all)",
-            )?;
-            files.stage(path, branch + "\n")?;
+            match json::branch(&report.automations, None) {
+                Ok(branch) => files.stage(path, branch + "\n")?,
+                Err(NotOne::NoBranch(_)) if args.keep_going => {}
+                branch => drop(branch.context(
+                    "cannot write the branch (`--patch-dir` writes one for each automation, `--report` has them all)",
+                )?),
+            }
         }
         if let Some(folder) = &args.patch_dir {
             files.stage_patches(folder, patch::patches(planned, commits)?)?;
@@ -148,8 +155,9 @@ impl Files {
 /// A file that waits for its name.
 #[derive(Debug)]
 enum Staged {
-    /// The whole file, beside where it belongs.
-    File(tempfile::NamedTempFile, PathBuf),
+    /// The whole file, beside where it belongs. There may be thousands, so none
+    /// is kept open.
+    File(tempfile::TempPath, PathBuf),
     /// For what is no file, such as a pipe.
     Text(String, PathBuf),
 }
@@ -174,7 +182,7 @@ impl Staged {
             .tempfile_in(folder.unwrap_or(Path::new(".")))
             .with_context(context)?;
         staged.write_all(text.as_bytes()).with_context(context)?;
-        Ok(Self::File(staged, path.to_owned()))
+        Ok(Self::File(staged.into_temp_path(), path.to_owned()))
     }
 
     fn write(self) -> anyhow::Result<()> {

@@ -377,7 +377,7 @@ fn two_branches_are_not_one() {
 
 #[test]
 fn wrong_templates_leave_files_as_they_are() {
-    for (template, branch, why) in [
+    for (template, name, why) in [
         (
             "a {{ foo }}",
             "b",
@@ -417,22 +417,33 @@ fn wrong_templates_leave_files_as_they_are() {
             "git takes no branch `2026 11`",
         ),
     ] {
-        let repository = Repository::new(&automation("auto", ".", &git_of(template, branch)));
+        let repository = Repository::new(&automation("auto", ".", &git_of(template, name)));
         let report = repository.out("report.json");
         let output = repository.update(&["--report", text(&report)]);
         let said = stderr(&output);
-        assert_eq!(code(&output), 2, "{template} {branch}: {said}");
+        assert_eq!(code(&output), 2, "{template} {name}: {said}");
         assert!(
             said.contains(&why.replace("''", "'")),
-            "{template} {branch}: {said}"
+            "{template} {name}: {said}"
         );
         assert!(said.contains("at flux/docs.yaml:"), "{said}");
         assert!(said.contains("--keep-going"), "{said}");
         assert_eq!(repository.git(&["status", "--porcelain"]), "", "{template}");
         assert!(!report.exists());
-        let output = repository.update(&["--keep-going", "--report", text(&report)]);
+        let (message, branch) = (repository.out("message"), repository.out("branch"));
+        let output = repository.update(&[
+            "--keep-going",
+            "--report",
+            text(&report),
+            "--message-file",
+            text(&message),
+            "--branch-file",
+            text(&branch),
+        ]);
         assert_eq!(code(&output), 2);
+        // What is not wrong is written.
         assert!(report.exists());
+        assert!(message.exists() != branch.exists(), "{template} {name}");
         assert!(repository.read("apps/a/deploy.yaml").contains("app:2.0.0"));
     }
 }
