@@ -50,6 +50,26 @@ def show(name, runs, peer_name, peers, goal):
           f"ratio {ours / theirs:.2f} (goal {goal})  peak {peak:.1f} MiB")
 
 
+AUTOMATION = """apiVersion: image.toolkit.fluxcd.io/v1
+kind: ImageUpdateAutomation
+metadata: {name: all, namespace: flux-system}
+spec:
+  interval: 1h
+  sourceRef: {kind: GitRepository, name: fleet}
+  git:
+    commit:
+      author: {email: bot@acme.example}
+      messageTemplate: |
+        {{ range $file, $_ := .Changed.FileChanges }}- {{ $file }}
+        {{ end }}
+        {{ range $object, $changes := .Changed.Objects }}- {{ $object.Kind }} {{ $object.Name }}
+        {{ range $changes }}  {{ .OldValue | regexReplaceAll ".*:" "" }} -> {{ .NewValue }}
+        {{ end }}{{ end }}
+    push: {branch: "updates/{{ isoWeek }}"}
+  update: {path: ., strategy: Setters}
+"""
+
+
 def update(binary, work, runs):
     """An update of 4,400 markers in 10,000 files against `cp -r`; a second run,
     which changes nothing, against grep for the token."""
@@ -57,7 +77,7 @@ def update(binary, work, runs):
     subprocess.run([sys.executable, HERE / "gen_repo.py", pristine, "2000"],
                    check=True, stdout=subprocess.DEVNULL)
     policies = f"{pristine}.policies.yaml"
-    copies, firsts, seconds, greps = [], [], [], []
+    copies, firsts, seconds, greps, automated = [], [], [], [], []
     for _ in range(runs):
         target = work / "copy"
         shutil.rmtree(target, ignore_errors=True)
@@ -65,7 +85,15 @@ def update(binary, work, runs):
         firsts.append(Run([binary, "update", target, "--policies", policies]))
         seconds.append(Run([binary, "update", target, "--policies", policies]))
         greps.append(Run(["grep", "-rlF", '"$imagepolicy"', target]))
+        # The same by an automation, with a message of all changes.
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(pristine, target)
+        (target / "automation.yaml").write_text(AUTOMATION)
+        automated.append(Run(
+            [binary, "update", "--policies", policies, "--message-file", work / "message"],
+            cwd=target))
     show("update, 4,400 changes", firsts, "cp -r", copies, "1.5")
+    show("update, automation, message", automated, "cp -r", copies, "none")
     show("update, nothing to change", seconds, "grep -rlF", greps, "5")
 
 

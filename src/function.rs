@@ -131,7 +131,7 @@ pub fn run<'t>(
 
     let policies = Policies {
         all: &images,
-        selected,
+        selected: selected.as_ref(),
         on_unresolved: spec.on_unresolved,
     };
     let mut edits = Vec::new();

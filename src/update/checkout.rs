@@ -535,7 +535,7 @@ fn plan_file(source: &SourceFile, numbers: &[usize], context: &Context<'_>) -> F
     let plans = numbers.iter().map(|number| {
         let policies = Policies {
             all: context.images,
-            selected: context.scopes[*number].selected.clone(),
+            selected: context.scopes[*number].selected.as_ref(),
             on_unresolved: context.on_unresolved,
         };
         let plan = plan::plan(&source.text, &outline, &source.name, &policies);

@@ -19,7 +19,7 @@ pub struct Policies<'p> {
     pub all: &'p BTreeMap<Id, Resolved>,
     /// Those that count; the markers of the others are left to whom they
     /// concern. `None`: all.
-    pub selected: Option<BTreeSet<Id>>,
+    pub selected: Option<&'p BTreeSet<Id>>,
     /// What a marker is whose policy gave no image.
     pub on_unresolved: OnUnresolved,
 }
