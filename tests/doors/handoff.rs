@@ -375,48 +375,51 @@ fn two_branches_are_not_one() {
     assert!(stderr(&none).contains("there is `flux-system/one`, `flux-system/two`"));
 }
 
+/// Templates of a message and of a branch, and what is said of them.
+const WRONG: &[(&str, &str, &str)] = &[
+    (
+        "a {{ foo }}",
+        "b",
+        "line 1, column 6: function \"foo\" not defined",
+    ),
+    (
+        "a\n\n\n  b {{ .Nope }}",
+        "b",
+        "line 3, column 6: at <.Nope>",
+    ),
+    (
+        "{{ .Updated }}",
+        "b",
+        "template uses removed ''.Updated'' field",
+    ),
+    (
+        "{{ .Changed.ImageResult }}",
+        "b",
+        "removed ''.Changed.ImageResult'' field",
+    ),
+    ("{{ \"\\x00\" }}", "b", "a NUL byte"),
+    (
+        "{{ repeat 1000000000 \"x\" }}",
+        "b",
+        "too much time or memory",
+    ),
+    (
+        "{{ define \"x\" }}{{ template \"x\" }}{{ end }}{{ template \"x\" }}",
+        "b",
+        "without end",
+    ),
+    ("m", "{{ .Nope }}", "at <.Nope>"),
+    ("m", "a..b", "git takes no branch `a..b`"),
+    (
+        "m",
+        "{{ now \"2006 01\" }}",
+        "git takes no branch `2026 11`",
+    ),
+];
+
 #[test]
 fn wrong_templates_leave_files_as_they_are() {
-    for (template, name, why) in [
-        (
-            "a {{ foo }}",
-            "b",
-            "line 1, column 6: function \"foo\" not defined",
-        ),
-        (
-            "a\n\n\n  b {{ .Nope }}",
-            "b",
-            "line 3, column 6: at <.Nope>",
-        ),
-        (
-            "{{ .Updated }}",
-            "b",
-            "template uses removed ''.Updated'' field",
-        ),
-        (
-            "{{ .Changed.ImageResult }}",
-            "b",
-            "removed ''.Changed.ImageResult'' field",
-        ),
-        ("{{ \"\\x00\" }}", "b", "a NUL byte"),
-        (
-            "{{ repeat 1000000000 \"x\" }}",
-            "b",
-            "too much time or memory",
-        ),
-        (
-            "{{ define \"x\" }}{{ template \"x\" }}{{ end }}{{ template \"x\" }}",
-            "b",
-            "without end",
-        ),
-        ("m", "{{ .Nope }}", "at <.Nope>"),
-        ("m", "a..b", "git takes no branch `a..b`"),
-        (
-            "m",
-            "{{ now \"2006 01\" }}",
-            "git takes no branch `2026 11`",
-        ),
-    ] {
+    for (template, name, why) in WRONG {
         let repository = Repository::new(&automation("auto", ".", &git_of(template, name)));
         let report = repository.out("report.json");
         let output = repository.update(&["--report", text(&report)]);
