@@ -1,6 +1,8 @@
 //! `flux-image update`.
 
+use std::cell::LazyCell;
 use std::io::Write as _;
+use std::ops::Deref;
 
 use anyhow::Context as _;
 
@@ -31,11 +33,11 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     let is_broken = planned.outcome.findings.iter().any(is_template_fault);
     let is_kept_back = is_broken && !args.handoff.keep_going;
     let writes = !(args.check || args.dry_run || args.diff || is_kept_back);
-    let report = || Report::new(&planned, &commits, writes, now);
+    let report = LazyCell::new(|| Report::new(&planned, &commits, writes, now));
     let files = if is_kept_back || !args.handoff.wants_files() {
         Files::default()
     } else {
-        Files::new(&args.handoff, &planned, &commits, &report())?
+        Files::new(&args.handoff, &planned, &commits, &report)?
     };
     if writes {
         watch_for_interrupts();
@@ -52,10 +54,7 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     for finding in &planned.outcome.findings {
         anstream::eprint!("{}", text::finding(finding));
     }
-    match args.output {
-        Output::Text => show(args, &planned, writes)?,
-        output => show_for_machines(args, output, &planned, &report())?,
-    }
+    show(args, &planned, writes, &report)?;
     if is_kept_back {
         anstream::eprintln!("no file was changed; `--keep-going` edits them all the same");
     }
@@ -126,35 +125,16 @@ fn watch_for_interrupts() {
     _ = ctrlc::set_handler(|| files::INTERRUPTED.store(true, std::sync::atomic::Ordering::Relaxed));
 }
 
-/// What people read: the changes, or a diff.
-fn show(args: &UpdateArgs, planned: &Planned, written: bool) -> anyhow::Result<()> {
-    let mut out = std::io::BufWriter::new(anstream::stdout().lock());
-    if args.diff {
-        for file in &planned.replacements {
-            let diff = text::diff(&file.name, &file.old, &file.new_text()?);
-            out.write_all(diff.as_bytes())?;
-        }
-    } else {
-        for change in &planned.outcome.changes {
-            out.write_all(text::change(change).as_bytes())?;
-        }
-    }
-    out.flush()?;
-    let files = planned.replacements.len();
-    anstream::eprint!("{}", text::summary(&planned.outcome, files, written));
-    Ok(())
-}
-
-/// What other programs read.
-fn show_for_machines(
+/// Prints what changed. `report` is made where it is looked at.
+fn show(
     args: &UpdateArgs,
-    output: Output,
     planned: &Planned,
-    report: &Report,
+    written: bool,
+    report: &impl Deref<Target = Report>,
 ) -> anyhow::Result<()> {
-    let text = match output {
-        Output::Text => String::new(),
-        Output::Json => serde_json::to_string_pretty(report)? + "\n",
+    let text = match args.output {
+        Output::Text => return show_to_people(args, planned, written),
+        Output::Json => serde_json::to_string_pretty(&**report)? + "\n",
         Output::Markdown => markdown::body(planned),
         Output::Github => {
             handoff::append_to("GITHUB_OUTPUT", &github::outputs(report))?;
@@ -172,5 +152,24 @@ fn show_for_machines(
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;
+    Ok(())
+}
+
+/// The changes, a line each, or a diff.
+fn show_to_people(args: &UpdateArgs, planned: &Planned, written: bool) -> anyhow::Result<()> {
+    let mut out = std::io::BufWriter::new(anstream::stdout().lock());
+    if args.diff {
+        for file in &planned.replacements {
+            let diff = text::diff(&file.name, &file.old, &file.new_text()?);
+            out.write_all(diff.as_bytes())?;
+        }
+    } else {
+        for change in &planned.outcome.changes {
+            out.write_all(text::change(change).as_bytes())?;
+        }
+    }
+    out.flush()?;
+    let files = planned.replacements.len();
+    anstream::eprint!("{}", text::summary(&planned.outcome, files, written));
     Ok(())
 }

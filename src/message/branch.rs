@@ -41,9 +41,6 @@ pub struct NoBranch;
 /// Why there is no branch to push to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BranchError {
-    /// None is named.
-    #[error(transparent)]
-    None(#[from] NoBranch),
     /// The template in its name has no result.
     #[error("the template in `push.branch`: {0}")]
     Template(Error),
@@ -76,22 +73,12 @@ pub fn push(push: Option<&PushSpec>, checkout: Option<&GitReference>) -> Result<
     })
 }
 
-/// Whether a name is a template.
-#[must_use]
-pub fn is_template(branch: &str) -> bool {
-    branch.contains("{{")
-}
-
 /// The branch that a name gives: itself, or what the template in it makes.
 ///
 /// # Errors
 /// What is no template, or no name for git.
 pub fn name(branch: &str, data: &Data<'_>, now: &Time) -> Result<String, BranchError> {
-    let name = if is_template(branch) {
-        render::text(branch, FUNCTIONS, data, now).map_err(BranchError::Template)?
-    } else {
-        branch.to_owned()
-    };
+    let name = render::text(branch, FUNCTIONS, data, now).map_err(BranchError::Template)?;
     refname::check(&name)?;
     Ok(name)
 }

@@ -72,37 +72,30 @@ const NO_IMAGE_RESULT: &str = "template uses removed '.Changed.ImageResult' fiel
 static CHANGES: Type = Type {
     name: "[]update.Change",
     zero: || Value::Missing,
-    is_any: false,
 };
 static OBJECT_CHANGES: Type = Type {
     name: "update.ObjectChanges",
     zero: || Value::List(List::none(&CHANGES)),
-    is_any: false,
 };
 static FILE_CHANGES: Type = Type {
     name: "map[string]update.ObjectChanges",
     zero: || Value::Map(Map::none(&OBJECT_CHANGES)),
-    is_any: false,
 };
 static OBJECTS: Type = Type {
     name: "map[update.ObjectIdentifier][]update.Change",
     zero: || Value::List(List::none(&CHANGES)),
-    is_any: false,
 };
 static IMAGES: Type = Type {
     name: "[]update.ImageRef",
     zero: || Value::Missing,
-    is_any: false,
 };
 static OBJECT_IMAGES: Type = Type {
     name: "map[update.ObjectIdentifier][]update.ImageRef",
     zero: || Value::List(List::none(&IMAGES)),
-    is_any: false,
 };
 static FILE_RESULTS: Type = Type {
     name: "map[string]update.FileResult",
     zero: || Value::Missing,
-    is_any: false,
 };
 
 impl Data<'_> {
@@ -251,7 +244,7 @@ fn changed(seen: &Rc<Seen>, legacy: bool) -> Value {
 fn image_result(seen: &Rc<Seen>) -> Value {
     let result = |objects| {
         let objects = vec![field("Objects", seen.image_map(objects))];
-        structure("update.FileResult", objects, Methods::new(), None)
+        plain("update.FileResult", objects)
     };
     let files = seen.files().into_iter();
     let files: Entries = files
@@ -303,6 +296,11 @@ fn embedded(name: &'static str, value: Value) -> Field {
     }
 }
 
+/// A struct without methods.
+fn plain(name: &'static str, fields: Vec<Field>) -> Value {
+    structure(name, fields, Methods::new(), None)
+}
+
 fn structure(
     name: &'static str,
     fields: Vec<Field>,
@@ -341,23 +339,12 @@ fn identifier(object: &ResourceRef) -> Key {
         field("Namespace", Value::text(&object.namespace)),
     ];
     let inner = vec![
-        embedded(
-            "TypeMeta",
-            structure("yaml.TypeMeta", types, Methods::new(), None),
-        ),
-        embedded(
-            "NameMeta",
-            structure("yaml.NameMeta", names, Methods::new(), None),
-        ),
+        embedded("TypeMeta", plain("yaml.TypeMeta", types)),
+        embedded("NameMeta", plain("yaml.NameMeta", names)),
     ];
-    let resource = structure("yaml.ResourceIdentifier", inner, Methods::new(), None);
+    let resource = plain("yaml.ResourceIdentifier", inner);
     let outer = vec![embedded("ResourceIdentifier", resource)];
-    Key(structure(
-        "update.ObjectIdentifier",
-        outer,
-        Methods::new(),
-        None,
-    ))
+    Key(plain("update.ObjectIdentifier", outer))
 }
 
 fn of_change(change: &Change) -> Value {
@@ -366,7 +353,7 @@ fn of_change(change: &Change) -> Value {
         field("NewValue", Value::text(&change.new)),
         field("Setter", Value::text(&change.setter)),
     ];
-    structure("update.Change", fields, Methods::new(), None)
+    plain("update.Change", fields)
 }
 
 /// A list of structs, which is nested no deeper than one.

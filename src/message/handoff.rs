@@ -104,13 +104,6 @@ fn paths_of(planned: &Planned) -> Paths<'_> {
         .collect()
 }
 
-/// A file as the work tree calls it.
-fn in_tree(name: &str, planned: &Planned, paths: &Paths<'_>) -> String {
-    let path = paths.get(name).copied().unwrap_or(Path::new(name));
-    let inside = path.strip_prefix(&planned.root).unwrap_or(path);
-    inside.display().to_string()
-}
-
 fn part_of(change: &Change, planned: &Planned, paths: &Paths<'_>, by: SplitBy) -> String {
     match by {
         SplitBy::Automation => String::new(),
@@ -120,7 +113,8 @@ fn part_of(change: &Change, planned: &Planned, paths: &Paths<'_>, by: SplitBy) -
             image.map_or_else(|| change.policy.to_string(), |image| image.name.clone())
         }
         SplitBy::Folder => {
-            let file = in_tree(&change.location.file, planned, paths);
+            let name = change.location.file.as_str();
+            let file = planned.in_tree(paths.get(name).copied().unwrap_or(Path::new(name)));
             match file.rsplit_once('/') {
                 Some((folder, _)) => folder.to_owned(),
                 None => ".".to_owned(),
@@ -145,7 +139,7 @@ fn fill(
     let is_seen = [template, branch]
         .into_iter()
         .flatten()
-        .any(|text| text.contains("{{"));
+        .any(render::has_actions);
     let changed = if is_seen {
         changed(&commit.changes, owner, planned, paths)
     } else {

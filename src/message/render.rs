@@ -72,6 +72,12 @@ pub fn message(template: &str, data: &Data<'_>, now: &Time) -> Result<String, Me
     Ok(message)
 }
 
+/// Whether there is anything to execute in a template.
+#[must_use]
+pub fn has_actions(template: &str) -> bool {
+    template.contains("{{")
+}
+
 /// The text that a template makes, with `more` functions than Flux's.
 ///
 /// # Errors
@@ -87,7 +93,7 @@ pub fn text(
         template.execute(&data.value(), now)
     };
     // Without an action a template is its own result.
-    if !template.contains("{{") && template.len() <= Limits::default().result {
+    if !has_actions(template) && template.len() <= Limits::default().result {
         return Ok(template.to_owned());
     }
     // Templates may call themselves a good deal deeper than a main thread's

@@ -23,8 +23,7 @@ pub fn code_quality(report: &Report, checks: bool) -> Result<String, serde_json:
             Severity::Warning => "minor",
             Severity::Info => "info",
         };
-        let name = serde_json::to_value(finding.code)?;
-        let name = name.as_str().unwrap_or_default().to_owned();
+        let name = finding.code.word();
         issues.push(issue(&name, &finding.message, severity, &finding.location));
     }
     for change in &report.changes {

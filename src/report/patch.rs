@@ -116,8 +116,7 @@ pub fn patches(planned: &Planned, commits: &[HandOff]) -> Result<Vec<Patch>, Ove
             let old = Patched::new(&file.old, before.clone())?.to_string();
             before.extend(edits);
             let new = Patched::new(&file.old, before.clone())?.to_string();
-            let path = file.path.strip_prefix(&planned.root).unwrap_or(&file.path);
-            let path = path.display().to_string();
+            let path = planned.in_tree(&file.path);
             let (a, b) = (quoted(&format!("a/{path}")), quoted(&format!("b/{path}")));
             _ = writeln!(patch, "diff --git {a} {b}");
             patch.push_str(&unified(&path, &old, &new));

@@ -44,12 +44,6 @@ impl From<&Change> for Entry {
 
 impl From<&Finding> for Entry {
     fn from(finding: &Finding) -> Self {
-        let code = serde_json::to_value(finding.code).ok();
-        let code = code
-            .as_ref()
-            .and_then(|code| code.as_str())
-            .unwrap_or_default()
-            .to_owned();
         let hint = finding
             .hint
             .as_ref()
@@ -61,7 +55,7 @@ impl From<&Finding> for Entry {
             location: finding.location.clone(),
             current: finding.current.clone(),
             proposed: finding.proposed.clone(),
-            tags: vec![("code", code)],
+            tags: vec![("code", finding.code.word())],
         }
     }
 }

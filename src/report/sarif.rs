@@ -21,8 +21,7 @@ pub fn log(report: &Report, checks: bool) -> Result<String, serde_json::Error> {
             Severity::Warning => "warning",
             Severity::Info => "note",
         };
-        let rule = serde_json::to_value(finding.code)?;
-        let rule = rule.as_str().unwrap_or_default().to_owned();
+        let rule = finding.code.word();
         let hint = finding.hint.as_ref().map(|hint| format!(" ({hint})"));
         let message = format!("{}{}", finding.message, hint.unwrap_or_default());
         results.push(result(&rule, level, &message, &finding.location));

@@ -12,6 +12,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::hmac;
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -137,12 +138,7 @@ impl Cache {
         part(identity);
         let certificate = target.connection.identity.as_ref();
         part(certificate.map_or("", |identity| identity.reveal()));
-        let name: String = context
-            .sign()
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let name = HEXLOWER.encode(context.sign().as_ref());
         self.folder.join(format!("{name}.json"))
     }
 }

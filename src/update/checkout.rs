@@ -78,6 +78,13 @@ pub struct Planned {
 }
 
 impl Planned {
+    /// A file as the work tree calls it.
+    #[must_use]
+    pub fn in_tree(&self, path: &Path) -> String {
+        let inside = path.strip_prefix(&self.root).unwrap_or(path);
+        inside.display().to_string()
+    }
+
     /// Keeps what a commit needs to know of the run.
     fn remember(&mut self, images: &BTreeMap<Id, Resolved>, scopes: Vec<Scope>, root: PathBuf) {
         let changed = self.outcome.changes.iter().map(|change| &change.policy);

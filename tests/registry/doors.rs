@@ -712,10 +712,9 @@ fn a_function_uses_nothing_that_was_not_named() {
     assert!(!stderr(&output).contains(PASSWORD));
 }
 
-#[test]
-fn namespaces_are_let_in_or_not() {
-    let server = open_registry();
-    let policy = POLICY
+/// The usual policy in the namespace `team`, for a repository that is not.
+fn policy_of_a_team() -> String {
+    POLICY
         .replace(
             "{name: app, namespace: flux-system}",
             "{name: app, namespace: team}",
@@ -723,7 +722,13 @@ fn namespaces_are_let_in_or_not() {
         .replace(
             "{name: app}, policy",
             "{name: app, namespace: flux-system}, policy",
-        );
+        )
+}
+
+#[test]
+fn namespaces_are_let_in_or_not() {
+    let server = open_registry();
+    let policy = policy_of_a_team();
     let deploy = DEPLOY.replace("flux-system:app", "team:app");
     let labels =
         "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: team, labels: {tier: gold}}\n";
@@ -1236,15 +1241,7 @@ fn two_repositories_of_one_name() {
 #[test]
 fn labels_of_a_flag_go_first() {
     let server = open_registry();
-    let policy = POLICY
-        .replace(
-            "{name: app, namespace: flux-system}",
-            "{name: app, namespace: team}",
-        )
-        .replace(
-            "{name: app}, policy",
-            "{name: app, namespace: flux-system}, policy",
-        );
+    let policy = policy_of_a_team();
     let access = "interval: 5m, accessFrom: {namespaceSelectors: [{matchLabels: {tier: gold}}]}";
     let repository = REPOSITORY.replace("interval: 5m", access);
     let deploy = DEPLOY.replace("flux-system:app", "team:app");

@@ -564,10 +564,9 @@ impl State<'_> {
                     }
                     let given = method();
                     let value = given.map_err(|why| self.error(place, Cause::Refused, why))?;
-                    let paid = (0..STEP).try_for_each(|_| self.heap.pay_for(&value));
-                    return paid
-                        .map(|()| value)
-                        .map_err(|fault| self.fault(place, name, fault));
+                    let paid = self.heap.pay_to_make(&value);
+                    paid.map_err(|fault| self.fault(place, name, fault))?;
+                    return Ok(value);
                 }
                 if let Some(value) = inner.field(name) {
                     if has_arguments {

@@ -4,7 +4,7 @@
 //! int=1)`, `%!v(MISSING)`.
 
 use super::heap::{Fault, Heap, STEP};
-use super::value::{Int, List, MAX_DEPTH, Map, Struct, Value};
+use super::value::{List, MAX_DEPTH, Map, Struct, Value};
 use crate::go::{number, unicode};
 
 /// What `fmt.Sprint` gives: blanks between two that are no texts.
@@ -777,13 +777,5 @@ fn in_radix(number: u64, radix: u32) -> String {
         8 => format!("{number:o}"),
         16 => format!("{number:x}"),
         _ => number.to_string(),
-    }
-}
-
-impl Value {
-    /// Whether the value is a whole number, whatever its type.
-    #[must_use]
-    pub fn is_integer(&self) -> bool {
-        matches!(self, Self::Int(_, Int::Int | Int::Int64) | Self::Uint(..))
     }
 }

@@ -126,12 +126,25 @@ impl Heap {
     /// # Errors
     /// Where nothing is left.
     pub fn pay_for(&mut self, value: &Value) -> Result<(), Fault> {
-        self.pay(match value {
-            Value::Text(text) => text.len(),
-            Value::List(list) => list.items.len() * 4,
-            Value::Map(map) => map.entries.borrow().len() * 4,
-            _ => 1,
-        })
+        self.pay(size(value))
+    }
+
+    /// Pays for making a value, element by element.
+    ///
+    /// # Errors
+    /// Where nothing is left.
+    pub fn pay_to_make(&mut self, value: &Value) -> Result<(), Fault> {
+        self.pay_product(size(value), STEP)
+    }
+}
+
+/// The size of a value, without what is in it.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::List(list) => list.items.len() * 4,
+        Value::Map(map) => map.entries.borrow().len() * 4,
+        _ => 1,
     }
 }
 

@@ -129,45 +129,37 @@ pub struct Type {
     pub name: &'static str,
     /// What an element is that is not there.
     pub zero: fn() -> Value,
-    /// Whether elements are of type `interface {}`.
-    pub is_any: bool,
 }
 
 /// `[]interface {}`
 pub static LIST: Type = Type {
     name: "[]interface {}",
     zero: || Value::Nil,
-    is_any: true,
 };
 /// `[]string`
 pub static TEXTS: Type = Type {
     name: "[]string",
     zero: || Value::text(""),
-    is_any: false,
 };
 /// `[]int`
 pub static INTS: Type = Type {
     name: "[]int",
     zero: || Value::Int(0, Int::Int),
-    is_any: false,
 };
 /// `[][]interface {}`
 pub static LISTS: Type = Type {
     name: "[][]interface {}",
     zero: || Value::List(List::none(&LIST)),
-    is_any: false,
 };
 /// `map[string]interface {}`
 pub static DICT: Type = Type {
     name: "map[string]interface {}",
     zero: || Value::Nil,
-    is_any: true,
 };
 /// `map[string]string`
 pub static TEXT_MAP: Type = Type {
     name: "map[string]string",
     zero: || Value::text(""),
-    is_any: false,
 };
 
 /// How deep lists may be nested in one another. Freeing and printing go down

@@ -36,14 +36,8 @@ pub static TABLE: &[Function] = &[
     variadic("tuple", params::NONE, Param::Any, |_, args| {
         list(args.0.to_vec())
     }),
-    function("reverse", params::ANY, |_, args| {
-        let given = args.list(0, "Cannot find reverse on type")?;
-        list(given.items.iter().rev().cloned().collect())
-    }),
-    function("mustReverse", params::ANY, |_, args| {
-        let given = args.list(0, "Cannot find reverse on type")?;
-        list(given.items.iter().rev().cloned().collect())
-    }),
+    function("reverse", params::ANY, reverse),
+    function("mustReverse", params::ANY, reverse),
     variadic("slice", params::ANY, Param::Any, slice),
     variadic("mustSlice", params::ANY, Param::Any, slice),
     function("sortAlpha", params::ANY, sort_alpha),
@@ -131,6 +125,11 @@ fn initial(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
         Some((_, initial)) => list(initial.to_vec()),
         None => Ok(none()),
     }
+}
+
+fn reverse(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let given = args.list(0, "Cannot find reverse on type")?;
+    list(given.items.iter().rev().cloned().collect())
 }
 
 fn has(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
