@@ -4,8 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::api::{self, Bind, Emit, ImageUpdateSpec, Kind, Mode, OnUnresolved, TagSource};
+use crate::api::{
+    self, Bind, BindingSpec, Emit, ImageFieldSpec, ImageUpdateSpec, Kind, Mode, OnUnresolved,
+    TagSource, TargetSpec,
+};
+use crate::bind::image::ImageField;
+use crate::bind::marker::Target;
+use crate::bind::path::FieldPath;
 use crate::resource_list::Object;
+use crate::update::bindings::{FieldBinding, ResourceSelector, Rules};
 use crate::update::catalogue::{Catalogue, Origin};
 use crate::update::outcome::{Code, Finding, Location, Severity};
 
@@ -18,15 +25,78 @@ pub struct Settings {
     pub namespace: Option<String>,
     /// Nothing is to be changed: an ImageUpdateAutomation that is suspended.
     pub is_suspended: bool,
+    /// `bindings`.
+    pub fields: Vec<FieldBinding>,
+    /// `imageFields`.
+    pub image_fields: Vec<ImageField>,
+    /// What a build notes of the file that the functionConfig comes from.
+    pub origin: Option<String>,
 }
 
-impl From<ImageUpdateSpec> for Settings {
-    fn from(spec: ImageUpdateSpec) -> Self {
-        Self {
+impl Settings {
+    /// How scalars are bound, with what the documents say of images.
+    #[must_use]
+    pub fn rules(&self, catalogue: &Catalogue) -> Rules<'_> {
+        Rules::new(self.spec.bind, &self.fields, &self.image_fields, catalogue)
+    }
+}
+
+impl TryFrom<ImageUpdateSpec> for Settings {
+    type Error = String;
+
+    /// Options of an ImageUpdate. What is wrong with one of its paths or names
+    /// is the error.
+    fn try_from(spec: ImageUpdateSpec) -> Result<Self, String> {
+        let at = |list: &'static str, number: usize| {
+            move |why: String| format!("functionConfig: {list}[{number}]: {why}")
+        };
+        let fields = spec.bindings.iter().enumerate();
+        let fields = fields.map(|(n, one)| field_binding(one).map_err(at("bindings", n)));
+        let images = spec.image_fields.iter().enumerate();
+        let images = images.map(|(n, one)| image_field(one).map_err(at("imageFields", n)));
+        Ok(Self {
+            fields: fields.collect::<Result<_, _>>()?,
+            image_fields: images.collect::<Result<_, _>>()?,
             spec,
             ..Self::default()
-        }
+        })
     }
+}
+
+fn field_binding(spec: &BindingSpec) -> Result<FieldBinding, String> {
+    if Target::parse(&spec.policy).is_none() {
+        return Err(format!(
+            "`policy` is `{}`; write `namespace:name`, or `namespace:name:tag`, `…:name` or `…:digest` for a part",
+            spec.policy
+        ));
+    }
+    let target = &spec.target;
+    if *target == TargetSpec::default() {
+        return Err("`target` selects nothing; name a `kind` and a `name`".to_owned());
+    }
+    Ok(FieldBinding {
+        target: ResourceSelector {
+            group: target.group.clone(),
+            version: target.version.clone(),
+            kind: target.kind.clone(),
+            name: target.name.clone(),
+            namespace: target.namespace.clone(),
+        },
+        field: FieldPath::parse(&spec.field).map_err(|error| format!("`field`: {error}"))?,
+        setter: spec.policy.clone(),
+    })
+}
+
+fn image_field(spec: &ImageFieldSpec) -> Result<ImageField, String> {
+    if spec.kind.is_empty() {
+        return Err("`kind` is missing".to_owned());
+    }
+    Ok(ImageField {
+        group: spec.group.clone(),
+        version: spec.version.clone(),
+        kind: spec.kind.clone(),
+        path: FieldPath::parse(&spec.path).map_err(|error| format!("`path`: {error}"))?,
+    })
 }
 
 /// Makes options of a functionConfig: an ImageUpdate, a ConfigMap with the same
@@ -70,7 +140,7 @@ pub fn read(
         None if object.kind == "ConfigMap" && object.api_version == "v1" => {
             let spec = config_map(text, object).map_err(refuse)?;
             catalogue.add_options(&spec, &location);
-            Ok(spec.into())
+            spec.try_into().map_err(refuse)
         }
         _ => Err(refuse(format!(
             "functionConfig is a `{}` of `{}`; give an ImageUpdate of `{}/v1alpha1`, a ConfigMap or an ImageUpdateAutomation",
@@ -83,7 +153,7 @@ pub fn read(
 
 fn settings_of(document: &api::Document) -> Result<Settings, String> {
     match document {
-        api::Document::Update(update) => Ok(update.spec.clone().into()),
+        api::Document::Update(update) => update.spec.clone().try_into(),
         api::Document::Automation(automation) => {
             let spec = &automation.spec;
             spec.check_strategy().map_err(|error| {
@@ -99,6 +169,7 @@ fn settings_of(document: &api::Document) -> Result<Settings, String> {
                 },
                 namespace: automation.metadata.namespace.clone(),
                 is_suspended: spec.suspend,
+                ..Settings::default()
             })
         }
         _ => Ok(Settings::default()),
@@ -132,20 +203,21 @@ fn config_map(text: &str, object: &Object) -> Result<ImageUpdateSpec, String> {
         };
         match key.as_str() {
             "mode" => {
-                spec.mode = word(
-                    key,
-                    value,
-                    &[("Update", Mode::Update), ("Check", Mode::Check)],
-                )?
+                let known = [("Update", Mode::Update), ("Check", Mode::Check)];
+                spec.mode = word(key, value, &known)?;
             }
             "emit" => spec.emit = word(key, value, &[("All", Emit::All), ("None", Emit::None)])?,
             "bind" => {
-                spec.bind = word(
-                    key,
-                    value,
-                    &[("Auto", Bind::Auto), ("Markers", Bind::Markers)],
-                )?
+                let known = [
+                    ("Auto", Bind::Auto),
+                    ("Markers", Bind::Markers),
+                    ("Images", Bind::Images),
+                    ("Origin", Bind::Origin),
+                ];
+                spec.bind = word(key, value, &known)?;
             }
+            "imageFields" => spec.image_fields = nested(key, value)?,
+            "bindings" => spec.bindings = nested(key, value)?,
             "onUnresolved" => {
                 spec.on_unresolved = word(
                     key,

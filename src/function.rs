@@ -6,15 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::api::{Emit, Id, ImageUpdateSpec, Kind, Mode};
-use crate::bind::marker;
+use crate::api::{Bind, Emit, Id, ImageUpdateSpec, Kind, Mode};
 use crate::config::{self, Settings};
 use crate::report::results::results;
 use crate::resource_list::Object;
 use crate::resource_list::envelope;
 use crate::resource_list::outline::{self, Document, Outline, Part};
+use crate::update::bindings::{self, Bindings, Rules};
 use crate::update::catalogue::{Catalogue, Freshness, Origin, Rank};
 use crate::update::gather::{self, Ask, Wish};
+use crate::update::origin::Origins;
 use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
 use crate::update::plan::{self, Policies};
 use crate::update::present::Carried;
@@ -23,8 +24,7 @@ use crate::yaml::patch::{self, Patched};
 use crate::yaml::walk::Collection;
 
 /// What the function was given besides its input.
-#[derive(Debug)]
-pub struct Options {
+pub struct Options<'r> {
     /// Options of `--config`; those of the input where absent.
     pub config: Option<Settings>,
     /// Documents of `--policies`.
@@ -33,7 +33,14 @@ pub struct Options {
     pub freshness: Freshness,
     /// What is asked anew.
     pub refresh: Refresh,
+    /// Reads the files that a build's items come from, for `bind: Origin`: by
+    /// the path of the item, and that of the functionConfig.
+    pub read_origin: Option<&'r ReadOriginOf<'r>>,
 }
+
+/// Reads a file by its path as a build notes it, given what the build notes of
+/// the functionConfig.
+pub type ReadOriginOf<'r> = dyn Fn(&str, Option<&str>) -> Result<String, String> + Sync + 'r;
 
 /// What the function has to say.
 #[derive(Debug)]
@@ -85,7 +92,7 @@ pub enum BadInput {
 /// output's findings.
 pub fn run<'t>(
     text: &'t str,
-    options: Options,
+    options: Options<'_>,
     ask: Option<&mut Ask<'_>>,
 ) -> Result<Output<'t>, BadInput> {
     let outline = outline::read(text).map_err(|error| BadInput::Syntax {
@@ -95,50 +102,51 @@ pub fn run<'t>(
     let list = resource_list(&outline)?;
     let mut catalogue = options.catalogue;
     let mut outcome = Outcome::default();
-    let configured = match options.config {
-        Some(settings) => Ok(settings),
-        None => function_config(text, list, &mut catalogue),
-    };
-    let settings = configured.unwrap_or_else(|findings| {
-        outcome.findings.extend(findings);
-        Settings::default()
+    let settings = options.config.unwrap_or_else(|| {
+        let read = function_config(text, list, &mut catalogue);
+        read.unwrap_or_else(|findings| {
+            outcome.findings.extend(findings);
+            Settings::default()
+        })
     });
     let spec = &settings.spec;
-    let origin = Origin {
-        file: "",
-        rank: Rank::Items,
-        default_namespace: None,
-        severity: Severity::Error,
-    };
-    catalogue.add_outline(text, &outline, origin);
-    catalogue.finish(options.freshness);
-    if catalogue.needs_logins() {
-        catalogue.logins.add(text, &outline, origin);
-    }
+    add_items(text, &outline, options.freshness, &mut catalogue);
     // What was asked for is unknown where the options cannot be read, and
     // nothing is to be done where all is suspended.
     let is_idle = outcome.worst() == Some(Severity::Error) || settings.is_suspended;
     let ask = ask.filter(|_| !is_idle);
-    let (images, asked) = images(text, &outline, &mut catalogue, spec, &options.refresh, ask);
-    let selected = selection(&settings, &images).unwrap_or_else(|finding| {
-        outcome.findings.push(*finding);
-        None
-    });
+    let read_origin = |path: &str| match options.read_origin {
+        Some(read) => read(path, settings.origin.as_deref()),
+        None => Err("no file can be read here".to_owned()),
+    };
+    let origins = Origins::new(&read_origin);
+    let rules = Rules {
+        origins: Some(&origins),
+        ..settings.rules(&catalogue)
+    };
+    let bindings = bindings::bind(text, &outline, "", &rules);
+    let bound = (&bindings, &rules);
+    let (images, asked) = images(&mut catalogue, bound, spec, &options.refresh, ask);
+    let selected = selection(&settings, &images)
+        .map_err(|finding| outcome.findings.push(*finding))
+        .unwrap_or_default();
     // Without knowing what was asked for, nothing is changed.
     let is_misconfigured = outcome.worst() == Some(Severity::Error);
     outcome.findings.append(&mut catalogue.findings);
     outcome.findings.extend(asked);
-
     let policies = Policies {
         all: &images,
         selected: selected.as_ref(),
         on_unresolved: spec.on_unresolved,
+        images: &rules.images,
+        renamed: &catalogue.renamed.policies,
     };
     let mut edits = Vec::new();
     if settings.is_suspended {
-        report_suspended(&mut outcome);
+        outcome.findings.push(suspended());
     } else if !is_misconfigured {
-        edits = planned(text, &outline, &policies, &mut outcome);
+        let read = (&outline, &bindings);
+        edits = planned(text, read, &settings, &policies, &mut outcome);
     }
     if spec.mode == Mode::Check {
         edits.clear();
@@ -150,6 +158,21 @@ pub fn run<'t>(
         outcome,
         judges: spec.mode == Mode::Check,
     })
+}
+
+/// Takes in the documents of the text itself.
+fn add_items(text: &str, outline: &Outline<'_>, freshness: Freshness, catalogue: &mut Catalogue) {
+    let origin = Origin {
+        file: "",
+        rank: Rank::Items,
+        default_namespace: None,
+        severity: Severity::Error,
+    };
+    catalogue.add_outline(text, outline, origin);
+    catalogue.finish(freshness);
+    if catalogue.needs_logins() {
+        catalogue.logins.add(text, outline, origin);
+    }
 }
 
 /// The edits with those of the envelope: items that leave, and the results.
@@ -175,15 +198,14 @@ fn with_envelope(
 
 /// The policies' images, with what the text's own scalars tell.
 fn images(
-    text: &str,
-    outline: &Outline<'_>,
     catalogue: &mut Catalogue,
+    (bindings, rules): (&Bindings<'_, '_>, &Rules<'_>),
     spec: &ImageUpdateSpec,
     refresh: &Refresh,
     ask: Option<&mut Ask<'_>>,
 ) -> (BTreeMap<Id, Resolved>, Vec<Finding>) {
     if let Some(mut carried) = Carried::wanted(catalogue) {
-        carried.add(text, outline);
+        carried.add(bindings, rules);
         catalogue.tags.note_present(carried.present());
     }
     let wish = Wish {
@@ -191,7 +213,7 @@ fn images(
             tags_from: &spec.tags_from,
             refresh,
         },
-        policies: Some(&|| marker::names_in(text).collect()),
+        policies: Some(&|| bindings.names(rules)),
         only: None,
         on_unresolved: spec.on_unresolved,
     };
@@ -204,18 +226,23 @@ fn is_within(edit: &patch::Edit, gone: &[patch::Edit]) -> bool {
     after > 0 && gone[after - 1].span.covers(edit.span)
 }
 
-/// The edits that markers and images make.
+/// The edits that bindings and images make.
 fn planned(
     text: &str,
-    outline: &Outline<'_>,
+    (outline, bindings): (&Outline<'_>, &Bindings<'_, '_>),
+    settings: &Settings,
     policies: &Policies<'_>,
     outcome: &mut Outcome,
 ) -> Vec<patch::Edit> {
-    let plan = plan::plan(text, outline, "", policies);
+    let plan = plan::plan(text, bindings, "", policies);
     outcome.extend(plan.outcome);
+    let unmatched = bindings::report_unmatched(&settings.fields, &plan.matched);
+    outcome.findings.extend(unmatched);
     resolve::report_unused(policies.all, &plan.used, outcome);
-    if plan.bound == 0 {
-        report_nothing_bound(outline, outcome);
+    // An error says more.
+    if plan.bound == 0 && outcome.worst() != Some(Severity::Error) {
+        let finding = nothing_bound(text, outline, settings.spec.bind);
+        outcome.findings.push(finding);
     }
     plan.edits
 }
@@ -231,13 +258,13 @@ fn refuse_on_stream(spec: &ImageUpdateSpec, outcome: &mut Outcome) {
     }
 }
 
-fn report_suspended(outcome: &mut Outcome) {
-    outcome.findings.push(Finding::new(
+fn suspended() -> Finding {
+    Finding::new(
         Severity::Info,
         Code::Suspended,
         "the ImageUpdateAutomation of functionConfig is suspended, so nothing is changed",
         Location::default(),
-    ));
+    )
 }
 
 /// The input's ResourceList, if that is what it is.
@@ -320,7 +347,12 @@ fn function_config(
         default_namespace: None,
         severity: Severity::Error,
     };
-    config::read(text, &object, origin, catalogue)
+    let noted = object.build.as_ref().and_then(|build| build.origin_path());
+    let settings = config::read(text, &object, origin, catalogue)?;
+    Ok(Settings {
+        origin: noted.map(str::to_owned),
+        ..settings
+    })
 }
 
 /// The policies that the options select, `None` for all.
@@ -343,17 +375,35 @@ fn selection(
     })
 }
 
-fn report_nothing_bound(outline: &Outline<'_>, outcome: &mut Outcome) {
-    let from_build = outline
-        .documents
-        .iter()
-        .flat_map(|document| &document.items)
-        .any(|item| item.is_from_kustomize_build);
-    outcome.findings.push(if from_build {
-        Finding::nothing_bound().hint("`kustomize build` drops every comment, markers too: run `flux-image update` on the files before the build")
-    } else {
-        Finding::nothing_bound()
-    });
+/// Why nothing is bound, and what to do.
+fn nothing_bound(text: &str, outline: &Outline<'_>, bind: Bind) -> Finding {
+    const WAYS: &str = "write `bind: Images` in the ImageUpdate to go by the images themselves, or have `flux-image annotate` turn markers into annotations, which survive";
+    let finding = Finding::nothing_bound();
+    match bind {
+        Bind::Images => finding.hint(
+            "no field holds an image whose name is `spec.image` of an ImageRepository with a policy",
+        ),
+        _ if outline.objects().any(Object::is_from_kustomize_build) => {
+            finding.hint(format!("`kustomize build` drops every comment, markers too: {WAYS}"))
+        }
+        _ if !has_comment(text) && outline.objects().any(is_manifest) => {
+            finding.hint(format!(
+                "not one comment came in; if whatever made this input has dropped them, markers too: {WAYS}"
+            ))
+        }
+        _ => finding,
+    }
+}
+
+/// Whether a resource may carry markers: it is no document of ours or Flux's,
+/// and no list without items.
+fn is_manifest(object: &Object) -> bool {
+    Kind::of(object).is_none() && object.kind != "ResourceList"
+}
+
+fn has_comment(text: &str) -> bool {
+    memchr::memchr_iter(b'#', text.as_bytes())
+        .any(|at| at == 0 || text.as_bytes()[at - 1].is_ascii_whitespace())
 }
 
 /// With `mode: Check` what would change is a finding, and nothing changes.
@@ -385,8 +435,13 @@ fn dropped(
         (_, false) => (all.filter(is_ours).collect(), "keepPolicies: false"),
         _ => return Vec::new(),
     };
+    // What a build hands over is written to no file, whatever it notes.
     let has_file = |&i: &usize| {
-        let file = list.items[i].file.as_ref();
+        let item = &list.items[i];
+        let file = item
+            .file
+            .as_ref()
+            .filter(|_| !item.is_from_kustomize_build());
         file.is_some_and(|file| !file.path.is_empty())
     };
     if !gone.iter().any(has_file) {

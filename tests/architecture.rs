@@ -11,7 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("go", &[]),
     ("image", &[]),
     ("policy", &["go"]),
-    ("bind", &[]),
+    ("bind", &["go", "image", "yaml"]),
     ("parallel", &[]),
     ("resource_list", &["bind", "parallel", "yaml"]),
     (
@@ -46,7 +46,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "api", "bind", "go", "image", "message", "policy", "tags", "update", "yaml",
         ],
     ),
-    ("config", &["api", "resource_list", "update"]),
+    ("config", &["api", "bind", "resource_list", "update"]),
     (
         "function",
         &[

@@ -27,7 +27,10 @@ pub use secret::{BadValue, Namespace, Secret, ServiceAccount};
 pub use selector::{LabelSelector, SelectorError};
 pub use snapshot::{SnapshotRepository, TagSnapshot, TagSnapshotSpec};
 pub use source::{GitRepository, GitRepositorySpec};
-pub use update::{Bind, Emit, ImageUpdate, ImageUpdateSpec, Mode, OnUnresolved, TagSource};
+pub use update::{
+    Bind, BindingSpec, Emit, ImageFieldSpec, ImageUpdate, ImageUpdateSpec, Mode, OnUnresolved,
+    TagSource, TargetSpec,
+};
 
 /// Group of Flux's image documents.
 pub const FLUX_GROUP: &str = "image.toolkit.fluxcd.io";

@@ -32,6 +32,10 @@ pub struct ImageUpdateSpec {
     pub tags_from: Vec<TagSource>,
     /// How scalars are bound to policies.
     pub bind: Bind,
+    /// Further fields of images, for `bind: Images`.
+    pub image_fields: Vec<ImageFieldSpec>,
+    /// Fields that belong to policies, whatever `bind` says.
+    pub bindings: Vec<BindingSpec>,
     /// Only policies with these labels count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_selector: Option<LabelSelector>,
@@ -58,6 +62,8 @@ impl Default for ImageUpdateSpec {
             emit: Emit::default(),
             tags_from: TagSource::ALL.to_vec(),
             bind: Bind::default(),
+            image_fields: Vec::new(),
+            bindings: Vec::new(),
             policy_selector: None,
             on_unresolved: OnUnresolved::default(),
             keep_policies: true,
@@ -91,11 +97,69 @@ pub enum Emit {
 /// `bind`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum Bind {
-    /// By every means that names a policy: so far markers.
+    /// By every means that names a policy: markers, and the annotation
+    /// `flux-image.dev/bind`.
     #[default]
     Auto,
-    /// By markers.
+    /// By markers alone.
     Markers,
+    /// As `Auto`, and fields that hold an image of a policy's repository.
+    Images,
+    /// As `Auto`, with the markers of the files that a `kustomize build` with
+    /// `buildMetadata: [originAnnotations]` was made of.
+    Origin,
+}
+
+/// An entry of `imageFields`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+pub struct ImageFieldSpec {
+    /// API group, empty for the core group.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// API version; any where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Kind.
+    pub kind: String,
+    /// Path of a whole image, or of a mapping with `repository` and `tag`, as
+    /// `spec.runner.image`.
+    pub path: String,
+}
+
+/// An entry of `bindings`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+pub struct BindingSpec {
+    /// The policy: `namespace:name`, or for a part of its image
+    /// `namespace:name:tag`, `…:name` or `…:digest`.
+    pub policy: String,
+    /// The resources.
+    pub target: TargetSpec,
+    /// The field in them, as in kustomize's replacements:
+    /// `spec.template.spec.containers.[name=app].image`.
+    pub field: String,
+}
+
+/// `target` of a binding; what is absent does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+pub struct TargetSpec {
+    /// API group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// API version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Name, also one that a kustomization has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Namespace, also one that a kustomization has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
 }
 
 /// An entry of `tagsFrom`.

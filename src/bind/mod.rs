@@ -1,6 +1,10 @@
-//! Which scalar belongs to which policy.
+//! Which scalar belongs to which policy: by Flux's markers ([`marker`]), by an
+//! [`annotation`] on the resource, by the [`path`] of a field, or because it holds
+//! an [`image`].
 //!
-//! So far by Flux's markers alone; what a marker is to its policy is a
-//! [`marker::Target`].
+//! What a binding is to its policy is a [`marker::Target`], however it is made.
 
+pub mod annotation;
+pub mod image;
 pub mod marker;
+pub mod path;

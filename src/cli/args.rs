@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use jiff::Timestamp;
 
-use crate::api::TagSource;
+use crate::api::{Bind, TagSource};
 use crate::go::duration;
 use crate::message::handoff::SplitBy;
 
@@ -33,6 +33,8 @@ pub enum Command {
     Fn(FnArgs),
     /// Update files in place: the paths given, or those of the ImageUpdateAutomations in the repository
     Update(Box<UpdateArgs>),
+    /// Write the markers of files as annotations, which survive `kustomize build`
+    Annotate(AnnotateArgs),
     /// Ask the registries for all tags, and print them as a TagSnapshot
     Scan(ScanArgs),
     /// Print the ImagePolicies as a cluster would hold them, with status.latestRef
@@ -100,6 +102,12 @@ pub struct UpdateArgs {
     /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
     #[arg(long, value_name = "PATH")]
     pub policies: Vec<PathBuf>,
+    /// An ImageUpdate with `bind`, `imageFields`, `bindings` and documents
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How values are bound to policies, besides by `bindings` of `--config` [default: auto]
+    #[arg(long, value_name = "HOW")]
+    pub bind: Option<How>,
     /// Where tags are taken from, in order
     #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["status", "snapshot", "registry"])]
     pub tags_from: Vec<Source>,
@@ -136,6 +144,27 @@ pub struct UpdateArgs {
     /// How registries are asked.
     #[command(flatten)]
     pub registries: RegistryArgs,
+}
+
+/// `--bind`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum How {
+    /// By markers, and by the annotation flux-image.dev/bind
+    Auto,
+    /// By markers alone
+    Markers,
+    /// As auto, and fields that hold an image of a policy's repository
+    Images,
+}
+
+impl From<How> for Bind {
+    fn from(how: How) -> Self {
+        match how {
+            How::Auto => Self::Auto,
+            How::Markers => Self::Markers,
+            How::Images => Self::Images,
+        }
+    }
 }
 
 /// What `update` is limited to.
@@ -227,6 +256,29 @@ impl From<Part> for SplitBy {
         }
     }
 }
+
+/// Flags of `annotate`.
+#[derive(Debug, Args)]
+#[command(after_help = ANNOTATE_EXAMPLES)]
+pub struct AnnotateArgs {
+    /// Files and folders
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Edit nothing, print what would be annotated
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Edit nothing, print a unified diff
+    #[arg(long)]
+    pub diff: bool,
+    /// Edit nothing, exit 1 if an annotation is missing
+    #[arg(long)]
+    pub check: bool,
+}
+
+const ANNOTATE_EXAMPLES: &str = "Each resource with markers gets `flux-image.dev/bind`, which names their fields and policies; the markers stay.
+
+Example:
+  flux-image annotate apps/ --diff";
 
 /// Flags of `message` and `branch`.
 #[derive(Debug, Args)]

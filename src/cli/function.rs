@@ -9,7 +9,8 @@ use anyhow::{Context as _, bail};
 use super::Exit;
 use super::args::FnArgs;
 use super::network::{self, Asker, Caller};
-use crate::config;
+use super::origin;
+use crate::config::{self, Settings};
 use crate::function::{self, Options};
 use crate::report::text;
 use crate::resource_list::outline;
@@ -31,14 +32,18 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
         catalogue: given(args)?,
         freshness: freshness(args.max_age),
         refresh: network::refresh(&args.registries)?,
+        read_origin: Some(&origin::read),
     };
-    if let Some(path) = &args.config
-        && let Err(findings) = read_config(path, &mut options)?
-    {
-        for finding in &findings {
-            anstream::eprint!("{}", text::finding(finding));
+    if let Some(path) = &args.config {
+        match read_config(path, &mut options.catalogue)? {
+            Ok(settings) => options.config = Some(settings),
+            Err(findings) => {
+                for finding in &findings {
+                    anstream::eprint!("{}", text::finding(finding));
+                }
+                return Ok(Exit::Usage);
+            }
         }
-        return Ok(Exit::Usage);
     }
     let bytes = read_stdin().context("cannot read stdin")?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
@@ -104,7 +109,15 @@ fn read_stdin() -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn read_config(path: &Path, options: &mut Options) -> anyhow::Result<Result<(), Vec<Finding>>> {
+/// Options of a file. Documents in it go to the catalogue.
+///
+/// # Errors
+/// Where it cannot be read; what is wrong with the options themselves is the
+/// inner error.
+pub fn read_config(
+    path: &Path,
+    catalogue: &mut Catalogue,
+) -> anyhow::Result<Result<Settings, Vec<Finding>>> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
     let outline =
@@ -118,8 +131,7 @@ fn read_config(path: &Path, options: &mut Options) -> anyhow::Result<Result<(), 
         default_namespace: None,
         severity: Severity::Error,
     };
-    let read = config::read(&text, &document.root, origin, &mut options.catalogue);
-    Ok(read.map(|settings| options.config = Some(settings)))
+    Ok(config::read(&text, &document.root, origin, catalogue))
 }
 
 /// The moment of the run, and `--max-age`.

@@ -1,11 +1,13 @@
 //! The command line: flags as typed, what they mean, one short function for
 //! each subcommand, and the exit code.
 
+mod annotate;
 mod args;
 mod exit;
 mod function;
 mod handoff;
 mod network;
+mod origin;
 mod scan;
 mod schema;
 mod update;
@@ -47,6 +49,7 @@ pub fn main() -> Exit {
     let result = match cli.command {
         Some(args::Command::Fn(args)) => function::run(&args),
         Some(args::Command::Update(args)) => update::run(&args),
+        Some(args::Command::Annotate(args)) => annotate::run(&args),
         Some(args::Command::Scan(args)) => scan::scan(&args),
         Some(args::Command::Resolve(args)) => scan::resolve(&args),
         Some(args::Command::Message(args)) => handoff::message(&args),

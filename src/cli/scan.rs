@@ -11,7 +11,7 @@ use super::network::{self, Asker, Caller};
 use crate::api::{OnUnresolved, TagSource};
 use crate::report::{policies, snapshot, table, text};
 use crate::update::catalogue::{Catalogue, Freshness};
-use crate::update::checkout::{self, Request};
+use crate::update::checkout::{self, Request, Settings};
 use crate::update::gather::{self, Wish};
 use crate::update::only::Only;
 use crate::update::outcome::{Code, Finding, Outcome, Severity};
@@ -160,6 +160,7 @@ fn request(
         secrets: network::secrets(&registries.secrets)?,
         only: Only::default(),
         labels: false,
+        settings: Settings::default(),
     })
 }
 

@@ -3,22 +3,24 @@
 use std::cell::LazyCell;
 use std::io::Write as _;
 use std::ops::Deref;
+use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use super::Exit;
 use super::args::{Output, UpdateArgs};
-use super::function::{documents, freshness};
+use super::function::{documents, freshness, read_config};
 use super::handoff::{self, Files};
 use super::network::{self, Asker, Caller};
-use crate::api::OnUnresolved;
+use crate::api::{Bind, ImageUpdateSpec, OnUnresolved};
+use crate::config;
 use crate::go::time::Time;
 use crate::message::handoff::{HandOff, Setting, hand_off};
 use crate::report::json::Report;
 use crate::report::{github, gitlab, markdown, sarif, text};
 use crate::update::catalogue::Catalogue;
-use crate::update::checkout::{self, CannotPlan, Planned, Request};
-use crate::update::files::{self, WriteError};
+use crate::update::checkout::{self, CannotPlan, Planned, Request, Settings};
+use crate::update::files::{self, Replacement, WriteError};
 use crate::update::outcome::{Code, Finding, Severity};
 
 /// Updates files in place.
@@ -26,7 +28,9 @@ use crate::update::outcome::{Code, Finding, Severity};
 /// # Errors
 /// Where nothing can be planned or written.
 pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
-    let request = request(args)?;
+    let Some(request) = request(args)? else {
+        return Ok(Exit::Usage);
+    };
     let mut planned = plan(args, &request)?;
     let now = handoff::moment(&args.handoff);
     let commits = commits(args, &mut planned, &Time::utc(now));
@@ -39,16 +43,8 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     } else {
         Files::new(&args.handoff, &planned, &commits, &report)?
     };
-    if writes {
-        watch_for_interrupts();
-        match files::replace_all(&planned.replacements, args.fsync) {
-            Ok(()) => {}
-            Err(WriteError::Interrupted) => {
-                anstream::eprintln!("{}", WriteError::Interrupted);
-                return Ok(Exit::Interrupted);
-            }
-            Err(error) => return Err(error.into()),
-        }
+    if writes && write(&planned.replacements, args.fsync)? == Wrote::Interrupted {
+        return Ok(Exit::Interrupted);
     }
     files.write()?;
     for finding in &planned.outcome.findings {
@@ -66,11 +62,30 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-fn request(args: &UpdateArgs) -> anyhow::Result<Request> {
-    Ok(Request {
+/// What the user asked for; `None` where the options are wrong, which was said.
+fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
+    let mut settings = Settings::default();
+    let mut policies = documents(&args.policies)?;
+    if let Some(path) = &args.config {
+        match read_config(path, &mut Catalogue::default())? {
+            Ok(config) => settings = of_config(path, config)?,
+            Err(findings) => {
+                for finding in &findings {
+                    anstream::eprint!("{}", text::finding(finding));
+                }
+                return Ok(None);
+            }
+        }
+        // Its documents count as those of `--policies`.
+        policies.extend(documents(std::slice::from_ref(path))?);
+    }
+    if let Some(bind) = args.bind {
+        settings.bind = bind.into();
+    }
+    Ok(Some(Request {
         current: std::env::current_dir().context("cannot tell the current folder")?,
         paths: args.paths.clone(),
-        policies: documents(&args.policies)?,
+        policies,
         tags_from: args.tags_from.iter().copied().map(Into::into).collect(),
         on_unresolved: if args.allow_unresolved {
             OnUnresolved::Warn
@@ -82,6 +97,34 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Request> {
         secrets: network::secrets(&args.registries.secrets)?,
         only: handoff::only(&args.only)?,
         labels: args.handoff.labels && matches!(args.output, Output::Markdown | Output::Github),
+        settings,
+    }))
+}
+
+/// What an ImageUpdate says of bindings. Its other options are flags here.
+fn of_config(path: &Path, config: config::Settings) -> anyhow::Result<Settings> {
+    let rest = ImageUpdateSpec {
+        bind: Bind::default(),
+        image_fields: Vec::new(),
+        bindings: Vec::new(),
+        repositories: Vec::new(),
+        policies: Vec::new(),
+        snapshots: Vec::new(),
+        ..config.spec.clone()
+    };
+    let name = path.display();
+    if rest != ImageUpdateSpec::default() || config.namespace.is_some() {
+        bail!(
+            "{name}: `update` takes only `bind`, `imageFields`, `bindings` and documents from there; give the rest as flags (`--check`, `--tags-from`, `--allow-unresolved`)"
+        );
+    }
+    if config.spec.bind == Bind::Origin {
+        bail!("{name}: `bind: Origin` is for `kustomize build`; files have their markers");
+    }
+    Ok(Settings {
+        bind: config.spec.bind,
+        fields: config.fields,
+        image_fields: config.image_fields,
     })
 }
 
@@ -118,6 +161,31 @@ fn commits(args: &UpdateArgs, planned: &mut Planned, now: &Time) -> Vec<HandOff>
 fn is_template_fault(finding: &Finding) -> bool {
     let is_fault = matches!(finding.code, Code::BadTemplate | Code::BadBranch);
     is_fault && finding.severity == Severity::Error
+}
+
+/// Whether files were written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrote {
+    /// All of them.
+    All,
+    /// None: Ctrl-C, which was said.
+    Interrupted,
+}
+
+/// Writes files, all or none.
+///
+/// # Errors
+/// Where one of them cannot be written.
+pub fn write(replacements: &[Replacement], fsync: bool) -> anyhow::Result<Wrote> {
+    watch_for_interrupts();
+    match files::replace_all(replacements, fsync) {
+        Ok(()) => Ok(Wrote::All),
+        Err(WriteError::Interrupted) => {
+            anstream::eprintln!("{}", WriteError::Interrupted);
+            Ok(Wrote::Interrupted)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn watch_for_interrupts() {

@@ -105,9 +105,9 @@ fn word(reason: &Unresolved) -> &'static str {
         Unresolved::Invalid(_) => "InvalidPolicy",
         Unresolved::AccessDenied(..) => "AccessDenied",
         Unresolved::Name(_) => "ImageURLInvalid",
-        Unresolved::NoRepository(_) | Unresolved::NoTags { .. } | Unresolved::Unanswered(..) => {
-            "DependencyNotReady"
-        }
+        Unresolved::NoRepository { .. }
+        | Unresolved::NoTags { .. }
+        | Unresolved::Unanswered(..) => "DependencyNotReady",
         _ => "Failure",
     }
 }

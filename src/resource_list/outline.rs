@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use memchr::memmem;
 
 use super::shares;
-use crate::bind::marker;
+use crate::bind::{annotation, marker};
 use crate::yaml::walk::{Collection, Step, Value, Walk};
 use crate::yaml::{ByteSpan, Place, Style, SyntaxError, comment, scalar};
 
@@ -57,8 +57,32 @@ pub struct Object {
     pub file: Option<FileAnnotation>,
     /// It has a `sops` mapping: its values are covered by a checksum.
     pub is_encrypted: bool,
-    /// It carries the annotation that `kustomize build` gives its items.
-    pub is_from_kustomize_build: bool,
+    /// The annotation `flux-image.dev/bind`.
+    pub bind: Option<Box<BindAnnotation>>,
+    /// What `kustomize build` says of where it comes from.
+    pub build: Option<Box<Build>>,
+}
+
+/// The annotation `flux-image.dev/bind` of a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindAnnotation {
+    /// Its value.
+    pub value: String,
+    /// Where its value begins.
+    pub place: Place,
+}
+
+/// What `kustomize build` notes in the annotations of a resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Build {
+    /// `config.kubernetes.io/origin`, as it stands: a text in YAML.
+    pub origin: String,
+    /// Names that it had, the oldest first.
+    pub previous_names: Vec<String>,
+    /// Namespaces that it had, the oldest first; as many as names.
+    pub previous_namespaces: Vec<String>,
+    /// It carries the build's own identity.
+    is_certain: bool,
 }
 
 /// `config.kubernetes.io/path` and `…/index`, or their internal twins.
@@ -212,10 +236,10 @@ impl Document<'_> {
 
     /// The path of a site from the root of [`Self::object_of`].
     #[must_use]
-    pub fn path_of(&self, site: &Site<'_>) -> String {
+    pub fn path_of<'s>(&self, site: &'s Site<'_>) -> Cow<'s, str> {
         match site.item {
-            Some(index) if !self.is_list() => format!("items[{index}].{}", site.path),
-            _ => site.path.clone(),
+            Some(index) if !self.is_list() => format!("items[{index}].{}", site.path).into(),
+            _ => Cow::Borrowed(&site.path),
         }
     }
 }
@@ -297,6 +321,7 @@ impl<'t> Reader<'t> {
                 if let Some(mut document) = self.open.take()
                     && document.root.place.line > 0
                 {
+                    document.root.settle();
                     document.root.span.end = end.max(document.root.span.start);
                     self.outline.documents.push(document);
                 }
@@ -415,6 +440,7 @@ impl<'t> Reader<'t> {
             (2, Some("items")) if frames[1].kind == Collection::Sequence => {
                 if let Some(item) = document.items.last_mut() {
                     item.span.end = span.end;
+                    item.settle();
                 }
             }
             _ => {}
@@ -558,6 +584,17 @@ impl<'t> Reader<'t> {
             (_, None) => return,
         };
         let text = || value.scalar.value();
+        let is_bind =
+            key(base + 1) == Some("annotations") && key(base + 2) == Some(annotation::KEY);
+        if is_bind && frames.len() - base == 3 && key(base) == Some("metadata") {
+            let header = value.scalar.header.map(|header| header.span.start);
+            let place = self.walk.place(header.unwrap_or(value.span.start));
+            let value = value.scalar.value().into_owned();
+            object
+                .bind
+                .get_or_insert_with(|| Box::new(BindAnnotation { value, place }));
+            return;
+        }
         match (frames.len() - base, key(base), key(base + 1), key(base + 2)) {
             (1, Some("apiVersion"), ..) => object.api_version = text().into_owned(),
             (1, Some("kind"), ..) => object.kind = text().into_owned(),
@@ -646,6 +683,21 @@ impl Object {
         own_text(text, self.span, self.place)
     }
 
+    /// The group of its `apiVersion`, empty for the core group.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.api_version
+            .split_once('/')
+            .map_or("", |(group, _)| group)
+    }
+
+    /// The version of its `apiVersion`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        let whole = self.api_version.as_str();
+        whole.split_once('/').map_or(whole, |(_, version)| version)
+    }
+
     fn annotate(&mut self, annotation: &str, text: &str) {
         match annotation {
             "config.kubernetes.io/path" | "internal.config.kubernetes.io/path" => {
@@ -654,8 +706,58 @@ impl Object {
             "config.kubernetes.io/index" | "internal.config.kubernetes.io/index" => {
                 self.file.get_or_insert_default().index = text.parse().ok();
             }
-            "kustomize.config.k8s.io/id" => self.is_from_kustomize_build = true,
+            "kustomize.config.k8s.io/id" => self.build.get_or_insert_default().is_certain = true,
+            "config.kubernetes.io/origin" => {
+                text.clone_into(&mut self.build.get_or_insert_default().origin);
+            }
+            "internal.config.kubernetes.io/previousNames" => {
+                self.build.get_or_insert_default().previous_names = split(text);
+            }
+            "internal.config.kubernetes.io/previousNamespaces" => {
+                self.build.get_or_insert_default().previous_namespaces = split(text);
+            }
             _ => {}
         }
+    }
+
+    /// To be called when all of it was read.
+    fn settle(&mut self) {
+        // In a build, `config.kubernetes.io/path` is no file.
+        if let Some(build) = self.build.as_ref().filter(|build| build.is_certain) {
+            let path = build.origin_path().map(str::to_owned);
+            self.file = path.map(|path| FileAnnotation { path, index: None });
+        }
+    }
+
+    /// Whether `kustomize build` handed it over.
+    #[must_use]
+    pub fn is_from_kustomize_build(&self) -> bool {
+        // Its other annotations stay in its output, and mean nothing elsewhere.
+        self.build.as_ref().is_some_and(|build| build.is_certain)
+    }
+}
+
+fn split(list: &str) -> Vec<String> {
+    list.split(',').map(str::to_owned).collect()
+}
+
+impl Build {
+    /// The file that it was read from, relative to the folder that is built;
+    /// `None` for what was generated, or lies in another repository.
+    #[must_use]
+    pub fn origin_path(&self) -> Option<&str> {
+        let value = |key: &str| {
+            let mut lines = self.origin.lines();
+            let value = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+            value.map(|value| value.trim().trim_matches(['"', '\'']))
+        };
+        value("path").filter(|_| value("repo").is_none())
+    }
+
+    /// The identities that it had: name and namespace, the oldest first.
+    pub fn previous(&self) -> impl Iterator<Item = (&str, &str)> {
+        let namespaces = self.previous_namespaces.iter().map(String::as_str);
+        let names = self.previous_names.iter().map(String::as_str);
+        names.zip(namespaces.chain(std::iter::repeat("")))
     }
 }

@@ -11,10 +11,12 @@ use jiff::Timestamp;
 
 use super::logins::Logins;
 use super::outcome::{Code, Finding, Location, Severity};
+use super::resolve;
 use crate::api::{
     self, Document, GitRepository, Id, ImagePolicy, ImageRepository, ImageUpdateAutomation,
     ImageUpdateSpec, TagSnapshot,
 };
+use crate::image::Repository;
 use crate::parallel;
 use crate::resource_list::{Object, Outline};
 use crate::tags::TagBook;
@@ -61,9 +63,21 @@ pub struct Catalogue {
     pub logins: Logins,
     /// ImagePolicies that could not be read, and where they stand.
     pub unreadable: BTreeMap<Id, Location>,
+    /// What a build has renamed, by the names before.
+    pub renamed: Renamed,
     snapshots: Vec<(Rank, TagSnapshot, Location)>,
     /// What reading the documents found.
     pub findings: Vec<Finding>,
+}
+
+/// Documents whose names a `kustomize build` has changed: the names before, and
+/// those now.
+#[derive(Clone, Debug, Default)]
+pub struct Renamed {
+    /// ImagePolicies.
+    pub policies: BTreeMap<Id, Id>,
+    /// ImageRepositories.
+    pub repositories: BTreeMap<Id, Id>,
 }
 
 /// What the reader of a text knows of the documents in it.
@@ -99,6 +113,30 @@ pub struct Freshness {
     pub now: Timestamp,
     /// Older snapshots are a warning.
     pub max_age: Duration,
+}
+
+impl Renamed {
+    fn note(&mut self, object: &Object) {
+        let build = object
+            .build
+            .as_ref()
+            .filter(|_| object.is_from_kustomize_build());
+        let (Some(build), Some(kind)) = (build, api::Kind::of(object)) else {
+            return;
+        };
+        let names = match kind {
+            api::Kind::Policy => &mut self.policies,
+            api::Kind::Repository => &mut self.repositories,
+            _ => return,
+        };
+        let now = Id::new(object.namespace.clone(), object.name.clone());
+        for (name, namespace) in build.previous() {
+            let before = Id::new(namespace, name);
+            if before != now {
+                names.entry(before).or_insert_with(|| now.clone());
+            }
+        }
+    }
 }
 
 impl Catalogue {
@@ -168,6 +206,7 @@ impl Catalogue {
                     self.findings.push(finding);
                 }
                 self.note_old_version(object, &reading.document, &location);
+                self.renamed.note(object);
                 self.add(reading.document, location, origin);
             }
         }
@@ -259,6 +298,21 @@ impl Catalogue {
             self.snapshots
                 .push((Rank::Config, document.clone(), location.clone()));
         }
+    }
+
+    /// The policies of each repository, by its canonical name.
+    #[must_use]
+    pub fn followers(&self) -> BTreeMap<String, Vec<Id>> {
+        let mut followers: BTreeMap<String, Vec<Id>> = BTreeMap::new();
+        for (id, policy) in &self.policies {
+            let repository = resolve::repository_of(self, id, &policy.document);
+            let image = repository.map(|(_, repository)| Repository::parse(&repository.spec.image));
+            if let Ok(Ok(image)) = image {
+                let all = followers.entry(image.canonical()).or_default();
+                all.push(id.clone());
+            }
+        }
+        followers
     }
 
     /// Whether a Secret, ServiceAccount or Namespace matters to any document.

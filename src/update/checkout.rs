@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::bindings::{self, FieldBinding, Rules};
 use super::catalogue::{Catalogue, Freshness, Origin, Rank};
 use super::files::{self, Replacement};
 use super::gather::{self, Ask, Wish};
@@ -22,8 +23,8 @@ use super::present::Carried;
 use super::resolve::{self, Refresh, Resolved, Sources};
 use super::scope::{self, Owner, Scope};
 use super::tree::{self, Listed, SourceFile};
-use crate::api::{Id, OnUnresolved, TagSource};
-use crate::bind::marker;
+use crate::api::{Bind, Id, OnUnresolved, TagSource};
+use crate::bind::image::ImageField;
 use crate::parallel;
 use crate::policy::reflect::ImageRef;
 use crate::resource_list::outline;
@@ -54,6 +55,31 @@ pub struct Request {
     pub only: Only,
     /// Whether the new images are asked what they say of themselves.
     pub labels: bool,
+    /// How scalars are bound, besides by markers.
+    pub settings: Settings,
+}
+
+/// How scalars are bound in a checkout.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// By which means.
+    pub bind: Bind,
+    /// Fields that the configuration binds.
+    pub fields: Vec<FieldBinding>,
+    /// Fields of images that it adds.
+    pub image_fields: Vec<ImageField>,
+}
+
+impl Settings {
+    /// The rules, with what the documents say of images.
+    fn rules(&self, catalogue: &Catalogue) -> Rules<'_> {
+        Rules::new(self.bind, &self.fields, &self.image_fields, catalogue)
+    }
+
+    /// Whether every manifest must be looked at.
+    fn looks_at_all(&self) -> bool {
+        self.bind == Bind::Images || !self.fields.is_empty()
+    }
 }
 
 /// What is to be written, and what happened.
@@ -83,6 +109,14 @@ impl Planned {
     pub fn in_tree(&self, path: &Path) -> String {
         let inside = path.strip_prefix(&self.root).unwrap_or(path);
         inside.display().to_string()
+    }
+
+    /// Reports the files that could not be read, where that matters.
+    fn note_refused(&mut self, refused: Vec<tree::Refused>, scopes: &[Scope]) {
+        let counts = |one: &tree::Refused| one.may_have_documents || is_in(&one.path, scopes);
+        let unread = refused.into_iter().filter(counts);
+        let findings = unread.map(|refused| refused.finding);
+        self.outcome.findings.extend(findings);
     }
 
     /// Keeps what a commit needs to know of the run.
@@ -136,14 +170,15 @@ pub fn plan(request: &Request, mut ask: Option<&mut Ask<'_>>) -> Result<Planned,
     let mut planned = Planned::default();
     planned.outcome.findings.append(&mut catalogue.findings);
     let in_scope = |source: &&SourceFile| {
-        source.has_markers && (scopes.is_empty() || is_in(&source.path, &scopes))
+        source.may_bind && (scopes.is_empty() || is_in(&source.path, &scopes))
     };
     let targets = request.only.limit(&catalogue)?;
-    note_present(&mut catalogue, sources.iter().filter(in_scope));
+    let rules = request.settings.rules(&catalogue);
+    note_present(&mut catalogue, sources.iter().filter(in_scope), &rules);
     let names = || {
-        let marked = sources.iter().filter(in_scope);
-        marked
-            .flat_map(|source| marker::names_in(&source.text))
+        let bound = sources.iter().filter(in_scope);
+        bound
+            .flat_map(|source| rules.names_in(&source.text))
             .collect()
     };
     let wish = Wish {
@@ -170,20 +205,16 @@ pub fn plan(request: &Request, mut ask: Option<&mut Ask<'_>>) -> Result<Planned,
     if let Some(targets) = &targets {
         scopes.iter_mut().for_each(|scope| scope.limit(targets));
     }
-    let counts =
-        |refused: &tree::Refused| refused.may_have_documents || is_in(&refused.path, &scopes);
-    let unread = (read.refused.into_iter())
-        .filter(counts)
-        .map(|refused| refused.finding);
-    planned.outcome.findings.extend(unread);
-    plan_files(
-        &sources,
-        &scopes,
-        &images,
-        request,
-        &read.named,
-        &mut planned,
-    );
+    planned.note_refused(read.refused, &scopes);
+    let context = Context {
+        images: &images,
+        on_unresolved: request.on_unresolved,
+        named: &read.named,
+        real: HashSet::new(),
+        scopes: &scopes,
+        rules: &rules,
+    };
+    plan_files(&sources, context, &mut planned);
     planned.remember(&images, scopes, read.root);
     if let Some(ask) = ask.filter(|_| request.labels) {
         labels::ask(&mut planned, &catalogue, ask);
@@ -202,21 +233,27 @@ pub fn catalogue(request: &Request) -> Result<Catalogue, CannotPlan> {
     let missed = (read.refused.into_iter()).filter(|refused| refused.may_have_documents);
     let unread = missed.map(|refused| refused.finding);
     read.catalogue.findings.extend(unread);
-    let marked = read.sources.iter().filter(|source| source.has_markers);
-    note_present(&mut read.catalogue, marked);
+    let bound = read.sources.iter().filter(|source| source.may_bind);
+    let rules = request.settings.rules(&read.catalogue);
+    note_present(&mut read.catalogue, bound, &rules);
     Ok(read.catalogue)
 }
 
-/// Takes in what the marked scalars of some files carry, where a policy wants
+/// Takes in what the bound scalars of some files carry, where a policy wants
 /// to know.
-fn note_present<'s>(catalogue: &mut Catalogue, sources: impl Iterator<Item = &'s SourceFile>) {
+fn note_present<'s>(
+    catalogue: &mut Catalogue,
+    sources: impl Iterator<Item = &'s SourceFile>,
+    rules: &Rules<'_>,
+) {
     let Some(mut carried) = Carried::wanted(catalogue) else {
         return;
     };
     for source in sources {
         // What cannot be read is reported where it is planned.
         if let Ok(outline) = outline::read(&source.text) {
-            carried.add(&source.text, &outline);
+            let bindings = bindings::bind(&source.text, &outline, "", rules);
+            carried.add(&bindings, rules);
         }
     }
     catalogue.tags.note_present(carried.present());
@@ -246,7 +283,13 @@ fn read(request: &Request) -> Result<Read, CannotPlan> {
         .clone()
         .or_else(|| paths.first().map(|path| folder_of(path)));
     let confine = confine.unwrap_or_else(|| current.clone());
-    let (sources, refused) = tree::read_all(&files, &confine, &named, &show);
+    let (sources, refused) = tree::read_all(
+        &files,
+        &confine,
+        &named,
+        request.settings.looks_at_all(),
+        &show,
+    );
     read_documents(&sources, &named, &mut catalogue);
     catalogue.finish(request.freshness);
     if catalogue.needs_logins() {
@@ -444,55 +487,45 @@ fn top_level_scalar(text: &str, key: &str) -> Option<String> {
     None
 }
 
-/// Plans every file that has markers and is in a scope.
-fn plan_files(
-    sources: &[SourceFile],
-    scopes: &[Scope],
-    images: &BTreeMap<Id, Resolved>,
-    request: &Request,
-    named: &BTreeSet<PathBuf>,
-    planned: &mut Planned,
-) {
+/// Plans every file that is in a scope and whose scalars may be bound.
+fn plan_files(sources: &[SourceFile], mut context: Context<'_>, planned: &mut Planned) {
     let in_scope: Vec<(&SourceFile, Vec<usize>)> = sources
         .iter()
-        .filter(|source| source.has_markers)
+        .filter(|source| source.may_bind)
         .map(|source| {
             let has = |(_, scope): &(usize, &Scope)| scope.has(&source.path);
-            let numbers = scopes.iter().enumerate().filter(has);
+            let numbers = context.scopes.iter().enumerate().filter(has);
             (source, numbers.map(|(number, _)| number).collect())
         })
         .filter(|(_, numbers): &(_, Vec<usize>)| !numbers.is_empty())
         .collect();
     // Their folders hold no links, so these are the files' real names.
-    let real: HashSet<OsString> = in_scope
+    context.real = in_scope
         .iter()
         .filter(|(source, _)| !source.is_link)
         .map(|(source, _)| source.path.clone().into_os_string())
         .collect();
-    let context = Context {
-        images,
-        on_unresolved: request.on_unresolved,
-        named,
-        real,
-        scopes,
-    };
+    let context = context;
     let work = |share: &[(&SourceFile, Vec<usize>)]| -> Vec<FilePlan> {
         share
             .iter()
             .map(|(source, numbers)| plan_file(source, numbers, &context))
             .collect()
     };
-    let (mut bound, mut used) = (0, BTreeSet::new());
+    let (mut bound, mut used, mut matched) = (0, BTreeSet::new(), BTreeSet::new());
     for part in parallel::map(&in_scope, &work) {
         bound += part.bound;
         used.extend(part.used);
+        matched.extend(part.matched);
         planned.outcome.extend(part.outcome);
         planned.owned.extend(part.owners);
         if let Some(replacement) = part.replacement {
             planned.replacements.push(replacement);
         }
     }
-    resolve::report_unused(images, &used, &mut planned.outcome);
+    let unmatched = bindings::report_unmatched(context.rules.fields, &matched);
+    planned.outcome.findings.extend(unmatched);
+    resolve::report_unused(context.images, &used, &mut planned.outcome);
     if bound == 0 {
         planned.outcome.findings.push(Finding::nothing_bound());
     }
@@ -512,8 +545,10 @@ struct Context<'a> {
     /// Files that are edited in their own right.
     real: HashSet<OsString>,
     scopes: &'a [Scope],
+    rules: &'a Rules<'a>,
 }
 
+#[derive(Default)]
 struct FilePlan {
     outcome: Outcome,
     replacement: Option<Replacement>,
@@ -521,31 +556,33 @@ struct FilePlan {
     used: BTreeSet<Id>,
     /// For each change, whose it is.
     owners: Vec<usize>,
+    /// Which of the configuration's fields found their resource.
+    matched: BTreeSet<usize>,
 }
 
 fn plan_file(source: &SourceFile, numbers: &[usize], context: &Context<'_>) -> FilePlan {
-    let mut part = FilePlan {
-        outcome: Outcome::default(),
-        replacement: None,
-        bound: 0,
-        used: BTreeSet::new(),
-        owners: Vec::new(),
-    };
+    let mut part = FilePlan::default();
     let outline = match outline::read(&source.text) {
         Ok(outline) => outline,
+        // Nobody said that it is a manifest.
+        Err(_) if !source.has_markers => return part,
         Err(error) => {
             let finding = unparsable(source, context.named, error);
             part.outcome.findings.push(finding);
             return part;
         }
     };
+    let bindings = bindings::bind(&source.text, &outline, &source.name, context.rules);
+    let renamed = BTreeMap::new();
     let plans = numbers.iter().map(|number| {
         let policies = Policies {
             all: context.images,
             selected: context.scopes[*number].selected.as_ref(),
             on_unresolved: context.on_unresolved,
+            images: &context.rules.images,
+            renamed: &renamed,
         };
-        let plan = plan::plan(&source.text, &outline, &source.name, &policies);
+        let plan = plan::plan(&source.text, &bindings, &source.name, &policies);
         (*number, plan)
     });
     let name = |number: usize| match &context.scopes[number].owner {
@@ -561,6 +598,7 @@ fn plan_file(source: &SourceFile, numbers: &[usize], context: &Context<'_>) -> F
     }
     part.bound = plan.bound;
     part.used = plan.used;
+    part.matched = plan.matched;
     part.outcome = plan.outcome;
     part.owners = plan.owners;
     if plan.edits.is_empty() {
@@ -583,8 +621,11 @@ fn plan_file(source: &SourceFile, numbers: &[usize], context: &Context<'_>) -> F
     part
 }
 
-/// What a file is to be replaced by, or why it may not be.
-fn replacement(source: &SourceFile, edits: Vec<Edit>) -> Result<Replacement, String> {
+/// What a file is to be replaced by.
+///
+/// # Errors
+/// Why it may not be.
+pub fn replacement(source: &SourceFile, edits: Vec<Edit>) -> Result<Replacement, String> {
     files::may_replace(&source.metadata)?;
     let patched = Patched::new(&source.text, edits).map_err(|error| error.to_string())?;
     Ok(Replacement {

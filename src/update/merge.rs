@@ -22,10 +22,12 @@ pub struct Merged {
     pub outcome: Outcome,
     /// For each change, which of the plans it is from.
     pub owners: Vec<usize>,
-    /// The policies that markers use.
+    /// The policies that something is bound to.
     pub used: BTreeSet<Id>,
-    /// How many markers there are that name a known policy.
+    /// How many scalars are bound to a known policy.
     pub bound: usize,
+    /// Which of the configuration's fields found their resource.
+    pub matched: BTreeSet<usize>,
 }
 
 /// Merges plans for one text. `plans` come with the number of whose they are,
@@ -41,6 +43,7 @@ pub fn merge(mut plans: Vec<(usize, Plan)>, name: &dyn Fn(usize) -> String) -> M
             outcome: plan.outcome,
             used: plan.used,
             bound: plan.bound,
+            matched: plan.matched,
         };
     }
     let mut merged = Merged::default();
@@ -49,6 +52,7 @@ pub fn merge(mut plans: Vec<(usize, Plan)>, name: &dyn Fn(usize) -> String) -> M
     for (owner, mut plan) in plans {
         merged.bound = merged.bound.max(plan.bound);
         merged.used.extend(plan.used);
+        merged.matched.extend(plan.matched);
         for finding in plan.outcome.findings {
             if !merged.outcome.findings.contains(&finding) {
                 merged.outcome.findings.push(finding);

@@ -1,11 +1,15 @@
 //! From documents and tags to edits.
 //!
 //! [`catalogue`] holds the documents, [`resolve`] makes of each policy an image
-//! or the reason why there is none, [`plan`] turns the markers of a text into
-//! edits, [`scope`] and [`merge`] say whose they are, [`gather`] asks registries
+//! or the reason why there is none, [`bindings`] says what in a text belongs to
+//! whom ([`origin`]: in a text that was built of others), [`plan`] makes edits of
+//! that, [`scope`] and [`merge`] say whose they are, [`gather`] asks registries
 //! on the way, [`outcome`] is the one record of it all, and [`files`] is the
-//! part that touches a disk. [`only`] and [`webhook`] limit a run.
+//! part that touches a disk. [`only`] and [`webhook`] limit a run. [`annotate`]
+//! writes markers as annotations.
 
+pub mod annotate;
+pub mod bindings;
 pub mod catalogue;
 pub mod checkout;
 pub mod files;
@@ -14,6 +18,7 @@ pub mod labels;
 pub mod logins;
 pub mod merge;
 pub mod only;
+pub mod origin;
 pub mod outcome;
 pub mod plan;
 pub mod present;

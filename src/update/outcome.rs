@@ -64,6 +64,12 @@ pub enum Code {
     UnusedPolicy,
     /// No scalar is bound to any policy.
     NothingBound,
+    /// A field, an annotation or an origin that binds nothing.
+    BadBinding,
+    /// Two bindings of one scalar name different policies.
+    ConflictingBindings,
+    /// Several policies follow one repository.
+    AmbiguousPolicy,
     /// An automation that this run leaves out.
     SkippedAutomation,
     /// Two automations would write one scalar differently.

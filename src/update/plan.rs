@@ -1,27 +1,32 @@
-//! The markers of one text and the images of the policies make its edits.
+//! What is bound in a text and the images of the policies make its edits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::outcome::{Change, Code, Finding, Location, Outcome, Severity};
+use super::bindings::{Bindings, Bound, By, Policy};
+use super::outcome::{Change, Code, Finding, Outcome, Severity};
 use super::resolve::Resolved;
 use crate::api::{Id, OnUnresolved};
-use crate::bind::marker::{self, Comment, Part, Target};
+use crate::bind::image::Holds;
+use crate::bind::marker::{Part, Target};
 use crate::go::semver::Version;
 use crate::policy::reflect::ImageRef;
-use crate::resource_list::{Document, Object, Outline, Site};
 use crate::yaml::patch::Edit;
-use crate::yaml::{ByteSpan, Place, scalar};
+use crate::yaml::{ByteSpan, scalar};
 
 /// The policies that a plan may use.
 #[derive(Debug)]
 pub struct Policies<'p> {
     /// Every policy of the run.
     pub all: &'p BTreeMap<Id, Resolved>,
-    /// Those that count; the markers of the others are left to whom they
-    /// concern. `None`: all.
+    /// Those that count; what is bound to the others is left to whom it
+    /// concerns. `None`: all.
     pub selected: Option<&'p BTreeSet<Id>>,
-    /// What a marker is whose policy gave no image.
+    /// What a bound scalar is whose policy gave no image.
     pub on_unresolved: OnUnresolved,
+    /// The policies of each repository, by its canonical name.
+    pub images: &'p BTreeMap<String, Vec<Id>>,
+    /// Policies that a build has renamed, by the names that they had.
+    pub renamed: &'p BTreeMap<Id, Id>,
 }
 
 /// What is to be done to one text.
@@ -31,106 +36,79 @@ pub struct Plan {
     pub edits: Vec<Edit>,
     /// What they are, and what could not be done.
     pub outcome: Outcome,
-    /// The policies that markers in the text use.
+    /// The policies that something in the text is bound to.
     pub used: BTreeSet<Id>,
-    /// How many markers there are that name a known policy.
+    /// How many scalars are bound to a known policy.
     pub bound: usize,
+    /// Which of the configuration's fields found their resource.
+    pub matched: BTreeSet<usize>,
 }
 
-/// Plans the edits of `text`. `file` is what findings call it; an item's own
-/// path annotation goes before it.
+/// Plans the edits of `text`, in which `bindings` are bound. `file` is what
+/// findings call it; an item's own path annotation goes before it.
 #[must_use]
-pub fn plan(text: &str, outline: &Outline<'_>, file: &str, policies: &Policies<'_>) -> Plan {
-    let mut plan = Plan::default();
-    // Flux reads no file without the token, so an escaped spelling of the key
-    // counts only beside an unescaped one.
-    let is_live = text.contains(marker::TOKEN);
-    for document in &outline.documents {
-        for site in &document.sites {
-            let subject = Subject {
-                text,
-                file,
-                document,
-                site,
-                is_live,
-            };
-            subject.plan(policies, &mut plan);
-        }
-    }
-    let (mut at, mut place) = (0, Place::of(text.as_bytes(), 0));
-    for dead in &outline.dead {
-        place = place.further(&text.as_bytes()[at..dead.offset]);
-        at = dead.offset;
-        let finding = Finding::new(
-            Severity::Warning,
-            Code::DeadMarker,
-            "this marker stands where no marker works: it must be on the line of a scalar value",
-            Location::new(file, place),
-        );
-        plan.outcome
-            .findings
-            .push(finding.hint("put it behind the value that is to change, on the same line"));
+pub fn plan(text: &str, bindings: &Bindings<'_, '_>, file: &str, policies: &Policies<'_>) -> Plan {
+    let mut plan = Plan {
+        matched: bindings.matched.clone(),
+        ..Plan::default()
+    };
+    plan.outcome.findings.clone_from(&bindings.findings);
+    for bound in &bindings.bound {
+        Subject { text, file, bound }.plan(policies, &mut plan);
     }
     plan
 }
 
-/// What a marker is bound to.
-struct Bound<'b> {
+/// What a scalar is to get.
+struct Wanted<'b> {
     id: Id,
+    /// As Flux would name it.
+    setter: String,
     part: Part,
+    /// What an image's own fields hold; absent where somebody named the part.
+    holds: Option<Holds>,
     image: &'b ImageRef,
 }
 
-/// One marked scalar.
-struct Subject<'a, 't> {
-    text: &'t str,
+/// One bound scalar.
+struct Subject<'a, 'o, 't> {
+    text: &'a str,
     file: &'a str,
-    document: &'a Document<'t>,
-    site: &'a Site<'t>,
-    is_live: bool,
+    bound: &'a Bound<'o, 't>,
 }
 
-impl Subject<'_, '_> {
+impl Subject<'_, '_, '_> {
     fn plan(&self, policies: &Policies<'_>, plan: &mut Plan) {
-        let value = match marker::read(self.site.comment.of(self.text)) {
-            Comment::Other => return,
-            Comment::Broken(fault) => {
-                let message = format!("this marker does nothing: {fault}");
-                plan.outcome.findings.push(
-                    self.finding(Severity::Warning, Code::BrokenMarker, message)
-                        .hint("write `# {\"$imagepolicy\": \"namespace:name\"}`, with `:tag`, `:name` or `:digest` after the name for a part"),
-                );
-                return;
-            }
-            Comment::Marker(value) => value,
+        let found = match &self.bound.policy {
+            Policy::Named(setter) => self.named(setter, policies, plan),
+            Policy::Of(repository, _) => self.follower(repository, policies, plan),
         };
-        if !self.is_live || !self.site.is_reached {
-            let why = if self.is_live {
-                "the key stands twice in its mapping"
-            } else {
-                "its key is written with escapes"
-            };
-            plan.outcome.findings.push(self.finding(
-                Severity::Warning,
-                Code::DeadMarker,
-                format!("this marker does nothing: {why}"),
-            ));
-            return;
-        }
-        let Some((id, part, resolved)) = self.policy(&value, policies, plan) else {
+        let Some((id, part, resolved)) = found else {
             return;
         };
         plan.bound += 1;
         plan.used.insert(id.clone());
         if policies
             .selected
-            .as_ref()
             .is_some_and(|selected| !selected.contains(&id))
         {
             return;
         }
+        let (setter, holds) = match &self.bound.policy {
+            Policy::Named(setter) => (setter.clone(), None),
+            Policy::Of(_, holds) => (setter_of(&id, part), Some(*holds)),
+        };
         match &resolved.image {
-            Ok(image) => self.write(&value, &Bound { id, part, image }, plan),
+            Ok(image) => {
+                let wanted = Wanted {
+                    id,
+                    setter,
+                    part,
+                    holds,
+                    image,
+                };
+                self.write(&wanted, plan);
+            }
             Err(reason) => {
                 let severity = match (reason.severity(), policies.on_unresolved) {
                     (Severity::Error, OnUnresolved::Warn) => Severity::Warning,
@@ -147,9 +125,48 @@ impl Subject<'_, '_> {
         }
     }
 
-    /// The policy that a marker names; what is wrong otherwise goes into the
-    /// plan.
-    fn policy<'p>(
+    /// The one policy that follows a repository; several are an error.
+    fn follower<'p>(
+        &self,
+        repository: &str,
+        policies: &Policies<'p>,
+        plan: &mut Plan,
+    ) -> Option<(Id, Part, &'p Resolved)> {
+        let all = policies.images.get(repository)?;
+        let counts = |id: &&Id| {
+            policies
+                .selected
+                .is_none_or(|selected| selected.contains(id))
+        };
+        let ids: Vec<&Id> = all.iter().filter(counts).collect();
+        let part = match self.bound.policy {
+            Policy::Of(_, Holds::Tag { .. }) => Part::Tag,
+            Policy::Of(_, Holds::Digest) => Part::Digest,
+            _ => Part::Image,
+        };
+        match ids.as_slice() {
+            [id] => Some(((*id).clone(), part, policies.all.get(id)?)),
+            // Others may come for it.
+            [] => None,
+            _ => {
+                plan.bound += 1;
+                plan.used.extend(ids.iter().map(|id| (*id).clone()));
+                let names: Vec<String> = ids.iter().map(|id| format!("`{id}`")).collect();
+                let message = format!(
+                    "{} ImagePolicies follow this repository, and nothing says whose this is: {}",
+                    names.len(),
+                    names.join(", ")
+                );
+                let finding = self.finding(Severity::Error, Code::AmbiguousPolicy, message);
+                plan.outcome.findings.push(finding.hint("bind it in `spec.bindings`, or by the annotation `flux-image.dev/bind`; or select one of them with `policySelector`"));
+                None
+            }
+        }
+    }
+
+    /// The policy that a marker or the like names; what is wrong otherwise goes
+    /// into the plan.
+    fn named<'p>(
         &self,
         value: &str,
         policies: &Policies<'p>,
@@ -158,7 +175,7 @@ impl Subject<'_, '_> {
         let Some(target) = Target::parse(value) else {
             let message = format!("`{value}` names no policy");
             plan.outcome.findings.push(
-                self.finding(Severity::Warning, Code::BrokenMarker, message)
+                self.finding(self.severity(), Code::BrokenMarker, message)
                     .hint("write `namespace:name`, or `namespace:name:tag`, `…:name` or `…:digest` for a part"),
             );
             return None;
@@ -192,9 +209,18 @@ impl Subject<'_, '_> {
         None
     }
 
+    /// How much a name weighs that names no policy: in a comment it may be
+    /// anything, in what was written for us it is a mistake.
+    fn severity(&self) -> Severity {
+        match self.bound.by {
+            By::Field | By::Annotation => Severity::Error,
+            By::Marker | By::Image => Severity::Warning,
+        }
+    }
+
     fn unknown(&self, target: &Target, id: &Id, policies: &Policies<'_>) -> Finding {
         let finding = self.finding(
-            Severity::Warning,
+            self.severity(),
             Code::UnknownPolicy,
             format!("no ImagePolicy `{id}` is known"),
         );
@@ -204,7 +230,9 @@ impl Subject<'_, '_> {
             .filter(|known| known.name == target.name)
             .map(Id::to_string)
             .collect();
-        if id.to_string().contains("${") {
+        if let Some(now) = policies.renamed.get(id) {
+            finding.hint(renamed(id, now))
+        } else if id.to_string().contains("${") {
             finding.hint("`${…}` is not substituted here: write the name itself")
         } else if elsewhere.is_empty() {
             finding.hint("add the ImagePolicy to the repository or name its file with `--policies`")
@@ -213,71 +241,102 @@ impl Subject<'_, '_> {
         }
     }
 
-    fn write(&self, setter: &str, bound: &Bound<'_>, plan: &mut Plan) {
-        let (part, image) = (bound.part, bound.image);
-        let old = self.site.text.as_ref();
-        let new = match part {
-            Part::Image => image.to_string(),
-            Part::Tag => image.tag.clone(),
-            Part::Name => image.name.clone(),
-            Part::Digest => match &image.digest {
-                Some(digest) => digest.clone(),
-                None => {
-                    let message = format!("`{setter}` wants a digest, and the policy has none");
+    /// The new value; what stands in the way goes into the plan.
+    fn value(&self, wanted: &Wanted<'_>, plan: &mut Plan) -> Option<String> {
+        let old = self.bound.text.as_ref();
+        let image = wanted.image;
+        let digest = image.digest.as_ref();
+        Some(match (wanted.part, wanted.holds) {
+            // The name stays as it is spelled there.
+            (Part::Image, Some(_)) => {
+                let name = ImageRef {
+                    name: name_of(old).to_owned(),
+                    ..image.clone()
+                };
+                name.to_string()
+            }
+            (Part::Image, None) => image.to_string(),
+            // The digest beside it reports that there is none.
+            (Part::Tag, Some(Holds::Tag { is_pinned: true })) if digest.is_none() => return None,
+            (Part::Tag, Some(_)) => match digest.filter(|_| old.contains('@')) {
+                Some(digest) => format!("{}@{digest}", image.tag),
+                None => image.tag.clone(),
+            },
+            (Part::Tag, None) => image.tag.clone(),
+            (Part::Name, _) => image.name.clone(),
+            (Part::Digest, holds) => {
+                let Some(digest) = digest else {
+                    let message = if holds.is_some() {
+                        format!(
+                            "the digest stays, and so does the tag beside it: ImagePolicy `{}` has no digest",
+                            wanted.id
+                        )
+                    } else {
+                        format!(
+                            "`{}` wants a digest, and the policy has none",
+                            wanted.setter
+                        )
+                    };
+                    let finding = self.finding(Severity::Error, Code::DigestMissing, message);
                     plan.outcome.findings.push(
-                        self.finding(Severity::Error, Code::DigestMissing, message)
+                        finding
                             .hint("set `digestReflectionPolicy: IfNotPresent` on the ImagePolicy"),
                     );
-                    return;
-                }
-            },
+                    return None;
+                };
+                digest.clone()
+            }
+        })
+    }
+
+    fn write(&self, wanted: &Wanted<'_>, plan: &mut Plan) {
+        let old = self.bound.text.as_ref();
+        let Some(new) = self.value(wanted, plan) else {
+            return;
         };
         if old == new {
             return;
         }
-        if self.object().is_encrypted {
+        if self.bound.object.is_encrypted {
             let message = "this document is encrypted with SOPS: an edit would break its checksum";
             let mut finding = self.finding(Severity::Error, Code::Encrypted, message);
             finding.proposed = Some(new);
             plan.outcome
                 .findings
-                .push(finding.hint("move the marked value to a document that is not encrypted"));
+                .push(finding.hint("move the value to a document that is not encrypted"));
             return;
         }
-        self.warn_of_loss(part, old, image, plan);
-        let edits = scalar::rewrite(self.text, &self.site.value, &new);
+        self.warn_of_loss(wanted, old, &new, plan);
+        let edits = scalar::rewrite(self.text, &self.bound.value, &new);
         let start = edits.iter().map(|edit| edit.span.start).min();
         let end = edits.iter().map(|edit| edit.span.end).max();
         plan.edits.extend(edits);
         plan.outcome.changes.push(Change {
-            setter: setter.to_owned(),
+            setter: wanted.setter.clone(),
             old: old.to_owned(),
             new,
-            policy: bound.id.clone(),
-            part,
+            policy: wanted.id.clone(),
+            part: wanted.part,
             span: ByteSpan::new(start.unwrap_or_default(), end.unwrap_or_default()),
-            location: self.location(),
+            location: self.bound.location(self.file),
         });
     }
 
     /// A digest that goes, a version that falls.
-    fn warn_of_loss(&self, part: Part, old: &str, image: &ImageRef, plan: &mut Plan) {
+    fn warn_of_loss(&self, wanted: &Wanted<'_>, old: &str, new: &str, plan: &mut Plan) {
+        let (part, image) = (wanted.part, wanted.image);
         let (old_reference, old_digest) = old
             .split_once('@')
             .map_or((old, None), |(r, d)| (r, Some(d)));
-        let drops = match part {
-            Part::Image => image.digest.is_none(),
-            Part::Tag => true,
-            Part::Name | Part::Digest => false,
-        };
+        let drops = matches!(part, Part::Image | Part::Tag) && !new.contains('@');
         if let (true, Some(digest)) = (drops, old_digest) {
             let message = format!("the digest `{digest}` is dropped");
             let finding = self.finding(Severity::Warning, Code::DigestDropped, message);
-            plan.outcome.findings.push(match part {
-                Part::Image => finding
-                    .hint("set `digestReflectionPolicy` on the ImagePolicy to keep images pinned"),
-                _ => finding
+            plan.outcome.findings.push(match (part, wanted.holds) {
+                (Part::Tag, None) => finding
                     .hint("a `:tag` marker holds the tag alone; mark another field with `:digest`"),
+                _ => finding
+                    .hint("set `digestReflectionPolicy` on the ImagePolicy to keep images pinned"),
             });
         }
         let old_tag = match part {
@@ -296,18 +355,34 @@ impl Subject<'_, '_> {
         }
     }
 
-    fn object(&self) -> &Object {
-        self.document.object_of(self.site)
-    }
-
-    fn location(&self) -> Location {
-        let field = self.document.path_of(self.site);
-        Location::in_object(self.file, self.object(), self.site.place, field)
-    }
-
     fn finding(&self, severity: Severity, code: Code, message: impl Into<String>) -> Finding {
-        let mut finding = Finding::new(severity, code, message, self.location());
-        finding.current = Some(self.site.text.to_string());
-        finding
+        self.bound.finding(self.file, severity, code, message)
+    }
+}
+
+/// Why a reference no longer fits, and the way out.
+pub fn renamed(before: &Id, now: &Id) -> String {
+    format!(
+        "`{before}` is `{now}` here: a `namePrefix`, `nameSuffix` or `namespace` of the kustomization has renamed it, and renames no reference to it; put the documents inside the ImageUpdate (`spec.policies`, `spec.repositories`), where kustomize renames nothing"
+    )
+}
+
+/// The setter that a marker would name.
+fn setter_of(id: &Id, part: Part) -> String {
+    let part = match part {
+        Part::Image => "",
+        Part::Tag => ":tag",
+        Part::Name => ":name",
+        Part::Digest => ":digest",
+    };
+    format!("{id}{part}")
+}
+
+/// An image without its tag and digest, as it is spelled.
+fn name_of(image: &str) -> &str {
+    let name = image.split_once('@').map_or(image, |(name, _)| name);
+    match name.rsplit_once(':') {
+        Some((before, tag)) if !tag.contains('/') => before,
+        _ => name,
     }
 }

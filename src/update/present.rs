@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::bindings::{Bindings, Policy, Rules};
 use super::catalogue::Catalogue;
 use crate::api::Id;
-use crate::bind::marker::{self, Comment, Part, Target};
+use crate::bind::image::Holds;
+use crate::bind::marker::{Part, Target};
 use crate::image::{Reference, is_digest};
 use crate::policy::reflect::DigestReflection;
-use crate::resource_list::Outline;
 use crate::tags::Present;
 
 /// Tags and digests of the scalars of some policies.
@@ -37,23 +38,37 @@ impl Carried {
         (!wanted.is_empty()).then_some(Self(wanted))
     }
 
-    /// Takes in the scalars of a text.
-    pub fn add(&mut self, text: &str, outline: &Outline<'_>) {
-        let sites = outline
-            .documents
-            .iter()
-            .flat_map(|document| &document.sites);
-        for site in sites {
-            let Comment::Marker(value) = marker::read(site.comment.of(text)) else {
-                continue;
-            };
-            let Some(target) = Target::parse(&value) else {
-                continue;
-            };
-            let id = Id::new(target.namespace, target.name);
-            if let Some(scalars) = self.0.get_mut(&id) {
-                scalars.add(target.part, &site.text);
+    /// Takes in the scalars of a text, by the rules that bind them.
+    pub fn add(&mut self, bindings: &Bindings<'_, '_>, rules: &Rules<'_>) {
+        for bound in &bindings.bound {
+            match &bound.policy {
+                Policy::Named(setter) => {
+                    let Some(target) = Target::parse(setter) else {
+                        continue;
+                    };
+                    self.carry(
+                        &Id::new(target.namespace, target.name),
+                        target.part,
+                        &bound.text,
+                    );
+                }
+                Policy::Of(repository, holds) => {
+                    let part = match holds {
+                        Holds::Image => Part::Image,
+                        Holds::Tag { .. } => Part::Tag,
+                        Holds::Digest => Part::Digest,
+                    };
+                    for id in rules.images.get(repository).into_iter().flatten() {
+                        self.carry(id, part, &bound.text);
+                    }
+                }
             }
+        }
+    }
+
+    fn carry(&mut self, id: &Id, part: Part, text: &str) {
+        if let Some(scalars) = self.0.get_mut(id) {
+            scalars.add(part, text);
         }
     }
 
@@ -77,7 +92,11 @@ impl Scalars {
     fn add(&mut self, part: Part, text: &str) {
         match part {
             Part::Name => {}
-            Part::Tag => _ = self.tags.insert(text.to_owned()),
+            Part::Tag => {
+                let (tag, digest) = text.split_once('@').unzip();
+                self.tags.insert(tag.unwrap_or(text).to_owned());
+                self.digests.extend(digest.map(str::to_owned));
+            }
             Part::Digest if is_digest(text) => _ = self.digests.insert(text.to_owned()),
             Part::Digest => self.is_bare = true,
             Part::Image => match Reference::parse(text) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalogue::{Catalogue, Sourced};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
+use super::plan;
 use crate::api::{
     Id, ImagePolicy, ImageRepository, LabelSelector, SelectorError, TagSource, Undefined,
 };
@@ -42,8 +43,13 @@ pub enum Unresolved {
     #[error("two different {0} have this name: {1} and {2}")]
     Ambiguous(&'static str, String, String),
     /// The ImageRepository it names is not there.
-    #[error("referenced ImageRepository does not exist: {0}")]
-    NoRepository(Id),
+    #[error("referenced ImageRepository does not exist: {wanted}")]
+    NoRepository {
+        /// The one.
+        wanted: Id,
+        /// What a build calls it now.
+        now: Option<Id>,
+    },
     /// The ImageRepository is in another namespace and does not let it in.
     #[error(
         "access denied: `accessFrom` of ImageRepository `{0}` does not select the namespace `{1}`"
@@ -161,7 +167,8 @@ impl Unresolved {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoRepository(id) => format!("add the ImageRepository `{}` of namespace `{}` to the input", id.name, id.namespace),
+            Self::NoRepository { wanted, now: Some(now) } => plan::renamed(wanted, now),
+            Self::NoRepository { wanted: id, .. } => format!("add the ImageRepository `{}` of namespace `{}` to the input", id.name, id.namespace),
             Self::NoTags { .. } => {
                 "give the policy a `status.latestRef` (as `kubectl get imagepolicy -o yaml` shows it), add a TagSnapshot of the repository (`flux-image scan`), or let the registry be asked".to_owned()
             }
@@ -280,8 +287,13 @@ pub fn report_unused(images: &BTreeMap<Id, Resolved>, used: &BTreeSet<Id>, outco
         }
         let message =
             format!("ImagePolicy `{id}` gives no image, and nothing is bound to it: {reason}");
+        // Nothing is bound to it because of what is wrong.
+        let severity = match reason {
+            Unresolved::NoRepository { now: Some(_), .. } => Severity::Error,
+            _ => Severity::Warning,
+        };
         let mut finding = Finding::new(
-            Severity::Warning,
+            severity,
             Code::UnusedPolicy,
             message,
             resolved.location.clone(),
@@ -354,7 +366,8 @@ pub fn repository_of<'c>(
 ) -> Result<(Id, &'c ImageRepository), Unresolved> {
     let wanted = repository_id(id, policy);
     let Some(found) = catalogue.repositories.get(&wanted) else {
-        return Err(Unresolved::NoRepository(wanted));
+        let now = catalogue.renamed.repositories.get(&wanted).cloned();
+        return Err(Unresolved::NoRepository { wanted, now });
     };
     if let Some(other) = &found.conflict {
         return Err(Unresolved::Ambiguous(

@@ -16,7 +16,7 @@ use memchr::memmem;
 
 use super::outcome::{Code, Finding, Location, Severity};
 use crate::api;
-use crate::bind::marker;
+use crate::bind::{annotation, marker};
 use crate::parallel;
 use crate::yaml::Place;
 
@@ -29,8 +29,11 @@ pub struct SourceFile {
     pub name: String,
     /// What it holds.
     pub text: Arc<str>,
-    /// It speaks of `$imagepolicy`.
+    /// It speaks of `$imagepolicy`, or of `flux-image.dev/bind`.
     pub has_markers: bool,
+    /// Its scalars may be bound: by what it speaks of, or by what everything is
+    /// looked at for.
+    pub may_bind: bool,
     /// It may hold documents that are read.
     pub has_documents: bool,
     /// It is a symbolic link.
@@ -232,16 +235,18 @@ fn index_paths(index: &[u8]) -> Vec<String> {
 /// Reads those of `files` that speak of policies or are documents of ours or
 /// Flux's, in their order. `root` is the folder that no link may lead out of;
 /// `show` makes the name that findings use. `named` files were named by the
-/// user, so what is wrong with them weighs as an error.
+/// user, so what is wrong with them weighs as an error. With `all`, every file
+/// may be bound.
 #[must_use]
 pub fn read_all(
     files: &[Listed],
     root: &Path,
     named: &BTreeSet<PathBuf>,
+    all: bool,
     show: &(dyn Fn(&Path) -> String + Sync),
 ) -> (Vec<SourceFile>, Vec<Refused>) {
     let read_share = |share: &[Listed]| -> Vec<Option<Result<SourceFile, Refused>>> {
-        let needles = Needles::new();
+        let needles = Needles::new(all);
         share
             .iter()
             .map(|listed| read_one(listed, root, named.contains(&listed.path), show, &needles))
@@ -282,6 +287,9 @@ pub fn read_holding<'f>(
 }
 
 struct Needles {
+    /// Whether a file may be bound that holds none.
+    all: bool,
+    annotation: memmem::Finder<'static>,
     marker: memmem::Finder<'static>,
     flux: memmem::Finder<'static>,
     own: memmem::Finder<'static>,
@@ -289,13 +297,25 @@ struct Needles {
 }
 
 impl Needles {
-    fn new() -> Self {
+    fn new(all: bool) -> Self {
         Self {
+            all,
+            annotation: memmem::Finder::new(annotation::KEY),
             marker: memmem::Finder::new(marker::KEY_STEM),
             flux: memmem::Finder::new(api::FLUX_GROUP),
             own: memmem::Finder::new(api::OWN_GROUP),
             source: memmem::Finder::new(api::SOURCE_GROUP),
         }
+    }
+
+    fn may_have_documents(&self, bytes: &[u8]) -> bool {
+        let words = [&self.flux, &self.own, &self.source];
+        words.iter().any(|word| word.find(bytes).is_some())
+    }
+
+    fn has_markers(&self, bytes: &[u8]) -> bool {
+        let words = [&self.marker, &self.annotation];
+        words.iter().any(|word| word.find(bytes).is_some())
     }
 }
 
@@ -338,19 +358,20 @@ fn read_one(
             return refuse(Code::UnusableFile, format!("cannot be read: {error}"), true);
         }
     };
-    let has_markers = needles.marker.find(&bytes).is_some();
-    let has_documents = [&needles.flux, &needles.own, &needles.source]
-        .iter()
-        .any(|needle| needle.find(&bytes).is_some());
-    if !has_markers && !has_documents {
+    let has_documents = needles.may_have_documents(&bytes);
+    let has_markers = needles.has_markers(&bytes);
+    let may_bind = has_markers || needles.all;
+    if !may_bind && !has_documents {
         return None;
     }
     match String::from_utf8(bytes) {
+        Err(_) if !has_markers && !has_documents => None,
         Ok(text) => Some(Ok(SourceFile {
             path: path.to_path_buf(),
             name: show(path),
             text: text.into(),
             has_markers,
+            may_bind,
             has_documents,
             is_link: listed.is_link,
             metadata,

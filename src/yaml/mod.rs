@@ -15,6 +15,7 @@ pub mod scalar;
 mod span;
 mod strict;
 mod tolerant;
+pub mod tree;
 pub mod walk;
 
 pub use events::{Event, EventKind, Events, Header, Scalar, Style, SyntaxError, Tag};

@@ -1,6 +1,7 @@
 //! The program as users run it: each door, on real input, by its output.
 
 mod bad_input;
+mod bindings;
 mod function;
 mod handoff;
 mod schemas;

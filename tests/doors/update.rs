@@ -44,10 +44,10 @@ spec:
 }
 
 /// A folder of its own for a test.
-struct Tree(TempDir);
+pub struct Tree(TempDir);
 
 impl Tree {
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub fn new(files: &[(&str, &str)]) -> Self {
         let tree = Self(TempDir::new().expect("a folder"));
         for (name, text) in files {
             tree.write(name, text);
@@ -65,28 +65,28 @@ impl Tree {
         tree
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         let path = self.path().join(name);
         fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
         fs::write(path, text).expect("a file");
     }
 
-    fn read(&self, name: &str) -> String {
+    pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path().join(name)).expect("a file")
     }
 
-    fn update(&self, arguments: &[&str]) -> Output {
+    pub fn update(&self, arguments: &[&str]) -> Output {
         let mut all = vec!["update"];
         all.extend(arguments);
         run_in(self.path(), &all, b"")
     }
 
     /// What `arguments` print as a Report.
-    fn report(&self, arguments: &[&str]) -> Value {
+    pub fn report(&self, arguments: &[&str]) -> Value {
         let mut all = vec!["-o", "json"];
         all.extend(arguments);
         let output = self.update(&all);
@@ -99,12 +99,12 @@ impl Tree {
             .expect("the mode is set");
     }
 
-    fn link(&self, target: &str, name: &str) {
+    pub fn link(&self, target: &str, name: &str) {
         std::os::unix::fs::symlink(target, self.path().join(name)).expect("a link");
     }
 
     /// Every file of the tree, to see that nothing was left behind.
-    fn names(&self) -> Vec<String> {
+    pub fn names(&self) -> Vec<String> {
         let mut names = Vec::new();
         collect(self.path(), self.path(), &mut names);
         names.sort();
@@ -124,7 +124,7 @@ fn collect(root: &Path, folder: &Path, names: &mut Vec<String>) {
     }
 }
 
-fn codes(report: &Value) -> Vec<&str> {
+pub fn codes(report: &Value) -> Vec<&str> {
     let findings = report["findings"].as_array().expect("findings");
     let code = |finding: &'_ Value| finding["code"].as_str().map(str::len);
     assert!(findings.iter().all(|finding| code(finding).is_some()));

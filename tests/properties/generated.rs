@@ -339,9 +339,10 @@ proptest! {
     }
 }
 
-fn nothing() -> Options {
+fn nothing() -> Options<'static> {
     Options {
         refresh: flux_image::update::resolve::Refresh::Nothing,
+        read_origin: None,
         config: None,
         catalogue: Catalogue::default(),
         freshness: Freshness {

@@ -42,7 +42,7 @@ impl Policy {
     }
 }
 
-fn options(policies: &[&Policy]) -> Options {
+fn options(policies: &[&Policy]) -> Options<'static> {
     let text: String = policies.iter().map(|policy| policy.document()).collect();
     let mut catalogue = Catalogue::default();
     let origin = Origin {
@@ -55,6 +55,7 @@ fn options(policies: &[&Policy]) -> Options {
     catalogue.add_outline(&text, &outline, origin);
     Options {
         refresh: flux_image::update::resolve::Refresh::Nothing,
+        read_origin: None,
         config: None,
         catalogue,
         freshness: Freshness {

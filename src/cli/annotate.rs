@@ -1,0 +1,138 @@
+//! `flux-image annotate`.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::Exit;
+use super::args::AnnotateArgs;
+use super::update::{Wrote, write};
+use crate::report::text;
+use crate::resource_list::outline;
+use crate::update::annotate::annotate;
+use crate::update::checkout;
+use crate::update::files::Replacement;
+use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
+use crate::update::tree::{self, SourceFile};
+
+/// Writes the markers of files as annotations.
+///
+/// # Errors
+/// Where a path cannot be looked at, or nothing can be written.
+pub fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
+    let mut listed = Vec::new();
+    for path in &args.paths {
+        let files = tree::files_under(path);
+        listed.extend(files.with_context(|| path.display().to_string())?);
+    }
+    tree::sort(&mut listed);
+    let named: BTreeSet<PathBuf> = args
+        .paths
+        .iter()
+        .filter(|path| path.is_file())
+        .cloned()
+        .collect();
+    let confine = confine(&args.paths);
+    let show = |path: &Path| path.display().to_string();
+    let (sources, refused) = tree::read_all(&listed, &confine, &named, false, &show);
+    let mut outcome = Outcome::default();
+    outcome
+        .findings
+        .extend(refused.into_iter().map(|refused| refused.finding));
+    let mut replacements = Vec::new();
+    let mut lines = String::new();
+    for source in sources.iter().filter(|source| source.has_markers) {
+        match annotated(source, &mut lines) {
+            Ok((replacement, findings)) => {
+                replacements.extend(replacement);
+                outcome.findings.extend(findings);
+            }
+            Err(finding) => outcome.findings.push(*finding),
+        }
+    }
+    let writes = !(args.check || args.dry_run || args.diff);
+    if writes && write(&replacements, false)? == Wrote::Interrupted {
+        return Ok(Exit::Interrupted);
+    }
+    for finding in &outcome.findings {
+        anstream::eprint!("{}", text::finding(finding));
+    }
+    let mut out = anstream::stdout().lock();
+    if args.diff {
+        for file in &replacements {
+            let diff = text::diff(&file.name, &file.old, &file.new_text()?);
+            out.write_all(diff.as_bytes())?;
+        }
+    } else {
+        out.write_all(lines.as_bytes())?;
+    }
+    out.flush()?;
+    let outdated = args.check && !replacements.is_empty();
+    Ok(Exit::of(&outcome, outdated, false))
+}
+
+/// The folder that no link may lead out of: that of the work tree, or else of
+/// the first path.
+fn confine(paths: &[PathBuf]) -> PathBuf {
+    let first = paths.first().map_or(Path::new("."), PathBuf::as_path);
+    let folder = if first.is_dir() {
+        Some(first)
+    } else {
+        first.parent()
+    };
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let real = || {
+        folder
+            .canonicalize()
+            .unwrap_or_else(|_| folder.to_path_buf())
+    };
+    tree::work_tree(folder).unwrap_or_else(real)
+}
+
+/// What a file is to hold, and what is odd about it; `lines` gets a line for
+/// each resource.
+fn annotated(
+    source: &SourceFile,
+    lines: &mut String,
+) -> Result<(Option<Replacement>, Vec<Finding>), Box<Finding>> {
+    let fault = |severity, code, message: String, location| {
+        Box::new(Finding::new(severity, code, message, location))
+    };
+    let outline = outline::read(&source.text).map_err(|error| {
+        let location = Location::new(source.name.clone(), error.place);
+        let message = format!("is no YAML: {}", error.message);
+        fault(Severity::Warning, Code::Unparsable, message, location)
+    })?;
+    let annotated = annotate(&source.text, &outline, &source.name);
+    if annotated.edits.is_empty() {
+        return Ok((None, annotated.findings));
+    }
+    let unusable = |severity, message: String| {
+        fault(
+            severity,
+            Code::UnusableFile,
+            message,
+            Location::file(&source.name),
+        )
+    };
+    if source.is_link {
+        let message = "would change, but is a link, and links are not written through".to_owned();
+        return Err(unusable(Severity::Warning, message));
+    }
+    let replacement = checkout::replacement(source, annotated.edits)
+        .map_err(|why| unusable(Severity::Error, format!("would change, but {why}")))?;
+    for (location, count) in &annotated.resources {
+        let resource = location.resource.clone().unwrap_or_default();
+        let fields = if *count == 1 { "field" } else { "fields" };
+        let (kind, name) = (text::line(&resource.kind), text::line(&resource.name));
+        let place = text::line(&source.name).into_owned();
+        *lines += &format!(
+            "{place}:{}  {kind} `{name}`  {count} {fields}\n",
+            location.line
+        );
+    }
+    Ok((Some(replacement), annotated.findings))
+}

@@ -1,0 +1,616 @@
+//! Every scalar of a text that belongs to a policy, and by what: a field of the
+//! configuration, an annotation, a marker, or the image that it holds.
+//!
+//! Where several speak of one scalar, a field counts more than an annotation,
+//! that more than a marker, and that more than the image. Only resources that a
+//! field or an annotation speaks of are looked at as trees, or all for images;
+//! with markers alone the outline tells everything.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::catalogue::Catalogue;
+use super::origin::{self, Origins};
+use super::outcome::{Code, Finding, Location, Severity};
+use crate::api::{Bind, Id};
+use crate::bind::annotation;
+use crate::bind::image::{self, Holds, ImageField};
+use crate::bind::marker::{self, Comment, Target};
+use crate::bind::path::FieldPath;
+use crate::resource_list::{Document, Object, Outline, Site};
+use crate::yaml::tree::{self, Content, Node};
+use crate::yaml::walk::{Value, Walk};
+use crate::yaml::{ByteSpan, Place, scalar};
+
+/// How scalars are bound in a run.
+#[derive(Clone, Default)]
+pub struct Rules<'r> {
+    /// By which means.
+    pub bind: Bind,
+    /// Fields that the configuration binds.
+    pub fields: &'r [FieldBinding],
+    /// Fields of images that it adds.
+    pub image_fields: &'r [ImageField],
+    /// For images, the policies of each repository, by its canonical name.
+    pub images: BTreeMap<String, Vec<Id>>,
+    /// Reads the files that a build's items come from.
+    pub origins: Option<&'r Origins<'r>>,
+}
+
+/// A field that the configuration binds to a policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldBinding {
+    /// The resources.
+    pub target: ResourceSelector,
+    /// The field in them.
+    pub field: FieldPath,
+    /// The policy: `namespace:name[:part]`.
+    pub setter: String,
+}
+
+/// Which resources; what is empty does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResourceSelector {
+    /// API group.
+    pub group: Option<String>,
+    /// API version.
+    pub version: Option<String>,
+    /// Kind.
+    pub kind: Option<String>,
+    /// Name, also one that a build has changed since.
+    pub name: Option<String>,
+    /// Namespace, also one that a build has changed since.
+    pub namespace: Option<String>,
+}
+
+impl ResourceSelector {
+    /// Whether it selects a resource.
+    #[must_use]
+    pub fn selects(&self, object: &Object) -> bool {
+        let is = |wanted: &Option<String>, value: &str| {
+            wanted.as_ref().is_none_or(|wanted| wanted == value)
+        };
+        let before = object.build.iter().flat_map(|build| build.previous());
+        let mut identities = before.chain([(object.name.as_str(), object.namespace.as_str())]);
+        is(&self.group, object.group())
+            && is(&self.version, object.version())
+            && is(&self.kind, &object.kind)
+            && identities
+                .any(|(name, namespace)| is(&self.name, name) && is(&self.namespace, namespace))
+    }
+}
+
+impl std::fmt::Display for ResourceSelector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts = [
+            ("group", &self.group),
+            ("version", &self.version),
+            ("kind", &self.kind),
+            ("name", &self.name),
+            ("namespace", &self.namespace),
+        ];
+        let said = parts
+            .iter()
+            .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} `{value}`")));
+        f.write_str(&said.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// By what a scalar is bound, the strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum By {
+    /// `spec.bindings` of the configuration.
+    Field,
+    /// `flux-image.dev/bind`.
+    Annotation,
+    /// A marker.
+    Marker,
+    /// The image that it holds.
+    Image,
+}
+
+impl By {
+    /// A word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Field => "`spec.bindings`",
+            Self::Annotation => "its annotation",
+            Self::Marker => "its marker",
+            Self::Image => "its image",
+        }
+    }
+}
+
+/// What a bound scalar belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// What a marker or the like names, as `namespace:name[:part]`.
+    Named(String),
+    /// Whatever follows a repository, by its canonical name.
+    Of(String, Holds),
+}
+
+/// A scalar that belongs to a policy.
+#[derive(Clone, Debug)]
+pub struct Bound<'o, 't> {
+    /// The scalar.
+    pub value: Cow<'o, Value<'t>>,
+    /// What it reads as.
+    pub text: Cow<'o, str>,
+    /// Where it begins.
+    pub place: Place,
+    /// Its path in the resource.
+    pub field: Cow<'o, str>,
+    /// The resource.
+    pub object: &'o Object,
+    /// The policy.
+    pub policy: Policy,
+    /// By what.
+    pub by: By,
+}
+
+impl Bound<'_, '_> {
+    /// Where it is, in a file of this name.
+    #[must_use]
+    pub fn location(&self, file: &str) -> Location {
+        Location::in_object(
+            file,
+            self.object,
+            self.place,
+            self.field.clone().into_owned(),
+        )
+    }
+
+    /// A finding about it.
+    #[must_use]
+    pub fn finding(
+        &self,
+        file: &str,
+        severity: Severity,
+        code: Code,
+        message: impl Into<String>,
+    ) -> Finding {
+        let mut finding = Finding::new(severity, code, message, self.location(file));
+        finding.current = Some(self.text.to_string());
+        finding
+    }
+}
+
+/// What is bound in a text.
+#[derive(Debug, Default)]
+pub struct Bindings<'o, 't> {
+    /// The scalars, each once, in the order of the text.
+    pub bound: Vec<Bound<'o, 't>>,
+    /// What is bound to nothing although it looks like it.
+    pub findings: Vec<Finding>,
+    /// Which of the configuration's fields found their resource.
+    pub matched: BTreeSet<usize>,
+}
+
+impl<'r> Rules<'r> {
+    /// The rules of a run, with what its documents say of images.
+    #[must_use]
+    pub fn new(
+        bind: Bind,
+        fields: &'r [FieldBinding],
+        image_fields: &'r [ImageField],
+        catalogue: &Catalogue,
+    ) -> Self {
+        let images = match bind {
+            Bind::Images => catalogue.followers(),
+            _ => BTreeMap::new(),
+        };
+        Self {
+            bind,
+            fields,
+            image_fields,
+            images,
+            origins: None,
+        }
+    }
+
+    /// Whether a text needs more than a look at its markers.
+    #[must_use]
+    pub fn look_further(&self, text: &str) -> bool {
+        self.looks_at_all() || (self.reads_annotations() && text.contains(annotation::KEY))
+    }
+
+    /// Whether any text does.
+    #[must_use]
+    pub fn looks_at_all(&self) -> bool {
+        !self.fields.is_empty() || matches!(self.bind, Bind::Images | Bind::Origin)
+    }
+
+    /// Whether annotations count.
+    #[must_use]
+    pub fn reads_annotations(&self) -> bool {
+        self.bind != Bind::Markers
+    }
+
+    /// The names of the policies that a text may want.
+    #[must_use]
+    pub fn names_in(&self, text: &str) -> BTreeSet<String> {
+        let mut names: BTreeSet<String> = marker::names_in(text).collect();
+        if self.look_further(text)
+            && let Ok(outline) = crate::resource_list::outline::read(text)
+        {
+            names.extend(bind(text, &outline, "", self).names(self));
+        }
+        names
+    }
+}
+
+impl Bindings<'_, '_> {
+    /// The names of the policies.
+    #[must_use]
+    pub fn names(&self, rules: &Rules<'_>) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for bound in &self.bound {
+            match &bound.policy {
+                Policy::Named(setter) => names.extend(Target::parse(setter).map(|t| t.name)),
+                Policy::Of(repository, _) => {
+                    let ids = rules.images.get(repository).into_iter().flatten();
+                    names.extend(ids.map(|id| id.name.clone()));
+                }
+            }
+        }
+        names
+    }
+}
+
+/// Binds the scalars of a text. `file` is what findings call it; an item's own
+/// path annotation goes before it.
+#[must_use]
+pub fn bind<'o, 't>(
+    text: &'t str,
+    outline: &'o Outline<'t>,
+    file: &str,
+    rules: &Rules<'_>,
+) -> Bindings<'o, 't> {
+    let mut bindings = Bindings::default();
+    bindings.markers(text, outline, file);
+    if rules.look_further(text) {
+        bindings.further(text, outline, file, rules);
+        bindings.settle(file);
+    }
+    bindings
+}
+
+impl<'o, 't> Bindings<'o, 't> {
+    fn markers(&mut self, text: &'t str, outline: &'o Outline<'t>, file: &str) {
+        // Flux reads no file without the token, so an escaped spelling of the key
+        // counts only beside an unescaped one.
+        let is_live = text.contains(marker::TOKEN);
+        for document in &outline.documents {
+            for site in &document.sites {
+                self.marker(text, document, site, file, is_live);
+            }
+        }
+        let (mut at, mut place) = (0, Place::of(text.as_bytes(), 0));
+        for dead in &outline.dead {
+            place = place.further(&text.as_bytes()[at..dead.offset]);
+            at = dead.offset;
+            let finding = Finding::new(
+                Severity::Warning,
+                Code::DeadMarker,
+                "this marker stands where no marker works: it must be on the line of a scalar value",
+                Location::new(file, place),
+            );
+            self.findings
+                .push(finding.hint("put it behind the value that is to change, on the same line"));
+        }
+    }
+
+    fn marker(
+        &mut self,
+        text: &str,
+        document: &'o Document<'t>,
+        site: &'o Site<'t>,
+        file: &str,
+        is_live: bool,
+    ) {
+        let comment = marker::read(site.comment.of(text));
+        let setter = match &comment {
+            Comment::Other => return,
+            Comment::Broken(_) => String::new(),
+            Comment::Marker(setter) => setter.clone(),
+        };
+        let bound = Bound {
+            value: Cow::Borrowed(&site.value),
+            text: Cow::Borrowed(&site.text),
+            place: site.place,
+            field: document.path_of(site),
+            object: document.object_of(site),
+            policy: Policy::Named(setter),
+            by: By::Marker,
+        };
+        let warn = |code: Code, why: &str| {
+            let message = format!("this marker does nothing: {why}");
+            bound.finding(file, Severity::Warning, code, message)
+        };
+        if let Comment::Broken(fault) = comment {
+            let finding = warn(Code::BrokenMarker, &fault.to_string());
+            self.findings.push(finding.hint("write `# {\"$imagepolicy\": \"namespace:name\"}`, with `:tag`, `:name` or `:digest` after the name for a part"));
+        } else if !is_live {
+            self.findings
+                .push(warn(Code::DeadMarker, "its key is written with escapes"));
+        } else if !site.is_reached {
+            self.findings.push(warn(
+                Code::DeadMarker,
+                "the key stands twice in its mapping",
+            ));
+        } else {
+            self.bound.push(bound);
+        }
+    }
+
+    /// What only a tree of the resource tells.
+    fn further(&mut self, text: &'t str, outline: &'o Outline<'t>, file: &str, rules: &Rules<'_>) {
+        let mut wanted: BTreeMap<usize, Wanted<'o>> = BTreeMap::new();
+        for object in outline.objects() {
+            let selected = |(_, field): &(usize, &FieldBinding)| field.target.selects(object);
+            let fields: Vec<usize> = (rules.fields.iter().enumerate().filter(selected))
+                .map(|(number, _)| number)
+                .collect();
+            self.matched.extend(&fields);
+            let annotation = object.bind.as_deref().filter(|_| rules.reads_annotations());
+            let has_images = rules.bind == Bind::Images && !rules.images.is_empty();
+            let has_origin = rules.bind == Bind::Origin && object.is_from_kustomize_build();
+            if !fields.is_empty() || annotation.is_some() || has_images || has_origin {
+                wanted.insert(object.span.start, Wanted { object, fields });
+            }
+        }
+        if wanted.is_empty() {
+            return;
+        }
+        let starts: BTreeSet<usize> = wanted.keys().copied().collect();
+        let looked = |walk: Walk<'t>| {
+            let mut found = Vec::new();
+            let mut findings = Vec::new();
+            let mut faults = Faults::new();
+            tree::each(walk, &starts, &mut |start, root| {
+                let Some(wanted) = wanted.get(&start) else {
+                    return;
+                };
+                let mut look = Look {
+                    root: &root,
+                    object: wanted.object,
+                    file,
+                    found: &mut found,
+                    findings: &mut findings,
+                    faults: &mut faults,
+                };
+                look.fields(wanted, rules);
+                look.annotation(rules);
+                look.images(rules);
+                look.origin(rules);
+            })
+            .map(|()| {
+                findings.extend(faults.into_iter().map(origin_finding));
+                (found, findings)
+            })
+        };
+        let looked = looked(Walk::strict(text)).or_else(|_| looked(Walk::tolerant(text)));
+        // The outline was read from the same text, so there is no error left.
+        let (found, findings) = looked.unwrap_or_default();
+        self.bound.extend(found);
+        self.findings.extend(findings);
+    }
+
+    /// Leaves of several bindings of one scalar the strongest.
+    fn settle(&mut self, file: &str) {
+        let mut all = std::mem::take(&mut self.bound);
+        all.sort_by_key(|bound| (scalar_of(bound), bound.by));
+        for bound in all {
+            let Some(stronger) = self
+                .bound
+                .last()
+                .filter(|last| scalar_of(last) == scalar_of(&bound))
+            else {
+                self.bound.push(bound);
+                continue;
+            };
+            if bound.by == By::Image || stronger.policy == bound.policy {
+                continue;
+            }
+            let name = |bound: &Bound<'_, '_>| match &bound.policy {
+                Policy::Named(setter) => setter.clone(),
+                Policy::Of(repository, _) => repository.clone(),
+            };
+            let message = format!(
+                "{} binds this to `{}`, and {} to `{}`: the first counts",
+                stronger.by.word(),
+                name(stronger),
+                bound.by.word(),
+                name(&bound)
+            );
+            let code = Code::ConflictingBindings;
+            let finding = bound.finding(file, Severity::Warning, code, message);
+            self.findings.push(finding);
+        }
+    }
+}
+
+/// Two scalars may begin at one byte, where one of them is written as nothing.
+fn scalar_of(bound: &Bound<'_, '_>) -> ByteSpan {
+    bound.value.span
+}
+
+/// A resource to be looked at as a tree.
+struct Wanted<'o> {
+    object: &'o Object,
+    /// Which of the configuration's fields are for it.
+    fields: Vec<usize>,
+}
+
+/// A look at one resource.
+struct Look<'l, 'o, 't> {
+    root: &'l Node<'t>,
+    object: &'o Object,
+    file: &'l str,
+    found: &'l mut Vec<Bound<'o, 't>>,
+    findings: &'l mut Vec<Finding>,
+    faults: &'l mut Faults,
+}
+
+/// What stands in the way of `bind: Origin`: the first resource, and how many.
+type Faults = BTreeMap<origin::Fault, (Location, usize)>;
+
+fn origin_finding((fault, (location, count)): (origin::Fault, (Location, usize))) -> Finding {
+    let others = match count {
+        1 => String::new(),
+        _ => format!(", nor in {} more resources", count - 1),
+    };
+    let message = format!("`bind: Origin` finds no markers here{others}: {fault}");
+    let finding = Finding::new(Severity::Warning, Code::BadBinding, message, location);
+    finding.hint(fault.hint())
+}
+
+impl<'o, 't> Look<'_, 'o, 't> {
+    fn fields(&mut self, wanted: &Wanted<'o>, rules: &Rules<'_>) {
+        for number in &wanted.fields {
+            let binding = &rules.fields[*number];
+            let what = format!("spec.bindings[{number}]");
+            self.path(
+                &binding.field,
+                &binding.setter,
+                By::Field,
+                &what,
+                self.object.place,
+            );
+        }
+    }
+
+    fn annotation(&mut self, rules: &Rules<'_>) {
+        let Some(annotation) = self
+            .object
+            .bind
+            .as_deref()
+            .filter(|_| rules.reads_annotations())
+        else {
+            return;
+        };
+        match annotation::read(&annotation.value) {
+            Ok(fields) => {
+                for (field, setter) in fields {
+                    self.path(
+                        &field,
+                        &setter,
+                        By::Annotation,
+                        annotation::KEY,
+                        annotation.place,
+                    );
+                }
+            }
+            Err(fault) => {
+                let message = format!("`{}` binds nothing: {fault}", annotation::KEY);
+                let path = format!("metadata.annotations.{}", annotation::KEY);
+                let location = Location::in_object(self.file, self.object, annotation.place, path);
+                let finding = Finding::new(Severity::Error, Code::BadBinding, message, location);
+                self.findings.push(finding.hint("write `flux-image.dev/bind: '{\"spec.template.spec.containers.[name=app].image\": \"namespace:name\"}'`"));
+            }
+        }
+    }
+
+    fn images(&mut self, rules: &Rules<'_>) {
+        if rules.bind != Bind::Images {
+            return;
+        }
+        let is_wanted = |repository: &str| rules.images.contains_key(repository);
+        for place in image::places(self.root, rules.image_fields, &is_wanted) {
+            let policy = Policy::Of(place.repository, place.holds);
+            self.add(place.node, place.path, policy, By::Image);
+        }
+    }
+
+    fn origin(&mut self, rules: &Rules<'_>) {
+        let (Bind::Origin, Some(build), Some(origins)) =
+            (rules.bind, &self.object.build, rules.origins)
+        else {
+            return;
+        };
+        match origins.fields(self.object, build) {
+            Ok(fields) => {
+                for (field, setter) in fields {
+                    let what = "a marker of the file that this is built from";
+                    self.path(&field, &setter, By::Marker, what, self.object.place);
+                }
+            }
+            Err(fault) => {
+                let place = self.object.place;
+                let location = Location::in_object(self.file, self.object, place, String::new());
+                let seen = self.faults.entry(fault).or_insert((location, 0));
+                seen.1 += 1;
+            }
+        }
+    }
+
+    /// Binds what a path leads to. `what` names the path, which stands at `place`.
+    fn path(&mut self, field: &FieldPath, setter: &str, by: By, what: &str, place: Place) {
+        let fault = |path: String, why: String| {
+            let message = format!("{what} binds nothing at `{field}`: {why}");
+            let location = Location::in_object(self.file, self.object, place, path);
+            Finding::new(Severity::Warning, Code::BadBinding, message, location)
+        };
+        let found = match field.find(self.root) {
+            Ok(found) => found,
+            Err(missing) => {
+                let finding = fault(String::new(), missing.to_string());
+                self.findings.push(finding);
+                return;
+            }
+        };
+        for found in found {
+            let why = match &found.node.content {
+                Content::Scalar(value) if scalar::is_written(value) => {
+                    let policy = Policy::Named(setter.to_owned());
+                    self.add(found.node, found.path, policy, by);
+                    continue;
+                }
+                Content::Scalar(_) => "nothing is written there",
+                Content::Alias => "an alias stands there; bind the value at its anchor",
+                Content::Mapping(_) => "it is a mapping; name a field in it, as `.tag`",
+                Content::Sequence(_) => {
+                    "it is a list; name elements of it, as `.[name=app]`, `.0` or `.*`"
+                }
+            };
+            let finding = fault(found.path, why.to_owned());
+            self.findings.push(finding);
+        }
+    }
+
+    fn add(&mut self, node: &Node<'t>, path: String, policy: Policy, by: By) {
+        let Some(value) = node.scalar().filter(|value| scalar::is_written(value)) else {
+            return;
+        };
+        self.found.push(Bound {
+            text: value.scalar.value().into_owned().into(),
+            value: Cow::Owned(value.clone()),
+            place: node.place,
+            field: path.into(),
+            object: self.object,
+            policy,
+            by,
+        });
+    }
+}
+
+/// Fields of the configuration whose resource is nowhere.
+pub fn report_unmatched(fields: &[FieldBinding], matched: &BTreeSet<usize>) -> Vec<Finding> {
+    let all = fields.iter().enumerate();
+    let unmatched = all.filter(|(number, _)| !matched.contains(number));
+    let one = |(number, binding): (usize, &FieldBinding)| {
+        let message = format!(
+            "spec.bindings[{number}] binds nothing: there is no resource of {}",
+            binding.target
+        );
+        Finding::new(
+            Severity::Warning,
+            Code::BadBinding,
+            message,
+            Location::default(),
+        )
+    };
+    unmatched.map(one).collect()
+}

@@ -1,0 +1,240 @@
+//! Bindings besides markers, in files: by image, by field, by annotation; and
+//! `flux-image annotate`, which makes the last of the first.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::run_in;
+use crate::support::{code, stderr, stdout};
+use crate::update::{Tree, codes};
+
+const FLUX: &str = "\
+apiVersion: image.toolkit.fluxcd.io/v1
+kind: ImageRepository
+metadata: {name: app, namespace: flux-system}
+spec: {image: ghcr.io/acme/app}
+---
+apiVersion: image.toolkit.fluxcd.io/v1
+kind: ImagePolicy
+metadata: {name: app, namespace: flux-system}
+spec:
+  imageRepositoryRef: {name: app}
+  policy: {semver: {range: '*'}}
+status:
+  latestRef: {name: ghcr.io/acme/app, tag: 1.2.0}
+";
+
+/// Two images, one of them marked.
+const DEPLOYMENT: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: app # a name
+spec:
+  template:
+    spec:
+      containers:
+      - name: app
+        image: ghcr.io/acme/app:1.0.0 # {\"$imagepolicy\": \"flux-system:app\"}
+
+      - image: \"ghcr.io/acme/app:1.0.0\"
+        name: pinned
+";
+
+const RELEASE: &str = "\
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: app, namespace: apps}
+spec:
+  values: {image: {repository: ghcr.io/acme/app, tag: 1.0.0}}
+";
+
+const CHART: &str = "image: {{ .Values.image }}:{{ .Values.tag }}\n";
+
+fn tree() -> Tree {
+    Tree::new(&[
+        (".git/HEAD", ""),
+        ("flux/app.yaml", FLUX),
+        ("apps/deploy.yaml", DEPLOYMENT),
+        ("apps/release.yaml", RELEASE),
+        ("chart/templates/deploy.yaml", CHART),
+    ])
+}
+
+fn annotate(tree: &Tree, arguments: &[&str]) -> Output {
+    let mut all = vec!["annotate"];
+    all.extend(arguments);
+    run_in(tree.path(), &all, b"")
+}
+
+fn changed(report: &Value) -> Vec<String> {
+    let changes = report["changes"].as_array().expect("changes");
+    let one = |change: &Value| {
+        let field = |key: &str| change[key].as_str().unwrap_or_default().to_owned();
+        format!("{} {}", field("file"), field("field"))
+    };
+    changes.iter().map(one).collect()
+}
+
+#[test]
+fn images_are_updated_only_when_asked() {
+    let tree = tree();
+    let marked = ["apps/deploy.yaml spec.template.spec.containers[0].image"];
+    assert_eq!(changed(&tree.report(&["--dry-run", "."])), marked);
+    let report = tree.report(&["--bind", "images", "."]);
+    assert_eq!(codes(&report), [] as [&str; 0]);
+    assert_eq!(
+        changed(&report),
+        [
+            marked[0],
+            "apps/deploy.yaml spec.template.spec.containers[1].image",
+            "apps/release.yaml spec.values.image.tag",
+        ]
+    );
+    assert_eq!(
+        tree.read("apps/deploy.yaml"),
+        DEPLOYMENT.replace("1.0.0", "1.2.0")
+    );
+    assert_eq!(
+        tree.read("apps/release.yaml"),
+        RELEASE.replace("1.0.0", "1.2.0")
+    );
+    let again = tree.report(&["--bind", "images", "."]);
+    assert_eq!(changed(&again), [] as [&str; 0]);
+}
+
+#[test]
+fn fields_of_a_configuration() {
+    let config = "\
+apiVersion: flux-image.dev/v1alpha1
+kind: ImageUpdate
+metadata: {name: fields}
+spec:
+  bindings:
+  - policy: flux-system:app:tag
+    target: {kind: HelmRelease, name: app}
+    field: spec.values.image.tag
+  - policy: flux-system:app:tag
+    target: {kind: HelmRelease, name: other}
+    field: spec.values.image.tag
+";
+    let tree = tree();
+    tree.write("fields.yaml", config);
+    let report = tree.report(&["--config", "fields.yaml", "apps"]);
+    assert_eq!(codes(&report), ["bad-binding"]);
+    assert_eq!(
+        report["findings"][0]["message"],
+        "spec.bindings[1] binds nothing: there is no resource of kind `HelmRelease`, name `other`"
+    );
+    assert_eq!(
+        tree.read("apps/release.yaml"),
+        RELEASE.replace("1.0.0", "1.2.0")
+    );
+    for (wrong, said) in [
+        (
+            config.replace("spec:", "spec:\n  mode: Check"),
+            "give the rest as flags",
+        ),
+        (
+            config.replace("spec:", "spec:\n  bind: Origin"),
+            "files have their markers",
+        ),
+        (
+            config.replace(".tag\n  - policy", "..tag\n  - policy"),
+            "is no field path",
+        ),
+        (
+            config.replace("ImageUpdate", "Deployment"),
+            "functionConfig is a `Deployment`",
+        ),
+    ] {
+        tree.write("fields.yaml", &wrong);
+        let output = tree.update(&["--config", "fields.yaml", "apps"]);
+        assert_eq!(code(&output), 2);
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn markers_become_annotations() {
+    let tree = tree();
+    let diff = annotate(&tree, &["--diff", "."]);
+    assert_eq!(
+        stdout(&diff),
+        r#"--- a/apps/deploy.yaml
++++ b/apps/deploy.yaml
+@@ -2,6 +2,8 @@
+ kind: Deployment
+ metadata:
+   name: app # a name
++  annotations:
++    flux-image.dev/bind: '{"spec.template.spec.containers.[name=app].image":"flux-system:app"}'
+ spec:
+   template:
+     spec:
+"#
+    );
+    assert_eq!(code(&annotate(&tree, &["--check", "apps"])), 1);
+    assert_eq!(
+        tree.read("apps/deploy.yaml"),
+        DEPLOYMENT,
+        "nothing was written"
+    );
+    let output = annotate(&tree, &["apps/deploy.yaml", "apps"]);
+    assert_eq!(
+        stdout(&output),
+        "apps/deploy.yaml:1  Deployment `app`  1 field\n"
+    );
+    assert_eq!((code(&output), stderr(&output).as_str()), (0, ""));
+    let annotated = tree.read("apps/deploy.yaml");
+    let again = annotate(&tree, &["."]);
+    assert_eq!((code(&again), stdout(&again).as_str()), (0, ""));
+    assert_eq!(tree.read("apps/deploy.yaml"), annotated, "a second run");
+    assert_eq!(code(&annotate(&tree, &["--check", "."])), 0);
+
+    // The annotation alone does what the marker did.
+    let (line, _) = annotated.split_once(" # {").expect("a marker");
+    let bare = annotated.replace(" # {\"$imagepolicy\": \"flux-system:app\"}", "");
+    assert!(bare.starts_with(line) && !bare.contains("imagepolicy"));
+    tree.write("apps/deploy.yaml", &bare);
+    let report = tree.report(&["apps"]);
+    let field = "apps/deploy.yaml spec.template.spec.containers[0].image";
+    assert_eq!(changed(&report), [field]);
+    assert_eq!(
+        tree.read("apps/deploy.yaml"),
+        bare.replacen("1.0.0", "1.2.0", 1)
+    );
+    tree.write("apps/deploy.yaml", &bare);
+    let markers = tree.report(&["--bind", "markers", "apps"]);
+    assert_eq!(codes(&markers), ["nothing-bound"]);
+}
+
+#[test]
+fn annotations_stay_inside_the_tree() {
+    let outside = Tree::new(&[("deploy.yaml", DEPLOYMENT)]);
+    let tree = Tree::new(&[("broken.yaml", &format!("a: [\n{DEPLOYMENT}"))]);
+    tree.write("real.yaml", DEPLOYMENT);
+    tree.link("real.yaml", "inside.yaml");
+    let target = outside.path().join("deploy.yaml");
+    tree.link(target.to_str().expect("UTF-8"), "outside.yaml");
+    let output = annotate(&tree, &["."]);
+    assert_eq!(code(&output), 0);
+    let said = stderr(&output);
+    for expected in [
+        "is no YAML",
+        "is a link, and links are not written through\n  at ./inside.yaml",
+        "this link leads out of the tree and is not read\n  at ./outside.yaml",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    assert_eq!(outside.read("deploy.yaml"), DEPLOYMENT);
+    assert!(tree.read("real.yaml").contains("flux-image.dev/bind"));
+    let gone = annotate(&tree, &["gone"]);
+    assert_eq!(code(&gone), 2);
+    assert!(
+        stderr(&gone).contains("gone: No such file"),
+        "{}",
+        stderr(&gone)
+    );
+}
