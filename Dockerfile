@@ -2,6 +2,10 @@
 # `nobody` without a network, a /tmp or anything else.
 #
 #   docker build -t flux-image .
+#   docker buildx build --platform linux/amd64,linux/arm64 -t flux-image .
+#
+# Every stage is of the platform that is asked for: a builder of another one needs
+# its emulation, or a node of that platform.
 FROM rust:1-alpine AS build
 RUN apk add --no-cache build-base ca-certificates linux-headers
 WORKDIR /src

@@ -18,8 +18,10 @@ use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
 use super::PASSWORD;
+use super::peers;
+use super::real::left_out;
 use super::server::{Asked, Identity, Reply, Server, identity_of};
-use super::support::{code, feed, flux_image, skipped, stderr, stdout};
+use super::support::{code, feed, flux_image, stderr, stdout};
 
 const ECR: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
 const ECR_API: &str = "api.ecr.us-east-1.amazonaws.com";
@@ -398,11 +400,9 @@ fn hosts_that_only_look_like_a_clouds() {
 /// The real requests of STS and ECR against moto, where it is installed.
 #[test]
 fn amazon_by_moto() {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/python/bin/moto_server");
-    if !program.is_file() {
-        assert!(std::env::var_os("REQUIRE_PEERS").is_none(), "no moto");
-        return skipped("amazon_by_moto", "no moto; run tests/peers/install");
-    }
+    let Some(program) = peers::program("python/bin/moto_server") else {
+        return left_out("amazon_by_moto", "no moto; run tests/peers/install");
+    };
     let free = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = free.local_addr().expect("an address");
     drop(free);

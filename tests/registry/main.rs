@@ -10,6 +10,8 @@ mod doors;
 mod labels;
 mod login;
 mod pages;
+#[path = "../peers/mod.rs"]
+mod peers;
 mod real;
 mod retries;
 

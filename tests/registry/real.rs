@@ -1,11 +1,11 @@
 //! Real registries on loopback: distribution 2 and 3.
 //!
-//! `tests/peers/install` brings them. Where one is missing its tests print
-//! SKIPPED, and fail if `REQUIRE_PEERS` is set.
+//! Where one is missing its tests print SKIPPED; with `FLUX_IMAGE_TEST_INSTALL=1` it
+//! is brought, and what is missing then is a failure.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +19,7 @@ use flux_image::login::Secret;
 use flux_image::registry::RegistryError;
 use tempfile::TempDir;
 
+use super::peers;
 use super::server::{Asked, Reply, Server, identity};
 use super::support::skipped;
 use super::{PASSWORD, digest as digest_of, list_all, tags, target, with_password};
@@ -49,20 +50,23 @@ impl Drop for Real {
 }
 
 fn program(version: Version) -> Option<PathBuf> {
-    let installed = match version {
-        Version::Two => PathBuf::from("/usr/bin/docker-registry"),
-        Version::Three => Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/registry"),
-    };
-    installed.is_file().then_some(installed)
+    peers::program(match version {
+        Version::Two => "docker-registry",
+        Version::Three => "registry",
+    })
+}
+
+/// Leaves a test out for want of a program, where that may be.
+pub fn left_out(test: &str, why: &str) {
+    assert!(!peers::must_be_here(), "{test}: {why}");
+    skipped(test, why);
 }
 
 impl Real {
     /// Starts one; `None` where there is none to start.
     fn start(version: Version, test: &str, more: &str) -> Option<Self> {
         let Some(program) = program(version) else {
-            let why = "no registry to start; run tests/peers/install";
-            assert!(std::env::var_os("REQUIRE_PEERS").is_none(), "{test}: {why}");
-            skipped(test, why);
+            left_out(test, "no registry to start; run tests/peers/install");
             return None;
         };
         let folder = tempfile::tempdir().expect("a folder");
@@ -170,7 +174,7 @@ fn what_skopeo_pushed() {
         return;
     };
     if Command::new("skopeo").arg("--version").output().is_err() {
-        return skipped("what_skopeo_pushed", "no skopeo; run tests/peers/install");
+        return left_out("what_skopeo_pushed", "no skopeo; run tests/peers/install");
     }
     // An image in the layout of the OCI, to push from.
     let folder = real.folder.path().join("layout");

@@ -1,0 +1,515 @@
+//! `kustomize build` with the function as transformer and as validator, and
+//! `kustomize fn run`.
+
+use crate::Story;
+use crate::world::{Ran, Tool, Tree, World};
+
+/// Where tags are, which is the latest, and the tags, for `kustomize build` to
+/// carry and to drop.
+pub const FLUX: &str = r#"apiVersion: image.toolkit.fluxcd.io/v1
+kind: ImageRepository
+metadata:
+  name: app
+  namespace: flux-system
+  annotations: {config.kubernetes.io/local-config: "true"}
+spec: {image: ghcr.io/acme/app}
+---
+apiVersion: image.toolkit.fluxcd.io/v1
+kind: ImagePolicy
+metadata:
+  name: app
+  namespace: flux-system
+  annotations: {config.kubernetes.io/local-config: "true"}
+spec:
+  imageRepositoryRef: {name: app}
+  policy: {semver: {range: '>=1.0.0'}}
+---
+apiVersion: flux-image.dev/v1alpha1
+kind: TagSnapshot
+metadata:
+  name: tags
+  annotations: {config.kubernetes.io/local-config: "true"}
+spec:
+  repositories:
+  - {image: ghcr.io/acme/app, tags: [1.0.0, 1.10.0, 1.9.0, 2.0.0-rc.1]}
+"#;
+
+/// The same inside an ImageUpdate.
+const INSIDE: &str = "
+  repositories:
+  - metadata: {name: app, namespace: flux-system}
+    spec: {image: ghcr.io/acme/app}
+  policies:
+  - metadata: {name: app, namespace: flux-system}
+    spec:
+      imageRepositoryRef: {name: app}
+      policy: {semver: {range: '>=1.0.0'}}
+  snapshots:
+  - spec:
+      repositories:
+      - {image: ghcr.io/acme/app, tags: [1.0.0, 1.10.0, 1.9.0]}
+";
+
+pub const DEPLOYMENT: &str = "# comment above
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: app
+spec:
+  template:
+    spec:
+      initContainers:
+      - name: wait
+        image: busybox:1.36
+      containers:
+      - name: app # its name
+        image: ghcr.io/acme/app:1.0.0 # {\"$imagepolicy\": \"flux-system:app\"}
+        envFrom:
+        - configMapRef: {name: settings}
+";
+
+/// What a build of it is, with an image and the name of its ConfigMap.
+fn built(name: &str, image: &str, settings: &str) -> String {
+    format!(
+        "apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {name}
+spec:
+  template:
+    spec:
+      containers:
+      - envFrom:
+        - configMapRef:
+            name: {settings}
+        image: {image}
+        name: app
+      initContainers:
+      - image: busybox:1.36
+        name: wait
+"
+    )
+}
+
+/// An ImageUpdate that is run as a program, with a spec.
+pub fn update(spec: &str) -> String {
+    function("exec: {path: flux-image}", spec)
+}
+
+/// An ImageUpdate with a way to run it.
+pub fn function(way: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: flux-image.dev/v1alpha1
+kind: ImageUpdate
+metadata:
+  name: update-images
+  annotations:
+    config.kubernetes.io/function: |
+      {way}
+spec: {spec}
+"
+    )
+}
+
+pub fn build(world: &World, tree: &Tree, folder: &str) -> Ran {
+    let flags = ["build", "--enable-alpha-plugins", "--enable-exec", folder];
+    world.run(tree.path(), "kustomize", &flags)
+}
+
+const KUSTOMIZE: &[Tool] = &[Tool::Kustomize];
+
+pub fn stories() -> Vec<Story> {
+    let story =
+        |name: &str, run: fn(&World)| Story::new(&format!("kustomize::{name}"), KUSTOMIZE, run);
+    vec![
+        story("policies_as_local_config", policies_as_local_config),
+        story("policies_inside_the_image_update", policies_inside),
+        story("a_base_and_an_overlay", a_base_and_an_overlay),
+        story(
+            "generated_config_maps_keep_their_hash",
+            generated_config_maps,
+        ),
+        story("images_of_the_kustomization", images_of_the_kustomization),
+        story("a_validator", a_validator),
+        story(
+            "a_validator_behind_a_transformer",
+            a_validator_behind_a_transformer,
+        ),
+        story("renamed_policies_are_named", renamed_policies_are_named),
+        story(
+            "documents_inside_are_not_renamed",
+            documents_inside_are_not_renamed,
+        ),
+        story("markers_alone_are_told_of", markers_alone_are_told_of),
+        story("annotations_survive", annotations_survive),
+        story("origins_in_one_folder", origins_in_one_folder),
+        story("origins_through_overlays", origins_through_overlays),
+        story(
+            "origins_of_a_function_in_a_base",
+            origins_of_a_function_in_a_base,
+        ),
+        story(
+            "origins_stay_in_the_repository",
+            origins_stay_in_the_repository,
+        ),
+        story("origins_are_asked_for", origins_are_asked_for),
+        story(
+            "a_wrong_option_ends_the_build",
+            a_wrong_option_ends_the_build,
+        ),
+        story("fn_run_keeps_comments", fn_run_keeps_comments),
+    ]
+}
+
+fn tree(update: &str, kustomization: &str) -> Tree {
+    Tree::new(&[
+        ("deploy.yaml", DEPLOYMENT),
+        ("flux.yaml", FLUX),
+        ("update.yaml", update),
+        ("kustomization.yaml", kustomization),
+    ])
+}
+
+const WITH_FLUX: &str = "resources: [deploy.yaml, flux.yaml]\ntransformers: [update.yaml]\n";
+
+fn policies_as_local_config(world: &World) {
+    let tree = tree(&update("{bind: Images}"), WITH_FLUX);
+    let first = build(world, &tree, ".").ok();
+    assert_eq!(first, built("app", "ghcr.io/acme/app:1.10.0", "settings"));
+    assert_eq!(build(world, &tree, ".").ok(), first, "a second build");
+}
+
+fn policies_inside(world: &World) {
+    let inside = format!("\n  bind: Images{INSIDE}");
+    let tree = tree(
+        &update(&inside),
+        "resources: [deploy.yaml]\ntransformers: [update.yaml]\n",
+    );
+    let first = build(world, &tree, ".").ok();
+    assert_eq!(first, built("app", "ghcr.io/acme/app:1.10.0", "settings"));
+}
+
+fn a_base_and_an_overlay(world: &World) {
+    let spec = format!("\n  bind: Images{INSIDE}");
+    let overlay = "namePrefix: prod-\nnamespace: prod\nresources: [../base]\n";
+    for (in_base, in_overlay) in [(true, false), (false, true), (true, true)] {
+        let listed = |is: bool| {
+            if is {
+                "transformers: [update.yaml]\n"
+            } else {
+                ""
+            }
+        };
+        let tree = Tree::new(&[
+            ("base/deploy.yaml", DEPLOYMENT),
+            ("base/update.yaml", &update(&spec)),
+            (
+                "base/kustomization.yaml",
+                &format!("resources: [deploy.yaml]\n{}", listed(in_base)),
+            ),
+            ("overlay/update.yaml", &update(&spec)),
+            (
+                "overlay/kustomization.yaml",
+                &format!("{overlay}{}", listed(in_overlay)),
+            ),
+        ]);
+        let expected = built(
+            "prod-app\n  namespace: prod",
+            "ghcr.io/acme/app:1.10.0",
+            "settings",
+        );
+        assert_eq!(
+            build(world, &tree, "overlay").ok(),
+            expected,
+            "{in_base} {in_overlay}"
+        );
+    }
+}
+
+fn generated_config_maps(world: &World) {
+    let generator = "configMapGenerator:\n- name: settings\n  literals: [mode=fast]\n";
+    let plain = tree("", &format!("resources: [deploy.yaml]\n{generator}"));
+    let ours = tree(
+        &update("{bind: Images}"),
+        &format!("{WITH_FLUX}{generator}"),
+    );
+    let expected = build(world, &plain, ".")
+        .ok()
+        .replace("app:1.0.0", "app:1.10.0");
+    assert!(expected.contains("name: settings-"), "{expected}");
+    assert_eq!(build(world, &ours, ".").ok(), expected);
+}
+
+/// kustomize's own images come first, and what is then in the field counts.
+fn images_of_the_kustomization(world: &World) {
+    for (images, expected) in [
+        (
+            "[{name: ghcr.io/acme/app, newTag: 1.9.0}]",
+            "ghcr.io/acme/app:1.10.0",
+        ),
+        (
+            "[{name: ghcr.io/acme/app, newName: mirror.acme.example/app}]",
+            "mirror.acme.example/app:1.0.0",
+        ),
+    ] {
+        let tree = tree(
+            &update("{bind: Images}"),
+            &format!("{WITH_FLUX}images: {images}\n"),
+        );
+        assert_eq!(
+            build(world, &tree, ".").ok(),
+            built("app", expected, "settings")
+        );
+    }
+}
+
+const VALIDATOR: &str = "{bind: Images, mode: Check, emit: None}";
+
+fn a_validator(world: &World) {
+    let tree = tree(
+        &update(VALIDATOR),
+        "resources: [deploy.yaml, flux.yaml]\nvalidators: [update.yaml]\n",
+    );
+    let said = build(world, &tree, ".").fails();
+    let expected = "`ghcr.io/acme/app:1.0.0` is outdated: policy `flux-system:app` has `ghcr.io/acme/app:1.10.0`";
+    assert!(said.contains(expected), "{said}");
+    tree.write("deploy.yaml", &DEPLOYMENT.replace("1.0.0", "1.10.0"));
+    let first = build(world, &tree, ".").ok();
+    assert_eq!(first, built("app", "ghcr.io/acme/app:1.10.0", "settings"));
+}
+
+/// After a transformer, items carry a path that is no file.
+fn a_validator_behind_a_transformer(world: &World) {
+    let tree = tree(
+        &update("{bind: Images}"),
+        "resources: [deploy.yaml, flux.yaml]\ntransformers: [update.yaml]\nvalidators: [check.yaml]\n",
+    );
+    tree.write(
+        "check.yaml",
+        &update(VALIDATOR).replace("name: update-images", "name: check-images"),
+    );
+    let first = build(world, &tree, ".").ok();
+    assert_eq!(first, built("app", "ghcr.io/acme/app:1.10.0", "settings"));
+}
+
+fn renamed(spec: &str, resources: &str, base: &str) -> Tree {
+    let overlay =
+        "namePrefix: prod-\nnamespace: prod\nresources: [../base]\ntransformers: [update.yaml]\n";
+    let annotated = DEPLOYMENT.replace(
+        "  name: app\nspec",
+        "  name: app\n  annotations: {flux-image.dev/bind: '{\"spec.template.spec.containers.[name=app].image\": \"flux-system:app\"}'}\nspec",
+    );
+    Tree::new(&[
+        ("base/deploy.yaml", &annotated),
+        ("base/flux.yaml", base),
+        (
+            "base/kustomization.yaml",
+            &format!("resources: {resources}\n"),
+        ),
+        ("overlay/update.yaml", &update(spec)),
+        ("overlay/kustomization.yaml", overlay),
+    ])
+}
+
+fn renamed_policies_are_named(world: &World) {
+    let way_out = "a `namePrefix`, `nameSuffix` or `namespace` of the kustomization has renamed it, and renames no reference to it; put the documents inside the ImageUpdate";
+    for (spec, what) in [
+        ("{}", "no ImagePolicy `flux-system:app` is known"),
+        (
+            "{bind: Images}",
+            "referenced ImageRepository does not exist: prod:app",
+        ),
+    ] {
+        let tree = renamed(spec, "[deploy.yaml, flux.yaml]", FLUX);
+        let said = build(world, &tree, "overlay").fails();
+        assert!(said.contains(what) && said.contains(way_out), "{said}");
+    }
+}
+
+fn documents_inside_are_not_renamed(world: &World) {
+    let tree = renamed(&format!("\n  bind: Auto{INSIDE}"), "[deploy.yaml]", "");
+    let text = build(world, &tree, "overlay").ok();
+    assert!(text.contains("image: ghcr.io/acme/app:1.10.0\n"), "{text}");
+    assert!(text.contains("name: prod-app\n"), "{text}");
+}
+
+fn markers_alone_are_told_of(world: &World) {
+    let tree = tree(&update("{}"), WITH_FLUX);
+    let ran = build(world, &tree, ".");
+    let said = ran.stderr.clone();
+    assert_eq!(ran.ok(), built("app", "ghcr.io/acme/app:1.0.0", "settings"));
+    for expected in [
+        "no scalar is bound to a policy",
+        "`kustomize build` drops every comment, markers too",
+        "`bind: Images`",
+        "`flux-image annotate`",
+    ] {
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+/// What `annotate` writes does in a build what the markers do in the file.
+fn annotations_survive(world: &World) {
+    let tree = tree(&update("{}"), WITH_FLUX);
+    world
+        .run(tree.path(), "flux-image", &["annotate", "."])
+        .ok();
+    let annotated = tree.read("deploy.yaml");
+    let text = build(world, &tree, ".").ok();
+    assert!(text.contains("image: ghcr.io/acme/app:1.10.0\n"), "{text}");
+    world.run(tree.path(), "flux-image", &["update", "."]).ok();
+    assert_eq!(
+        tree.read("deploy.yaml"),
+        annotated.replace("app:1.0.0", "app:1.10.0")
+    );
+    assert_eq!(build(world, &tree, ".").ok(), text);
+}
+
+const ORIGIN: &str = "{bind: Origin}";
+const NOTES: &str = "buildMetadata: [originAnnotations]\n";
+
+fn without_notes(text: &str) -> String {
+    let mut kept = String::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line == "  annotations:" {
+            while lines.next_if(|line| line.starts_with("    ")).is_some() {}
+        } else {
+            kept += line;
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+fn origins_in_one_folder(world: &World) {
+    let tree = tree(&update(ORIGIN), &format!("{WITH_FLUX}{NOTES}"));
+    let text = build(world, &tree, ".").ok();
+    assert_eq!(
+        without_notes(&text),
+        built("app", "ghcr.io/acme/app:1.10.0", "settings")
+    );
+    // From another folder, too.
+    let elsewhere = Tree::new(&[]);
+    let path = tree.path().to_str().expect("UTF-8");
+    assert_eq!(build(world, &elsewhere, path).ok(), text);
+}
+
+/// Patches may move a container, and names change; the marker is still found.
+fn origins_through_overlays(world: &World) {
+    let patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: app}\nspec: {template: {spec: {containers: [{name: first, image: first:1}]}}}\n";
+    let spec = format!("\n  bind: Origin{INSIDE}");
+    let tree = Tree::new(&[
+        (".git/HEAD", ""),
+        ("base/deploy.yaml", DEPLOYMENT),
+        ("base/kustomization.yaml", "resources: [deploy.yaml]\n"),
+        ("overlays/prod/patch.yaml", patch),
+        ("overlays/prod/update.yaml", &update(&spec)),
+        (
+            "overlays/prod/kustomization.yaml",
+            &format!(
+                "namePrefix: prod-\nnamespace: prod\nresources: [../../base]\npatches: [{{path: patch.yaml}}]\ntransformers: [update.yaml]\n{NOTES}"
+            ),
+        ),
+    ]);
+    let text = build(world, &tree, "overlays/prod").ok();
+    assert!(text.contains("image: ghcr.io/acme/app:1.10.0\n"), "{text}");
+    assert!(
+        text.contains("image: first:1\n") && text.contains("name: prod-app\n"),
+        "{text}"
+    );
+}
+
+/// The paths count from the folder that is built, the function runs in another.
+fn origins_of_a_function_in_a_base(world: &World) {
+    let spec = format!("\n  bind: Origin{INSIDE}");
+    let tree = Tree::new(&[
+        (".git/HEAD", ""),
+        ("base/apps/deploy.yaml", DEPLOYMENT),
+        ("base/update.yaml", &update(&spec)),
+        (
+            "base/kustomization.yaml",
+            "resources: [apps/deploy.yaml]\ntransformers: [update.yaml]\n",
+        ),
+        (
+            "overlays/prod/kustomization.yaml",
+            &format!("namespace: prod\nresources: [../../base]\n{NOTES}"),
+        ),
+    ]);
+    let text = build(world, &tree, "overlays/prod").ok();
+    assert!(text.contains("image: ghcr.io/acme/app:1.10.0\n"), "{text}");
+}
+
+fn origins_stay_in_the_repository(world: &World) {
+    let spec = format!("\n  bind: Origin{INSIDE}");
+    let tree = Tree::new(&[
+        ("outside/deploy.yaml", DEPLOYMENT),
+        ("outside/kustomization.yaml", "resources: [deploy.yaml]\n"),
+        ("repository/.git/HEAD", ""),
+        ("repository/update.yaml", &update(&spec)),
+        (
+            "repository/kustomization.yaml",
+            &format!("resources: [../outside]\ntransformers: [update.yaml]\n{NOTES}"),
+        ),
+    ]);
+    let ran = build(world, &tree, "repository");
+    assert!(
+        ran.stderr.contains("../outside/deploy.yaml: leads out of"),
+        "{}",
+        ran.stderr
+    );
+    let text = ran.ok();
+    assert!(text.contains("image: ghcr.io/acme/app:1.0.0\n"), "{text}");
+}
+
+fn origins_are_asked_for(world: &World) {
+    let tree = tree(&update(ORIGIN), WITH_FLUX);
+    let said = build(world, &tree, ".").stderr;
+    assert!(
+        said.contains("it does not say which file it comes from"),
+        "{said}"
+    );
+    assert!(
+        said.contains("`buildMetadata: [originAnnotations]`"),
+        "{said}"
+    );
+    assert_eq!(
+        said.matches("does not say which file").count(),
+        1,
+        "once: {said}"
+    );
+}
+
+fn a_wrong_option_ends_the_build(world: &World) {
+    let tree = tree(&update("{bind: Everything}"), WITH_FLUX);
+    let said = build(world, &tree, ".").fails();
+    assert!(
+        said.contains("ImageUpdate `update-images` cannot be read"),
+        "{said}"
+    );
+}
+
+/// Comments come through here, so that markers do.
+fn fn_run_keeps_comments(world: &World) {
+    let tree = Tree::new(&[("deploy.yaml", DEPLOYMENT), ("flux.yaml", FLUX)]);
+    tree.write("update.yaml", &update("{}"));
+    // Inside the package, its files would be items.
+    let results = Tree::new(&[]);
+    let folder = results.path().to_str().expect("UTF-8");
+    let flags = ["fn", "run", "--enable-exec", "--results-dir", folder, "."];
+    world.run(tree.path(), "kustomize", &flags).ok();
+    let text = tree.read("deploy.yaml");
+    let line = "image: ghcr.io/acme/app:1.10.0 # {\"$imagepolicy\": \"flux-system:app\"}\n";
+    assert!(
+        text.contains(line) && text.contains("- name: app # its name\n"),
+        "{text}"
+    );
+    let written = std::fs::read_dir(results.path()).expect("a folder");
+    let written = written.map(|entry| entry.expect("an entry").path());
+    let written: String = written
+        .map(|path| std::fs::read_to_string(path).expect("results"))
+        .collect();
+    assert!(written.contains("1.10.0"), "{written}");
+    world.run(tree.path(), "kustomize", &flags).ok();
+    assert_eq!(tree.read("deploy.yaml"), text, "a second run");
+}
