@@ -113,6 +113,7 @@ pub enum Bind {
 /// An entry of `imageFields`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
+#[schemars(extend("required" = ["kind", "path"]))]
 pub struct ImageFieldSpec {
     /// API group, empty for the core group.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -130,6 +131,7 @@ pub struct ImageFieldSpec {
 /// An entry of `bindings`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
+#[schemars(extend("required" = ["policy", "target", "field"]))]
 pub struct BindingSpec {
     /// The policy: `namespace:name`, or for a part of its image
     /// `namespace:name:tag`, `…:name` or `…:digest`.

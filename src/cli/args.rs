@@ -418,6 +418,9 @@ const UPDATE_EXAMPLES: &str = "Examples:
 pub struct SchemaArgs {
     /// Which document
     pub kind: SchemaKind,
+    /// Print a CustomResourceDefinition in YAML, as catalogues of functions hold them
+    #[arg(long)]
+    pub crd: bool,
 }
 
 /// The documents with a schema.

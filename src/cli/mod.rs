@@ -3,6 +3,7 @@
 
 mod annotate;
 mod args;
+mod crd;
 mod exit;
 mod function;
 mod handoff;

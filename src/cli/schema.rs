@@ -2,8 +2,11 @@
 
 use std::io::Write as _;
 
+use anyhow::bail;
+
 use super::Exit;
 use super::args::{SchemaArgs, SchemaKind};
+use super::crd;
 use crate::api::{ImageUpdate, TagSnapshot};
 use crate::report::json::Report;
 
@@ -30,6 +33,14 @@ fn print(schema: &schemars::Schema) -> String {
 /// # Errors
 /// When stdout is gone.
 pub fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
+    if args.crd && !matches!(args.kind, SchemaKind::ImageUpdate) {
+        bail!("`--crd` is for ImageUpdate, the functionConfig");
+    }
+    if args.crd {
+        let text = crd::custom_resource(&schemars::schema_for!(ImageUpdate));
+        std::io::stdout().write_all(text.as_bytes())?;
+        return Ok(Exit::Done);
+    }
     let [update, snapshot, report] = schemas();
     let (_, text) = match args.kind {
         SchemaKind::ImageUpdate => update,

@@ -50,8 +50,10 @@ pub fn finding(finding: &Finding) -> String {
         .as_ref()
         .filter(|resource| !resource.kind.is_empty())
     {
-        let (kind, name) = (line(&resource.kind), line(&resource.name));
-        _ = write!(out, " in {kind} `{name}`");
+        _ = write!(out, " in {}", line(&resource.kind));
+        if !resource.name.is_empty() {
+            _ = write!(out, " `{}`", line(&resource.name));
+        }
         if !location.field.is_empty() {
             _ = write!(out, ", {}", line(&location.field));
         }

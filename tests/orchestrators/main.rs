@@ -7,6 +7,7 @@
 
 mod container;
 mod engine;
+mod examples;
 #[path = "../peers/image.rs"]
 mod image;
 mod kpt;
@@ -43,7 +44,12 @@ fn main() {
     let world: &'static World = Box::leak(Box::new(World::new()));
     let mut left_out: BTreeMap<Tool, Vec<String>> = BTreeMap::new();
     let mut trials = Vec::new();
-    let stories = [kustomize::stories(), kpt::stories(), container::stories()];
+    let stories = [
+        kustomize::stories(),
+        kpt::stories(),
+        container::stories(),
+        examples::stories(),
+    ];
     for story in stories.into_iter().flatten() {
         let missing = story.needs.iter().find(|tool| !world.has(**tool)).copied();
         let name = story.name.clone();

@@ -23,6 +23,7 @@ pub enum Tool {
     Kustomize,
     Kpt,
     Docker,
+    Git,
     Registry,
 }
 
@@ -32,6 +33,7 @@ impl fmt::Display for Tool {
             Self::Kustomize => "kustomize",
             Self::Kpt => "kpt",
             Self::Docker => "a Docker engine",
+            Self::Git => "git",
             Self::Registry => "a registry",
         })
     }
@@ -72,6 +74,7 @@ impl World {
         match tool {
             Tool::Kustomize => peers::program("kustomize").is_some(),
             Tool::Kpt => peers::program("kpt").is_some(),
+            Tool::Git => peers::program("git").is_some(),
             Tool::Registry => container::program().is_some(),
             Tool::Docker => self.engine().is_some(),
         }
