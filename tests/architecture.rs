@@ -132,7 +132,7 @@ fn collect(root: &Path, folder: &Path, sources: &mut Vec<(PathBuf, String)>) {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             collect(root, &path, sources);
-        } else {
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).expect("UTF-8");
             let name = path.strip_prefix(root).expect("inside").to_path_buf();
             sources.push((name, text));

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use clap_complete::engine::ArgValueCompleter;
 use jiff::Timestamp;
 
+use super::complete;
 use crate::api::{Bind, TagSource};
 use crate::go::duration;
 use crate::message::handoff::SplitBy;
@@ -45,6 +47,8 @@ pub enum Command {
     Branch(StoredArgs),
     /// Print the JSON Schema of one of our documents
     Schema(SchemaArgs),
+    /// Print the completion script of a shell
+    Completion(CompletionArgs),
 }
 
 /// Flags of `fn`.
@@ -172,10 +176,10 @@ impl From<How> for Bind {
 #[command(next_help_heading = "Limits")]
 pub struct OnlyArgs {
     /// Only this ImagePolicy
-    #[arg(long, value_name = "NAMESPACE:NAME")]
+    #[arg(long, value_name = "NAMESPACE:NAME", add = ArgValueCompleter::new(complete::policies))]
     pub only: Vec<String>,
     /// Only the policies of this image; a kept list of its tags does not count
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", add = ArgValueCompleter::new(complete::images))]
     pub only_image: Vec<String>,
     /// Only the policies of the image that a registry's webhook tells of: a file with its JSON body, or `-` for stdin
     #[arg(long, value_name = "FILE")]
@@ -291,7 +295,7 @@ pub struct StoredArgs {
     #[arg(long = "report", value_name = "FILE", conflicts_with = "report")]
     pub from: Option<PathBuf>,
     /// Only this ImageUpdateAutomation's
-    #[arg(long, value_name = "NAMESPACE/NAME")]
+    #[arg(long, value_name = "NAMESPACE/NAME", add = ArgValueCompleter::new(complete::automations))]
     pub automation: Option<String>,
 }
 
@@ -364,7 +368,7 @@ pub struct RegistryArgs {
     #[arg(long)]
     pub no_cache: bool,
     /// Ask anew, whatever status, snapshots and kept lists say: everything, or one ImageRepository
-    #[arg(long, value_name = "NAMESPACE/NAME", num_args = 0..=1, require_equals = true, default_missing_value = "", conflicts_with = "offline")]
+    #[arg(long, value_name = "NAMESPACE/NAME", num_args = 0..=1, require_equals = true, default_missing_value = "", conflicts_with = "offline", add = ArgValueCompleter::new(complete::repositories))]
     pub refresh: Vec<String>,
     /// Ask nobody: only kept lists and snapshots count
     #[arg(long, env = "FLUX_IMAGE_OFFLINE", value_parser = clap::builder::BoolishValueParser::new())]
@@ -412,6 +416,32 @@ const UPDATE_EXAMPLES: &str = "Examples:
   kubectl get imagepolicy -A -o yaml | flux-image update apps/ --policies -
   flux-image update --message-file m.txt --branch-file b.txt     then: git switch -c \"$(cat b.txt)\" && git commit -aF m.txt
   flux-image update --only-image ghcr.io/acme/app                in the job that pushed it";
+
+/// Flags of `completion`.
+#[derive(Debug, Args)]
+#[command(after_help = COMPLETION_EXAMPLES)]
+pub struct CompletionArgs {
+    /// Which shell
+    pub shell: Shell,
+}
+
+const COMPLETION_EXAMPLES: &str = "Examples:
+  source <(flux-image completion bash)
+  flux-image completion zsh > \"${fpath[1]}/_flux-image\"
+  flux-image completion fish | source
+
+As `flux image …`, the completion of flux itself asks this program.";
+
+/// The shells with a script.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Shell {
+    /// GNU Bash, version 4 or newer
+    Bash,
+    /// Zsh
+    Zsh,
+    /// Fish
+    Fish,
+}
 
 /// Flags of `schema`.
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 
 mod annotate;
 mod args;
+mod complete;
 mod crd;
 mod exit;
 mod function;
@@ -34,6 +35,12 @@ pub fn report_bugs() {
 /// Runs the program on the process's arguments and streams.
 #[must_use]
 pub fn main() -> Exit {
+    // What stands behind it is no command line yet.
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == "__complete") {
+        let words: Vec<_> = words.collect();
+        return complete::answer(&words).unwrap_or(Exit::Usage);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -56,6 +63,7 @@ pub fn main() -> Exit {
         Some(args::Command::Message(args)) => handoff::message(&args),
         Some(args::Command::Branch(args)) => handoff::branch(&args),
         Some(args::Command::Schema(args)) => schema::run(&args),
+        Some(args::Command::Completion(args)) => complete::script(&args),
         None if std::io::stdin().is_terminal() => {
             _ = Cli::command().print_help();
             return Exit::Usage;

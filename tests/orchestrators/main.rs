@@ -14,6 +14,7 @@ mod kpt;
 mod kustomize;
 #[path = "../peers/mod.rs"]
 mod peers;
+mod plugin;
 mod world;
 
 use std::collections::BTreeMap;
@@ -49,6 +50,7 @@ fn main() {
         kpt::stories(),
         container::stories(),
         examples::stories(),
+        plugin::stories(),
     ];
     for story in stories.into_iter().flatten() {
         let missing = story.needs.iter().find(|tool| !world.has(**tool)).copied();

@@ -23,8 +23,11 @@ pub enum Tool {
     Kustomize,
     Kpt,
     Docker,
+    Fish,
+    Flux,
     Git,
     Registry,
+    Zsh,
 }
 
 impl fmt::Display for Tool {
@@ -33,8 +36,11 @@ impl fmt::Display for Tool {
             Self::Kustomize => "kustomize",
             Self::Kpt => "kpt",
             Self::Docker => "a Docker engine",
+            Self::Fish => "fish",
+            Self::Flux => "flux",
             Self::Git => "git",
             Self::Registry => "a registry",
+            Self::Zsh => "zsh",
         })
     }
 }
@@ -74,6 +80,9 @@ impl World {
         match tool {
             Tool::Kustomize => peers::program("kustomize").is_some(),
             Tool::Kpt => peers::program("kpt").is_some(),
+            Tool::Fish => peers::program("fish").is_some(),
+            Tool::Flux => peers::program("flux").is_some(),
+            Tool::Zsh => peers::program("zsh").is_some(),
             Tool::Git => peers::program("git").is_some(),
             Tool::Registry => container::program().is_some(),
             Tool::Docker => self.engine().is_some(),
