@@ -14,6 +14,7 @@ mod kpt;
 mod kustomize;
 #[path = "../peers/mod.rs"]
 mod peers;
+mod pipelines;
 mod plugin;
 mod world;
 
@@ -50,6 +51,7 @@ fn main() {
         kpt::stories(),
         container::stories(),
         examples::stories(),
+        pipelines::stories(),
         plugin::stories(),
     ];
     for story in stories.into_iter().flatten() {

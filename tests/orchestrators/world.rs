@@ -20,12 +20,14 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// What a test may need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tool {
+    Actionlint,
     Kustomize,
     Kpt,
     Docker,
     Fish,
     Flux,
     Git,
+    Jq,
     Registry,
     Zsh,
 }
@@ -36,9 +38,11 @@ impl fmt::Display for Tool {
             Self::Kustomize => "kustomize",
             Self::Kpt => "kpt",
             Self::Docker => "a Docker engine",
+            Self::Actionlint => "actionlint",
             Self::Fish => "fish",
             Self::Flux => "flux",
             Self::Git => "git",
+            Self::Jq => "jq",
             Self::Registry => "a registry",
             Self::Zsh => "zsh",
         })
@@ -80,6 +84,8 @@ impl World {
         match tool {
             Tool::Kustomize => peers::program("kustomize").is_some(),
             Tool::Kpt => peers::program("kpt").is_some(),
+            Tool::Actionlint => peers::program("actionlint").is_some(),
+            Tool::Jq => peers::program("jq").is_some(),
             Tool::Fish => peers::program("fish").is_some(),
             Tool::Flux => peers::program("flux").is_some(),
             Tool::Zsh => peers::program("zsh").is_some(),
