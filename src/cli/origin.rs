@@ -26,6 +26,10 @@ pub fn read(path: &str, config: Option<&str>) -> Result<String, String> {
     if !real.starts_with(&root) {
         return Err(format!("leads out of {}", root.display()));
     }
+    // Nothing that would wait for somebody, such as a pipe.
+    if !real.is_file() {
+        return Err("is no regular file".to_owned());
+    }
     std::fs::read_to_string(real).map_err(|error| error.to_string())
 }
 

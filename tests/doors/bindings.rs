@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::run_in;
-use crate::support::{code, stderr, stdout};
+use crate::support::{code, feed, flux_image, stderr, stdout};
 use crate::update::{Tree, codes};
 
 const FLUX: &str = "\
@@ -237,4 +237,100 @@ fn annotations_stay_inside_the_tree() {
         "{}",
         stderr(&gone)
     );
+}
+
+/// Two automations whose policies take different tags of one image: the value
+/// stays, and both are named.
+#[test]
+fn automations_that_disagree() {
+    let tree = Tree::new(&[(".git/HEAD", ""), ("apps/deploy.yaml", DEPLOYMENT)]);
+    for (name, tag) in [("one", "1.1.0"), ("two", "1.2.0")] {
+        let documents = format!(
+            "{FLUX}---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageUpdateAutomation\nmetadata: {{name: auto, namespace: flux-system}}\nspec:\n  interval: 1h\n  sourceRef: {{kind: GitRepository, name: fleet}}\n  git: {{commit: {{author: {{email: bot@acme.example}}}}}}\n  update: {{path: ./apps, strategy: Setters}}\n"
+        );
+        let documents = documents.replace("flux-system", name).replace("1.2.0", tag);
+        tree.write(&format!("flux/{name}.yaml"), &documents);
+    }
+    let bare = DEPLOYMENT.replace(" # {\"$imagepolicy\": \"flux-system:app\"}", "");
+    tree.write("apps/deploy.yaml", &bare);
+    let output = tree.update(&["--bind", "images"]);
+    assert_eq!(code(&output), 2);
+    let said = "ImageUpdateAutomation `one:auto` would write `ghcr.io/acme/app:1.1.0` here, and ImageUpdateAutomation `two:auto` `ghcr.io/acme/app:1.2.0`";
+    assert_eq!(
+        stderr(&output).matches(said).count(),
+        2,
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(tree.read("apps/deploy.yaml"), bare);
+}
+
+/// A list that says its items come from files which are none of its business.
+#[test]
+fn origins_lead_nowhere_else() {
+    let outside = Tree::new(&[("deploy.yaml", DEPLOYMENT)]);
+    let tree = Tree::new(&[(".git/HEAD", ""), ("folder/file", "")]);
+    let target = outside.path().join("deploy.yaml");
+    let target = target.to_str().expect("UTF-8");
+    tree.link(target, "link.yaml");
+    let pipe = std::process::Command::new("mkfifo")
+        .arg(tree.path().join("pipe"))
+        .status();
+    assert!(pipe.is_ok_and(|status| status.success()));
+    for (path, why) in [
+        (target, "is no path inside the kustomization"),
+        ("link.yaml", "leads out of"),
+        ("../../../../../../../../etc/passwd", "leads out of"),
+        ("folder", "is no regular file"),
+        ("pipe", "is no regular file"),
+        ("gone.yaml", "No such file"),
+    ] {
+        let list = format!(
+            "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nfunctionConfig:\n  apiVersion: flux-image.dev/v1alpha1\n  kind: ImageUpdate\n  metadata: {{name: u}}\n  spec: {{bind: Origin}}\nitems:\n- apiVersion: apps/v1\n  kind: Deployment\n  metadata:\n    name: app\n    annotations:\n      kustomize.config.k8s.io/id: 'name: app'\n      config.kubernetes.io/origin: |\n        path: {path}\n  spec: {{template: {{spec: {{containers: [{{name: app, image: 'ghcr.io/acme/app:1.0.0'}}]}}}}}}\n"
+        );
+        let output = run_in(tree.path(), &["fn"], list.as_bytes());
+        assert_eq!(code(&output), 0);
+        assert!(stderr(&output).contains(why), "{path}: {}", stderr(&output));
+        assert!(
+            stdout(&output).starts_with(&list[..list.len() - 1]),
+            "{path}"
+        );
+    }
+}
+
+/// Bindings as somebody hostile would write them: an end comes, without a crash.
+#[test]
+fn hostile_bindings() {
+    let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
+    let stars = vec!["*"; 2000].join(".");
+    let long = "a.".repeat(100_000) + "b";
+    for path in [
+        &stars,
+        &long,
+        "spec.[name=(((a+)+)+)+$].x",
+        "spec.[name=a{1000}{1000}].x",
+        "[[[[",
+        "a.[b",
+        r"\\.\\.",
+        "spec.\u{0}",
+    ] {
+        let value = serde_json::json!({ path: "flux-system:app" }).to_string();
+        let annotation = serde_json::Value::from(value).to_string();
+        let text = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  name: x\n  annotations:\n    flux-image.dev/bind: {annotation}\nspec: {deep}\n---\n{FLUX}"
+        );
+        let mut command = flux_image();
+        let output = feed(command.arg("fn"), text.as_bytes());
+        assert!(
+            [0, 2].contains(&code(&output)),
+            "{path}: {}",
+            stderr(&output)
+        );
+        assert_eq!(stdout(&output), text);
+        assert!(
+            stderr(&output).contains("flux-image.dev/bind"),
+            "{}",
+            stderr(&output)
+        );
+    }
 }
