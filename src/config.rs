@@ -12,7 +12,7 @@ use crate::bind::image::ImageField;
 use crate::bind::marker::Target;
 use crate::bind::path::FieldPath;
 use crate::resource_list::Object;
-use crate::update::bindings::{FieldBinding, ResourceSelector, Rules};
+use crate::update::bindings::{FieldBinding, Rules};
 use crate::update::catalogue::{Catalogue, Origin};
 use crate::update::outcome::{Code, Finding, Location, Severity};
 
@@ -75,13 +75,7 @@ fn field_binding(spec: &BindingSpec) -> Result<FieldBinding, String> {
         return Err("`target` selects nothing; name a `kind` and a `name`".to_owned());
     }
     Ok(FieldBinding {
-        target: ResourceSelector {
-            group: target.group.clone(),
-            version: target.version.clone(),
-            kind: target.kind.clone(),
-            name: target.name.clone(),
-            namespace: target.namespace.clone(),
-        },
+        target: target.clone(),
         field: FieldPath::parse(&spec.field).map_err(|error| format!("`field`: {error}"))?,
         setter: spec.policy.clone(),
     })

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::meta::Metadata;
 use super::selector::LabelSelector;
+use crate::resource_list::Object;
 
 /// How the function is to run.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -162,6 +163,39 @@ pub struct TargetSpec {
     /// Namespace, also one that a kustomization has changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+}
+
+impl TargetSpec {
+    /// Whether it selects a resource.
+    #[must_use]
+    pub fn selects(&self, object: &Object) -> bool {
+        let is = |wanted: &Option<String>, value: &str| {
+            wanted.as_ref().is_none_or(|wanted| wanted == value)
+        };
+        let before = object.build.iter().flat_map(|build| build.previous());
+        let mut identities = before.chain([(object.name.as_str(), object.namespace.as_str())]);
+        is(&self.group, object.group())
+            && is(&self.version, object.version())
+            && is(&self.kind, &object.kind)
+            && identities
+                .any(|(name, namespace)| is(&self.name, name) && is(&self.namespace, namespace))
+    }
+}
+
+impl std::fmt::Display for TargetSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts = [
+            ("group", &self.group),
+            ("version", &self.version),
+            ("kind", &self.kind),
+            ("name", &self.name),
+            ("namespace", &self.namespace),
+        ];
+        let said = parts
+            .iter()
+            .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} `{value}`")));
+        f.write_str(&said.collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// An entry of `tagsFrom`.

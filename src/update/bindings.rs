@@ -12,11 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::catalogue::Catalogue;
 use super::origin::{self, Origins};
 use super::outcome::{Code, Finding, Location, Severity};
-use crate::api::{Bind, Id};
+use crate::api::{Bind, Id, TargetSpec};
 use crate::bind::annotation;
 use crate::bind::image::{self, Holds, ImageField};
 use crate::bind::marker::{self, Comment, Target};
 use crate::bind::path::FieldPath;
+use crate::resource_list::outline;
 use crate::resource_list::{Document, Object, Outline, Site};
 use crate::yaml::tree::{self, Content, Node};
 use crate::yaml::walk::{Value, Walk};
@@ -41,59 +42,11 @@ pub struct Rules<'r> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldBinding {
     /// The resources.
-    pub target: ResourceSelector,
+    pub target: TargetSpec,
     /// The field in them.
     pub field: FieldPath,
     /// The policy: `namespace:name[:part]`.
     pub setter: String,
-}
-
-/// Which resources; what is empty does not matter.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ResourceSelector {
-    /// API group.
-    pub group: Option<String>,
-    /// API version.
-    pub version: Option<String>,
-    /// Kind.
-    pub kind: Option<String>,
-    /// Name, also one that a build has changed since.
-    pub name: Option<String>,
-    /// Namespace, also one that a build has changed since.
-    pub namespace: Option<String>,
-}
-
-impl ResourceSelector {
-    /// Whether it selects a resource.
-    #[must_use]
-    pub fn selects(&self, object: &Object) -> bool {
-        let is = |wanted: &Option<String>, value: &str| {
-            wanted.as_ref().is_none_or(|wanted| wanted == value)
-        };
-        let before = object.build.iter().flat_map(|build| build.previous());
-        let mut identities = before.chain([(object.name.as_str(), object.namespace.as_str())]);
-        is(&self.group, object.group())
-            && is(&self.version, object.version())
-            && is(&self.kind, &object.kind)
-            && identities
-                .any(|(name, namespace)| is(&self.name, name) && is(&self.namespace, namespace))
-    }
-}
-
-impl std::fmt::Display for ResourceSelector {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let parts = [
-            ("group", &self.group),
-            ("version", &self.version),
-            ("kind", &self.kind),
-            ("name", &self.name),
-            ("namespace", &self.namespace),
-        ];
-        let said = parts
-            .iter()
-            .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} `{value}`")));
-        f.write_str(&said.collect::<Vec<_>>().join(", "))
-    }
 }
 
 /// By what a scalar is bound, the strongest first.
@@ -233,7 +186,7 @@ impl<'r> Rules<'r> {
     pub fn names_in(&self, text: &str) -> BTreeSet<String> {
         let mut names: BTreeSet<String> = marker::names_in(text).collect();
         if self.look_further(text)
-            && let Ok(outline) = crate::resource_list::outline::read(text)
+            && let Ok(outline) = outline::read(text)
         {
             names.extend(bind(text, &outline, "", self).names(self));
         }
@@ -432,7 +385,7 @@ impl<'o, 't> Bindings<'o, 't> {
     }
 }
 
-/// Two scalars may begin at one byte, where one of them is written as nothing.
+/// What tells one scalar from another.
 fn scalar_of(bound: &Bound<'_, '_>) -> ByteSpan {
     bound.value.span
 }
