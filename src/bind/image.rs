@@ -8,7 +8,8 @@
 //! - In the values of a HelmRelease, whole images (with a tag, or under a key that
 //!   ends in `image`), and `repository`, `image` or `name` beside a `tag`, with a
 //!   `registry` before it where there is one.
-//! - `images` of a Kustomization: `newTag` beside `newName` or `name`.
+//! - `images` of a Kustomization, of Flux's own Kustomization and of a HelmRelease's
+//!   post renderers: `newTag` beside `newName` or `name`.
 
 use crate::bind::path::{FieldPath, below};
 use crate::image::{Reference, Repository};
@@ -124,6 +125,16 @@ const FIELDS: &[Known] = &[
     },
 ];
 
+/// Where kustomize's own `images` stand in the kinds of a group.
+const LISTS_OF_IMAGES: &[(&str, &str)] = &[
+    ("kustomize.config.k8s.io", "images.*"),
+    ("kustomize.toolkit.fluxcd.io", "spec.images.*"),
+    (
+        "helm.toolkit.fluxcd.io",
+        "spec.postRenderers.*.kustomize.images.*",
+    ),
+];
+
 const CONTAINERS: &[&str] = &["containers", "initContainers", "ephemeralContainers"];
 
 /// The images in a resource whose repository, in canonical form, `is_wanted`;
@@ -170,16 +181,9 @@ pub fn places<'n, 't>(
     {
         finder.values(values, "spec.values".to_owned(), "");
     }
-    if group == "kustomize.config.k8s.io"
-        && let Some(images) = root.get("images")
-    {
-        for (at, image) in images.elements().iter().enumerate() {
-            finder.pair(
-                image,
-                &format!("images[{at}]"),
-                &["newName", "name"],
-                "newTag",
-            );
+    for (_, path) in LISTS_OF_IMAGES.iter().filter(|(of, _)| *of == group) {
+        if let Ok(path) = FieldPath::parse(path) {
+            finder.kustomized(root, &path);
         }
     }
     let mut places = finder.places;
@@ -233,6 +237,12 @@ impl<'n, 't> Finder<'_, 'n, 't> {
                 Content::Mapping(_) => self.pair(found.node, &found.path, NAMES, "tag"),
                 _ => self.image(found.node, found.path),
             }
+        }
+    }
+
+    fn kustomized(&mut self, root: &'n Node<'t>, path: &FieldPath) {
+        for found in path.find(root).unwrap_or_default() {
+            self.pair(found.node, &found.path, &["newName", "name"], "newTag");
         }
     }
 
@@ -522,6 +532,21 @@ mod tests {
             found_in(head, body, &[]),
             ["images[0].newTag tag", "images[1].newTag tag"]
         );
+        let list = "images: [{name: ghcr.io/acme/app, newTag: v1}]";
+        for (head, body, expected) in [
+            (
+                "kustomize.toolkit.fluxcd.io/v1 Kustomization",
+                format!("spec: {{{list}}}"),
+                "spec.images[0].newTag tag",
+            ),
+            (
+                "helm.toolkit.fluxcd.io/v2 HelmRelease",
+                format!("spec: {{postRenderers: [{{kustomize: {{{list}}}}}]}}"),
+                "spec.postRenderers[0].kustomize.images[0].newTag tag",
+            ),
+        ] {
+            assert_eq!(found_in(head, &body, &[]), [expected]);
+        }
     }
 
     #[test]

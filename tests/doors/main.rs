@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bindings;
+mod completion;
 mod function;
 mod handoff;
 mod schemas;

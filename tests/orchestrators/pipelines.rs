@@ -52,6 +52,7 @@ pub fn stories() -> Vec<Story> {
         ),
         story("nothing_is_pushed_over_others", &[git], nothing_over_others),
         story("a_push_to_the_base_itself", &[git], push_to_the_base),
+        story("a_home_lab_for_review", &[git], a_home_lab_for_review),
         story("github", &[git], github),
         story("gitlab", &[git], gitlab),
         story("forgejo", &[git, Tool::Jq], forgejo),
@@ -187,6 +188,33 @@ fn push_to_the_base(world: &World) {
         "images: ghcr.io/acme/app:1.1.0\n"
     );
     assert!(!place.0.at("out").exists(), "no request is needed");
+}
+
+/// The example of a home lab, with the policies that were meant.
+fn a_home_lab_for_review(world: &World) {
+    let example = Path::new(peers::ROOT).join("examples/weekly-review");
+    let tree = Tree::new(&[]);
+    let script = format!(
+        "git init --quiet --bare --initial-branch main forgejo.git
+cp -r {} lab && cd lab && git init --quiet --initial-branch main
+git add --all && git commit --quiet -m first && git remote add forgejo ../forgejo.git
+git push --quiet forgejo main
+export REMOTE=forgejo FLUX_IMAGE_FLAGS='--policies as-meant.yaml.txt --now 2026-01-20T12:00:00Z'
+{script}
+{script}
+git -C ../forgejo.git log --format=%s --numstat main..image-updates/2026-w04",
+        example.display(),
+        script = pipelines("shell/update-images.sh"),
+    );
+    let said = world.shell(tree.path(), &script).ok();
+    let head = "pushed image-updates/2026-w04\nimage-updates/2026-w04 is current\nchore(images): update ollama/ollama:0.14.2 -> ollama/ollama:0.15.0 ";
+    assert!(said.starts_with(head), "{said}");
+    let files = said.lines().filter_map(|line| line.split_once('\t'));
+    let lines: usize = files
+        .map(|(added, _)| added.parse::<usize>().expect("a number"))
+        .sum();
+    // Of 31 images one is current, and one is nothing but `release`.
+    assert_eq!(lines, 29, "{said}");
 }
 
 /// A file of a pipeline, as values.
