@@ -4,7 +4,7 @@
 //! - Lists of containers (`containers`, `initContainers`, `ephemeralContainers`)
 //!   and image volumes, wherever they stand in a resource: every kind of workload
 //!   has them, those of custom resources too.
-//! - Fields of the kinds in [`FIELDS`] and those that the configuration adds.
+//! - Fields of the kinds in `FIELDS` and those that the configuration adds.
 //! - In the values of a HelmRelease, whole images (with a tag, or under a key that
 //!   ends in `image`), and `repository`, `image` or `name` beside a `tag`, with a
 //!   `registry` before it where there is one.
