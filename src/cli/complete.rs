@@ -8,16 +8,16 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
-use std::path::PathBuf;
 
 use clap::CommandFactory as _;
 use clap_complete::engine::{CompletionCandidate, complete};
 
 use super::Exit;
-use super::args::{Cli, CompletionArgs, Shell};
+use super::args::{Cli, CompletionArgs, RegistryArgs, Shell};
+use super::scan;
 use crate::api::{Id, ImagePolicy};
 use crate::update::catalogue::{Catalogue, Freshness, Sourced};
-use crate::update::checkout::{self, Request};
+use crate::update::checkout;
 
 const NO_SPACE: u8 = 2;
 const NO_FILES: u8 = 4;
@@ -81,23 +81,15 @@ pub fn script(args: &CompletionArgs) -> anyhow::Result<Exit> {
 /// The documents of the repository that the shell is in; none where they cannot
 /// be read, since nobody asked for errors.
 fn documents() -> Catalogue {
-    let request = Request {
-        current: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
-        paths: Vec::new(),
-        policies: Vec::new(),
-        tags_from: Vec::new(),
-        on_unresolved: crate::api::OnUnresolved::Fail,
-        freshness: Freshness {
-            now: jiff::Timestamp::now(),
-            max_age: std::time::Duration::MAX,
-        },
-        refresh: crate::update::resolve::Refresh::Nothing,
-        secrets: Vec::new(),
-        only: crate::update::only::Only::default(),
-        labels: false,
-        settings: checkout::Settings::default(),
+    let freshness = Freshness {
+        now: jiff::Timestamp::now(),
+        max_age: std::time::Duration::MAX,
     };
-    checkout::catalogue(&request).unwrap_or_default()
+    let request = scan::request(&[], &[], &RegistryArgs::default(), freshness);
+    let catalogue = request
+        .ok()
+        .and_then(|request| checkout::catalogue(&request).ok());
+    catalogue.unwrap_or_default()
 }
 
 /// Names of documents as `NAMESPACE` with `separator` and name. With nothing typed

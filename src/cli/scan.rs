@@ -143,7 +143,11 @@ pub fn unknown(refresh: &Refresh, catalogue: &Catalogue) -> Vec<Finding> {
         .collect()
 }
 
-fn request(
+/// What is to be read of a checkout, for who edits nothing.
+///
+/// # Errors
+/// Where a file that a flag names cannot be read.
+pub fn request(
     paths: &[std::path::PathBuf],
     policies: &[std::path::PathBuf],
     registries: &RegistryArgs,
