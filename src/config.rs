@@ -12,7 +12,7 @@ use crate::bind::image::ImageField;
 use crate::bind::marker::Target;
 use crate::bind::path::FieldPath;
 use crate::resource_list::Object;
-use crate::update::bindings::{FieldBinding, Rules};
+use crate::update::bindings::{FieldBinding, Ways};
 use crate::update::catalogue::{Catalogue, Origin};
 use crate::update::outcome::{Code, Finding, Location, Severity};
 
@@ -25,20 +25,10 @@ pub struct Settings {
     pub namespace: Option<String>,
     /// Nothing is to be changed: an ImageUpdateAutomation that is suspended.
     pub is_suspended: bool,
-    /// `bindings`.
-    pub fields: Vec<FieldBinding>,
-    /// `imageFields`.
-    pub image_fields: Vec<ImageField>,
+    /// `bind`, `bindings` and `imageFields`.
+    pub ways: Ways,
     /// What a build notes of the file that the functionConfig comes from.
     pub origin: Option<String>,
-}
-
-impl Settings {
-    /// How scalars are bound, with what the documents say of images.
-    #[must_use]
-    pub fn rules(&self, catalogue: &Catalogue) -> Rules<'_> {
-        Rules::new(self.spec.bind, &self.fields, &self.image_fields, catalogue)
-    }
 }
 
 impl TryFrom<ImageUpdateSpec> for Settings {
@@ -55,8 +45,11 @@ impl TryFrom<ImageUpdateSpec> for Settings {
         let images = spec.image_fields.iter().enumerate();
         let images = images.map(|(n, one)| image_field(one).map_err(at("imageFields", n)));
         Ok(Self {
-            fields: fields.collect::<Result<_, _>>()?,
-            image_fields: images.collect::<Result<_, _>>()?,
+            ways: Ways {
+                bind: spec.bind,
+                fields: fields.collect::<Result<_, _>>()?,
+                image_fields: images.collect::<Result<_, _>>()?,
+            },
             spec,
             ..Self::default()
         })

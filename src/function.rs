@@ -122,7 +122,7 @@ pub fn run<'t>(
     let origins = Origins::new(&read_origin);
     let rules = Rules {
         origins: Some(&origins),
-        ..settings.rules(&catalogue)
+        ..Rules::new(&settings.ways, &catalogue)
     };
     let bindings = bindings::bind(text, &outline, "", &rules);
     let bound = (&bindings, &rules);
@@ -236,7 +236,7 @@ fn planned(
 ) -> Vec<patch::Edit> {
     let plan = plan::plan(text, bindings, "", policies);
     outcome.extend(plan.outcome);
-    let unmatched = bindings::report_unmatched(&settings.fields, &plan.matched);
+    let unmatched = bindings::report_unmatched(&settings.ways.fields, &plan.matched);
     outcome.findings.extend(unmatched);
     resolve::report_unused(policies.all, &plan.used, outcome);
     // An error says more.

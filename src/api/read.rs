@@ -64,8 +64,7 @@ impl Kind {
     /// The kind of a resource, `None` for what is not ours to read.
     #[must_use]
     pub fn of(object: &Object) -> Option<Self> {
-        let (group, _) = object.api_version.split_once('/').unwrap_or_default();
-        match (group, object.kind.as_str()) {
+        match (object.group(), object.kind.as_str()) {
             (FLUX_GROUP, "ImageRepository") => Some(Self::Repository),
             (FLUX_GROUP, "ImagePolicy") => Some(Self::Policy),
             (FLUX_GROUP, "ImageUpdateAutomation") => Some(Self::Automation),

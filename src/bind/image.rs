@@ -11,6 +11,7 @@
 //! - `images` of a Kustomization, of Flux's own Kustomization and of a HelmRelease's
 //!   post renderers: `newTag` beside `newName` or `name`.
 
+use crate::bind::marker::Part;
 use crate::bind::path::{FieldPath, below};
 use crate::image::{Reference, Repository};
 use crate::yaml::tree::{Content, Node};
@@ -53,6 +54,18 @@ pub enum Holds {
     },
     /// The digest alone.
     Digest,
+}
+
+impl Holds {
+    /// The part of an image that a marker would name.
+    #[must_use]
+    pub fn part(self) -> Part {
+        match self {
+            Self::Image => Part::Image,
+            Self::Tag { .. } => Part::Tag,
+            Self::Digest => Part::Digest,
+        }
+    }
 }
 
 /// What is looked at in the kinds of some groups.
@@ -335,7 +348,6 @@ mod tests {
 
     use super::*;
     use crate::yaml::tree;
-    use crate::yaml::walk::Walk;
 
     const APP: &str = "ghcr.io/acme/app";
 
@@ -343,9 +355,9 @@ mod tests {
     fn found_in(head: &str, body: &str, further: &[ImageField]) -> Vec<String> {
         let (api_version, kind) = head.split_once(' ').expect("two words");
         let text = format!("{{apiVersion: {api_version}, kind: {kind}, {body}}}");
-        let mut found = Vec::new();
-        tree::each(Walk::strict(&text), &BTreeSet::from([0]), &mut |_, root| {
-            for place in places(&root, further, &|name| name == APP) {
+        let starts = BTreeSet::from([0]);
+        let found = tree::look(&text, &starts, |found: &mut Vec<String>, _, root| {
+            for place in places(root, further, &|name| name == APP) {
                 let holds = match place.holds {
                     Holds::Image => "",
                     Holds::Tag { is_pinned: false } => " tag",
@@ -354,9 +366,8 @@ mod tests {
                 };
                 found.push(format!("{}{holds}", place.path));
             }
-        })
-        .expect("YAML");
-        found
+        });
+        found.expect("YAML")
     }
 
     #[test]

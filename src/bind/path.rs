@@ -344,7 +344,6 @@ mod tests {
 
     use super::*;
     use crate::yaml::tree;
-    use crate::yaml::walk::Walk;
 
     const TEXT: &str = "\
 metadata:
@@ -357,11 +356,10 @@ spec:
   values: {7: seven, a: {b: nine}}
 ";
 
-    fn with_tree<T>(take: impl FnOnce(&Node<'_>) -> T) -> T {
-        let mut trees = Vec::new();
+    fn with_tree<T>(take: impl Fn(&Node<'_>) -> T) -> T {
         let starts = BTreeSet::from([0]);
-        tree::each(Walk::strict(TEXT), &starts, &mut |_, tree| trees.push(tree)).expect("YAML");
-        take(&trees[0])
+        let made = tree::look(TEXT, &starts, |made, _, root| *made = Some(take(root)));
+        made.expect("YAML").expect("a tree")
     }
 
     fn found(path: &str) -> String {

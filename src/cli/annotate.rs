@@ -77,19 +77,9 @@ pub fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
 /// the first path.
 fn confine(paths: &[PathBuf]) -> PathBuf {
     let first = paths.first().map_or(Path::new("."), PathBuf::as_path);
-    let folder = if first.is_dir() {
-        Some(first)
-    } else {
-        first.parent()
-    };
-    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let real = || {
-        folder
-            .canonicalize()
-            .unwrap_or_else(|_| folder.to_path_buf())
-    };
-    tree::work_tree(folder).unwrap_or_else(real)
+    let folder = checkout::folder_of(first);
+    let real = || folder.canonicalize();
+    tree::work_tree(&folder).unwrap_or_else(|| real().unwrap_or_else(|_| folder.clone()))
 }
 
 /// What a file is to hold, and what is odd about it; `lines` gets a line for
@@ -98,32 +88,21 @@ fn annotated(
     source: &SourceFile,
     lines: &mut String,
 ) -> Result<(Option<Replacement>, Vec<Finding>), Box<Finding>> {
-    let fault = |severity, code, message: String, location| {
-        Box::new(Finding::new(severity, code, message, location))
-    };
     let outline = outline::read(&source.text).map_err(|error| {
         let location = Location::new(source.name.clone(), error.place);
         let message = format!("is no YAML: {}", error.message);
-        fault(Severity::Warning, Code::Unparsable, message, location)
+        Finding::new(Severity::Warning, Code::Unparsable, message, location)
     })?;
     let annotated = annotate(&source.text, &outline, &source.name);
     if annotated.edits.is_empty() {
         return Ok((None, annotated.findings));
     }
-    let unusable = |severity, message: String| {
-        fault(
-            severity,
-            Code::UnusableFile,
-            message,
-            Location::file(&source.name),
-        )
-    };
     if source.is_link {
-        let message = "would change, but is a link, and links are not written through".to_owned();
-        return Err(unusable(Severity::Warning, message));
+        let finding = checkout::unwritten(source, Severity::Warning, checkout::LINK);
+        return Err(Box::new(finding));
     }
     let replacement = checkout::replacement(source, annotated.edits)
-        .map_err(|why| unusable(Severity::Error, format!("would change, but {why}")))?;
+        .map_err(|why| checkout::unwritten(source, Severity::Error, &why))?;
     for (location, count) in &annotated.resources {
         let resource = location.resource.clone().unwrap_or_default();
         let fields = if *count == 1 { "field" } else { "fields" };

@@ -35,15 +35,10 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
         read_origin: Some(&origin::read),
     };
     if let Some(path) = &args.config {
-        match read_config(path, &mut options.catalogue)? {
-            Ok(settings) => options.config = Some(settings),
-            Err(findings) => {
-                for finding in &findings {
-                    anstream::eprint!("{}", text::finding(finding));
-                }
-                return Ok(Exit::Usage);
-            }
-        }
+        let Some(settings) = read_config(path, &mut options.catalogue)? else {
+            return Ok(Exit::Usage);
+        };
+        options.config = Some(settings);
     }
     let bytes = read_stdin().context("cannot read stdin")?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
@@ -109,19 +104,16 @@ fn read_stdin() -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Options of a file. Documents in it go to the catalogue.
+/// Options of a file; `None` where they are wrong, which was said. Documents in it
+/// go to the catalogue.
 ///
 /// # Errors
-/// Where it cannot be read; what is wrong with the options themselves is the
-/// inner error.
-pub fn read_config(
-    path: &Path,
-    catalogue: &mut Catalogue,
-) -> anyhow::Result<Result<Settings, Vec<Finding>>> {
+/// Where it cannot be read.
+pub fn read_config(path: &Path, catalogue: &mut Catalogue) -> anyhow::Result<Option<Settings>> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
-    let outline =
-        outline::read(&text).map_err(|error| anyhow::anyhow!("{name}:{}: {error}", error.place))?;
+    let source = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+    let outline = outline::read(&source)
+        .map_err(|error| anyhow::anyhow!("{name}:{}: {error}", error.place))?;
     let Some(document) = outline.documents.first() else {
         bail!("{name} holds no document");
     };
@@ -131,7 +123,13 @@ pub fn read_config(
         default_namespace: None,
         severity: Severity::Error,
     };
-    Ok(config::read(&text, &document.root, origin, catalogue))
+    let settings = config::read(&source, &document.root, origin, catalogue);
+    let say = |findings: Vec<Finding>| {
+        for finding in &findings {
+            anstream::eprint!("{}", text::finding(finding));
+        }
+    };
+    Ok(settings.map_err(say).ok())
 }
 
 /// The moment of the run, and `--max-age`.

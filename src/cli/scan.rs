@@ -10,8 +10,9 @@ use super::function::{documents, freshness};
 use super::network::{self, Asker, Caller};
 use crate::api::{OnUnresolved, TagSource};
 use crate::report::{policies, snapshot, table, text};
+use crate::update::bindings::Ways;
 use crate::update::catalogue::{Catalogue, Freshness};
-use crate::update::checkout::{self, Request, Settings};
+use crate::update::checkout::{self, Request};
 use crate::update::gather::{self, Wish};
 use crate::update::only::Only;
 use crate::update::outcome::{Code, Finding, Outcome, Severity};
@@ -164,7 +165,7 @@ pub fn request(
         secrets: network::secrets(&registries.secrets)?,
         only: Only::default(),
         labels: false,
-        settings: Settings::default(),
+        ways: Ways::default(),
     })
 }
 

@@ -18,8 +18,9 @@ use crate::go::time::Time;
 use crate::message::handoff::{HandOff, Setting, hand_off};
 use crate::report::json::Report;
 use crate::report::{github, gitlab, markdown, sarif, text};
+use crate::update::bindings::Ways;
 use crate::update::catalogue::Catalogue;
-use crate::update::checkout::{self, CannotPlan, Planned, Request, Settings};
+use crate::update::checkout::{self, CannotPlan, Planned, Request};
 use crate::update::files::{self, Replacement, WriteError};
 use crate::update::outcome::{Code, Finding, Severity};
 
@@ -64,23 +65,18 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
 
 /// What the user asked for; `None` where the options are wrong, which was said.
 fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
-    let mut settings = Settings::default();
+    let mut ways = Ways::default();
     let mut policies = documents(&args.policies)?;
     if let Some(path) = &args.config {
-        match read_config(path, &mut Catalogue::default())? {
-            Ok(config) => settings = of_config(path, config)?,
-            Err(findings) => {
-                for finding in &findings {
-                    anstream::eprint!("{}", text::finding(finding));
-                }
-                return Ok(None);
-            }
-        }
+        let Some(config) = read_config(path, &mut Catalogue::default())? else {
+            return Ok(None);
+        };
+        ways = of_config(path, config)?;
         // Its documents count as those of `--policies`.
         policies.extend(documents(std::slice::from_ref(path))?);
     }
     if let Some(bind) = args.bind {
-        settings.bind = bind.into();
+        ways.bind = bind.into();
     }
     Ok(Some(Request {
         current: std::env::current_dir().context("cannot tell the current folder")?,
@@ -97,12 +93,12 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
         secrets: network::secrets(&args.registries.secrets)?,
         only: handoff::only(&args.only)?,
         labels: args.handoff.labels && matches!(args.output, Output::Markdown | Output::Github),
-        settings,
+        ways,
     }))
 }
 
 /// What an ImageUpdate says of bindings. Its other options are flags here.
-fn of_config(path: &Path, config: config::Settings) -> anyhow::Result<Settings> {
+fn of_config(path: &Path, config: config::Settings) -> anyhow::Result<Ways> {
     let rest = ImageUpdateSpec {
         bind: Bind::default(),
         image_fields: Vec::new(),
@@ -121,11 +117,7 @@ fn of_config(path: &Path, config: config::Settings) -> anyhow::Result<Settings> 
     if config.spec.bind == Bind::Origin {
         bail!("{name}: `bind: Origin` is for `kustomize build`; files have their markers");
     }
-    Ok(Settings {
-        bind: config.spec.bind,
-        fields: config.fields,
-        image_fields: config.image_fields,
-    })
+    Ok(config.ways)
 }
 
 fn plan(args: &UpdateArgs, request: &Request) -> anyhow::Result<Planned> {

@@ -4,7 +4,8 @@
 //! The markers stay, for Flux and for `update`. Nothing but the annotation is
 //! written: behind the last one of the resource, or as its first.
 
-use super::bindings::{self, Rules};
+use super::bindings::{self, Rules, Ways};
+use super::catalogue::Catalogue;
 use super::origin;
 use super::outcome::{Code, Finding, Location, Severity};
 use crate::api::Bind;
@@ -13,7 +14,6 @@ use crate::resource_list::{Object, Outline};
 use crate::yaml::patch::Edit;
 use crate::yaml::scalar;
 use crate::yaml::tree::{self, Content, Node};
-use crate::yaml::walk::Walk;
 
 /// What is to be written in a text.
 #[derive(Debug, Default)]
@@ -30,10 +30,11 @@ pub struct Annotated {
 /// Annotates the resources of a text, which findings call `file`.
 #[must_use]
 pub fn annotate(text: &str, outline: &Outline<'_>, file: &str) -> Annotated {
-    let rules = Rules {
+    let ways = Ways {
         bind: Bind::Markers,
-        ..Rules::default()
+        ..Ways::default()
     };
+    let rules = Rules::new(&ways, &Catalogue::default());
     let mut annotated = Annotated {
         findings: bindings::bind(text, outline, file, &rules).findings,
         ..Annotated::default()
@@ -109,16 +110,13 @@ fn edits(
     let Some(value) = annotation::with(old, fields).map_err(|fault| fault.to_string())? else {
         return Ok((Vec::new(), 0));
     };
-    let mut edits = Err("it cannot be read".to_owned());
     let starts = [object.span.start].into();
-    let mut look = |walk| {
-        tree::each(walk, &starts, &mut |_, root| {
-            edits = written(text, &root, &value)
-        })
-        .is_ok()
-    };
-    // What the outline could read, one of these can.
-    _ = look(Walk::strict(text)) || look(Walk::tolerant(text));
+    let edits = tree::look(text, &starts, |edits, _, root| {
+        *edits = Some(written(text, root, &value));
+    });
+    // What the outline could read, this can.
+    let edits = edits.ok().flatten();
+    let edits = edits.unwrap_or_else(|| Err("it cannot be read".to_owned()));
     edits.map(|edits| (edits, count))
 }
 

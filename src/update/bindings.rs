@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::catalogue::Catalogue;
 use super::origin::{self, Origins};
 use super::outcome::{Code, Finding, Location, Severity};
+use super::resolve;
 use crate::api::{Bind, Id, TargetSpec};
 use crate::bind::annotation;
 use crate::bind::image::{self, Holds, ImageField};
@@ -20,18 +21,24 @@ use crate::bind::path::FieldPath;
 use crate::resource_list::outline;
 use crate::resource_list::{Document, Object, Outline, Site};
 use crate::yaml::tree::{self, Content, Node};
-use crate::yaml::walk::{Value, Walk};
+use crate::yaml::walk::Value;
 use crate::yaml::{ByteSpan, Place, scalar};
 
-/// How scalars are bound in a run.
-#[derive(Clone, Default)]
-pub struct Rules<'r> {
+/// How scalars are bound, as somebody asked for it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ways {
     /// By which means.
     pub bind: Bind,
     /// Fields that the configuration binds.
-    pub fields: &'r [FieldBinding],
+    pub fields: Vec<FieldBinding>,
     /// Fields of images that it adds.
-    pub image_fields: &'r [ImageField],
+    pub image_fields: Vec<ImageField>,
+}
+
+/// How scalars are bound in a run.
+pub struct Rules<'r> {
+    /// As asked for.
+    pub ways: &'r Ways,
     /// For images, the policies of each repository, by its canonical name.
     pub images: BTreeMap<String, Vec<Id>>,
     /// Reads the files that a build's items come from.
@@ -141,51 +148,40 @@ pub struct Bindings<'o, 't> {
     pub matched: BTreeSet<usize>,
 }
 
-impl<'r> Rules<'r> {
-    /// The rules of a run, with what its documents say of images.
+impl Ways {
+    /// Whether any text needs more than a look at its markers.
     #[must_use]
-    pub fn new(
-        bind: Bind,
-        fields: &'r [FieldBinding],
-        image_fields: &'r [ImageField],
-        catalogue: &Catalogue,
-    ) -> Self {
-        let images = match bind {
-            Bind::Images => catalogue.followers(),
-            _ => BTreeMap::new(),
-        };
-        Self {
-            bind,
-            fields,
-            image_fields,
-            images,
-            origins: None,
-        }
-    }
-
-    /// Whether a text needs more than a look at its markers.
-    #[must_use]
-    pub fn look_further(&self, text: &str) -> bool {
-        self.looks_at_all() || (self.reads_annotations() && text.contains(annotation::KEY))
-    }
-
-    /// Whether any text does.
-    #[must_use]
-    pub fn looks_at_all(&self) -> bool {
+    pub fn look_at_all(&self) -> bool {
         !self.fields.is_empty() || matches!(self.bind, Bind::Images | Bind::Origin)
     }
 
     /// Whether annotations count.
-    #[must_use]
-    pub fn reads_annotations(&self) -> bool {
+    fn read_annotations(&self) -> bool {
         self.bind != Bind::Markers
+    }
+}
+
+impl<'r> Rules<'r> {
+    /// The rules of a run, with what its documents say of images.
+    #[must_use]
+    pub fn new(ways: &'r Ways, catalogue: &Catalogue) -> Self {
+        let images = match ways.bind {
+            Bind::Images => resolve::followers(catalogue),
+            _ => BTreeMap::new(),
+        };
+        Self {
+            ways,
+            images,
+            origins: None,
+        }
     }
 
     /// The names of the policies that a text may want.
     #[must_use]
     pub fn names_in(&self, text: &str) -> BTreeSet<String> {
         let mut names: BTreeSet<String> = marker::names_in(text).collect();
-        if self.look_further(text)
+        let may_annotate = self.ways.read_annotations() && text.contains(annotation::KEY);
+        if (self.ways.look_at_all() || may_annotate)
             && let Ok(outline) = outline::read(text)
         {
             names.extend(bind(text, &outline, "", self).names(self));
@@ -223,7 +219,9 @@ pub fn bind<'o, 't>(
 ) -> Bindings<'o, 't> {
     let mut bindings = Bindings::default();
     bindings.markers(text, outline, file);
-    if rules.look_further(text) {
+    let ways = rules.ways;
+    let annotated = || outline.objects().any(|object| object.bind.is_some());
+    if ways.look_at_all() || (ways.read_annotations() && annotated()) {
         bindings.further(text, outline, file, rules);
         bindings.settle(file);
     }
@@ -303,13 +301,16 @@ impl<'o, 't> Bindings<'o, 't> {
         let mut wanted: BTreeMap<usize, Wanted<'o>> = BTreeMap::new();
         for object in outline.objects() {
             let selected = |(_, field): &(usize, &FieldBinding)| field.target.selects(object);
-            let fields: Vec<usize> = (rules.fields.iter().enumerate().filter(selected))
+            let fields: Vec<usize> = (rules.ways.fields.iter().enumerate().filter(selected))
                 .map(|(number, _)| number)
                 .collect();
             self.matched.extend(&fields);
-            let annotation = object.bind.as_deref().filter(|_| rules.reads_annotations());
-            let has_images = rules.bind == Bind::Images && !rules.images.is_empty();
-            let has_origin = rules.bind == Bind::Origin && object.is_from_kustomize_build();
+            let annotation = object
+                .bind
+                .as_deref()
+                .filter(|_| rules.ways.read_annotations());
+            let has_images = rules.ways.bind == Bind::Images && !rules.images.is_empty();
+            let has_origin = rules.ways.bind == Bind::Origin && object.is_from_kustomize_build();
             if !fields.is_empty() || annotation.is_some() || has_images || has_origin {
                 wanted.insert(object.span.start, Wanted { object, fields });
             }
@@ -318,37 +319,27 @@ impl<'o, 't> Bindings<'o, 't> {
             return;
         }
         let starts: BTreeSet<usize> = wanted.keys().copied().collect();
-        let looked = |walk: Walk<'t>| {
-            let mut found = Vec::new();
-            let mut findings = Vec::new();
-            let mut faults = Faults::new();
-            tree::each(walk, &starts, &mut |start, root| {
-                let Some(wanted) = wanted.get(&start) else {
-                    return;
-                };
-                let mut look = Look {
-                    root: &root,
-                    object: wanted.object,
-                    file,
-                    found: &mut found,
-                    findings: &mut findings,
-                    faults: &mut faults,
-                };
-                look.fields(wanted, rules);
-                look.annotation(rules);
-                look.images(rules);
-                look.origin(rules);
-            })
-            .map(|()| {
-                findings.extend(faults.into_iter().map(origin_finding));
-                (found, findings)
-            })
-        };
-        let looked = looked(Walk::strict(text)).or_else(|_| looked(Walk::tolerant(text)));
+        let looked = tree::look(text, &starts, |looked: &mut Looked<'o, 't>, start, root| {
+            let Some(wanted) = wanted.get(&start) else {
+                return;
+            };
+            let mut look = Look {
+                root,
+                object: wanted.object,
+                file,
+                looked,
+            };
+            look.fields(wanted, rules);
+            look.annotation(rules);
+            look.images(rules);
+            look.origin(rules);
+        });
         // The outline was read from the same text, so there is no error left.
-        let (found, findings) = looked.unwrap_or_default();
-        self.bound.extend(found);
-        self.findings.extend(findings);
+        let looked = looked.unwrap_or_default();
+        self.bound.extend(looked.found);
+        self.findings.extend(looked.findings);
+        let faults = looked.faults.into_iter().map(origin_finding);
+        self.findings.extend(faults);
     }
 
     /// Leaves of several bindings of one scalar the strongest.
@@ -402,9 +393,15 @@ struct Look<'l, 'o, 't> {
     root: &'l Node<'t>,
     object: &'o Object,
     file: &'l str,
-    found: &'l mut Vec<Bound<'o, 't>>,
-    findings: &'l mut Vec<Finding>,
-    faults: &'l mut Faults,
+    looked: &'l mut Looked<'o, 't>,
+}
+
+/// What a look at resources has found.
+#[derive(Default)]
+struct Looked<'o, 't> {
+    found: Vec<Bound<'o, 't>>,
+    findings: Vec<Finding>,
+    faults: Faults,
 }
 
 /// What stands in the way of `bind: Origin`: the first resource, and how many.
@@ -423,7 +420,7 @@ fn origin_finding((fault, (location, count)): (origin::Fault, (Location, usize))
 impl<'o, 't> Look<'_, 'o, 't> {
     fn fields(&mut self, wanted: &Wanted<'o>, rules: &Rules<'_>) {
         for number in &wanted.fields {
-            let binding = &rules.fields[*number];
+            let binding = &rules.ways.fields[*number];
             let what = format!("spec.bindings[{number}]");
             self.path(
                 &binding.field,
@@ -440,7 +437,7 @@ impl<'o, 't> Look<'_, 'o, 't> {
             .object
             .bind
             .as_deref()
-            .filter(|_| rules.reads_annotations())
+            .filter(|_| rules.ways.read_annotations())
         else {
             return;
         };
@@ -461,17 +458,17 @@ impl<'o, 't> Look<'_, 'o, 't> {
                 let path = format!("metadata.annotations.{}", annotation::KEY);
                 let location = Location::in_object(self.file, self.object, annotation.place, path);
                 let finding = Finding::new(Severity::Error, Code::BadBinding, message, location);
-                self.findings.push(finding.hint("write `flux-image.dev/bind: '{\"spec.template.spec.containers.[name=app].image\": \"namespace:name\"}'`"));
+                self.looked.findings.push(finding.hint("write `flux-image.dev/bind: '{\"spec.template.spec.containers.[name=app].image\": \"namespace:name\"}'`"));
             }
         }
     }
 
     fn images(&mut self, rules: &Rules<'_>) {
-        if rules.bind != Bind::Images {
+        if rules.ways.bind != Bind::Images {
             return;
         }
         let is_wanted = |repository: &str| rules.images.contains_key(repository);
-        for place in image::places(self.root, rules.image_fields, &is_wanted) {
+        for place in image::places(self.root, &rules.ways.image_fields, &is_wanted) {
             let policy = Policy::Of(place.repository, place.holds);
             self.add(place.node, place.path, policy, By::Image);
         }
@@ -479,7 +476,7 @@ impl<'o, 't> Look<'_, 'o, 't> {
 
     fn origin(&mut self, rules: &Rules<'_>) {
         let (Bind::Origin, Some(build), Some(origins)) =
-            (rules.bind, &self.object.build, rules.origins)
+            (rules.ways.bind, &self.object.build, rules.origins)
         else {
             return;
         };
@@ -493,7 +490,7 @@ impl<'o, 't> Look<'_, 'o, 't> {
             Err(fault) => {
                 let place = self.object.place;
                 let location = Location::in_object(self.file, self.object, place, String::new());
-                let seen = self.faults.entry(fault).or_insert((location, 0));
+                let seen = self.looked.faults.entry(fault).or_insert((location, 0));
                 seen.1 += 1;
             }
         }
@@ -510,7 +507,7 @@ impl<'o, 't> Look<'_, 'o, 't> {
             Ok(found) => found,
             Err(missing) => {
                 let finding = fault(String::new(), missing.to_string());
-                self.findings.push(finding);
+                self.looked.findings.push(finding);
                 return;
             }
         };
@@ -529,7 +526,7 @@ impl<'o, 't> Look<'_, 'o, 't> {
                 }
             };
             let finding = fault(found.path, why.to_owned());
-            self.findings.push(finding);
+            self.looked.findings.push(finding);
         }
     }
 
@@ -537,7 +534,7 @@ impl<'o, 't> Look<'_, 'o, 't> {
         let Some(value) = node.scalar().filter(|value| scalar::is_written(value)) else {
             return;
         };
-        self.found.push(Bound {
+        self.looked.found.push(Bound {
             text: value.scalar.value().into_owned().into(),
             value: Cow::Owned(value.clone()),
             place: node.place,

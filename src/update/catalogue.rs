@@ -11,12 +11,10 @@ use jiff::Timestamp;
 
 use super::logins::Logins;
 use super::outcome::{Code, Finding, Location, Severity};
-use super::resolve;
 use crate::api::{
     self, Document, GitRepository, Id, ImagePolicy, ImageRepository, ImageUpdateAutomation,
     ImageUpdateSpec, TagSnapshot,
 };
-use crate::image::Repository;
 use crate::parallel;
 use crate::resource_list::{Object, Outline};
 use crate::tags::TagBook;
@@ -78,6 +76,14 @@ pub struct Renamed {
     pub policies: BTreeMap<Id, Id>,
     /// ImageRepositories.
     pub repositories: BTreeMap<Id, Id>,
+}
+
+/// Why a reference no longer fits, and the way out.
+#[must_use]
+pub fn renamed(before: &Id, now: &Id) -> String {
+    format!(
+        "`{before}` is `{now}` here: a `namePrefix`, `nameSuffix` or `namespace` of the kustomization has renamed it, and renames no reference to it; put the documents inside the ImageUpdate (`spec.policies`, `spec.repositories`), where kustomize renames nothing"
+    )
 }
 
 /// What the reader of a text knows of the documents in it.
@@ -298,21 +304,6 @@ impl Catalogue {
             self.snapshots
                 .push((Rank::Config, document.clone(), location.clone()));
         }
-    }
-
-    /// The policies of each repository, by its canonical name.
-    #[must_use]
-    pub fn followers(&self) -> BTreeMap<String, Vec<Id>> {
-        let mut followers: BTreeMap<String, Vec<Id>> = BTreeMap::new();
-        for (id, policy) in &self.policies {
-            let repository = resolve::repository_of(self, id, &policy.document);
-            let image = repository.map(|(_, repository)| Repository::parse(&repository.spec.image));
-            if let Ok(Ok(image)) = image {
-                let all = followers.entry(image.canonical()).or_default();
-                all.push(id.clone());
-            }
-        }
-        followers
     }
 
     /// Whether a Secret, ServiceAccount or Namespace matters to any document.

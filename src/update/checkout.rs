@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::bindings::{self, FieldBinding, Rules};
+use super::bindings::{self, Rules, Ways};
 use super::catalogue::{Catalogue, Freshness, Origin, Rank};
 use super::files::{self, Replacement};
 use super::gather::{self, Ask, Wish};
@@ -23,8 +23,7 @@ use super::present::Carried;
 use super::resolve::{self, Refresh, Resolved, Sources};
 use super::scope::{self, Owner, Scope};
 use super::tree::{self, Listed, SourceFile};
-use crate::api::{Bind, Id, OnUnresolved, TagSource};
-use crate::bind::image::ImageField;
+use crate::api::{Id, OnUnresolved, TagSource};
 use crate::parallel;
 use crate::policy::reflect::ImageRef;
 use crate::resource_list::outline;
@@ -56,30 +55,7 @@ pub struct Request {
     /// Whether the new images are asked what they say of themselves.
     pub labels: bool,
     /// How scalars are bound, besides by markers.
-    pub settings: Settings,
-}
-
-/// How scalars are bound in a checkout.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// By which means.
-    pub bind: Bind,
-    /// Fields that the configuration binds.
-    pub fields: Vec<FieldBinding>,
-    /// Fields of images that it adds.
-    pub image_fields: Vec<ImageField>,
-}
-
-impl Settings {
-    /// The rules, with what the documents say of images.
-    fn rules(&self, catalogue: &Catalogue) -> Rules<'_> {
-        Rules::new(self.bind, &self.fields, &self.image_fields, catalogue)
-    }
-
-    /// Whether every manifest must be looked at.
-    fn looks_at_all(&self) -> bool {
-        self.bind == Bind::Images || !self.fields.is_empty()
-    }
+    pub ways: Ways,
 }
 
 /// What is to be written, and what happened.
@@ -173,7 +149,7 @@ pub fn plan(request: &Request, mut ask: Option<&mut Ask<'_>>) -> Result<Planned,
         source.may_bind && (scopes.is_empty() || is_in(&source.path, &scopes))
     };
     let targets = request.only.limit(&catalogue)?;
-    let rules = request.settings.rules(&catalogue);
+    let rules = Rules::new(&request.ways, &catalogue);
     note_present(&mut catalogue, sources.iter().filter(in_scope), &rules);
     let names = || {
         let bound = sources.iter().filter(in_scope);
@@ -234,7 +210,7 @@ pub fn catalogue(request: &Request) -> Result<Catalogue, CannotPlan> {
     let unread = missed.map(|refused| refused.finding);
     read.catalogue.findings.extend(unread);
     let bound = read.sources.iter().filter(|source| source.may_bind);
-    let rules = request.settings.rules(&read.catalogue);
+    let rules = Rules::new(&request.ways, &read.catalogue);
     note_present(&mut read.catalogue, bound, &rules);
     Ok(read.catalogue)
 }
@@ -283,13 +259,8 @@ fn read(request: &Request) -> Result<Read, CannotPlan> {
         .clone()
         .or_else(|| paths.first().map(|path| folder_of(path)));
     let confine = confine.unwrap_or_else(|| current.clone());
-    let (sources, refused) = tree::read_all(
-        &files,
-        &confine,
-        &named,
-        request.settings.looks_at_all(),
-        &show,
-    );
+    let (sources, refused) =
+        tree::read_all(&files, &confine, &named, request.ways.look_at_all(), &show);
     read_documents(&sources, &named, &mut catalogue);
     catalogue.finish(request.freshness);
     if catalogue.needs_logins() {
@@ -372,7 +343,8 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 /// The folder itself, or the one that a file is in.
-fn folder_of(path: &Path) -> PathBuf {
+#[must_use]
+pub fn folder_of(path: &Path) -> PathBuf {
     if path.is_dir() {
         return path.to_path_buf();
     }
@@ -523,7 +495,7 @@ fn plan_files(sources: &[SourceFile], mut context: Context<'_>, planned: &mut Pl
             planned.replacements.push(replacement);
         }
     }
-    let unmatched = bindings::report_unmatched(context.rules.fields, &matched);
+    let unmatched = bindings::report_unmatched(&context.rules.ways.fields, &matched);
     planned.outcome.findings.extend(unmatched);
     resolve::report_unused(context.images, &used, &mut planned.outcome);
     if bound == 0 {
@@ -609,16 +581,22 @@ fn plan_file(source: &SourceFile, numbers: &[usize], context: &Context<'_>) -> F
         Err(why) => {
             part.outcome.changes.clear();
             part.owners.clear();
-            let finding = Finding::new(
-                Severity::Error,
-                Code::UnusableFile,
-                format!("would change, but {why}"),
-                Location::file(&source.name),
-            );
+            let finding = unwritten(source, Severity::Error, &why);
             part.outcome.findings.push(finding);
         }
     }
     part
+}
+
+/// Why links are left alone.
+pub const LINK: &str = "is a link, and links are not written through";
+
+/// A file that would change, and does not.
+#[must_use]
+pub fn unwritten(source: &SourceFile, severity: Severity, why: &str) -> Finding {
+    let message = format!("would change, but {why}");
+    let location = Location::file(&source.name);
+    Finding::new(severity, Code::UnusableFile, message, location)
 }
 
 /// What a file is to be replaced by.
@@ -643,12 +621,6 @@ fn unwritten_link(source: &SourceFile, plan: &Merged, real: &HashSet<OsString>) 
     if plan.edits.is_empty() || real.contains(target.as_os_str()) {
         return None;
     }
-    let message = "would change, but is a link, and links are not written through";
-    let finding = Finding::new(
-        Severity::Warning,
-        Code::UnusableFile,
-        message,
-        Location::file(&source.name),
-    );
+    let finding = unwritten(source, Severity::Warning, LINK);
     Some(finding.hint(format!("update `{}` instead", target.display())))
 }

@@ -13,7 +13,6 @@ use crate::bind::marker::{self, Comment};
 use crate::bind::path::{self, FieldPath};
 use crate::resource_list::outline::{self, Build, Object, Outline};
 use crate::yaml::tree;
-use crate::yaml::walk::Walk;
 
 /// Reads a file, by the path in the annotation.
 pub type ReadOrigin<'r> = dyn Fn(&str) -> Result<String, String> + Sync + 'r;
@@ -155,20 +154,16 @@ pub fn marked(text: &str, outline: &Outline<'_>) -> Vec<Marked> {
         return resources;
     }
     let starts: BTreeSet<usize> = setters.keys().copied().collect();
-    let look = |walk| {
-        let mut found: BTreeMap<usize, Vec<(FieldPath, String)>> = BTreeMap::new();
-        tree::each(walk, &starts, &mut |start, root| {
-            let fields = setters.get(&start).into_iter().flatten();
-            let fields = fields.filter_map(|(scalar, setter)| {
-                let path = path::leading_to(&root, *scalar)?;
-                Some((FieldPath::parse(&path).ok()?, setter.clone()))
-            });
-            found.insert(start, fields.collect());
-        })
-        .map(|()| found)
-    };
-    // What the outline could read, one of these can.
-    let found = look(Walk::strict(text)).or_else(|_| look(Walk::tolerant(text)));
+    type Found = BTreeMap<usize, Vec<(FieldPath, String)>>;
+    let found = tree::look(text, &starts, |found: &mut Found, start, root| {
+        let fields = setters.get(&start).into_iter().flatten();
+        let fields = fields.filter_map(|(scalar, setter)| {
+            let path = path::leading_to(root, *scalar)?;
+            Some((FieldPath::parse(&path).ok()?, setter.clone()))
+        });
+        found.insert(start, fields.collect());
+    });
+    // What the outline could read, this can.
     let mut found = found.unwrap_or_default();
     for resource in &mut resources {
         let start = resource.object.span.start;

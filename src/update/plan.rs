@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bindings::{Bindings, Bound, By, Policy};
+use super::catalogue::renamed;
 use super::outcome::{Change, Code, Finding, Outcome, Severity};
 use super::resolve::Resolved;
 use crate::api::{Id, OnUnresolved};
 use crate::bind::image::Holds;
 use crate::bind::marker::{Part, Target};
 use crate::go::semver::Version;
+use crate::image::Reference;
 use crate::policy::reflect::ImageRef;
 use crate::yaml::patch::Edit;
 use crate::yaml::{ByteSpan, scalar};
@@ -27,6 +29,12 @@ pub struct Policies<'p> {
     pub images: &'p BTreeMap<String, Vec<Id>>,
     /// Policies that a build has renamed, by the names that they had.
     pub renamed: &'p BTreeMap<Id, Id>,
+}
+
+impl Policies<'_> {
+    fn counts(&self, id: &Id) -> bool {
+        self.selected.is_none_or(|selected| selected.contains(id))
+    }
 }
 
 /// What is to be done to one text.
@@ -81,17 +89,14 @@ impl Subject<'_, '_, '_> {
     fn plan(&self, policies: &Policies<'_>, plan: &mut Plan) {
         let found = match &self.bound.policy {
             Policy::Named(setter) => self.named(setter, policies, plan),
-            Policy::Of(repository, _) => self.follower(repository, policies, plan),
+            Policy::Of(repository, holds) => self.follower(repository, *holds, policies, plan),
         };
         let Some((id, part, resolved)) = found else {
             return;
         };
         plan.bound += 1;
         plan.used.insert(id.clone());
-        if policies
-            .selected
-            .is_some_and(|selected| !selected.contains(&id))
-        {
+        if !policies.counts(&id) {
             return;
         }
         let (setter, holds) = match &self.bound.policy {
@@ -129,23 +134,14 @@ impl Subject<'_, '_, '_> {
     fn follower<'p>(
         &self,
         repository: &str,
+        holds: Holds,
         policies: &Policies<'p>,
         plan: &mut Plan,
     ) -> Option<(Id, Part, &'p Resolved)> {
         let all = policies.images.get(repository)?;
-        let counts = |id: &&Id| {
-            policies
-                .selected
-                .is_none_or(|selected| selected.contains(id))
-        };
-        let ids: Vec<&Id> = all.iter().filter(counts).collect();
-        let part = match self.bound.policy {
-            Policy::Of(_, Holds::Tag { .. }) => Part::Tag,
-            Policy::Of(_, Holds::Digest) => Part::Digest,
-            _ => Part::Image,
-        };
+        let ids: Vec<&Id> = all.iter().filter(|id| policies.counts(id)).collect();
         match ids.as_slice() {
-            [id] => Some(((*id).clone(), part, policies.all.get(id)?)),
+            [id] => Some(((*id).clone(), holds.part(), policies.all.get(id)?)),
             // Others may come for it.
             [] => None,
             _ => {
@@ -249,11 +245,12 @@ impl Subject<'_, '_, '_> {
         Some(match (wanted.part, wanted.holds) {
             // The name stays as it is spelled there.
             (Part::Image, Some(_)) => {
-                let name = ImageRef {
-                    name: name_of(old).to_owned(),
+                let written = Reference::parse(old).ok()?.repository;
+                let kept = ImageRef {
+                    name: written.written().to_owned(),
                     ..image.clone()
                 };
-                name.to_string()
+                kept.to_string()
             }
             (Part::Image, None) => image.to_string(),
             // The digest beside it reports that there is none.
@@ -360,13 +357,6 @@ impl Subject<'_, '_, '_> {
     }
 }
 
-/// Why a reference no longer fits, and the way out.
-pub fn renamed(before: &Id, now: &Id) -> String {
-    format!(
-        "`{before}` is `{now}` here: a `namePrefix`, `nameSuffix` or `namespace` of the kustomization has renamed it, and renames no reference to it; put the documents inside the ImageUpdate (`spec.policies`, `spec.repositories`), where kustomize renames nothing"
-    )
-}
-
 /// The setter that a marker would name.
 fn setter_of(id: &Id, part: Part) -> String {
     let part = match part {
@@ -376,13 +366,4 @@ fn setter_of(id: &Id, part: Part) -> String {
         Part::Digest => ":digest",
     };
     format!("{id}{part}")
-}
-
-/// An image without its tag and digest, as it is spelled.
-fn name_of(image: &str) -> &str {
-    let name = image.split_once('@').map_or(image, |(name, _)| name);
-    match name.rsplit_once(':') {
-        Some((before, tag)) if !tag.contains('/') => before,
-        _ => name,
-    }
 }

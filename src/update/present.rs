@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::bindings::{Bindings, Policy, Rules};
 use super::catalogue::Catalogue;
 use crate::api::Id;
-use crate::bind::image::Holds;
 use crate::bind::marker::{Part, Target};
 use crate::image::{Reference, is_digest};
 use crate::policy::reflect::DigestReflection;
@@ -53,13 +52,8 @@ impl Carried {
                     );
                 }
                 Policy::Of(repository, holds) => {
-                    let part = match holds {
-                        Holds::Image => Part::Image,
-                        Holds::Tag { .. } => Part::Tag,
-                        Holds::Digest => Part::Digest,
-                    };
                     for id in rules.images.get(repository).into_iter().flatten() {
-                        self.carry(id, part, &bound.text);
+                        self.carry(id, holds.part(), &bound.text);
                     }
                 }
             }

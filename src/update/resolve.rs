@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalogue::{Catalogue, Sourced};
+use super::catalogue::{self, Catalogue, Sourced};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
-use super::plan;
 use crate::api::{
     Id, ImagePolicy, ImageRepository, LabelSelector, SelectorError, TagSource, Undefined,
 };
@@ -167,7 +166,7 @@ impl Unresolved {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoRepository { wanted, now: Some(now) } => plan::renamed(wanted, now),
+            Self::NoRepository { wanted, now: Some(now) } => catalogue::renamed(wanted, now),
             Self::NoRepository { wanted: id, .. } => format!("add the ImageRepository `{}` of namespace `{}` to the input", id.name, id.namespace),
             Self::NoTags { .. } => {
                 "give the policy a `status.latestRef` (as `kubectl get imagepolicy -o yaml` shows it), add a TagSnapshot of the repository (`flux-image scan`), or let the registry be asked".to_owned()
@@ -253,6 +252,21 @@ pub fn resolve(catalogue: &Catalogue, sources: &Sources<'_>) -> BTreeMap<Id, Res
         });
     }
     all
+}
+
+/// The policies of each repository, by its canonical name.
+#[must_use]
+pub fn followers(catalogue: &Catalogue) -> BTreeMap<String, Vec<Id>> {
+    let mut followers: BTreeMap<String, Vec<Id>> = BTreeMap::new();
+    for (id, policy) in &catalogue.policies {
+        let repository = repository_of(catalogue, id, &policy.document);
+        let image = repository.map(|(_, repository)| Repository::parse(&repository.spec.image));
+        if let Ok(Ok(image)) = image {
+            let all = followers.entry(image.canonical()).or_default();
+            all.push(id.clone());
+        }
+    }
+    followers
 }
 
 /// The policies of a namespace (`None`: of all) whose labels a selector selects

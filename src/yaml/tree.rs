@@ -81,12 +81,28 @@ impl<'t> Node<'t> {
     }
 }
 
-/// Walks through a text, and gives `take` a tree of each mapping that begins at
-/// one of `starts`, with that start.
+/// What `take` makes of a tree of each mapping that begins at one of `starts`, one
+/// after the other, with that start.
 ///
 /// # Errors
 /// Where the text is no YAML.
-pub fn each<'t>(
+pub fn look<'t, T: Default>(
+    text: &'t str,
+    starts: &BTreeSet<usize>,
+    take: impl Fn(&mut T, usize, &Node<'t>),
+) -> Result<T, SyntaxError> {
+    let by = |walk| {
+        let mut made = T::default();
+        each(walk, starts, &mut |start, root| {
+            take(&mut made, start, &root)
+        })
+        .map(|()| made)
+    };
+    // What the first reader had made by where it refused the text is forgotten.
+    by(Walk::strict(text)).or_else(|_| by(Walk::tolerant(text)))
+}
+
+fn each<'t>(
     mut walk: Walk<'t>,
     starts: &BTreeSet<usize>,
     take: &mut dyn FnMut(usize, Node<'t>),

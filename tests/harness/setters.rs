@@ -333,7 +333,7 @@ fn run(setup: &Setup, root: &Path, scope: &Path) -> Result<Planned, String> {
         secrets: Vec::new(),
         only: Default::default(),
         labels: false,
-        settings: Default::default(),
+        ways: Default::default(),
     };
     checkout::plan(&request, None).map_err(|error| error.to_string())
 }
