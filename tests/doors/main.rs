@@ -7,6 +7,8 @@ mod function;
 mod handoff;
 mod schemas;
 mod support;
+#[path = "../peers/tree.rs"]
+mod tree;
 mod update;
 
 /// Runs the program in a folder with these arguments.

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::run_in;
 use crate::support::{code, flux_image, skipped, stderr, stdout};
@@ -43,18 +42,9 @@ spec:
     )
 }
 
-/// A folder of its own for a test.
-pub struct Tree(TempDir);
+pub use crate::tree::Tree;
 
 impl Tree {
-    pub fn new(files: &[(&str, &str)]) -> Self {
-        let tree = Self(TempDir::new().expect("a folder"));
-        for (name, text) in files {
-            tree.write(name, text);
-        }
-        tree
-    }
-
     /// A work tree with one policy and one marked file.
     fn with_policy(files: &[(&str, &str)]) -> Self {
         let tree = Self::new(&[("flux/policy.yaml", POLICY), ("apps/app.yaml", OLD)]);
@@ -63,20 +53,6 @@ impl Tree {
             tree.write(name, text);
         }
         tree
-    }
-
-    pub fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    pub fn write(&self, name: &str, text: &str) {
-        let path = self.path().join(name);
-        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-        fs::write(path, text).expect("a file");
-    }
-
-    pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path().join(name)).expect("a file")
     }
 
     pub fn update(&self, arguments: &[&str]) -> Output {

@@ -16,6 +16,8 @@ mod kustomize;
 mod peers;
 mod pipelines;
 mod plugin;
+#[path = "../peers/tree.rs"]
+mod tree;
 mod world;
 
 use std::collections::BTreeMap;

@@ -2,8 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use tempfile::TempDir;
 use crate::container::{self, Image};
 use crate::engine::Engine;
 use crate::peers;
+pub use crate::tree::Tree;
 
 /// Longest time for one command.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -192,36 +192,5 @@ impl Ran {
     pub fn fails(self) -> String {
         assert_ne!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
         self.stderr
-    }
-}
-
-/// A folder of files.
-pub struct Tree(TempDir);
-
-impl Tree {
-    pub fn new(files: &[(&str, &str)]) -> Self {
-        let tree = Self(TempDir::new().expect("a folder"));
-        for (name, text) in files {
-            tree.write(name, text);
-        }
-        tree
-    }
-
-    pub fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    pub fn at(&self, name: &str) -> PathBuf {
-        self.path().join(name)
-    }
-
-    pub fn write(&self, name: &str, text: &str) {
-        let path = self.at(name);
-        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-        fs::write(path, text).expect("a file");
-    }
-
-    pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.at(name)).expect("a file")
     }
 }
