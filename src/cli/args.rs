@@ -361,6 +361,9 @@ pub struct RegistryArgs {
     /// A host (HOST or HOST:PORT) that registries may send tokens' requests with credentials, or redirects, to
     #[arg(long = "trust-host", value_name = "HOST")]
     pub trusted: Vec<String>,
+    /// A registry (HOST or HOST:PORT) to which credentials may travel by a proxy, CA, client certificate or plain http that documents less trusted than the credential name
+    #[arg(long = "trust-connection", value_name = "HOST")]
+    pub connections: Vec<String>,
     /// Keep lists of tags in this folder [default: the user's cache folder; for `fn`, none]
     #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
     pub cache: Option<PathBuf>,
@@ -384,6 +387,7 @@ impl Default for RegistryArgs {
             secrets: Vec::new(),
             timeout: duration::parse(TIMEOUT).unwrap_or_default(),
             trusted: Vec::new(),
+            connections: Vec::new(),
             cache: None,
             no_cache: false,
             refresh: Vec::new(),

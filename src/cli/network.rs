@@ -125,6 +125,7 @@ impl<'a> Asker<'a> {
             timeout: self.args.timeout,
             limits: Limits {
                 trusted: Trusted::new(self.args.trusted.iter().cloned()),
+                connections: Trusted::new(self.args.connections.iter().map(registry_host)),
                 proxies: proxies(),
                 ..Limits::default()
             },
@@ -157,6 +158,12 @@ impl<'a> Asker<'a> {
             }
         }
     }
+}
+
+/// A registry as image names have it: `docker.io` is Docker Hub's short name.
+fn registry_host(host: &String) -> String {
+    let named = Repository::parse(&format!("{host}/image"));
+    named.map_or_else(|_| host.clone(), |named| named.host().to_owned())
 }
 
 fn trouble(severity: Severity, message: String) -> Finding {

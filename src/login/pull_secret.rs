@@ -19,10 +19,10 @@ pub enum Format {
     Cfg,
 }
 
-/// The entries of pull secrets.
-#[derive(Clone, Debug, Default)]
-pub struct Keyring {
-    entries: Vec<(Key, Result<Credential, BadAuth>)>,
+/// The entries of pull secrets, each with `S`, which tells whose it is.
+#[derive(Clone, Debug)]
+pub struct Keyring<S> {
+    entries: Vec<(Key, Result<Credential, BadAuth>, S)>,
     /// What is odd about them.
     pub oddities: Vec<Oddity>,
 }
@@ -112,12 +112,21 @@ fn split_port(host: &str) -> (&str, &str) {
     }
 }
 
-impl Keyring {
-    /// Takes in the file of a pull secret.
+impl<S> Default for Keyring<S> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            oddities: Vec::new(),
+        }
+    }
+}
+
+impl<S: Clone> Keyring<S> {
+    /// Takes in the file of a pull secret, which is `whose`.
     ///
     /// # Errors
     /// A text that is no such file; nothing of it is taken in then.
-    pub fn add(&mut self, json: &str, format: Format) -> Result<(), BadConfig> {
+    pub fn add(&mut self, json: &str, format: Format, whose: S) -> Result<(), BadConfig> {
         #[derive(Deserialize)]
         struct File {
             #[serde(default)]
@@ -141,25 +150,25 @@ impl Keyring {
             }
             match entry.credential() {
                 Ok(None) => {}
-                Ok(Some(credential)) => self.entries.push((key, Ok(credential))),
+                Ok(Some(credential)) => self.entries.push((key, Ok(credential), whose.clone())),
                 Err(why) => {
                     self.oddities.push(Oddity::Unreadable { key: shown, why });
-                    self.entries.push((key, Err(why)));
+                    self.entries.push((key, Err(why), whose.clone()));
                 }
             }
         }
         // The longer of two keys that match comes later in the alphabet. Equal
         // ones stay in the order of their secrets.
         self.entries
-            .sort_by_key(|(key, _)| std::cmp::Reverse(key.text()));
+            .sort_by_key(|(key, ..)| std::cmp::Reverse(key.text()));
         Ok(())
     }
 
-    /// The credential for an image, `None` where no key matches.
+    /// The credential for an image and whose it is, `None` where no key matches.
     ///
     /// # Errors
     /// Where the entry that matches cannot be read.
-    pub fn find(&self, image: &Repository) -> Result<Option<Credential>, BadAuth> {
+    pub fn find(&self, image: &Repository) -> Result<Option<(Credential, &S)>, BadAuth> {
         let path = format!("/{}", image.path());
         // Docker Hub has a second name for its registry, and one login.
         let host = match image.host() {
@@ -169,8 +178,10 @@ impl Keyring {
         let found = self
             .entries
             .iter()
-            .find(|(key, _)| key.matches(host, &path));
-        found.map(|(_, credential)| credential.clone()).transpose()
+            .find(|(key, ..)| key.matches(host, &path));
+        found
+            .map(|(_, credential, whose)| Ok((credential.clone()?, whose)))
+            .transpose()
     }
 }
 
@@ -240,7 +251,7 @@ fn class_char(pattern: &mut &[char]) -> Option<char> {
 mod tests {
     use super::*;
 
-    fn keyring(keys: &[&str]) -> Keyring {
+    fn keyring(keys: &[&str]) -> Keyring<()> {
         let auths: serde_json::Map<String, serde_json::Value> = keys
             .iter()
             .map(|key| {
@@ -252,7 +263,7 @@ mod tests {
             .collect();
         let mut keyring = Keyring::default();
         let json = serde_json::json!({ "auths": auths }).to_string();
-        keyring.add(&json, Format::ConfigJson).expect("JSON");
+        keyring.add(&json, Format::ConfigJson, ()).expect("JSON");
         keyring
     }
 
@@ -260,7 +271,7 @@ mod tests {
     fn chosen(keys: &[&str], image: &str) -> Option<String> {
         let image = Repository::parse(image).expect(image);
         match keyring(keys).find(&image).expect("readable") {
-            Some(Credential::Basic { username, .. }) => Some(username),
+            Some((Credential::Basic { username, .. }, ())) => Some(username),
             _ => None,
         }
     }
@@ -380,7 +391,7 @@ mod tests {
     fn what_cannot_be_read_is_not_shown() {
         let mut keyring = Keyring::default();
         let json = r#"{"auths":{"https://u:hunter2@ghcr.io":{"auth":"hunter2!"}}}"#;
-        keyring.add(json, Format::ConfigJson).expect("JSON");
+        keyring.add(json, Format::ConfigJson, ()).expect("JSON");
         let said = format!("{:?} {}", keyring, keyring.oddities[0]);
         assert!(!said.contains("hunter2"), "{said}");
         let image = Repository::parse("ghcr.io/acme/app").expect("a name");
@@ -391,7 +402,7 @@ mod tests {
             r#"{"auths":["hunter2"]}"#,
         ] {
             let error = Keyring::default()
-                .add(bad, Format::ConfigJson)
+                .add(bad, Format::ConfigJson, ())
                 .expect_err(bad);
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
         }
@@ -401,7 +412,7 @@ mod tests {
     fn the_old_format() {
         let mut keyring = Keyring::default();
         keyring
-            .add(r#"{"ghcr.io":{"auth":"YWxpY2U6cHc="}}"#, Format::Cfg)
+            .add(r#"{"ghcr.io":{"auth":"YWxpY2U6cHc="}}"#, Format::Cfg, ())
             .expect("JSON");
         let image = Repository::parse("ghcr.io/acme/app").expect("a name");
         assert!(keyring.find(&image).expect("readable").is_some());

@@ -17,7 +17,7 @@ use super::list::{self, Listing, Page};
 use super::session::Session;
 use super::token::Tokens;
 use super::transport::{Connection, Transport};
-use super::trust::Trusted;
+use super::trust::{Barred, Part, Rank, Ranked, Trusted, may_travel};
 use crate::image::Repository;
 use crate::login::Credential;
 
@@ -30,6 +30,9 @@ const AT_ONCE_A_HOST: usize = 8;
 pub struct Limits {
     /// Hosts that the user trusts by name with tokens and redirects.
     pub trusted: Trusted,
+    /// Registries for which what documents name of a connection is as good as
+    /// the user's own word.
+    pub connections: Trusted,
     /// Host names of the proxies that the environment names.
     pub proxies: BTreeSet<String>,
     /// The first wait before asking again; it doubles from then on.
@@ -40,6 +43,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             trusted: Trusted::default(),
+            connections: Trusted::default(),
             proxies: BTreeSet::new(),
             backoff: Duration::from_millis(250),
         }
@@ -51,12 +55,29 @@ impl Default for Limits {
 pub struct Target {
     /// The repository.
     pub repository: Repository,
-    /// Plain http will do where TLS is not spoken.
-    pub insecure: bool,
-    /// Who asks.
-    pub credential: Credential,
-    /// TLS and proxy.
-    pub connection: Connection,
+    credential: Credential,
+    connection: Connection,
+}
+
+/// A credential that may not travel to a registry, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{barred}")]
+pub struct Withheld {
+    /// What it is for.
+    pub of: CredentialFor,
+    /// What stands against it.
+    pub barred: Barred,
+}
+
+/// What a credential is shown to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialFor {
+    /// The registry, in a header or to its token server.
+    Registry,
+    /// The registry, as a client certificate.
+    Tls,
+    /// The proxy.
+    Proxy,
 }
 
 /// The clients, tokens and limits of a run.
@@ -65,7 +86,7 @@ pub struct Registries {
     pub(super) transport: Transport,
     pub(super) tokens: Tokens,
     pub(super) limits: Limits,
-    hosts: Mutex<HashMap<(String, bool, Connection), Arc<Host>>>,
+    hosts: Mutex<HashMap<(String, Connection), Arc<Host>>>,
     requests: Mutex<HashMap<String, Arc<Semaphore>>>,
     repositories: Mutex<HashMap<String, Arc<Semaphore>>>,
     all: Semaphore,
@@ -169,7 +190,7 @@ impl Registries {
         };
         let done = tokio::time::timeout(within, work(session)).await;
         done.unwrap_or(Err(RegistryError::Deadline { after: within }))
-            .map_err(|error| error.without(&target.credential))
+            .map_err(|error| error.without(target.credential()))
     }
 
     /// The turns of requests to a host.
@@ -180,7 +201,6 @@ impl Registries {
     fn host(&self, target: &Target) -> Arc<Host> {
         let key = (
             target.repository.host().to_owned(),
-            target.insecure,
             target.connection.clone(),
         );
         let mut hosts = held(&self.hosts);
@@ -195,6 +215,75 @@ fn share(turns: &Mutex<HashMap<String, Arc<Semaphore>>>, host: &str) -> Arc<Sema
 }
 
 impl Target {
+    /// A repository that is asked as nobody.
+    ///
+    /// # Errors
+    /// Where the connection itself shows a credential, a client certificate or a
+    /// proxy's password, to what somebody less trusted has named.
+    pub fn new(repository: Repository, connection: Connection) -> Result<Self, Withheld> {
+        if let Some(own) = &connection.identity {
+            may_travel(own.by, connection.parts()).map_err(|barred| Withheld {
+                of: CredentialFor::Tls,
+                barred,
+            })?;
+        }
+        if let Some(proxy) = connection
+            .proxy
+            .as_ref()
+            .filter(|proxy| proxy.value.has_credential())
+        {
+            // What the registry is asked in does not matter to the proxy.
+            let parts = connection.parts();
+            let to_proxy = parts.filter(|(part, _)| *part != Part::Insecure);
+            may_travel(proxy.by, to_proxy).map_err(|barred| Withheld {
+                of: CredentialFor::Proxy,
+                barred,
+            })?;
+        }
+        Ok(Self {
+            repository,
+            credential: Credential::Anonymous,
+            connection,
+        })
+    }
+
+    /// The same repository, asked with a credential.
+    ///
+    /// # Errors
+    /// Where somebody less trusted has named a part of the connection.
+    pub fn with_credential(self, credential: Ranked<Credential>) -> Result<Self, Withheld> {
+        if !credential.value.is_anonymous() {
+            self.admits(credential.by)?;
+        }
+        Ok(Self {
+            credential: credential.value,
+            ..self
+        })
+    }
+
+    /// Whether a credential that `by` gave may go along.
+    ///
+    /// # Errors
+    /// Where somebody less trusted has named a part of the connection.
+    pub fn admits(&self, by: Rank) -> Result<(), Withheld> {
+        may_travel(by, self.connection.parts()).map_err(|barred| Withheld {
+            of: CredentialFor::Registry,
+            barred,
+        })
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    /// TLS and proxy.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// The origins that may be asked for it, in order.
     #[must_use]
     pub fn origins(&self) -> Vec<String> {
@@ -223,7 +312,7 @@ impl Target {
             url.map_err(|_| no_name())
         };
         let mut bases = vec![parse("https")?];
-        if self.insecure || address::is_loopback(&bases[0]) {
+        if self.connection.insecure.is_some() || address::is_loopback(&bases[0]) {
             bases.push(parse("http")?);
         }
         Ok(bases)

@@ -138,7 +138,7 @@ impl Labels {
 
     fn add(&mut self, labels: Option<BTreeMap<String, String>>, session: &Session<'_>) {
         let mut labels = labels.unwrap_or_default();
-        let credential = &session.target.credential;
+        let credential = session.target.credential();
         let mut take = |name: &str| {
             let label = labels.remove(name)?;
             is_sound(&label, credential).then_some(label)

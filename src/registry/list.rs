@@ -179,7 +179,7 @@ pub(super) fn failure(session: &Session<'_>, answer: &Answer) -> RegistryError {
             host,
             status,
             code,
-            anonymous: session.target.credential.is_anonymous(),
+            anonymous: session.target.credential().is_anonymous(),
         },
         404 => RegistryError::NotFound { host, code },
         _ => RegistryError::Status { host, status, code },

@@ -28,7 +28,7 @@ pub mod trust;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use client::{Limits, Registries, Target};
+pub use client::{CredentialFor, Limits, Registries, Target, Withheld};
 pub use error::RegistryError;
 pub use labels::Labels;
 pub use list::{Listing, Page};

@@ -38,7 +38,7 @@ impl Session<'_> {
         base: &Url,
         refused: Option<&Secret>,
     ) -> Result<Option<Pass>, RegistryError> {
-        match (challenge, &self.target.credential) {
+        match (challenge, self.target.credential()) {
             (Challenge::Basic, Credential::Basic { username, password }) => Ok(Some(Pass {
                 header: basic(username, password)?,
                 token: None,
@@ -50,7 +50,7 @@ impl Session<'_> {
                 untrusted: None,
             })),
             (Challenge::Bearer { .. }, credential) => {
-                let connection = &self.target.connection;
+                let connection = self.target.connection();
                 let pass = self.token(challenge, base, credential, connection, refused);
                 pass.await.map(Some)
             }

@@ -196,7 +196,7 @@ impl Session<'_> {
             let url = url.map_err(|_| RegistryError::Link(super::link::BadLink::Unreadable))?;
             requests.push(request(question, url, pass.map(|pass| &pass.header)));
         }
-        self.persist(&requests, &self.target.connection, Reach::Named)
+        self.persist(&requests, self.target.connection(), Reach::Named)
             .await
     }
 
@@ -210,7 +210,7 @@ impl Session<'_> {
         mut left: usize,
     ) -> Result<Answer, RegistryError> {
         let mut from = base.clone();
-        let connection = without_identity(&self.target.connection);
+        let connection = without_identity(self.target.connection());
         loop {
             let reach = trust::redirect(base, &to, &self.registries.limits.trusted);
             let reach = reach.map_err(|why| RegistryError::Redirect {

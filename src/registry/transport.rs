@@ -17,21 +17,51 @@ use url::Url;
 
 use super::address::{self, Reach};
 use super::held;
+use super::trust::{Part, Rank, Ranked};
 use crate::login::Secret;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection on which nothing comes for so long is given up.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What `certSecretRef` and `proxySecretRef` say of a repository's connections.
+/// What documents say of a repository's connections, and whose word it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Connection {
     /// Certificates (PEM) that count beside the system's.
-    pub ca: Option<String>,
+    pub ca: Option<Ranked<String>>,
     /// Our own certificate and its key (PEM).
-    pub identity: Option<Secret>,
+    pub identity: Option<Ranked<Secret>>,
     /// The way out; that of the environment where absent.
-    pub proxy: Option<ProxySettings>,
+    pub proxy: Option<Ranked<ProxySettings>>,
+    /// Plain http will do where TLS is not spoken.
+    pub insecure: Option<Rank>,
+}
+
+impl Connection {
+    /// What was named of it, and by whom.
+    pub fn parts(&self) -> impl Iterator<Item = (Part, Rank)> {
+        let proxy = self.proxy.as_ref().map(|proxy| (Part::Proxy, proxy.by));
+        let ca = self.ca.as_ref().map(|ca| (Part::Ca, ca.by));
+        let identity = self.identity.as_ref();
+        let identity = identity.map(|own| (Part::ClientCertificate, own.by));
+        let insecure = self.insecure.map(|by| (Part::Insecure, by));
+        [proxy, ca, identity, insecure].into_iter().flatten()
+    }
+
+    /// The same, where the user has said that what documents name of it is as
+    /// good as their own word (`--trust-connection`).
+    #[must_use]
+    pub fn trusted(self) -> Self {
+        fn own<T>(part: Option<Ranked<T>>) -> Option<Ranked<T>> {
+            part.map(|part| Ranked::new(part.value, Rank::User))
+        }
+        Self {
+            ca: own(self.ca),
+            identity: own(self.identity),
+            proxy: own(self.proxy),
+            insecure: self.insecure.map(|_| Rank::User),
+        }
+    }
 }
 
 /// A proxy.
@@ -43,6 +73,16 @@ pub struct ProxySettings {
     pub username: Option<String>,
     /// Password.
     pub password: Option<Secret>,
+}
+
+impl ProxySettings {
+    /// Whether the proxy is told a password, or a user name.
+    #[must_use]
+    pub fn has_credential(&self) -> bool {
+        let in_address = Url::parse(self.address.reveal())
+            .is_ok_and(|url| !url.username().is_empty() || url.password().is_some());
+        in_address || self.username.is_some() || self.password.is_some()
+    }
 }
 
 /// What came back.
@@ -173,23 +213,24 @@ impl Transport {
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT);
         if let Some(settings) = &connection.proxy {
-            let proxy = proxy(settings)?;
-            near.extend(host_of(settings.address.reveal()));
+            let proxy = proxy(&settings.value)?;
+            near.extend(host_of(settings.value.address.reveal()));
             builder = builder.no_proxy().proxy(proxy);
         } else if is_direct {
             builder = builder.no_proxy();
         }
         if let Some(identity) = &connection.identity {
-            let identity = Identity::from_pem(identity.reveal().as_bytes()).map_err(|_| {
-                Fault::Settings(
-                    "`tls.crt` and `tls.key` are no certificate and its key in PEM".into(),
-                )
-            })?;
+            let identity =
+                Identity::from_pem(identity.value.reveal().as_bytes()).map_err(|_| {
+                    Fault::Settings(
+                        "`tls.crt` and `tls.key` are no certificate and its key in PEM".into(),
+                    )
+                })?;
             builder = builder.identity(identity);
         }
         let mut roots = Vec::new();
         if let Some(pem) = &connection.ca {
-            roots = Certificate::from_pem_bundle(pem.as_bytes()).unwrap_or_default();
+            roots = Certificate::from_pem_bundle(pem.value.as_bytes()).unwrap_or_default();
             if roots.is_empty() {
                 return Err(Fault::Settings(
                     "`ca.crt` holds no certificate in PEM".into(),
@@ -244,6 +285,10 @@ fn proxy(settings: &ProxySettings) -> Result<Proxy, Fault> {
     let scheme = Url::parse(address).map_err(|_| bad(()))?;
     if !matches!(scheme.scheme(), "http" | "https") {
         return Err(bad(()));
+    }
+    // An address is not resolved, so the resolver's guard does not see it.
+    if !Reach::Named.allows_host(&scheme) {
+        return Err(Fault::Address);
     }
     let proxy = Proxy::all(address).map_err(|_| bad(()))?;
     Ok(match (&settings.username, &settings.password) {

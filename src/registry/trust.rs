@@ -1,14 +1,22 @@
 //! Who is trusted with what: the one place that decides where a credential, a
 //! token or a request may go.
 //!
+//! Two questions are answered here. Who named the way to a registry, and is that
+//! good enough for a credential to go along ([`may_travel`]); and where a
+//! registry may send us on to ([`realm`], [`redirect`]).
+//!
 //! A registry names other hosts in three ways: the realm of a challenge, the
 //! target of a redirect, and the next page of a list. None of them is the
 //! user's word, so each is held against what the user did say: the image's
 //! name, and the hosts trusted by name.
 
+mod rank;
+
 use std::collections::BTreeSet;
 
 use url::{Host, Url};
+
+pub use rank::{Barred, Part, Rank, Ranked, may_travel};
 
 use super::address::Reach;
 
@@ -73,6 +81,13 @@ impl Trusted {
                 .map(|host| host.to_ascii_lowercase())
                 .collect(),
         )
+    }
+
+    /// Whether a registry, as an image's canonical name has it (`HOST` or
+    /// `HOST:PORT`), is one of them.
+    #[must_use]
+    pub fn has_registry(&self, host: &str) -> bool {
+        Url::parse(&format!("https://{host}/")).is_ok_and(|url| self.has(&url))
     }
 
     fn has(&self, url: &Url) -> bool {

@@ -1,16 +1,22 @@
 //! From an ImageRepository and the documents it refers to: whom to ask, as
 //! whom, and for how long.
+//!
+//! Each part of it keeps whose word it is; whether a credential may go along is
+//! decided by [`crate::registry::trust`].
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::api::{Id, ImageRepository, Secret};
+use crate::api::{Id, ImageRepository, Secret, ServiceAccount};
 use crate::go::duration;
 use crate::image::Repository;
 use crate::login::cloud::Provider;
 use crate::login::{self, Credential, Format, Keyring};
-use crate::registry::{Connection, ProxySettings, Target};
+use crate::registry::trust::{Part, Rank, Ranked, Trusted};
+use crate::registry::{Connection, CredentialFor, ProxySettings, Target, Withheld};
 use crate::tags::{Blame, Failure};
-use crate::update::logins::{Found, Logins};
+use crate::update::catalogue::{self, Sourced};
+use crate::update::logins::{Found, Known, Logins, References};
 use crate::update::outcome::{Code, Finding, Location, Severity};
 
 /// Shortest deadline of a scan, as in Flux.
@@ -35,6 +41,11 @@ pub struct Access {
 pub struct Context<'a> {
     /// Secrets and what goes with them.
     pub logins: &'a Logins,
+    /// Who refers to them.
+    pub references: &'a References,
+    /// Registries for which what documents name of a connection is the user's
+    /// own word (`--trust-connection`).
+    pub connections: &'a Trusted,
     /// Docker's own logins, where they may be used.
     pub docker: Option<&'a DockerLogin<'a>>,
     /// The longest deadline where the repository names none.
@@ -62,15 +73,16 @@ impl Wrong {
 /// A document that is wrong, as the failure of a scan.
 pub fn access(
     id: &Id,
-    document: &ImageRepository,
-    location: &Location,
+    repository: &Sourced<ImageRepository>,
     context: &Context<'_>,
     findings: &mut Vec<Finding>,
 ) -> Result<Access, Failure> {
     let subject = Subject {
         id,
-        document,
-        location,
+        document: &repository.document,
+        location: &repository.location,
+        rank: trusted_as(repository.rank()),
+        named: Vec::new(),
         context,
         findings,
     };
@@ -85,8 +97,20 @@ struct Subject<'a> {
     id: &'a Id,
     document: &'a ImageRepository,
     location: &'a Location,
+    rank: Rank,
+    /// What names each part of the connection.
+    named: Vec<(Part, String)>,
     context: &'a Context<'a>,
     findings: &'a mut Vec<Finding>,
+}
+
+/// How far the giver of a document is trusted.
+fn trusted_as(rank: catalogue::Rank) -> Rank {
+    match rank {
+        catalogue::Rank::Tree | catalogue::Rank::Items => Rank::Tree,
+        catalogue::Rank::Config => Rank::FunctionConfig,
+        catalogue::Rank::Flag => Rank::Given,
+    }
 }
 
 impl Subject<'_> {
@@ -96,23 +120,103 @@ impl Subject<'_> {
             Repository::parse(&spec.image).map_err(|error| Wrong::new(error.to_string()))?;
         let provider = self.provider()?;
         let within = self.within()?;
-        let connection = self.connection()?;
-        let (credential, provider) = match (self.pull_secrets(&repository)?, provider) {
-            (Some(credential), _) => (credential, None),
-            (None, Some(provider)) => (Credential::Anonymous, Some(provider)),
-            (None, None) => (self.docker(&repository)?.unwrap_or_default(), None),
+        // By its canonical name, so that two spellings are one repository.
+        let repository = Repository::parse(&repository.canonical()).unwrap_or(repository);
+        let connection = self.connection(&repository)?;
+        let target = Target::new(repository.clone(), connection)
+            .map_err(|withheld| self.withheld("", &repository, withheld))?;
+        let (target, provider) = match (self.pull_secrets(&repository)?, provider) {
+            (Some((credential, whose)), _) => {
+                let target = target.with_credential(credential);
+                let target =
+                    target.map_err(|withheld| self.withheld(&whose, &repository, withheld))?;
+                (target, None)
+            }
+            (None, Some(provider)) => {
+                // Known before anybody is asked for a login.
+                let whose = format!("the login of `provider: {provider}`");
+                target
+                    .admits(Rank::User)
+                    .map_err(|withheld| self.withheld(&whose, &repository, withheld))?;
+                (target, Some(provider))
+            }
+            (None, None) => (self.with_dockers_own(target)?, None),
         };
         Ok(Access {
-            target: Target {
-                // By its canonical name, so that two spellings are one repository.
-                repository: Repository::parse(&repository.canonical()).unwrap_or(repository),
-                insecure: spec.insecure,
-                credential,
-                connection,
-            },
+            target,
             within,
             provider,
         })
+    }
+
+    /// With the login that nobody named but Docker has. Where it may not go
+    /// along, the registry is asked without, since a list may be public.
+    fn with_dockers_own(&mut self, target: Target) -> Result<Target, Wrong> {
+        let repository = target.repository.clone();
+        let Some(credential) = self.docker(&repository)? else {
+            return Ok(target);
+        };
+        let with = target.clone().with_credential(credential);
+        with.or_else(|withheld| {
+            let whose = format!("Docker's own login for `{}`", repository.host());
+            let wrong = self.withheld(&whose, &repository, withheld);
+            let message = format!(
+                "ImageRepository `{}` is asked without credentials: {}",
+                self.id, wrong.message
+            );
+            let mut finding = Finding::new(
+                Severity::Warning,
+                Code::Login,
+                message,
+                self.location.clone(),
+            );
+            finding.hint = wrong.hint;
+            self.findings.push(finding);
+            Ok(target)
+        })
+    }
+
+    /// A credential that stays here, since somebody less trusted has named the
+    /// way it would take.
+    fn withheld(&self, whose: &str, repository: &Repository, withheld: Withheld) -> Wrong {
+        let part = withheld.barred.part;
+        let by = |part: Part| {
+            let known = self.named.iter().find(|(known, _)| *known == part);
+            known.map_or("", |(_, by)| by.as_str())
+        };
+        let whose = match withheld.of {
+            CredentialFor::Registry => whose.to_owned(),
+            CredentialFor::Tls => {
+                format!("the client certificate of {}", by(Part::ClientCertificate))
+            }
+            CredentialFor::Proxy => format!("the proxy's password of {}", by(Part::Proxy)),
+        };
+        let named = match part {
+            Part::Insecure => format!("{} allows plain http", by(part)),
+            part => format!("the {part} is named by {}", by(part)),
+        };
+        let message = format!("{whose} is not sent, since {named}, which is trusted less");
+        let flag = match part {
+            Part::Proxy => "name the proxy in `HTTPS_PROXY`",
+            Part::Ca => "name the CA in `SSL_CERT_FILE`",
+            Part::ClientCertificate => "give the client certificate with `--secret FILE`",
+            Part::Insecure => "give the ImageRepository with `--policies FILE`",
+        };
+        let host = repository.host();
+        let trust =
+            format!("allow what documents name for this registry with `--trust-connection {host}`");
+        // A Secret of a flag may use what another flag gives; a login of the
+        // user's own only what they name themselves.
+        let is_enough =
+            matches!(part, Part::Proxy | Part::Ca) || withheld.barred.credential < Rank::User;
+        Wrong {
+            message,
+            hint: Some(if is_enough {
+                format!("{flag}, or {trust}")
+            } else {
+                trust
+            }),
+        }
     }
 
     fn provider(&self) -> Result<Option<Provider>, Wrong> {
@@ -154,15 +258,12 @@ impl Subject<'_> {
             return Ok(None);
         };
         let id = Id::new(self.id.namespace.clone(), name);
-        match self.context.logins.secret(&id) {
-            Found::Document(secret, location) => Ok(Some(Named {
-                id,
-                secret,
-                location,
-            })),
+        match self.context.logins.secret(&id, self.context.references) {
+            Found::Document(known) => Ok(Some(Named::new(id, &known))),
             Found::Unreadable(why, at) => Err(Wrong::new(format!(
                 "the Secret `{id}` of `spec.{field}` cannot be read: {why} (at {at})"
             ))),
+            Found::Ambiguous(at, namespaces) => Err(ambiguous("Secret", &id, at, &namespaces)),
             missing => Err(Wrong {
                 message: format!(
                     "the Secret `{id}` of `spec.{field}` is {}",
@@ -173,47 +274,82 @@ impl Subject<'_> {
         }
     }
 
-    fn connection(&self) -> Result<Connection, Wrong> {
-        let spec = &self.document.spec;
-        let name = spec.cert_secret_ref.as_ref().map(|r| r.name.as_str());
+    /// How the registry is reached, with whose word each part of it is.
+    fn connection(&mut self, repository: &Repository) -> Result<Connection, Wrong> {
         let mut connection = Connection::default();
-        if let Some(named) = self.named("certSecretRef", name)? {
-            let value = |keys: &[&str]| named.value(keys);
-            let ca = value(&["ca.crt", "caFile"])?;
-            let certificate = value(&["tls.crt", "certFile"])?;
-            let key = value(&["tls.key", "keyFile"])?;
-            connection.ca = ca.map(|ca| ca.reveal().to_owned());
-            connection.identity = match (certificate, key) {
-                (Some(certificate), Some(key)) => Some(login::Secret::new(format!(
-                    "{}\n{}",
-                    certificate.reveal(),
-                    key.reveal()
-                ))),
-                (None, None) => None,
-                _ => return Err(named.wrong("needs both `tls.crt` and `tls.key`, or neither")),
-            };
-            if connection == Connection::default() {
-                return Err(named.wrong("holds none of `ca.crt`, `tls.crt` and `tls.key`"));
+        self.add_certificates(&mut connection)?;
+        self.add_proxy(&mut connection)?;
+        if self.document.spec.insecure {
+            connection.insecure = Some(self.rank);
+            let by = format!(
+                "`spec.insecure` of ImageRepository `{}` (at {})",
+                self.id, self.location
+            );
+            self.named.push((Part::Insecure, by));
+        }
+        Ok(
+            if self.context.connections.has_registry(repository.host()) {
+                connection.trusted()
+            } else {
+                connection
+            },
+        )
+    }
+
+    fn add_certificates(&mut self, connection: &mut Connection) -> Result<(), Wrong> {
+        let name = self.document.spec.cert_secret_ref.as_ref();
+        let name = name.map(|reference| reference.name.as_str());
+        let Some(named) = self.named("certSecretRef", name)? else {
+            return Ok(());
+        };
+        let ca = named.value(&["ca.crt", "caFile"])?;
+        let certificate = named.value(&["tls.crt", "certFile"])?;
+        let key = named.value(&["tls.key", "keyFile"])?;
+        let pair = match (certificate, key) {
+            (Some(certificate), Some(key)) => {
+                Some(format!("{}\n{}", certificate.reveal(), key.reveal()))
             }
+            (None, None) => None,
+            _ => return Err(named.wrong("needs both `tls.crt` and `tls.key`, or neither")),
+        };
+        if ca.is_none() && pair.is_none() {
+            return Err(named.wrong("holds none of `ca.crt`, `tls.crt` and `tls.key`"));
         }
-        let name = spec.proxy_secret_ref.as_ref().map(|r| r.name.as_str());
-        if let Some(named) = self.named("proxySecretRef", name)? {
-            let address = named.value(&["address"])?;
-            let address = address.ok_or_else(|| named.wrong("holds no `address`"))?;
-            let username = named.value(&["username"])?;
-            connection.proxy = Some(ProxySettings {
-                address,
-                username: username.map(|name| name.reveal().to_owned()),
-                password: named.value(&["password"])?,
-            });
-        }
-        Ok(connection)
+        connection.ca = ca.map(|ca| Ranked::new(ca.reveal().to_owned(), named.rank));
+        connection.identity = pair.map(|pair| Ranked::new(login::Secret::new(pair), named.rank));
+        let by = named.by();
+        self.named.push((Part::Ca, by.clone()));
+        self.named.push((Part::ClientCertificate, by));
+        Ok(())
+    }
+
+    fn add_proxy(&mut self, connection: &mut Connection) -> Result<(), Wrong> {
+        let name = self.document.spec.proxy_secret_ref.as_ref();
+        let name = name.map(|reference| reference.name.as_str());
+        let Some(named) = self.named("proxySecretRef", name)? else {
+            return Ok(());
+        };
+        let address = named.value(&["address"])?;
+        let address = address.ok_or_else(|| named.wrong("holds no `address`"))?;
+        let username = named.value(&["username"])?;
+        let proxy = ProxySettings {
+            address,
+            username: username.map(|name| name.reveal().to_owned()),
+            password: named.value(&["password"])?,
+        };
+        connection.proxy = Some(Ranked::new(proxy, named.rank));
+        let by = named.by();
+        self.named.push((Part::Proxy, by));
+        Ok(())
     }
 
     /// The credential of `secretRef` and of the pull secrets of the
-    /// ServiceAccount; `None` where none was named.
-    fn pull_secrets(&mut self, image: &Repository) -> Result<Option<Credential>, Wrong> {
-        let mut keyring = Keyring::default();
+    /// ServiceAccount, and what it is called; `None` where none was named.
+    fn pull_secrets(
+        &mut self,
+        image: &Repository,
+    ) -> Result<Option<(Ranked<Credential>, String)>, Wrong> {
+        let mut keyring: Keyring<(Rank, String)> = Keyring::default();
         let mut missing = None;
         let names = self.pull_secret_names(&mut missing)?;
         if names.is_empty() && missing.is_none() {
@@ -222,13 +358,9 @@ impl Subject<'_> {
         let mut oddities = Vec::new();
         for (field, name) in names {
             let id = Id::new(self.id.namespace.clone(), name);
-            match self.context.logins.secret(&id) {
-                Found::Document(secret, location) => {
-                    let named = Named {
-                        id,
-                        secret,
-                        location,
-                    };
+            match self.context.logins.secret(&id, self.context.references) {
+                Found::Document(known) => {
+                    let named = Named::new(id, &known);
                     named.add_to(&mut keyring)?;
                     let all = std::mem::take(&mut keyring.oddities);
                     oddities.extend(all.into_iter().map(|oddity| named.note(oddity.to_string())));
@@ -237,6 +369,9 @@ impl Subject<'_> {
                     return Err(Wrong::new(format!(
                         "the Secret `{id}` of `{field}` cannot be read: {why} (at {at})"
                     )));
+                }
+                Found::Ambiguous(at, namespaces) => {
+                    return Err(ambiguous("Secret", &id, at, &namespaces));
                 }
                 absent => {
                     missing = Some(format!(
@@ -254,8 +389,15 @@ impl Subject<'_> {
             ))
         })?;
         match (found, missing) {
-            (Some(credential), _) => Ok(Some(credential)),
-            (None, Some(missing)) => self.in_place_of(&missing, image).map(Some),
+            (Some((credential, (rank, secret))), _) => {
+                let whose = format!("the credential of {secret}");
+                Ok(Some((Ranked::new(credential, *rank), whose)))
+            }
+            (None, Some(missing)) => {
+                let credential = self.in_place_of(&missing, image)?;
+                let whose = format!("{missing}, and Docker's own login for `{}`", image.host());
+                Ok(Some((credential, whose)))
+            }
             (None, None) => {
                 let message = format!(
                     "no entry in the pull secrets of ImageRepository `{}` is for `{}`, so it is asked without credentials",
@@ -268,7 +410,10 @@ impl Subject<'_> {
                     message,
                     self.location.clone(),
                 ));
-                Ok(Some(Credential::Anonymous))
+                Ok(Some((
+                    Ranked::new(Credential::Anonymous, self.rank),
+                    String::new(),
+                )))
             }
         }
     }
@@ -288,10 +433,14 @@ impl Subject<'_> {
             .filter(|name| named(name))
         {
             let id = Id::new(self.id.namespace.clone(), account.clone());
-            match self.context.logins.account(&id) {
-                Found::Document(account, _) => {
+            match self.context.logins.account(&id, self.context.references) {
+                Found::Document(Known { document, .. }) => {
+                    let account: &ServiceAccount = document;
                     let secrets = account.image_pull_secrets.iter();
                     names.extend(secrets.map(|r| ("imagePullSecrets", r.name.clone())));
+                }
+                Found::Ambiguous(at, namespaces) => {
+                    return Err(ambiguous("ServiceAccount", &id, at, &namespaces));
                 }
                 Found::Unreadable(why, at) => {
                     return Err(Wrong::new(format!(
@@ -313,7 +462,11 @@ impl Subject<'_> {
     }
 
     /// Docker's own login where the Secret lives in the cluster alone.
-    fn in_place_of(&mut self, missing: &str, image: &Repository) -> Result<Credential, Wrong> {
+    fn in_place_of(
+        &mut self,
+        missing: &str,
+        image: &Repository,
+    ) -> Result<Ranked<Credential>, Wrong> {
         let Some(credential) = self.docker(image)? else {
             let docker = if self.context.docker.is_some() {
                 format!("Docker's own config has no login for `{}`", image.host())
@@ -341,11 +494,12 @@ impl Subject<'_> {
         Ok(credential)
     }
 
-    fn docker(&self, image: &Repository) -> Result<Option<Credential>, Wrong> {
+    fn docker(&self, image: &Repository) -> Result<Option<Ranked<Credential>>, Wrong> {
         let Some(docker) = self.context.docker else {
             return Ok(None);
         };
-        docker(image).map_err(Wrong::new)
+        let credential = docker(image).map_err(Wrong::new)?;
+        Ok(credential.map(|credential| Ranked::new(credential, Rank::User)))
     }
 }
 
@@ -356,14 +510,44 @@ fn whereabouts<T>(found: &Found<'_, T>) -> &'static str {
     }
 }
 
+/// A document without a namespace that references of several would take.
+fn ambiguous(kind: &str, id: &Id, at: &Location, namespaces: &BTreeSet<String>) -> Wrong {
+    let all: Vec<String> = namespaces.iter().map(|name| format!("`{name}`")).collect();
+    Wrong {
+        message: format!(
+            "the {kind} `{}` (at {at}) names no namespace, and is referred to in several: {}",
+            id.name,
+            all.join(", ")
+        ),
+        hint: Some(
+            "write `metadata.namespace` in it, once for each namespace that may use it".to_owned(),
+        ),
+    }
+}
+
 /// A Secret that was found.
 struct Named<'a> {
     id: Id,
     secret: &'a Secret,
     location: &'a Location,
+    rank: Rank,
 }
 
-impl Named<'_> {
+impl<'a> Named<'a> {
+    fn new(id: Id, known: &Known<'a, Secret>) -> Self {
+        Self {
+            id,
+            secret: known.document,
+            location: known.location,
+            rank: trusted_as(known.rank),
+        }
+    }
+
+    /// What messages call it.
+    fn by(&self) -> String {
+        format!("Secret `{}` (at {})", self.id, self.location)
+    }
+
     fn wrong(&self, what: &str) -> Wrong {
         Wrong::new(format!(
             "the Secret `{}` {what} (at {})",
@@ -385,7 +569,7 @@ impl Named<'_> {
         )
     }
 
-    fn add_to(&self, keyring: &mut Keyring) -> Result<(), Wrong> {
+    fn add_to(&self, keyring: &mut Keyring<(Rank, String)>) -> Result<(), Wrong> {
         let mut found = false;
         for (key, format) in [
             (".dockerconfigjson", Format::ConfigJson),
@@ -394,7 +578,7 @@ impl Named<'_> {
             if let Some(file) = self.value(&[key])? {
                 found = true;
                 keyring
-                    .add(file.reveal(), format)
+                    .add(file.reveal(), format, (self.rank, self.by()))
                     .map_err(|error| self.wrong(&format!("cannot be read: its `{key}` {error}")))?;
             }
         }

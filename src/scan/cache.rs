@@ -1,8 +1,8 @@
 //! Lists of tags on the disk, so that a repository is not asked again before its
 //! `spec.interval` has passed.
 //!
-//! An entry belongs to one repository and one credential: who asks with
-//! another sees nothing of it. Names of files are keyed hashes, so they tell
+//! An entry belongs to one repository, one credential and one connection: who
+//! asks with another, or by another proxy or CA, sees nothing of it. Names of files are keyed hashes, so they tell
 //! neither. Every file is replaced by a rename, so processes may share a
 //! folder; a file that cannot be read is as good as none.
 
@@ -117,7 +117,7 @@ impl Cache {
             context.update(text.as_bytes());
         };
         part(&target.repository.canonical());
-        match &target.credential {
+        match target.credential() {
             // A login that changes from run to run is told by who asked for it.
             _ if !identity.is_empty() => part("cloud"),
             Credential::Anonymous => part("anonymous"),
@@ -136,8 +136,15 @@ impl Cache {
             }
         }
         part(identity);
-        let certificate = target.connection.identity.as_ref();
-        part(certificate.map_or("", |identity| identity.reveal()));
+        // What came by a proxy or CA that a document names is that document's word
+        // alone.
+        let connection = target.connection();
+        let identity = connection.identity.as_ref();
+        part(identity.map_or("", |own| own.value.reveal()));
+        part(connection.ca.as_ref().map_or("", |ca| &ca.value));
+        let proxy = connection.proxy.as_ref();
+        part(proxy.map_or("", |proxy| proxy.value.address.reveal()));
+        part(connection.insecure.map_or("", |_| "insecure"));
         let name = HEXLOWER.encode(context.sign().as_ref());
         self.folder.join(format!("{name}.json"))
     }

@@ -14,10 +14,12 @@ use super::cache::{Cache, Kept};
 use crate::api::{Id, ImageRepository};
 use crate::go::duration;
 use crate::login::cloud::{self, Clouds};
+use crate::registry::trust::{Rank, Ranked};
 use crate::registry::{self, Limits, Listing, Page, Registries, RegistryError, Target};
 use crate::tags::{Answer, Blame, Failure, Known, Labels, Question};
 use crate::update::catalogue::{Catalogue, Sourced};
 use crate::update::gather::Answers;
+use crate::update::logins::References;
 use crate::update::outcome::{Code, Finding, Location, Severity};
 use crate::update::resolve::Refresh;
 
@@ -211,6 +213,7 @@ impl<'a> Live<'a> {
     }
 
     fn find_ways(&mut self, catalogue: &Catalogue, questions: &[Question]) {
+        let references = References::of(catalogue);
         for question in questions {
             let id = question.repository();
             if self.ways.contains_key(id) {
@@ -219,7 +222,7 @@ impl<'a> Live<'a> {
             let Some(sourced) = catalogue.repositories.get(id) else {
                 continue;
             };
-            let way = self.way(id, sourced, catalogue);
+            let way = self.way(id, sourced, catalogue, &references);
             self.ways.insert(id.clone(), way);
         }
     }
@@ -229,6 +232,7 @@ impl<'a> Live<'a> {
         id: &Id,
         sourced: &Sourced<ImageRepository>,
         catalogue: &Catalogue,
+        references: &References,
     ) -> Result<Way, Failure> {
         if let Some(other) = &sourced.conflict {
             return Err(Failure {
@@ -239,16 +243,12 @@ impl<'a> Live<'a> {
         }
         let context = Context {
             logins: &catalogue.logins,
+            references,
+            connections: &self.options.limits.connections,
             docker: self.options.docker.as_deref(),
             timeout: self.options.timeout,
         };
-        let access = access::access(
-            id,
-            &sourced.document,
-            &sourced.location,
-            &context,
-            &mut self.findings,
-        )?;
+        let access = access::access(id, sourced, &context, &mut self.findings)?;
         let interval = sourced.document.spec.interval.as_deref();
         let interval = interval.and_then(|text| duration::parse(text).ok());
         self.with_login(access, interval.unwrap_or_default())
@@ -270,7 +270,7 @@ impl<'a> Live<'a> {
             return Ok(way);
         }
         let login = self.clouds.login(provider, &way.target.repository);
-        way.target.credential = self.runtime.block_on(login).map_err(|error| Failure {
+        let login = self.runtime.block_on(login).map_err(|error| Failure {
             message: error.to_string(),
             hint: Some(error.hint()),
             blame: if error.is_mistake() {
@@ -278,6 +278,13 @@ impl<'a> Live<'a> {
             } else {
                 Blame::Registry
             },
+        })?;
+        // The machine's own identity is its user's.
+        let target = way.target.with_credential(Ranked::new(login, Rank::User));
+        way.target = target.map_err(|withheld| Failure {
+            message: withheld.to_string(),
+            hint: None,
+            blame: Blame::Documents,
         })?;
         Ok(way)
     }

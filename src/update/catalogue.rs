@@ -32,6 +32,15 @@ pub enum Rank {
     Flag,
 }
 
+impl Rank {
+    /// Whether whoever gave this is trusted less. The checkout and the items of
+    /// a ResourceList are one: whoever proposes a change to manifests.
+    #[must_use]
+    pub fn is_below(self, other: Self) -> bool {
+        self < other && !(self <= Self::Items && other <= Self::Items)
+    }
+}
+
 /// A document and where it stands.
 #[derive(Clone, Debug)]
 pub struct Sourced<T> {
@@ -42,6 +51,14 @@ pub struct Sourced<T> {
     /// Where another, different one of the same identity stands.
     pub conflict: Option<Location>,
     rank: Rank,
+}
+
+impl<T> Sourced<T> {
+    /// Where it came from.
+    #[must_use]
+    pub fn rank(&self) -> Rank {
+        self.rank
+    }
 }
 
 /// All documents of a run.

@@ -171,7 +171,7 @@ impl Unresolved {
             Self::NoTags { .. } => {
                 "give the policy a `status.latestRef` (as `kubectl get imagepolicy -o yaml` shows it), add a TagSnapshot of the repository (`flux-image scan`), or let the registry be asked".to_owned()
             }
-            Self::AccessDenied(..) => "add a selector to `accessFrom.namespaceSelectors` of the ImageRepository; labels other than the name come from a Namespace in the input".to_owned(),
+            Self::AccessDenied(..) => "add a selector to `accessFrom.namespaceSelectors` of the ImageRepository; labels other than the name come from a Namespace that was given by whoever gave the ImageRepository, or by a flag".to_owned(),
             Self::NoDigest(missing) => match &missing.failure {
                 None => "add the digest to `digests` of the TagSnapshot, or let the registry be asked".to_owned(),
                 Some(failure) => return failure.hint.clone(),
@@ -390,7 +390,7 @@ pub fn repository_of<'c>(
             found.location.to_string(),
         ));
     }
-    if wanted.namespace != id.namespace && !is_let_in(catalogue, &found.document, id) {
+    if wanted.namespace != id.namespace && !is_let_in(catalogue, found, id) {
         return Err(Unresolved::AccessDenied(wanted, id.namespace.clone()));
     }
     Ok((wanted, &found.document))
@@ -404,13 +404,15 @@ fn repository_id(id: &Id, policy: &ImagePolicy) -> Id {
 
 /// Flux's rule: without `accessFrom` nobody of another namespace, else who has
 /// all labels of one of its selectors.
-fn is_let_in(catalogue: &Catalogue, repository: &ImageRepository, policy: &Id) -> bool {
-    let access = repository.spec.access_from.as_ref();
+fn is_let_in(catalogue: &Catalogue, repository: &Sourced<ImageRepository>, policy: &Id) -> bool {
+    let access = repository.document.spec.access_from.as_ref();
     access.is_some_and(|access| {
         access.namespace_selectors.iter().any(|selector| {
-            catalogue
-                .logins
-                .has_labels(&policy.namespace, &selector.match_labels)
+            catalogue.logins.has_labels(
+                &policy.namespace,
+                &selector.match_labels,
+                repository.rank(),
+            )
         })
     })
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use flux_image::login::Secret;
-use flux_image::registry::trust::Trusted;
+use flux_image::registry::trust::{Rank, Trusted};
 use flux_image::registry::{Limits, ProxySettings, Registries, RegistryError};
 
 use super::server::{Reply, Server, identity};
-use super::{LONG, PASSWORD, list, quick, run, tags, target, with_password};
+use super::{LONG, PASSWORD, by, list, own, quick, run, tags, target, with_password};
 
 /// Whether the server was ever shown a credential, in whatever form.
 fn saw_secret(server: &Server) -> bool {
@@ -29,7 +29,7 @@ fn an_unknown_realm_is_asked_without_the_password() {
     let realm = format!("https://localhost:{}/token", thief.address.port());
     let server = Server::start(move |_| Reply::bearer(&realm));
     let mut target = with_password(target(&server.host(), "acme/app"));
-    target.connection.ca = Some(id.ca.clone());
+    target = by(&target, |way| way.ca = own(id.ca.clone()));
     let error = tags(&target).expect_err("no password, no tags");
     let RegistryError::UntrustedRealm { realm, .. } = &error else {
         panic!("{error}");
@@ -83,8 +83,8 @@ fn a_realm_of_a_tls_registry_may_not_be_in_the_clear() {
         ))
     });
     let mut target = with_password(target(&server.host(), "acme/app"));
-    target.connection.ca = Some(id.ca.clone());
-    target.insecure = true;
+    target = by(&target, |way| way.ca = own(id.ca.clone()));
+    target = by(&target, |way| way.insecure = Some(Rank::User));
     let error = tags(&target).expect_err("a downgrade");
     assert!(
         matches!(error, RegistryError::ForbiddenRealm { .. }),
@@ -153,7 +153,7 @@ fn redirects_leave_everything_behind() {
         let location = to.clone();
         let server = Server::start(move |_| Reply::new(302, "").with("location", location.clone()));
         let mut target = target(&server.host(), "acme/app");
-        target.connection.ca = Some(id.ca.clone());
+        target = by(&target, |way| way.ca = own(id.ca.clone()));
         let error = tags(&target).expect_err(&to);
         assert!(
             matches!(error, RegistryError::Redirect { .. }),
@@ -261,7 +261,7 @@ fn a_failed_handshake_never_falls_back() {
     let server = Server::start_tls(&id, None, |_| Reply::tags(&["9.9.9"]));
     for insecure in [false, true] {
         let mut target = with_password(target(&server.host(), "acme/app"));
-        target.insecure = insecure;
+        target = by(&target, |way| way.insecure = insecure.then_some(Rank::User));
         let error = list(&target).expect_err("an unknown authority");
         assert!(matches!(error, RegistryError::Tls { .. }), "{error}");
     }
@@ -275,8 +275,8 @@ fn a_failed_handshake_never_falls_back() {
     // A client certificate that is missing.
     let server = Server::start_tls(&id, Some(&identity().ca), |_| Reply::tags(&["9.9.9"]));
     let mut target = target(&server.host(), "acme/app");
-    target.connection.ca = Some(id.ca.clone());
-    target.insecure = true;
+    target = by(&target, |way| way.ca = own(id.ca.clone()));
+    target = by(&target, |way| way.insecure = Some(Rank::User));
     list(&target).expect_err("no certificate");
     assert!(server.paths().is_empty());
 }
@@ -292,7 +292,7 @@ fn plain_http_only_where_it_was_allowed() {
     // Anywhere else only where the user said so; nobody is asked here.
     let bases = |host: &str, insecure: bool| {
         let mut target = target(host, "acme/app");
-        target.insecure = insecure;
+        target = by(&target, |way| way.insecure = insecure.then_some(Rank::User));
         target.origins()
     };
     assert_eq!(bases("10.0.0.5:5000", false), ["https://10.0.0.5:5000"]);
@@ -324,7 +324,7 @@ fn metadata_services_are_no_registries() {
         "[fd00:ec2::254]",
     ] {
         let mut target = target(host, "latest/meta-data");
-        target.insecure = true;
+        target = by(&target, |way| way.insecure = Some(Rank::User));
         let error = list(&target).expect_err(host);
         assert!(
             matches!(error, RegistryError::Forbidden(_)),
@@ -398,11 +398,12 @@ fn a_proxy_password_is_not_said() {
         format!("http://u:{PASSWORD}@127.0.0.1:1"),
     ] {
         let mut target = target("registry.example", "acme/app");
-        target.connection.proxy = Some(ProxySettings {
+        let settings = ProxySettings {
             address: Secret::new(address),
             username: Some("u".to_owned()),
             password: Some(Secret::new(PASSWORD)),
-        });
+        };
+        target = by(&target, |way| way.proxy = own(settings));
         let error = list(&target).expect_err("no such proxy");
         let all = format!("{error} {error:?}");
         assert!(!all.contains(PASSWORD), "{all}");
@@ -419,12 +420,13 @@ fn a_proxy_is_used() {
         },
     );
     let mut target = target("registry.example", "acme/app");
-    target.insecure = true;
-    target.connection.proxy = Some(ProxySettings {
+    target = by(&target, |way| way.insecure = Some(Rank::User));
+    let settings = ProxySettings {
         address: Secret::new(format!("http://{}", proxy.host())),
         username: Some("u".to_owned()),
         password: Some(Secret::new(PASSWORD)),
-    });
+    };
+    target = by(&target, |way| way.proxy = own(settings));
     assert_eq!(tags(&target).expect("a list"), ["by-proxy"]);
     let asked = proxy.asked();
     assert_eq!(asked[0].method, "CONNECT");

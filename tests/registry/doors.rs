@@ -21,9 +21,9 @@ const TWO: &str = "sha256:222222222222222222222222222222222222222222222222222222
 /// A folder with manifests, another for what belongs to the user, and the
 /// address of the registry for `HOST` in every text.
 pub struct Place {
-    tree: TempDir,
-    home: TempDir,
-    host: String,
+    pub tree: TempDir,
+    pub home: TempDir,
+    pub host: String,
 }
 
 pub const REPOSITORY: &str = "apiVersion: image.toolkit.fluxcd.io/v1
@@ -62,7 +62,7 @@ impl Place {
         )
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         let path = self.tree.path().join(name);
         fs::write(path, text.replace("HOST", &self.host)).expect("written");
     }
@@ -87,7 +87,7 @@ impl Place {
     }
 
     /// Docker's config, and a helper of this name that runs this script.
-    fn docker(&self, config: &str, helper: Option<(&str, &str)>) -> std::ffi::OsString {
+    pub fn docker(&self, config: &str, helper: Option<(&str, &str)>) -> std::ffi::OsString {
         let folder = self.home.path().join(".docker");
         fs::create_dir_all(&folder).expect("a folder");
         fs::write(
@@ -117,7 +117,7 @@ pub fn said(output: &Output) -> String {
     all
 }
 
-fn open_registry() -> Server {
+pub fn open_registry() -> Server {
     Server::start(|asked| match asked.path() {
         "/v2/acme/app/tags/list" => Reply::tags(&["1.0.0", "1.1.0", "2.0.0", "latest"]),
         "/v2/acme/app/manifests/1.1.0" => Reply::new(200, "").with("docker-content-digest", ONE),
@@ -126,7 +126,7 @@ fn open_registry() -> Server {
 }
 
 /// A registry that wants `alice` and her password.
-fn closed_registry() -> Server {
+pub fn closed_registry() -> Server {
     Server::start(|asked| match asked.header("authorization") {
         Some(basic) if basic == format!("Basic {AUTH}") => Reply::tags(&["1.0.0", "1.1.0"]),
         _ => Reply::new(401, "").with("www-authenticate", "Basic realm=\"x\""),
@@ -432,7 +432,7 @@ fn processes_share_a_cache() {
     assert_eq!(kept.count(), 2, "one key, one list");
 }
 
-fn secret(name: &str, key: &str, password: &str) -> String {
+pub fn secret(name: &str, key: &str, password: &str) -> String {
     let json = format!(r#"{{"auths":{{"{key}":{{"username":"alice","password":"{password}"}}}}}}"#);
     format!(
         "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, namespace: flux-system}}\ntype: kubernetes.io/dockerconfigjson\nstringData:\n  .dockerconfigjson: '{json}'\n"
@@ -713,7 +713,7 @@ fn a_function_uses_nothing_that_was_not_named() {
 }
 
 /// The usual policy in the namespace `team`, for a repository that is not.
-fn policy_of_a_team() -> String {
+pub fn policy_of_a_team() -> String {
     POLICY
         .replace(
             "{name: app, namespace: flux-system}",

@@ -6,7 +6,7 @@ use flux_image::login::{Credential, Secret};
 use flux_image::registry::{Registries, RegistryError};
 
 use super::server::{Asked, Reply, Server, identity};
-use super::{LONG, PASSWORD, list_all, quick, run, tags, target, with_password};
+use super::{LONG, PASSWORD, by, list_all, own, quick, run, tags, target, with, with_password};
 
 /// printf 'alice:hunter2-s3cret' | base64
 const BASIC: &str = "Basic YWxpY2U6aHVudGVyMi1zM2NyZXQ=";
@@ -73,7 +73,7 @@ fn nobody_gets_a_token_too() {
 fn an_identity_token_goes_by_post() {
     let server = with_tokens(|_, _| Reply::new(200, r#"{"access_token":"good"}"#));
     let mut target = target(&server.host(), "acme/app");
-    target.credential = Credential::IdentityToken(Secret::new("refresh-me"));
+    target = with(target, Credential::IdentityToken(Secret::new("refresh-me")));
     assert_eq!(tags(&target).expect("a list"), ["1.0.0"]);
     let asked = &server.asked()[1];
     assert_eq!(
@@ -94,7 +94,7 @@ fn an_identity_token_goes_by_post() {
 fn a_registry_token_goes_as_it_is() {
     let server = with_tokens(|_, _| Reply::new(500, ""));
     let mut target = target(&server.host(), "acme/app");
-    target.credential = Credential::RegistryToken(Secret::new("good"));
+    target = with(target, Credential::RegistryToken(Secret::new("good")));
     assert_eq!(tags(&target).expect("a list"), ["1.0.0"]);
 }
 
@@ -272,18 +272,22 @@ fn client_certificates_and_an_authority_of_ones_own() {
     let (ours, theirs) = (identity(), identity());
     let server = Server::start_tls(&theirs, Some(&ours.ca), |_| Reply::tags(&["1"]));
     let mut target = target(&server.host(), "acme/app");
-    target.connection.ca = Some(theirs.ca.clone());
-    target.connection.identity = Some(Secret::new(format!("{}{}", ours.certificate, ours.key)));
+    target = by(&target, |way| way.ca = own(theirs.ca.clone()));
+    target = by(&target, |way| {
+        way.identity = own(Secret::new(format!("{}{}", ours.certificate, ours.key)))
+    });
     assert_eq!(tags(&target).expect("a list"), ["1"]);
 
     // A certificate of the wrong authority, or none.
-    target.connection.identity = Some(Secret::new(format!("{}{}", theirs.certificate, theirs.key)));
+    target = by(&target, |way| {
+        way.identity = own(Secret::new(format!("{}{}", theirs.certificate, theirs.key)))
+    });
     let error = tags(&target).expect_err("the wrong authority");
     assert!(!error.to_string().contains("PRIVATE"), "{error}");
-    target.connection.identity = None;
+    target = by(&target, |way| way.identity = None);
     tags(&target).expect_err("none");
 
-    target.connection.identity = Some(Secret::new(PASSWORD));
+    target = by(&target, |way| way.identity = own(Secret::new(PASSWORD)));
     let error = tags(&target).expect_err("no PEM").to_string();
     assert!(
         error.contains("no certificate and its key in PEM"),

@@ -12,6 +12,7 @@ mod login;
 mod pages;
 #[path = "../peers/mod.rs"]
 mod peers;
+mod ranks;
 mod real;
 mod retries;
 
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use flux_image::image::Repository;
 use flux_image::login::{Credential, Secret};
+use flux_image::registry::trust::{Rank, Ranked};
 use flux_image::registry::{Connection, Limits, Listing, Registries, RegistryError, Target};
 
 /// A patience that no test comes near, unless it is about patience.
@@ -33,20 +35,39 @@ const LONG: Duration = Duration::from_secs(30);
 const PASSWORD: &str = "hunter2-s3cret";
 
 fn target(host: &str, path: &str) -> Target {
-    Target {
-        repository: Repository::parse(&format!("{host}/{path}")).expect("a name"),
-        insecure: false,
-        credential: Credential::Anonymous,
-        connection: Connection::default(),
-    }
+    over(host, path, Connection::default())
 }
 
-fn with_password(mut target: Target) -> Target {
-    target.credential = Credential::Basic {
-        username: "alice".to_owned(),
-        password: Secret::new(PASSWORD),
-    };
-    target
+fn over(host: &str, path: &str, connection: Connection) -> Target {
+    let repository = Repository::parse(&format!("{host}/{path}")).expect("a name");
+    Target::new(repository, connection).expect("no credential")
+}
+
+/// The same, reached in another way, as the user says it.
+fn by(target: &Target, change: impl FnOnce(&mut Connection)) -> Target {
+    let mut connection = target.connection().clone();
+    change(&mut connection);
+    let same = Target::new(target.repository.clone(), connection).expect("the user's own");
+    with(same, target.credential().clone())
+}
+
+fn own<T>(part: T) -> Option<Ranked<T>> {
+    Some(Ranked::new(part, Rank::User))
+}
+
+fn with(target: Target, credential: Credential) -> Target {
+    let credential = Ranked::new(credential, Rank::User);
+    target.with_credential(credential).expect("the user's own")
+}
+
+fn with_password(target: Target) -> Target {
+    with(
+        target,
+        Credential::Basic {
+            username: "alice".to_owned(),
+            password: Secret::new(PASSWORD),
+        },
+    )
 }
 
 fn quick() -> Limits {

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use super::peers;
 use super::server::{Asked, Reply, Server, identity};
 use super::support::skipped;
-use super::{PASSWORD, digest as digest_of, list_all, tags, target, with_password};
+use super::{PASSWORD, by, digest as digest_of, list_all, own, tags, target, with, with_password};
 
 /// The bcrypt of the password of all tests.
 const HTPASSWD: &str = "alice:$2b$04$DQt47C4tgGG9CrDG1rvJc.8e3Y4IokBq5gr3A9CBnNMUXGx91LBf.\n";
@@ -256,10 +256,11 @@ fn passwords() {
             "{error}"
         );
         let mut wrong = with_password(target);
-        wrong.credential = flux_image::login::Credential::Basic {
+        let credential = flux_image::login::Credential::Basic {
             username: "alice".to_owned(),
             password: Secret::new("wrong"),
         };
+        wrong = with(wrong, credential);
         let error = tags(&wrong).expect_err("the wrong password");
         assert!(
             matches!(
@@ -295,15 +296,17 @@ fn certificates() {
         };
         real.fill("acme/app", numbered(3));
         let mut target = target(&real.host, "acme/app");
-        target.connection.ca = Some(theirs.ca.clone());
-        target.connection.identity = Some(Secret::new(format!("{}{}", ours.certificate, ours.key)));
+        target = by(&target, |way| way.ca = own(theirs.ca.clone()));
+        target = by(&target, |way| {
+            way.identity = own(Secret::new(format!("{}{}", ours.certificate, ours.key)))
+        });
         assert_eq!(tags(&target).expect("a list").len(), 3);
         let log = fs::read_to_string(real.folder.path().join("log")).expect("a log");
         assert!(
             version == Version::Three || log.contains("HTTP/2.0\" 200"),
             "{log}"
         );
-        target.connection.identity = None;
+        target = by(&target, |way| way.identity = None);
         tags(&target).expect_err("no certificate");
     }
 }
