@@ -24,6 +24,14 @@ pub enum Subject {
     /// All images of a project, whatever the registry's host: the path and
     /// what is below it.
     Project(String),
+    /// An image in a repository of a server that names no host: by its path, as
+    /// it is or behind the repository's name.
+    Hosted {
+        /// The server's name for the repository.
+        repository: String,
+        /// The image's path in it.
+        name: String,
+    },
 }
 
 /// A name that nothing answers to.
@@ -94,11 +102,20 @@ fn listed(known: impl Iterator<Item = String>) -> String {
 }
 
 impl Subject {
+    /// An image in a repository of a server.
+    #[must_use]
+    pub fn hosted(repository: &str, name: &str) -> Self {
+        Self::Hosted {
+            repository: repository.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
     /// As it was named.
     #[must_use]
     pub fn shown(&self) -> &str {
         match self {
-            Self::Image(name) | Self::Project(name) => name,
+            Self::Image(name) | Self::Project(name) | Self::Hosted { name, .. } => name,
         }
     }
 
@@ -115,6 +132,15 @@ impl Subject {
                 let rest = known.path().strip_prefix(path.as_str());
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             }
+            Self::Hosted { repository, name } => {
+                // By a port or host of its own, by `NAME/…`, and by
+                // `repository/NAME/…`, as the server routes.
+                let path = known.path();
+                let path = path.strip_prefix("repository/").unwrap_or(path);
+                let behind = path.strip_prefix(repository.as_str());
+                let behind = behind.and_then(|rest| rest.strip_prefix('/'));
+                known.path() == name || behind == Some(name)
+            }
         }
     }
 }
@@ -125,5 +151,33 @@ fn without_tag(name: &str) -> &str {
     match name.rsplit_once(':') {
         Some((before, tag)) if !tag.contains('/') => before,
         _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ways to an image of a Nexus repository: a port or host of its own, and
+    /// paths that begin with the repository's name.
+    #[test]
+    fn an_image_of_a_server_that_names_no_host() {
+        let pushed = Subject::hosted("docker-hosted", "acme/app");
+        for (image, expected) in [
+            ("nexus.example:5000/acme/app", true),
+            ("docker.nexus.example/acme/app", true),
+            ("nexus.example/docker-hosted/acme/app", true),
+            ("nexus.example/repository/docker-hosted/acme/app", true),
+            ("nexus.example/docker-proxy/acme/app", false),
+            ("nexus.example/docker-hostedacme/app", false),
+            ("nexus.example:5000/other/acme/app", false),
+            ("nexus.example:5000/acme/app/more", false),
+            ("nexus.example:5000/acme/my-app", false),
+            ("nexus.example:5000/app", false),
+        ] {
+            assert_eq!(pushed.is(image), expected, "{image}");
+        }
+        assert!(Subject::hosted("r", "app").is("nexus.example:5000/app"));
+        assert!(!Subject::hosted("r", "app").is("nexus.example:5000/myapp"));
     }
 }

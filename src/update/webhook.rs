@@ -1,5 +1,5 @@
 //! Which image a registry's webhook speaks of: payloads of Docker Hub, GitHub
-//! packages, GitLab, Harbor, Quay, Azure, AWS (EventBridge), Google (Pub/Sub),
+//! packages, GitLab, Harbor, Quay, Nexus, Azure, AWS (EventBridge), Google (Pub/Sub),
 //! of registries that send distribution's notifications, and CloudEvents around
 //! any of them.
 //!
@@ -29,7 +29,7 @@ pub enum WebhookError {
     NoJson(String),
     /// It is of nobody that is known.
     #[error(
-        "the payload is of no registry that is known (its fields: {0}); known are Docker Hub, GitHub packages, GitLab, Harbor, Quay, Azure, ECR by EventBridge, Artifact Registry by Pub/Sub, distribution, and CloudEvents around them"
+        "the payload is of no registry that is known (its fields: {0}); known are Docker Hub, GitHub packages, GitLab, Harbor, Quay, Nexus, Azure, ECR by EventBridge, Artifact Registry by Pub/Sub, distribution, and CloudEvents around them"
     )]
     Unknown(String),
     /// It tells of something else than a push.
@@ -63,6 +63,8 @@ pub enum Sender {
     Harbor,
     /// Quay
     Quay,
+    /// Sonatype Nexus
+    Nexus,
     /// Azure Container Registry, by itself or by Event Grid
     Azure,
     /// ECR, by EventBridge
@@ -83,6 +85,7 @@ impl fmt::Display for Sender {
             Self::GitLab => "GitLab",
             Self::Harbor => "Harbor",
             Self::Quay => "Quay",
+            Self::Nexus => "Nexus",
             Self::Azure => "Azure",
             Self::Ecr => "ECR",
             Self::Google => "Pub/Sub",
@@ -120,12 +123,13 @@ fn read(value: &Value, depth: usize) -> Found {
         return Err(WebhookError::NoJson("expected an object".to_owned()));
     };
     if depth < MAX_ENVELOPES {
-        let known: [fn(&Value) -> Option<Found>; 9] = [
+        let known: [fn(&Value) -> Option<Found>; 10] = [
             docker_hub,
             github,
             gitlab,
             harbor,
             quay,
+            nexus,
             azure,
             ecr,
             google,
@@ -246,6 +250,35 @@ fn quay(value: &Value) -> Option<Found> {
     } else {
         pushed(Sender::Quay, "an event without `updated_tags`", &[]).and_then(|()| image(url))
     })
+}
+
+/// A repository webhook of Nexus, for components or assets. It names no host, and
+/// images are reached by a port, a host or a path of the repository's.
+fn nexus(value: &Value) -> Option<Found> {
+    let repository = text(value, &["repositoryName"])?;
+    let kinds = ["component", "asset"];
+    let (kind, what) = kinds
+        .iter()
+        .find_map(|kind| Some((*kind, value.get(kind).filter(|what| what.is_object())?)))?;
+    Some((|| {
+        let event = text(value, &["action"]).unwrap_or_default();
+        pushed(Sender::Nexus, event, &["CREATED", "UPDATED"])?;
+        let format = text(what, &["format"]).unwrap_or_default();
+        pushed(Sender::Nexus, format, &["docker"])?;
+        if kind == "component" {
+            let lacks = (Sender::Nexus, "component.name");
+            let name = need(what, &["name"], lacks)?;
+            return Ok(Subject::hosted(repository, name.trim_matches('/')));
+        }
+        // `v2/acme/app/manifests/1.0.0`; a layer is of no image in particular.
+        let asset = need(what, &["name"], (Sender::Nexus, "asset.name"))?;
+        let manifest = asset.trim_start_matches('/').strip_prefix("v2/");
+        let manifest = manifest.and_then(|rest| rest.rsplit_once("/manifests/"));
+        match manifest {
+            Some((name, _)) => Ok(Subject::hosted(repository, name)),
+            None => pushed(Sender::Nexus, asset, &[]).and_then(|()| image("")),
+        }
+    })())
 }
 
 fn azure(value: &Value) -> Option<Found> {
@@ -406,6 +439,7 @@ mod tests {
         match subject(payload.as_bytes()) {
             Ok(Subject::Image(name)) => Ok(name),
             Ok(Subject::Project(path)) => Ok(format!("project {path}")),
+            Ok(Subject::Hosted { repository, name }) => Ok(format!("{name} in {repository}")),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -439,6 +473,18 @@ mod tests {
         (
             r#"{"name":"app","repository":"acme/app","namespace":"acme","docker_url":"quay.io/acme/app","updated_tags":["latest"]}"#,
             "quay.io/acme/app",
+        ),
+        (
+            r#"{"timestamp":"2026-01-02T03:04:05.678+00:00","nodeId":"7FFA7361","initiator":"ci/10.0.0.7","repositoryName":"docker-hosted","action":"CREATED","component":{"id":"08909bf0c86cf6c9","componentId":"ZG9ja2Vy","format":"docker","name":"acme/app","group":null,"version":"1.2.3"}}"#,
+            "acme/app in docker-hosted",
+        ),
+        (
+            r#"{"nodeId":"7FFA7361","initiator":"ci","repositoryName":"docker-hosted","action":"UPDATED","asset":{"id":"31c950c8","assetId":"ZG9ja2Vy","format":"docker","name":"v2/acme/app/manifests/1.2.3"}}"#,
+            "acme/app in docker-hosted",
+        ),
+        (
+            r#"{"repositoryName":"docker-hosted","action":"CREATED","asset":{"format":"docker","name":"/v2/acme/manifests/app/manifests/sha256:ab"}}"#,
+            "acme/manifests/app in docker-hosted",
         ),
         (
             r#"{"id":"1","action":"push","target":{"repository":"app","tag":"v1"},"request":{"host":"acme.azurecr.io"}}"#,
@@ -514,6 +560,26 @@ mod tests {
             (
                 r#"{"object_kind":"merge_request","project":{"path_with_namespace":"a/b"}}"#,
                 "tells of `merge_request`",
+            ),
+            (
+                r#"{"repositoryName":"r","action":"DELETED","component":{"format":"docker","name":"acme/app"}}"#,
+                "payload of Nexus tells of `DELETED`",
+            ),
+            (
+                r#"{"repositoryName":"r","action":"CREATED","component":{"format":"npm","name":"app"}}"#,
+                "tells of `npm`",
+            ),
+            (
+                r#"{"repositoryName":"r","action":"CREATED","component":{"format":"docker"}}"#,
+                "lacks `component.name`",
+            ),
+            (
+                r#"{"repositoryName":"r","action":"CREATED","asset":{"format":"docker","name":"v2/-/blobs/sha256:ab"}}"#,
+                "tells of `v2/-/blobs/sha256:ab`",
+            ),
+            (
+                r#"{"repositoryName":"r","action":"CREATED"}"#,
+                "its fields: repositoryName, action",
             ),
             (r#"{"push_data":{}}"#, "lacks `repository.repo_name`"),
             (r#"{"events":[{"action":"pull"}]}"#, "tells of `pull`"),

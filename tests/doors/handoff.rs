@@ -539,6 +539,10 @@ fn a_webhook_names_the_image() {
     let arguments = ["update", "--dry-run", "--from-webhook", "-"];
     let output = run_in(&repository.work(), &arguments, payload);
     assert_eq!(stdout(&output).lines().count(), 2, "{}", stdout(&output));
+    // Nexus names no host.
+    let payload = br#"{"repositoryName":"hosted","action":"CREATED","component":{"format":"docker","name":"acme/web","version":"1"}}"#;
+    let of_nexus = run_in(&repository.work(), &arguments, payload);
+    assert_eq!(stdout(&of_nexus), stdout(&output));
     for (payload, why) in [
         (
             r#"{"push_data":{},"repository":{"repo_name":"acme/else"}}"#.to_owned(),
