@@ -92,6 +92,8 @@ const TOUCH_THE_WORLD: &[&str] = &[
     "registry/pass.rs",
     "registry/persist.rs",
     "registry/session.rs",
+    // `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+    "registry/tls.rs",
     "registry/transport.rs",
     "scan/cache.rs",
     "scan/live.rs",

@@ -21,6 +21,13 @@ impl Secret {
     pub fn reveal(&self) -> &str {
         &self.0
     }
+
+    /// Whether a line break is its end. It may be meant, and hardly ever is:
+    /// `echo password | base64` makes one.
+    #[must_use]
+    pub fn ends_in_line_break(&self) -> bool {
+        self.0.ends_with(['\n', '\r'])
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -66,6 +73,17 @@ impl Credential {
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
         *self == Self::Anonymous
+    }
+
+    /// Whether the password or token ends in a line break.
+    #[must_use]
+    pub fn ends_in_line_break(&self) -> bool {
+        let secret = match self {
+            Self::Anonymous => return false,
+            Self::Basic { password, .. } => password,
+            Self::IdentityToken(token) | Self::RegistryToken(token) => token,
+        };
+        secret.ends_in_line_break()
     }
 
     /// How a registry could spell it when it says it again, in lower case. What

@@ -13,7 +13,12 @@ const METADATA_V4: &[Ipv4Addr] = &[
     Ipv4Addr::new(168, 63, 129, 16),
     Ipv4Addr::new(192, 0, 0, 192),
 ];
-const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+const METADATA_V6: &[Ipv6Addr] = &[
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),
+];
 
 /// Which addresses a request may go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,25 +80,30 @@ fn is_loopback_name(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// An IPv4 address in an IPv6 one is that IPv4 address.
+/// An IPv4 address in an IPv6 one is that IPv4 address: mapped and compatible
+/// ones (RFC 4291, 2.5.5), those of NAT64 (RFC 6052, RFC 8215) and of 6to4
+/// (RFC 3056).
 fn unmapped(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(v6) => match v6.segments() {
-            // NAT64 (RFC 6052) leads to the IPv4 address at its end.
-            [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
-                let [.., a, b, c, d] = v6.octets();
-                IpAddr::V4(Ipv4Addr::new(a, b, c, d))
-            }
-            _ => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
-        },
-        IpAddr::V4(_) => address,
+    let IpAddr::V6(v6) = address else {
+        return address;
+    };
+    let octets = v6.octets();
+    let v4 = |at: usize| {
+        let [a, b, c, d] = [at, at + 1, at + 2, at + 3].map(|at| octets[at]);
+        IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+    };
+    match v6.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => address,
+        [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0x64, 0xff9b, 0 | 1, ..] => v4(12),
+        [0x2002, ..] => v4(2),
+        _ => address,
     }
 }
 
 fn is_never_asked(address: IpAddr) -> bool {
     match unmapped(address) {
         IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast() || METADATA_V4.contains(&v4),
-        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6 == METADATA_V6,
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || METADATA_V6.contains(&v6),
     }
 }
 
@@ -103,6 +113,7 @@ fn is_public(address: IpAddr) -> bool {
             let [a, b, ..] = v4.octets();
             let is_shared = a == 100 && (64..128).contains(&b);
             let is_benchmark = a == 198 && (18..20).contains(&b);
+            let is_protocol = matches!(v4.octets(), [192, 0, 0, _]);
             !(v4.is_private()
                 || v4.is_loopback()
                 || v4.is_link_local()
@@ -110,15 +121,16 @@ fn is_public(address: IpAddr) -> bool {
                 || v4.is_documentation()
                 || is_shared
                 || is_benchmark
+                || is_protocol
                 || a == 0
                 || a >= 240)
         }
         IpAddr::V6(v6) => {
-            !(v6.is_loopback()
-                || v6.is_unspecified()
-                || v6.is_multicast()
-                || v6.is_unique_local()
-                || v6.is_unicast_link_local())
+            // Global unicast is 2000::/3 (RFC 4291), of which 2001::/23 belongs to
+            // protocols and 2001:db8::/32 to documentation.
+            let [a, b, ..] = v6.segments();
+            let is_global = (0x2000..0x4000).contains(&a);
+            is_global && !(a == 0x2001 && (b < 0x200 || b == 0xdb8)) && a != 0x3fff
         }
     }
 }
@@ -152,6 +164,23 @@ mod tests {
             ("::ffff:169.254.169.254", false, false),
             ("::ffff:10.0.0.1", true, false),
             ("64:ff9b::a9fe:a9fe", false, false),
+            ("64:ff9b::a00:1", true, false),
+            ("64:ff9b::808:808", true, true),
+            ("64:ff9b:1::a9fe:a9fe", false, false),
+            ("64:ff9b:1::a00:1", true, false),
+            ("::a9fe:a9fe", false, false),
+            ("::7f00:1", true, false),
+            ("2002:a9fe:a9fe::1", false, false),
+            ("2002:a00:1::1", true, false),
+            ("2001::1", true, false),
+            ("2001:db8::1", true, false),
+            ("3fff::1", true, false),
+            ("fec0::1", true, false),
+            ("100::1", true, false),
+            ("fd00:ec2::23", false, false),
+            ("fd20:ce::254", false, false),
+            ("fd00:42::42", false, false),
+            ("192.0.0.8", true, false),
         ] {
             let address: IpAddr = address.parse().expect(address);
             assert_eq!(Reach::Named.allows(address), named, "{address}");

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -103,6 +104,8 @@ pub(super) struct Host {
     pub failed: Mutex<Option<RegistryError>>,
     /// How it wants to be asked.
     pub challenge: Mutex<Option<Challenge>>,
+    /// How many sizes of a page it has refused, largest first.
+    pub size: AtomicUsize,
 }
 
 impl Registries {

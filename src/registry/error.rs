@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use super::link::BadLink;
-use super::trust::NoRedirect;
+use super::tls::TlsFault;
+use super::trust::{NoRealm, NoRedirect};
+use crate::image::is_digest;
 use crate::login::Credential;
 
 /// Why a repository could not be read.
@@ -26,7 +28,7 @@ pub enum RegistryError {
         /// With whom.
         host: String,
         /// What went wrong.
-        what: String,
+        what: TlsFault,
     },
     /// The client for these TLS or proxy settings cannot be made.
     #[error("{0}")]
@@ -38,7 +40,7 @@ pub enum RegistryError {
     #[error("{0} is a link-local address or a metadata service, which is never asked")]
     Forbidden(String),
     /// 401 or 403.
-    #[error("{host} answered {status}{}: {}", and_code(.code), if *.anonymous { "access without credentials is denied" } else { "the credentials are not accepted for this repository" })]
+    #[error("{host} answered {status}{}: {}", and_code(.code), denial(*.anonymous, *.line_break))]
     Denied {
         /// Who.
         host: String,
@@ -48,6 +50,16 @@ pub enum RegistryError {
         code: Option<String>,
         /// Nothing was presented.
         anonymous: bool,
+        /// What was presented ends in a line break, as `echo` makes it.
+        line_break: bool,
+    },
+    /// A token that cannot be sent.
+    #[error("the token for {host} fits in no header: it {}", if *.line_break { "ends in a line break" } else { "has control characters in it" })]
+    Unsendable {
+        /// To whom.
+        host: String,
+        /// That is what is wrong with it.
+        line_break: bool,
     },
     /// The token server is none that the credential may be given to.
     #[error(
@@ -67,7 +79,7 @@ pub enum RegistryError {
         /// The realm, as scheme and host.
         realm: String,
         /// Why.
-        why: &'static str,
+        why: NoRealm,
     },
     /// A token server's answer that is none.
     #[error("the token server {host} {what}")]
@@ -78,10 +90,13 @@ pub enum RegistryError {
         what: String,
     },
     /// 404.
-    #[error("{host} has no such repository (404{})", and_code(.code))]
+    #[error("{host} has {} (404{})", missing(.manifest), and_code(.code))]
     NotFound {
         /// Who.
         host: String,
+        /// The tag or digest whose manifest is missing, where the repository is
+        /// there.
+        manifest: Option<String>,
         /// The specification's error code.
         code: Option<String>,
     },
@@ -144,9 +159,27 @@ pub enum RegistryError {
     },
 }
 
+fn denial(anonymous: bool, line_break: bool) -> &'static str {
+    match (anonymous, line_break) {
+        (true, _) => "access without credentials is denied",
+        (false, false) => "the credentials are not accepted for this repository",
+        (false, true) => {
+            "the credentials are not accepted for this repository, and the password ends in a line break"
+        }
+    }
+}
+
 fn and_code(code: &Option<String>) -> String {
     code.as_ref()
         .map_or_else(String::new, |code| format!(" {code}"))
+}
+
+fn missing(manifest: &Option<String>) -> String {
+    match manifest {
+        None => "no such repository".to_owned(),
+        Some(digest) if is_digest(digest) => format!("no manifest for the digest `{digest}`"),
+        Some(tag) => format!("no manifest for the tag `{tag}`"),
+    }
 }
 
 fn seconds(duration: &Duration) -> String {
@@ -159,17 +192,19 @@ impl RegistryError {
     pub fn hint(&self) -> String {
         match self {
             Self::Unreachable { .. } => "is the name right, and is there a way to it from here? a proxy is taken from `HTTPS_PROXY` or `proxySecretRef`; without a network use a TagSnapshot".to_owned(),
-            Self::Tls { .. } => "a registry with a certificate of its own needs `certSecretRef` with its `ca.crt`, or `SSL_CERT_FILE`; plain http is only spoken with `insecure: true`".to_owned(),
+            Self::Tls { what, .. } => what.hint().to_owned(),
             Self::Denied { anonymous: true, .. } => "add a `secretRef` to the ImageRepository with its Secret in the input (or `--secret FILE`), log in with `docker login`, or set `provider`".to_owned(),
+            Self::Denied { line_break: true, .. } | Self::Unsendable { .. } => "a line break at the end is hardly part of a password or token, and the likely cause: write it without, as `printf %s` does and `echo` does not".to_owned(),
             Self::Denied { .. } => "check that the credentials are valid and may pull this repository".to_owned(),
             Self::UntrustedRealm { realm, .. } => format!("if this host may have the credentials, say `--trust-host {realm}`"),
+            Self::NotFound { manifest: Some(_), .. } => "the list of tags still has what was deleted, or never pushed to its end: push it again, delete the tag, or keep the policy from it with `filterTags`".to_owned(),
             Self::NotFound { .. } => "check `spec.image`; some registries answer so where credentials are missing".to_owned(),
             Self::NoRegistry { .. } => "is `spec.image` the name of an image in a registry? a login page or a proxy may have answered".to_owned(),
             Self::Redirect { to, why: NoRedirect::Host, .. } => {
                 let host = to.split_once("://").map_or(to.as_str(), |(_, host)| host);
                 format!("if this host may be asked, say `--trust-host {host}`")
             }
-            Self::Deadline { .. } => "allow more with `spec.timeout` of the ImageRepository or `--timeout`".to_owned(),
+            Self::Deadline { .. } => "allow more with `spec.timeout` of the ImageRepository, or with `--timeout`, beyond which it does not count".to_owned(),
             Self::Later { .. } | Self::Status { status: 429, .. } => "the registry limits requests: log in, scan less often, or use a TagSnapshot".to_owned(),
             Self::Status { status: 500.., .. } => "the registry is in trouble: try again later, or use a TagSnapshot".to_owned(),
             Self::Endless(_) => "an image with so many tags needs a TagSnapshot that is made in another way".to_owned(),
@@ -199,16 +234,19 @@ impl RegistryError {
     fn texts(&mut self) -> Vec<&mut String> {
         match self {
             Self::Unreachable { host, what }
-            | Self::Tls { host, what }
             | Self::NoRegistry { host, what }
             | Self::Token { host, what } => vec![host, what],
+            Self::Tls { host, what } => std::iter::once(host).chain(what.text()).collect(),
             Self::UntrustedRealm { registry, realm }
             | Self::ForbiddenRealm {
                 registry, realm, ..
             } => vec![registry, realm],
             Self::Redirect { from, to, .. } => vec![from, to],
+            Self::NotFound { host, manifest, .. } => {
+                std::iter::once(host).chain(manifest.as_mut()).collect()
+            }
             Self::Denied { host, .. }
-            | Self::NotFound { host, .. }
+            | Self::Unsendable { host, .. }
             | Self::Status { host, .. }
             | Self::Later { host, .. }
             | Self::WrongDigest { host }
@@ -221,6 +259,16 @@ impl RegistryError {
             }
             Self::Link(_) | Self::Endless(_) | Self::Deadline { .. } => Vec::new(),
         }
+    }
+
+    /// Whether it is the host's, so that whoever asks there next would meet it,
+    /// rather than that of one repository.
+    #[must_use]
+    pub fn is_the_hosts(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Tls { .. } | Self::Forbidden(_) | Self::Settings(_)
+        )
     }
 
     /// Whether asking again may help.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::answer::authority;
 use super::error::RegistryError;
-use super::list::{MANIFESTS, failure, sha256};
+use super::list::{MANIFESTS, no_manifest, sha256};
 use super::session::{Question, Session};
 use crate::image::is_digest;
 use crate::login::Credential;
@@ -119,7 +119,7 @@ async fn fetch(
     };
     let answer = session.ask(&question).await?;
     if answer.status != 200 {
-        return Err(failure(session, &answer));
+        return Err(no_manifest(session, &answer, reference));
     }
     let host = authority(&answer.url);
     if reference.starts_with("sha256:") && sha256(&answer.body) != reference {

@@ -3,23 +3,27 @@
 //! exists").
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use data_encoding::HEXLOWER;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
-use super::answer::{authority, code_of};
+use super::answer::{authority, code_of, refuses_size};
 use super::error::RegistryError;
 use super::link;
+use super::pass::denied;
 use super::session::{Question, Session};
 use super::transport::Answer;
-use crate::image::{is_digest, is_tag};
+use crate::image::{Repository, is_digest, is_tag};
 
-/// Tags that are asked for at a time. A registry may give fewer, and that says
-/// nothing.
-const PAGE: usize = 1000;
+/// Tags that are asked for at a time, as many as a registry takes; the last is
+/// its own choice. It may give fewer, and that says nothing.
+const SIZES: [&str; 3] = ["?n=1000", "?n=100", ""];
 const MOST_PAGES: usize = 1000;
 const MOST_TAGS: usize = 1_000_000;
+/// A longer ETag is none, in bytes.
+const MOST_ETAG: usize = 1000;
 
 const JSON: &str = "application/json";
 /// Manifests and indexes of every kind.
@@ -56,6 +60,29 @@ pub struct Listing {
 }
 
 impl Listing {
+    /// A list of `repository` that was kept where others may have been at it:
+    /// `None` where it is none that a registry could have given here.
+    #[must_use]
+    pub fn of_kept(pages: Vec<Page>, repository: &Repository) -> Option<Self> {
+        let list = format!("/v2/{}/tags/list", repository.path());
+        let sizes = SIZES.iter();
+        let mut at = sizes.map(|size| format!("{list}{size}"));
+        let first = pages.first()?;
+        let is_whole = at.any(|at| at == first.at)
+            && pages
+                .windows(2)
+                .all(|pair| pair[0].next.as_ref() == Some(&pair[1].at))
+            && pages.last()?.next.is_none();
+        let count = pages.iter().try_fold(0usize, |count, page| {
+            count
+                .checked_add(page.tags.len())?
+                .checked_add(page.dropped)
+        })?;
+        let is_sound =
+            pages.len() <= MOST_PAGES && count <= MOST_TAGS && pages.iter().all(Page::is_sound);
+        (is_whole && is_sound).then_some(Self { pages })
+    }
+
     /// How many entries were no tags.
     #[must_use]
     pub fn dropped(&self) -> usize {
@@ -76,15 +103,39 @@ impl Listing {
     }
 }
 
+impl Page {
+    fn is_sound(&self) -> bool {
+        let is_short = self.etag.as_ref().is_none_or(|it| it.len() <= MOST_ETAG);
+        is_short && self.tags.iter().all(|tag| is_kept(tag))
+    }
+}
+
+/// Whether an entry of a list is a tag. Flux's own reading is wider: it takes a
+/// point or hyphen to begin with.
+fn is_kept(tag: &str) -> bool {
+    is_tag(tag) && !tag.starts_with(['.', '-'])
+}
+
+type Known<'p> = BTreeMap<&'p str, &'p Page>;
+
 /// Lists the tags of the session's repository.
 pub async fn tags(session: &Session<'_>, known: &[Page]) -> Result<Listing, RegistryError> {
-    let path = session.target.repository.path();
-    let mut at = format!("/v2/{path}/tags/list?n={PAGE}");
-    let known: BTreeMap<&str, &Page> = known.iter().map(|page| (page.at.as_str(), page)).collect();
+    let known: Known<'_> = known.iter().map(|page| (page.at.as_str(), page)).collect();
+    let mut page = first(session, &known).await?;
     let mut listing = Listing::default();
     let (mut seen, mut count) = (HashSet::new(), 0);
     loop {
-        if !seen.insert(at.clone()) {
+        seen.insert(page.at.clone());
+        count += page.tags.len() + page.dropped;
+        if count > MOST_TAGS {
+            return Err(RegistryError::Endless("it has more than 1,000,000 tags"));
+        }
+        let next = page.next.clone();
+        listing.pages.push(page);
+        let Some(at) = next else {
+            return Ok(listing);
+        };
+        if seen.contains(&at) {
             return Err(RegistryError::Endless(
                 "its pages lead back to an earlier one",
             ));
@@ -92,37 +143,58 @@ pub async fn tags(session: &Session<'_>, known: &[Page]) -> Result<Listing, Regi
         if listing.pages.len() == MOST_PAGES {
             return Err(RegistryError::Endless("it has more than 1,000 pages"));
         }
-        let old = known.get(at.as_str()).filter(|page| page.etag.is_some());
-        let question = Question {
-            method: Method::GET,
-            at: at.clone(),
-            accept: JSON,
-            etag: old.and_then(|page| page.etag.clone()),
-        };
-        let answer = session.ask(&question).await?;
-        let page = match (answer.status, old) {
-            (304, Some(old)) => (*old).clone(),
-            _ => page(session, &answer, at)?,
-        };
-        count += page.tags.len() + page.dropped;
-        if count > MOST_TAGS {
-            return Err(RegistryError::Endless("it has more than 1,000,000 tags"));
-        }
-        let next = page.next.clone();
-        listing.pages.push(page);
-        match next {
-            None => return Ok(listing),
-            Some(next) => at = next,
-        }
+        let answer = ask(session, &at, &known).await?;
+        page = self::page(session, &answer, at, &known)?;
     }
 }
 
+/// The first page, of as many tags as the registry takes.
+async fn first(session: &Session<'_>, known: &Known<'_>) -> Result<Page, RegistryError> {
+    let list = format!("/v2/{}/tags/list", session.target.repository.path());
+    loop {
+        let size = session.host.size.load(Ordering::Relaxed);
+        let at = format!("{list}{}", SIZES[size]);
+        let answer = ask(session, &at, known).await?;
+        if size + 1 < SIZES.len() && refuses_size(&answer) {
+            // What one repository learns of the host is for all.
+            session.host.size.fetch_max(size + 1, Ordering::Relaxed);
+            continue;
+        }
+        return page(session, &answer, at, known);
+    }
+}
+
+async fn ask(session: &Session<'_>, at: &str, known: &Known<'_>) -> Result<Answer, RegistryError> {
+    let question = Question {
+        method: Method::GET,
+        at: at.to_owned(),
+        accept: JSON,
+        etag: known.get(at).and_then(|page| page.etag.clone()),
+    };
+    session.ask(&question).await
+}
+
 /// Reads the answer to a question for a page.
-fn page(session: &Session<'_>, answer: &Answer, at: String) -> Result<Page, RegistryError> {
+fn page(
+    session: &Session<'_>,
+    answer: &Answer,
+    at: String,
+    known: &Known<'_>,
+) -> Result<Page, RegistryError> {
     #[derive(Deserialize)]
     struct Body {
         tags: Option<Vec<String>>,
         name: Option<serde::de::IgnoredAny>,
+    }
+    let old = known.get(at.as_str()).filter(|page| page.etag.is_some());
+    if let (304, Some(old)) = (answer.status, old) {
+        // What was kept says how to go on, but not where.
+        let query = old.next.as_ref().map(|next| next.split_once('?'));
+        let next = query.map(|query| session.page_after(&answer.url, query.map(|(_, it)| it)));
+        return Ok(Page {
+            next,
+            ..(*old).clone()
+        });
     }
     if answer.status != 200 {
         return Err(failure(session, answer));
@@ -141,14 +213,14 @@ fn page(session: &Session<'_>, answer: &Answer, at: String) -> Result<Page, Regi
     }
     let mut tags = body.tags.unwrap_or_default();
     let all = tags.len();
-    // Flux's own reading is wider: it takes a point or hyphen to begin with.
-    tags.retain(|tag| is_tag(tag) && !tag.starts_with(['.', '-']));
+    tags.retain(|tag| is_kept(tag));
     let next = link::next(&answer.url, answer.texts("link"))?;
+    let etag = answer.text("etag").filter(|etag| etag.len() <= MOST_ETAG);
     Ok(Page {
-        etag: answer.text("etag").map(str::to_owned),
+        etag: etag.map(str::to_owned),
         dropped: all - tags.len(),
         tags,
-        next: next.map(|next| session.relative(&next)),
+        next: next.map(|query| session.page_after(&answer.url, query)),
         at,
     })
 }
@@ -175,14 +247,32 @@ fn media_type(answer: &Answer) -> String {
 pub(super) fn failure(session: &Session<'_>, answer: &Answer) -> RegistryError {
     let (host, status, code) = (authority(&answer.url), answer.status, code_of(answer));
     match status {
-        401 | 403 => RegistryError::Denied {
+        401 | 403 => denied(answer, session.target.credential()),
+        404 => RegistryError::NotFound {
             host,
-            status,
+            manifest: None,
             code,
-            anonymous: session.target.credential().is_anonymous(),
         },
-        404 => RegistryError::NotFound { host, code },
         _ => RegistryError::Status { host, status, code },
+    }
+}
+
+/// What it means that a manifest is not had. The list has the tag, so the
+/// repository is there: only its own word for that says otherwise.
+pub(super) fn no_manifest(
+    session: &Session<'_>,
+    answer: &Answer,
+    reference: &str,
+) -> RegistryError {
+    match failure(session, answer) {
+        RegistryError::NotFound { host, code, .. } if code.as_deref() != Some("NAME_UNKNOWN") => {
+            RegistryError::NotFound {
+                host,
+                manifest: Some(reference.to_owned()),
+                code,
+            }
+        }
+        other => other,
     }
 }
 
@@ -200,12 +290,12 @@ pub async fn digest(session: &Session<'_>, tag: &str) -> Result<String, Registry
         (200, Some(digest)) => return Ok(digest),
         // A registry that does not answer HEAD still answers GET.
         (200 | 400 | 405 | 501, _) => {}
-        _ => return Err(failure(session, &head)),
+        _ => return Err(no_manifest(session, &head, tag)),
     }
     question.method = Method::GET;
     let answer = session.ask(&question).await?;
     if answer.status != 200 {
-        return Err(failure(session, &answer));
+        return Err(no_manifest(session, &answer, tag));
     }
     let kind = answer.text("content-type").unwrap_or_default();
     let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&answer.body).is_ok();

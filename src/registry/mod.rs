@@ -20,8 +20,10 @@ mod link;
 mod list;
 mod pass;
 mod persist;
+mod resolver;
 mod retry;
 mod session;
+mod tls;
 mod token;
 mod transport;
 pub mod trust;
@@ -32,6 +34,7 @@ pub use client::{CredentialFor, Limits, Registries, Target, Withheld};
 pub use error::RegistryError;
 pub use labels::Labels;
 pub use list::{Listing, Page};
+pub use tls::TlsFault;
 pub use transport::{Connection, ProxySettings, host_of};
 
 /// The lock, also after a panic under it: whatever is kept here is replaced

@@ -14,16 +14,22 @@ use super::challenge::Challenge;
 use super::error::RegistryError;
 use super::session::{Session, without_identity};
 use super::token::{Token, Wanted};
-use super::transport::Connection;
-use super::trust;
+use super::transport::{Answer, Connection};
+use super::trust::{self, NoRealm};
 use crate::login::{Credential, Secret};
 
 /// Who we say we are to a token server that is asked by POST.
 const CLIENT_ID: &str = "flux-image";
 
+/// What a token may be asked for beside `pull`: what some registries call
+/// reading a list (Azure's).
+const READING: &[&str] = &["metadata_read"];
+
 /// What goes into a request to be let in.
 pub struct Pass {
     pub header: HeaderValue,
+    /// The challenge that it answers, with the scope that was asked for.
+    pub answers: Challenge,
     /// The token in it, where it is one that can be asked for anew.
     pub token: Option<Secret>,
     /// The realm's host, where the credential was kept from it.
@@ -38,40 +44,53 @@ impl Session<'_> {
         base: &Url,
         refused: Option<&Secret>,
     ) -> Result<Option<Pass>, RegistryError> {
+        let asked = self.answered(challenge);
+        let with = |header| {
+            Some(Pass {
+                header,
+                answers: asked.clone(),
+                token: None,
+                untrusted: None,
+            })
+        };
         match (challenge, self.target.credential()) {
-            (Challenge::Basic, Credential::Basic { username, password }) => Ok(Some(Pass {
-                header: basic(username, password)?,
-                token: None,
-                untrusted: None,
-            })),
-            (Challenge::Bearer { .. }, Credential::RegistryToken(token)) => Ok(Some(Pass {
-                header: bearer(token)?,
-                token: None,
-                untrusted: None,
-            })),
+            (Challenge::Basic, Credential::Basic { username, password }) => {
+                Ok(with(basic(username, password)))
+            }
+            (Challenge::Bearer { .. }, Credential::RegistryToken(token)) => {
+                // Docker's `registrytoken` goes as it is written.
+                Ok(with(bearer(token, base)?))
+            }
             (Challenge::Bearer { .. }, credential) => {
                 let connection = self.target.connection();
-                let pass = self.token(challenge, base, credential, connection, refused);
+                let pass = self.token(asked, base, credential, connection, refused);
                 pass.await.map(Some)
             }
             (Challenge::Basic, _) => Ok(None),
         }
     }
 
-    /// What lets nobody in particular in.
+    /// What lets nobody in particular in, where a redirect led to `at`.
     pub(super) async fn nobody(
         &self,
         challenge: &Challenge,
         at: &Url,
         connection: &Connection,
     ) -> Result<Pass, RegistryError> {
-        self.token(challenge, at, &Credential::Anonymous, connection, None)
+        let own = self.target.repository.path();
+        let asked = asked_for(challenge, repository_in(at).unwrap_or(own));
+        self.token(asked, at, &Credential::Anonymous, connection, None)
             .await
+    }
+
+    /// A challenge with what is asked for in answer to it.
+    pub(super) fn answered(&self, challenge: &Challenge) -> Challenge {
+        asked_for(challenge, self.target.repository.path())
     }
 
     async fn token(
         &self,
-        challenge: &Challenge,
+        asked: Challenge,
         registry: &Url,
         credential: &Credential,
         connection: &Connection,
@@ -81,31 +100,27 @@ impl Session<'_> {
             realm,
             service,
             scope,
-        } = challenge
+        } = &asked
         else {
             return Err(RegistryError::Settings("no token is asked for".to_owned()));
         };
+        let forbidden = |realm: String, why| RegistryError::ForbiddenRealm {
+            registry: authority(registry),
+            realm,
+            why,
+        };
         let url = registry
             .join(realm)
-            .map_err(|_| RegistryError::ForbiddenRealm {
-                registry: authority(registry),
-                realm: "an address".to_owned(),
-                why: "it is no URL",
-            })?;
-        let trust = trust::realm(registry, &url, &self.registries.limits.trusted);
-        if trust == trust::Realm::Never {
-            return Err(RegistryError::ForbiddenRealm {
-                registry: authority(registry),
-                realm: shown(&url),
-                why: "it is plain http, a link-local address or a metadata service, or has a user name in it",
-            });
-        }
+            .map_err(|_| forbidden("an address".to_owned(), NoRealm::Unreadable))?;
+        let is_near = self.registries.transport.resolved.is_near(registry);
+        let trust = trust::realm(registry, &url, is_near, &self.registries.limits.trusted);
+        let (trust, reach) = trust.map_err(|why| forbidden(shown(&url), why))?;
         let is_kept = trust == trust::Realm::Anonymous && !credential.is_anonymous();
         let wanted = Wanted {
             registry: shown(registry),
             realm: url.to_string(),
             service: service.clone(),
-            scope: self.scope(scope.as_deref()),
+            scope: scope.clone().unwrap_or_default(),
             credential: if is_kept {
                 Credential::Anonymous
             } else {
@@ -118,10 +133,12 @@ impl Session<'_> {
             },
         };
         let untrusted = is_kept.then(|| authority(&url));
-        let token = self.fetch_token(&wanted, url, refused).await;
+        let at = shown(&url);
+        let token = self.fetch_token(&wanted, url, reach, refused).await;
         match token {
             Ok(token) => Ok(Pass {
-                header: bearer(&token)?,
+                header: bearer(&token, registry)?,
+                answers: asked,
                 token: Some(token),
                 untrusted,
             }),
@@ -131,20 +148,11 @@ impl Session<'_> {
                     realm,
                 })
             }
+            // Its name was no more than a name until it was resolved.
+            Err(RegistryError::Forbidden(_)) if reach == Reach::Public => {
+                Err(forbidden(at, NoRealm::Address))
+            }
             Err(error) => Err(error),
-        }
-    }
-
-    /// What the token must allow. The registry's own word counts only where it
-    /// asks for no more than reading.
-    fn scope(&self, asked: Option<&str>) -> String {
-        let own = format!("repository:{}:pull", self.target.repository.path());
-        let is_reading = |scope: &&str| {
-            scope.starts_with("repository:") && scope.ends_with(":pull") && !scope.contains(' ')
-        };
-        match asked.filter(is_reading) {
-            Some(asked) => asked.to_owned(),
-            None => own,
         }
     }
 
@@ -152,6 +160,7 @@ impl Session<'_> {
         &self,
         wanted: &Wanted,
         mut url: Url,
+        reach: Reach,
         refused: Option<&Secret>,
     ) -> Result<Secret, RegistryError> {
         let slot = self.registries.tokens.slot(wanted);
@@ -163,15 +172,12 @@ impl Session<'_> {
             Some(Err(error)) => return Err(error.clone()),
             _ => {}
         }
-        let mut fields = vec![("scope", wanted.scope.as_str())];
-        fields.extend(
-            wanted
-                .service
-                .as_deref()
-                .map(|service| ("service", service)),
-        );
+        let service = wanted.service.as_deref();
+        let service = service.map(|service| ("service", service));
         let request = match &wanted.credential {
             Credential::IdentityToken(token) => {
+                let mut fields = vec![("scope", wanted.scope.as_str())];
+                fields.extend(service);
                 fields.extend([
                     ("grant_type", "refresh_token"),
                     ("client_id", CLIENT_ID),
@@ -180,26 +186,20 @@ impl Session<'_> {
                 post(url, &fields)
             }
             credential => {
-                url.query_pairs_mut().extend_pairs(&fields);
+                let scopes = wanted.scope.split(' ').map(|scope| ("scope", scope));
+                url.query_pairs_mut().extend_pairs(scopes.chain(service));
                 let mut request = Request::new(Method::GET, url);
                 if let Credential::Basic { username, password } = credential {
-                    let header = basic(username, password)?;
+                    let header = basic(username, password);
                     request.headers_mut().insert(AUTHORIZATION, header);
                 }
                 request
             }
         };
-        let answer = self
-            .persist(&[request], &wanted.connection, Reach::Named)
-            .await;
+        let answer = self.persist(&[request], &wanted.connection, reach).await;
         let token = answer.and_then(|answer| match answer.status {
             200 => Token::read(&answer, Instant::now()),
-            status @ (400 | 401 | 403) => Err(RegistryError::Denied {
-                host: authority(&answer.url),
-                status,
-                code: code_of(&answer),
-                anonymous: wanted.credential.is_anonymous(),
-            }),
+            400 | 401 | 403 => Err(denied(&answer, &wanted.credential)),
             status @ 300..=399 => Err(RegistryError::Token {
                 host: authority(&answer.url),
                 what: format!("redirects ({status}), which is not followed"),
@@ -214,6 +214,51 @@ impl Session<'_> {
     }
 }
 
+/// A challenge with what a token must allow in place of what it says: to
+/// pull from the repository at `path`, and of the registry's own word what
+/// else is reading the same repository.
+fn asked_for(challenge: &Challenge, path: &str) -> Challenge {
+    let Challenge::Bearer {
+        realm,
+        service,
+        scope,
+    } = challenge
+    else {
+        return challenge.clone();
+    };
+    Challenge::Bearer {
+        realm: realm.clone(),
+        service: service.clone(),
+        scope: Some(scopes(path, scope.as_deref().unwrap_or_default())),
+    }
+}
+
+/// The scopes of a token, separated by blanks (OAuth 2): `pull` from the
+/// repository, and what of `said`, a challenge's scopes, reads the same one.
+fn scopes(path: &str, said: &str) -> String {
+    let mut all = format!("repository:{path}:pull");
+    let said = said.split(' ').filter_map(|scope| {
+        let (name, actions) = scope.strip_prefix("repository:")?.rsplit_once(':')?;
+        (name == path).then_some(actions)
+    });
+    let said: Vec<&str> = said.flat_map(|actions| actions.split(',')).collect();
+    for action in READING.iter().filter(|action| said.contains(action)) {
+        all.push_str(&format!(" repository:{path}:{action}"));
+    }
+    all
+}
+
+/// The repository that an address of the distribution API is about.
+fn repository_in(url: &Url) -> Option<&str> {
+    let (_, rest) = url.path().split_once("/v2/")?;
+    let kinds = ["/tags/", "/manifests/", "/blobs/"].iter();
+    // A name may have such a step in it, too: the last one counts.
+    kinds
+        .filter_map(|kind| rest.rsplit_once(kind))
+        .map(|(name, _)| name)
+        .max_by_key(|name| name.len())
+}
+
 fn post(url: Url, fields: &[(&str, &str)]) -> Request {
     let mut body = url::form_urlencoded::Serializer::new(String::new());
     body.extend_pairs(fields);
@@ -224,20 +269,82 @@ fn post(url: Url, fields: &[(&str, &str)]) -> Request {
     request
 }
 
-fn secret_header(text: &str) -> Result<HeaderValue, RegistryError> {
-    let mut header = HeaderValue::from_str(text).map_err(|_| {
-        RegistryError::Settings("the credential has characters that fit in no header".to_owned())
-    })?;
-    header.set_sensitive(true);
-    Ok(header)
+/// 401 and the like to whom showed `credential`.
+pub(super) fn denied(answer: &Answer, credential: &Credential) -> RegistryError {
+    RegistryError::Denied {
+        host: authority(&answer.url),
+        status: answer.status,
+        code: code_of(answer),
+        anonymous: credential.is_anonymous(),
+        line_break: credential.ends_in_line_break(),
+    }
 }
 
-fn basic(username: &str, password: &Secret) -> Result<HeaderValue, RegistryError> {
+/// `None` where it has characters that fit in no header.
+fn secret_header(text: &str) -> Option<HeaderValue> {
+    let mut header = HeaderValue::from_str(text).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
+fn basic(username: &str, password: &Secret) -> HeaderValue {
     let pair = format!("{username}:{}", password.reveal());
     let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
-    secret_header(&format!("Basic {encoded}"))
+    let header = secret_header(&format!("Basic {encoded}"));
+    // Base64 fits in every header.
+    header.unwrap_or_else(|| HeaderValue::from_static("Basic"))
 }
 
-fn bearer(token: &Secret) -> Result<HeaderValue, RegistryError> {
-    secret_header(&format!("Bearer {}", token.reveal()))
+fn bearer(token: &Secret, registry: &Url) -> Result<HeaderValue, RegistryError> {
+    let header = secret_header(&format!("Bearer {}", token.reveal()));
+    header.ok_or_else(|| RegistryError::Unsendable {
+        host: authority(registry),
+        line_break: token.ends_in_line_break(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What registries say that they want, and what they are asked for.
+    #[test]
+    fn what_is_asked_for() {
+        let pull = "repository:acme/app:pull";
+        let both = "repository:acme/app:pull repository:acme/app:metadata_read";
+        for (said, expected) in [
+            ("", pull),
+            (pull, pull),
+            ("repository:acme/app:metadata_read", both),
+            ("repository:acme/app:metadata_read,pull", both),
+            ("repository:acme/app:pull,push,metadata_read,delete", both),
+            (
+                "repository:acme/app:pull repository:acme/app:metadata_read",
+                both,
+            ),
+            ("repository:acme/app:push", pull),
+            ("repository:acme/app:*", pull),
+            ("repository:acme/app:metadata_write", pull),
+            ("repository:acme/secret:metadata_read", pull),
+            ("repository:acme/secret:pull", pull),
+            ("repository:acme:app:metadata_read", pull),
+            ("registry:catalog:*", pull),
+            ("aws", pull),
+        ] {
+            assert_eq!(scopes("acme/app", said), expected, "{said}");
+        }
+    }
+
+    #[test]
+    fn the_repository_of_an_address() {
+        for (url, expected) in [
+            ("https://r.example/v2/a/b/tags/list?n=1", Some("a/b")),
+            ("https://r.example/v2/a/tags/manifests/1", Some("a/tags")),
+            ("https://r.example/x/v2/a/blobs/sha256:1", Some("a")),
+            ("https://r.example/moved/list", None),
+        ] {
+            let parsed = Url::parse(url).expect(url);
+            assert_eq!(repository_in(&parsed), expected, "{url}");
+        }
+    }
 }

@@ -78,10 +78,15 @@ impl Session<'_> {
             let transport = &self.registries.transport;
             let sent = transport.send(connection, reach, copy, MOST_BYTES).await;
             drop(turn);
-            let (what, is_tls) = match sent {
+            let is_last = requests.len() == 1;
+            trouble = match sent {
                 Ok(answer) => return Ok(answer),
-                Err(Fault::NotTls(what)) => (what, true),
-                Err(Fault::Io(what)) => (what, false),
+                Err(Fault::NotTls(what)) if is_last => RegistryError::Tls { host, what },
+                Err(Fault::NotTls(what)) => RegistryError::Unreachable {
+                    host,
+                    what: what.to_string(),
+                },
+                Err(Fault::Io(what)) => RegistryError::Unreachable { host, what },
                 // Somebody speaks TLS there, and not as they should: going on in
                 // the clear is what an attacker would want.
                 Err(Fault::Tls(what)) => return Err(RegistryError::Tls { host, what }),
@@ -90,12 +95,6 @@ impl Session<'_> {
                 Err(Fault::TooLarge) => {
                     return Err(RegistryError::Endless("an answer has more than 16 MiB"));
                 }
-            };
-            let is_last = requests.len() == 1;
-            trouble = if is_tls && is_last {
-                RegistryError::Tls { host, what }
-            } else {
-                RegistryError::Unreachable { host, what }
             };
         }
         Err(trouble)

@@ -88,10 +88,14 @@ impl Session<'_> {
         *held(&self.host.challenge) = challenge;
     }
 
-    /// The address of a page as a question has it: whole where the list has
-    /// moved to another host, else path and query, so that it means the same
-    /// however the registry is reached.
-    pub fn relative(&self, next: &Url) -> String {
+    /// The address of the page after the one that came from `page`, as a
+    /// question has it: the list's own, with another query. It is whole where
+    /// the list has moved to another host, else path and query, so that it means
+    /// the same however the registry is reached.
+    pub fn page_after(&self, page: &Url, query: Option<&str>) -> String {
+        let mut next = page.clone();
+        next.set_query(query);
+        next.set_fragment(None);
         let is_home = self
             .base()
             .is_some_and(|base| base.origin() == next.origin());
@@ -106,21 +110,25 @@ impl Session<'_> {
     async fn admitted(&self, question: &Question) -> Result<Answer, RegistryError> {
         let (mut answer, mut pass) = self.first(question).await?;
         // Once for the challenge, once for a token that has run out.
-        for _ in 0..2 {
-            if answer.status != 401 {
-                return Ok(answer);
-            }
+        let mut rounds = 2;
+        while rounds > 0 && answer.status == 401 {
+            rounds -= 1;
             let Some(challenge) = challenge::choose(answer.texts("www-authenticate")) else {
                 break;
             };
-            let refused = pass.as_ref().and_then(|pass| pass.token.clone());
-            let is_untrusted = pass.as_ref().is_some_and(|pass| pass.untrusted.is_some());
-            if is_untrusted || pass.is_some() && refused.is_none() {
+            // Only what answers this very challenge was refused. What was kept of
+            // a neighbour's, or said before the registry named a scope, was not.
+            let asked = self.answered(&challenge);
+            let known = pass.take().filter(|pass| pass.answers == asked);
+            let refused = known.as_ref().and_then(|pass| pass.token.clone());
+            let is_untrusted = known.as_ref().is_some_and(|pass| pass.untrusted.is_some());
+            if is_untrusted || known.is_some() && refused.is_none() {
+                pass = known;
                 break;
             }
-            self.remember(Some(challenge.clone()));
             let base = answer.url.clone();
             let next = self.pass(&challenge, &base, refused.as_ref()).await?;
+            self.remember(Some(challenge));
             if next.is_none() {
                 break;
             }
@@ -149,12 +157,52 @@ impl Session<'_> {
             }
         }
         let bases: Vec<Url> = self.base().into_iter().collect();
-        let pass = match (self.challenge(), bases.first()) {
-            (Some(challenge), Some(base)) => self.pass(&challenge, base, None).await?,
-            _ => None,
+        let pass = match bases.first() {
+            Some(base) => self.remembered(base).await,
+            None => None,
         };
         let answer = self.send_to(&bases, question, pass.as_ref()).await?;
-        Ok((answer, pass))
+        match pass {
+            Some(pass) => self.doubted(question, &bases, answer, pass).await,
+            None => Ok((answer, None)),
+        }
+    }
+
+    /// An answer to a pass that another's challenge led to, which may have been
+    /// the wrong one: where it is refused without a word on what would do, that
+    /// word is asked for.
+    async fn doubted(
+        &self,
+        question: &Question,
+        bases: &[Url],
+        answer: Answer,
+        pass: Pass,
+    ) -> Result<(Answer, Option<Pass>), RegistryError> {
+        let wants = |answer: &Answer| {
+            let challenge = challenge::choose(answer.texts("www-authenticate"));
+            challenge.map(|challenge| self.answered(&challenge))
+        };
+        let is_mute = answer.status == 403 || answer.status == 401 && wants(&answer).is_none();
+        if !is_mute {
+            return Ok((answer, Some(pass)));
+        }
+        let plain = self.send_to(bases, question, None).await?;
+        let is_other = wants(&plain).is_some_and(|wanted| wanted != pass.answers);
+        Ok(if plain.status == 401 && !is_other || plain.status == 403 {
+            (answer, Some(pass))
+        } else {
+            (plain, None)
+        })
+    }
+
+    /// A pass for the challenge that the host gave before, to whomever. It was
+    /// another repository's, so that one which leads to no token is none, and
+    /// half of the time is left for this one's own.
+    async fn remembered(&self, base: &Url) -> Option<Pass> {
+        let challenge = self.challenge()?;
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let pass = self.pass(&challenge, base, None);
+        tokio::time::timeout(left / 2, pass).await.ok()?.ok()?
     }
 
     /// Learns scheme and challenge of the host. Where nobody answers, nobody is
@@ -171,7 +219,8 @@ impl Session<'_> {
             what: "it did not answer an earlier request".to_owned(),
         });
         let answer = self.send_to(&bases, question, None).await;
-        *failed() = answer.as_ref().err().cloned();
+        let error = answer.as_ref().err();
+        *failed() = error.filter(|error| error.is_the_hosts()).cloned();
         let answer = answer?;
         let mut base = answer.url.clone();
         base.set_path("/");

@@ -7,16 +7,18 @@
 use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
-use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy, Request, dns, redirect};
+use reqwest::{Client, Proxy, Request, redirect};
 use url::Url;
 
 use super::address::{self, Reach};
 use super::held;
+use super::resolver::{Guard, NotAsked, Resolved};
+use super::tls::{self, Roots, TlsFault};
 use super::trust::{Part, Rank, Ranked};
 use crate::login::Secret;
 
@@ -116,9 +118,9 @@ impl Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The peer does not speak TLS.
-    NotTls(String),
+    NotTls(TlsFault),
     /// It speaks TLS, and it failed.
-    Tls(String),
+    Tls(TlsFault),
     /// No connection, or one that broke.
     Io(String),
     /// The name leads to an address that is not asked.
@@ -133,7 +135,9 @@ pub enum Fault {
 #[derive(Debug, Default)]
 pub struct Transport {
     clients: Mutex<HashMap<(Connection, Reach, bool), Client>>,
-    roots: OnceLock<Vec<Certificate>>,
+    roots: OnceLock<Roots>,
+    /// What names led to.
+    pub resolved: Resolved,
     /// Hosts of the environment's proxies, which may be near.
     proxies: BTreeSet<String>,
 }
@@ -146,6 +150,7 @@ impl Transport {
         Self {
             clients: Mutex::default(),
             roots: OnceLock::new(),
+            resolved: Resolved::default(),
             proxies,
         }
     }
@@ -198,12 +203,12 @@ impl Transport {
         Ok(client)
     }
 
-    fn builder(
+    fn build(
         &self,
         connection: &Connection,
         reach: Reach,
         is_direct: bool,
-    ) -> Result<(ClientBuilder, Vec<Certificate>), Fault> {
+    ) -> Result<Client, Fault> {
         let mut near = self.proxies.clone();
         let mut builder = Client::builder()
             .user_agent(concat!("flux-image/", env!("CARGO_PKG_VERSION")))
@@ -219,63 +224,29 @@ impl Transport {
         } else if is_direct {
             builder = builder.no_proxy();
         }
-        if let Some(identity) = &connection.identity {
-            let identity =
-                Identity::from_pem(identity.value.reveal().as_bytes()).map_err(|_| {
-                    Fault::Settings(
-                        "`tls.crt` and `tls.key` are no certificate and its key in PEM".into(),
-                    )
-                })?;
-            builder = builder.identity(identity);
-        }
-        let mut roots = Vec::new();
-        if let Some(pem) = &connection.ca {
-            roots = Certificate::from_pem_bundle(pem.value.as_bytes()).unwrap_or_default();
-            if roots.is_empty() {
-                return Err(Fault::Settings(
-                    "`ca.crt` holds no certificate in PEM".into(),
-                ));
-            }
-        }
-        let guard = Arc::new(Guard { reach, near });
-        Ok((builder.dns_resolver(guard), roots))
-    }
-
-    fn build(
-        &self,
-        connection: &Connection,
-        reach: Reach,
-        is_direct: bool,
-    ) -> Result<Client, Fault> {
-        let (builder, own) = self.builder(connection, reach, is_direct)?;
-        let system = self.roots.get_or_init(system_roots);
         // Without a single root plain http still works, and TLS says what it
         // lacks.
+        let system = self.roots.get_or_init(Roots::of_the_system);
+        let roots = match &connection.ca {
+            None => system.clone(),
+            Some(pem) => system
+                .with_pem(&pem.value)
+                .ok_or_else(|| Fault::Settings("`ca.crt` holds no certificate in PEM".into()))?,
+        };
+        let identity = connection.identity.as_ref().map(|own| &own.value);
+        let tls =
+            tls::config(roots, identity).map_err(|error| Fault::Settings(error.to_string()))?;
+        let guard = Guard {
+            reach,
+            near,
+            resolved: self.resolved.clone(),
+        };
         builder
-            .tls_certs_only(own.into_iter().chain(system.iter().cloned()))
+            .dns_resolver(Arc::new(guard))
+            .tls_backend_preconfigured(tls)
             .build()
             .map_err(|error| Fault::Settings(deepest(&error.without_url())))
     }
-}
-
-/// The system's roots: what `SSL_CERT_FILE` and `SSL_CERT_DIR` name, else the
-/// bundle, else the folder. Systems with both keep the same in them, and three
-/// hundred files take longer to read than a registry takes to answer.
-fn system_roots() -> Vec<Certificate> {
-    let is_set = |name| std::env::var_os(name).is_some();
-    let loaded = if is_set("SSL_CERT_FILE") || is_set("SSL_CERT_DIR") {
-        rustls_native_certs::load_native_certs()
-    } else {
-        let probed = openssl_probe::probe();
-        match &probed.cert_file {
-            Some(file) => rustls_native_certs::load_certs_from_paths(Some(file), None),
-            None => rustls_native_certs::load_native_certs(),
-        }
-    };
-    let certificates = loaded.certs.iter();
-    certificates
-        .filter_map(|certificate| Certificate::from_der(certificate).ok())
-        .collect()
 }
 
 fn proxy(settings: &ProxySettings) -> Result<Proxy, Fault> {
@@ -318,39 +289,6 @@ pub fn has_route() -> bool {
         .any(|(from, to)| UdpSocket::bind(from).is_ok_and(|socket| socket.connect(to).is_ok()))
 }
 
-/// Resolves names, and leaves out what may not be reached.
-struct Guard {
-    reach: Reach,
-    near: BTreeSet<String>,
-}
-
-impl dns::Resolve for Guard {
-    fn resolve(&self, name: dns::Name) -> dns::Resolving {
-        let reach = if self.near.contains(name.as_str()) {
-            Reach::Named
-        } else {
-            self.reach
-        };
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let all: Vec<SocketAddr> = found.collect();
-            let allowed: Vec<SocketAddr> = all
-                .iter()
-                .copied()
-                .filter(|address| reach.allows(address.ip()))
-                .collect();
-            if allowed.is_empty() && !all.is_empty() {
-                return Err(Box::new(NotAsked) as Box<dyn Error + Send + Sync>);
-            }
-            Ok(Box::new(allowed.into_iter()) as dns::Addrs)
-        })
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the name leads to an address that is not asked")]
-struct NotAsked;
-
 fn fault(error: reqwest::Error) -> Fault {
     let error = error.without_url();
     let is_connect = error.is_connect();
@@ -360,15 +298,15 @@ fn fault(error: reqwest::Error) -> Fault {
         }
         match cause.downcast_ref::<rustls::Error>() {
             Some(rustls::Error::InvalidMessage(_)) if is_connect => {
-                return Fault::NotTls("no TLS is spoken there".to_owned());
+                return Fault::NotTls(TlsFault::NotTls);
             }
-            Some(tls) => return Fault::Tls(tls.to_string()),
+            Some(tls) => return Fault::Tls(TlsFault::from(tls)),
             None => {}
         }
         let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
         let closed = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
         if is_connect && kind.is_some_and(|kind| closed.contains(&kind)) {
-            return Fault::NotTls("the connection was closed".to_owned());
+            return Fault::NotTls(TlsFault::Closed);
         }
     }
     Fault::Io(if error.is_timeout() {

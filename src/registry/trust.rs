@@ -106,36 +106,78 @@ pub enum Realm {
     Credential,
     /// A question without credentials.
     Anonymous,
-    /// Nothing at all.
-    Never,
 }
 
-/// What the realm `realm` of `registry`'s challenge may be given. `registry` is
-/// where the request went, in the scheme that was settled.
-#[must_use]
-pub fn realm(registry: &Url, realm: &Url, trusted: &Trusted) -> Realm {
-    let has_userinfo = !realm.username().is_empty() || realm.password().is_some();
-    if has_userinfo || !Reach::Named.allows_host(realm) {
-        return Realm::Never;
+/// Why the token server of a challenge is not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRealm {
+    /// It cannot be read.
+    #[error("it is not a URL")]
+    Unreadable,
+    /// A user name in it.
+    #[error("it has a user name in it")]
+    UserInfo,
+    /// Neither https, nor http as the registry itself.
+    #[error("it does not lead to https")]
+    Scheme,
+    /// Where nobody is asked.
+    #[error("it is a link-local address or a metadata service")]
+    Metadata,
+    /// An address near this machine, where the registry is far.
+    #[error("it leads to a private or loopback address, and the registry is not at one")]
+    Address,
+}
+
+/// What the realm `realm` of `registry`'s challenge may be given, and how far
+/// the request for a token may reach. `registry` is where the request went, in
+/// the scheme that was settled; `is_near` says that it is itself at a private or
+/// loopback address, so that its token server may be, too.
+///
+/// # Errors
+/// Why it is given nothing at all.
+pub fn realm(
+    registry: &Url,
+    realm: &Url,
+    is_near: bool,
+    trusted: &Trusted,
+) -> Result<(Realm, Reach), NoRealm> {
+    if !realm.username().is_empty() || realm.password().is_some() {
+        return Err(NoRealm::UserInfo);
     }
     let (Some(home), Some(host)) = (registry.host_str(), realm.host_str()) else {
-        return Realm::Never;
+        return Err(NoRealm::Scheme);
     };
+    // No other machine is asked than before.
+    let is_home = registry.origin() == realm.origin();
+    let reach = if is_near || is_home {
+        Reach::Named
+    } else {
+        Reach::Public
+    };
+    if !Reach::Named.allows_host(realm) {
+        return Err(NoRealm::Metadata);
+    }
     match realm.scheme() {
         // In the clear only where the registry itself is, and nowhere else.
-        "http" if registry.scheme() == "http" && host == home => return Realm::Credential,
+        "http" if registry.scheme() == "http" && host == home => {
+            return Ok((Realm::Credential, reach));
+        }
         "https" => {}
-        _ => return Realm::Never,
+        _ => return Err(NoRealm::Scheme),
+    }
+    if !is_home && !reach.allows_host(realm) {
+        return Err(NoRealm::Address);
     }
     let is_known = host == home
         || is_pair(REALMS, home, host)
         || trusted.has(realm)
         || is_one_owner(registry, realm);
-    if is_known {
+    let realm = if is_known {
         Realm::Credential
     } else {
         Realm::Anonymous
-    }
+    };
+    Ok((realm, reach))
 }
 
 /// Whether both hosts lie under one registrable domain, as the public suffix
@@ -213,114 +255,243 @@ mod tests {
             (
                 "https://r.acme.com",
                 "https://r.acme.com/token",
-                Realm::Credential,
+                Ok(Realm::Credential),
             ),
             (
                 "https://r.acme.com",
                 "https://r.acme.com:9443/token",
-                Realm::Credential,
+                Ok(Realm::Credential),
             ),
             (
                 "https://r.acme.com",
                 "https://auth.acme.com/token",
-                Realm::Credential,
+                Ok(Realm::Credential),
             ),
             (
                 "https://r.acme.com",
                 "http://r.acme.com/token",
-                Realm::Never,
+                Err(NoRealm::Scheme),
             ),
             (
                 "http://r.acme.com:5000",
                 "http://r.acme.com:5001/token",
-                Realm::Credential,
+                Ok(Realm::Credential),
             ),
             (
                 "http://r.acme.com:5000",
                 "http://auth.acme.com/token",
-                Realm::Never,
+                Err(NoRealm::Scheme),
             ),
             (
                 "http://127.0.0.1:5000",
                 "http://127.0.0.1:5001/auth",
-                Realm::Credential,
+                Ok(Realm::Credential),
             ),
             (
                 "http://127.0.0.1:5000",
                 "http://127.0.0.2:5001/auth",
-                Realm::Never,
+                Err(NoRealm::Scheme),
             ),
             (
                 "https://r.acme.com",
                 "https://acme.com.evil.example/t",
-                Realm::Anonymous,
+                Ok(Realm::Anonymous),
             ),
             (
                 "https://index.docker.io",
                 "https://auth.docker.io/token",
-                Realm::Credential,
+                Ok(Realm::Credential),
             ),
             (
                 "https://registry.gitlab.com",
                 "https://gitlab.com/jwt/auth",
-                Realm::Credential,
+                Ok(Realm::Credential),
             ),
             (
                 "https://gitlab.com",
                 "https://auth.docker.io/token",
-                Realm::Anonymous,
+                Ok(Realm::Anonymous),
             ),
             // Customers of one provider are not one owner.
             (
                 "https://a.github.io",
                 "https://b.github.io/t",
-                Realm::Anonymous,
+                Ok(Realm::Anonymous),
             ),
             (
                 "https://a.azurecr.io",
                 "https://b.azurecr.io/t",
-                Realm::Anonymous,
+                Ok(Realm::Anonymous),
             ),
             (
                 "https://a.s3.amazonaws.com",
                 "https://b.s3.amazonaws.com/t",
-                Realm::Anonymous,
+                Ok(Realm::Anonymous),
             ),
-            ("https://a.co.uk", "https://b.co.uk/t", Realm::Anonymous),
+            ("https://a.co.uk", "https://b.co.uk/t", Ok(Realm::Anonymous)),
             (
                 "https://a.unlisted",
                 "https://a.b.unlisted/t",
-                Realm::Anonymous,
+                Ok(Realm::Anonymous),
             ),
             (
                 "https://r.acme.com",
                 "https://login.partner.example/t",
-                Realm::Credential,
+                Ok(Realm::Credential),
             ),
             (
                 "https://r.acme.com",
                 "https://a.test:8443/t",
-                Realm::Credential,
+                Ok(Realm::Credential),
             ),
-            ("https://r.acme.com", "https://a.test/t", Realm::Anonymous),
+            (
+                "https://r.acme.com",
+                "https://a.test/t",
+                Ok(Realm::Anonymous),
+            ),
             (
                 "https://r.acme.com",
                 "https://169.254.169.254/t",
-                Realm::Never,
+                Err(NoRealm::Metadata),
             ),
             (
                 "https://r.acme.com",
                 "https://u:p@r.acme.com/t",
-                Realm::Never,
+                Err(NoRealm::UserInfo),
             ),
-            ("https://r.acme.com", "file:///etc/passwd", Realm::Never),
-            ("https://r.acme.com", "ftp://r.acme.com/t", Realm::Never),
+            (
+                "https://r.acme.com",
+                "file:///etc/passwd",
+                Err(NoRealm::Scheme),
+            ),
+            (
+                "https://r.acme.com",
+                "ftp://r.acme.com/t",
+                Err(NoRealm::Scheme),
+            ),
         ] {
-            assert_eq!(
-                realm(&url(registry), &url(to), &trusted),
-                expected,
-                "{registry} → {to}"
-            );
+            let (registry, to) = (url(registry), url(to));
+            let is_near = !Reach::Public.allows_host(&registry);
+            let found = realm(&registry, &to, is_near, &trusted);
+            assert_eq!(found.map(|(realm, _)| realm), expected, "{registry} → {to}");
+        }
+    }
+
+    /// A token server next door is one for a registry that is next door itself.
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
+    fn near_realms() {
+        use NoRealm::{Address, Metadata};
+        let trusted = Trusted::new(["10.0.0.9".to_owned(), "auth.acme.com".to_owned()]);
+        for (registry, to, is_near, expected) in [
+            (
+                "https://r.acme.com",
+                "https://10.0.0.1/t",
+                false,
+                Err(Address),
+            ),
+            (
+                "https://r.acme.com",
+                "https://10.0.0.9/t",
+                false,
+                Err(Address),
+            ),
+            ("https://r.acme.com", "https://127.1/t", false, Err(Address)),
+            (
+                "https://r.acme.com",
+                "https://0x7f000001/t",
+                false,
+                Err(Address),
+            ),
+            (
+                "https://r.acme.com",
+                "https://localhost/t",
+                false,
+                Err(Address),
+            ),
+            (
+                "https://r.acme.com",
+                "https://a.localhost./t",
+                false,
+                Err(Address),
+            ),
+            ("https://r.acme.com", "https://[::1]/t", false, Err(Address)),
+            (
+                "https://r.acme.com",
+                "https://[::ffff:10.0.0.1]/t",
+                false,
+                Err(Address),
+            ),
+            (
+                "https://r.acme.com",
+                "https://[64:ff9b::10.0.0.1]/t",
+                false,
+                Err(Address),
+            ),
+            (
+                "https://r.acme.com",
+                "https://[fd12::1]/t",
+                false,
+                Err(Address),
+            ),
+            (
+                "https://r.acme.com",
+                "https://169.254.169.254/t",
+                false,
+                Err(Metadata),
+            ),
+            // What a name leads to is looked at when it is resolved.
+            (
+                "https://r.acme.com",
+                "https://auth.acme.com/t",
+                false,
+                Ok(Reach::Public),
+            ),
+            (
+                "https://r.acme.com",
+                "https://auth.acme.com/t",
+                true,
+                Ok(Reach::Named),
+            ),
+            (
+                "https://r.acme.com",
+                "https://r.acme.com/t",
+                false,
+                Ok(Reach::Named),
+            ),
+            (
+                "https://r.acme.com",
+                "https://r.acme.com:8443/t",
+                false,
+                Ok(Reach::Public),
+            ),
+            (
+                "https://r.acme.com",
+                "https://10.0.0.1/t",
+                true,
+                Ok(Reach::Named),
+            ),
+            (
+                "https://10.0.0.2",
+                "https://10.0.0.1/t",
+                true,
+                Ok(Reach::Named),
+            ),
+            (
+                "https://10.0.0.2",
+                "https://169.254.169.254/t",
+                true,
+                Err(Metadata),
+            ),
+            (
+                "http://localhost:5000",
+                "http://localhost:5001/t",
+                true,
+                Ok(Reach::Named),
+            ),
+        ] {
+            let found = realm(&url(registry), &url(to), is_near, &trusted);
+            assert_eq!(found.map(|(_, reach)| reach), expected, "{registry} → {to}");
         }
     }
 

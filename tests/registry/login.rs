@@ -59,6 +59,170 @@ fn a_token_is_asked_for_with_the_password() {
     }
 }
 
+/// Azure wants `metadata_read` for a list, and says so: at once, or to who comes
+/// with a token to pull.
+#[test]
+fn what_a_registry_wants_for_reading_is_asked_for() {
+    let own = "repository%3Aacme%2Fapp%3A";
+    for (first, then, last) in [
+        (
+            "repository:acme/app:metadata_read",
+            "repository:acme/app:metadata_read",
+            true,
+        ),
+        (
+            "repository:acme/app:pull",
+            "repository:acme/app:metadata_read",
+            true,
+        ),
+        ("repository:acme/app:metadata_read,pull,push", "", true),
+        ("repository:acme/app:delete", "repository:acme/app:*", false),
+        (
+            "repository:acme/secret:metadata_read",
+            "registry:catalog:*",
+            false,
+        ),
+    ] {
+        let server = Server::start(move |asked| {
+            if asked.path() == "/token" {
+                let token = match asked.at.contains("%3Ametadata_read") {
+                    true => "both",
+                    false => "pull",
+                };
+                return Reply::new(200, format!("{{\"token\":\"{token}\"}}"));
+            }
+            let scope = match asked.header("authorization") {
+                Some("Bearer both") => return Reply::tags(&["1.0.0"]),
+                Some(_) => then,
+                None => first,
+            };
+            let realm = format!("http://{}/token", asked.header("host").expect("a host"));
+            Reply::new(401, "").with(
+                "www-authenticate",
+                format!("Bearer realm=\"{realm}\",service=\"test\",scope=\"{scope}\""),
+            )
+        });
+        let found = tags(&with_password(target(&server.host(), "acme/app")));
+        assert_eq!(found.is_ok(), last, "{first} {found:?}");
+        let paths = server.paths();
+        let tokens: Vec<&String> = paths.iter().filter(|it| it.contains("/token")).collect();
+        for token in &tokens {
+            assert!(token.contains(&format!("scope={own}pull")), "{token}");
+            for bad in ["push", "delete", "secret", "catalog", "*"] {
+                assert!(!token.contains(bad), "{token}");
+            }
+        }
+        if last {
+            assert!(tokens[tokens.len() - 1].contains(&format!("scope={own}metadata_read")));
+        }
+    }
+}
+
+/// One repository's odd challenge is its own trouble: its neighbours on the host
+/// ask as if they were alone.
+#[test]
+fn an_odd_challenge_is_no_neighbours_trouble() {
+    for odd in [
+        "Bearer realm=\"http://169.254.169.254/token\"",
+        "Bearer realm=\"http://{}/token?odd=404\"",
+        "Bearer realm=\"http://{}/token?odd=401\"",
+        "Bearer realm=\"http://{}/token?odd=200\"",
+        "Bearer realm=\"http://{}/token?odd=403\"",
+        "Bearer realm=\"::::\"",
+        "Bearer realm=\"https://127.0.0.1:1/token\"",
+        "Basic realm=\"x\"",
+    ] {
+        let server = Server::start(move |asked| {
+            let host = asked.header("host").expect("a host");
+            let sent = asked.header("authorization").unwrap_or_default();
+            match asked.path() {
+                "/token" if asked.at.contains("odd=404") => Reply::new(404, ""),
+                "/token" if asked.at.contains("odd=401") => Reply::new(401, ""),
+                "/token" if asked.at.contains("odd") => Reply::new(200, r#"{"token":"odd"}"#),
+                "/token" => Reply::new(200, r#"{"token":"good"}"#),
+                "/v2/acme/app/tags/list" if sent == "Bearer good" => Reply::tags(&["1.0.0"]),
+                "/v2/acme/app/tags/list" if sent == "Bearer odd" && odd.contains("403") => {
+                    Reply::new(403, "")
+                }
+                "/v2/acme/app/tags/list" => Reply::bearer(&format!("http://{host}/token")),
+                _ => Reply::new(401, "").with("www-authenticate", odd.replace("{}", host)),
+            }
+        });
+        let registries = Registries::new(quick());
+        run(async {
+            for _ in 0..2 {
+                let strange = with_password(target(&server.host(), "acme/odd"));
+                let asked = registries.tags(&strange, LONG, &[]).await;
+                asked.expect_err("odd");
+                let plain = with_password(target(&server.host(), "acme/app"));
+                let found = registries.tags(&plain, LONG, &[]).await;
+                assert_eq!(found.expect(odd).into_tags(), ["1.0.0"], "{odd}");
+            }
+        });
+    }
+}
+
+/// A token server of a neighbour that never answers costs half of the time.
+#[test]
+fn a_challenge_that_leads_nowhere_leaves_time() {
+    let server = Server::start(|asked| {
+        let host = asked.header("host").expect("a host");
+        match (asked.path(), asked.header("authorization")) {
+            ("/hang", _) => Reply::Hang(std::time::Duration::from_secs(4)),
+            ("/token", _) => Reply::new(200, r#"{"token":"good"}"#),
+            ("/v2/acme/app/tags/list", Some("Bearer good")) => Reply::tags(&["1.0.0"]),
+            ("/v2/acme/app/tags/list", _) => Reply::bearer(&format!("http://{host}/token")),
+            _ => Reply::bearer(&format!("http://{host}/hang")),
+        }
+    });
+    let registries = Registries::new(quick());
+    let within = std::time::Duration::from_secs(2);
+    run(async {
+        let strange = target(&server.host(), "acme/odd");
+        let asked = registries.tags(&strange, within, &[]).await;
+        asked.expect_err("no answer");
+        let plain = target(&server.host(), "acme/app");
+        let found = registries.tags(&plain, within, &[]).await;
+        assert_eq!(found.expect("a list").into_tags(), ["1.0.0"]);
+    });
+}
+
+/// `echo hunter2 | base64`, and a password that is longer than it should be.
+#[test]
+fn a_password_that_ends_in_a_line_break_is_named() {
+    let server =
+        Server::start(|_| Reply::new(401, "").with("www-authenticate", "Basic realm=\"x\""));
+    for (end, said) in [("\n", true), ("\r\n", true), ("", false)] {
+        let target = with(
+            target(&server.host(), "acme/app"),
+            Credential::Basic {
+                username: "alice".to_owned(),
+                password: Secret::new(format!("{PASSWORD}{end}")),
+            },
+        );
+        let error = tags(&target).expect_err("refused");
+        let all = format!("{error} {}", error.hint());
+        assert_eq!(all.contains("line break"), said, "{all}");
+        assert!(!all.contains(PASSWORD), "{all}");
+    }
+    // At a token server, too, and as a token of either kind.
+    let server = with_tokens(|_, _| Reply::new(401, ""));
+    for credential in [
+        Credential::Basic {
+            username: "alice".to_owned(),
+            password: Secret::new(format!("{PASSWORD}\n")),
+        },
+        Credential::IdentityToken(Secret::new(format!("{PASSWORD}\n"))),
+        Credential::RegistryToken(Secret::new(format!("{PASSWORD}\n"))),
+    ] {
+        let target = with(target(&server.host(), "acme/app"), credential);
+        let error = tags(&target).expect_err("refused");
+        let all = format!("{error} {}", error.hint());
+        assert!(all.contains("ends in a line break"), "{all}");
+        assert!(!all.contains(PASSWORD), "{all}");
+    }
+}
+
 #[test]
 fn nobody_gets_a_token_too() {
     let server = with_tokens(|_, _| Reply::new(200, r#"{"token":"good"}"#));

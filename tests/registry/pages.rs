@@ -46,6 +46,108 @@ fn the_link_is_followed_literally() {
     }
 }
 
+/// What proxies make of an address in a `Link` (Nexus behind one, on a port of
+/// its own; Artifactory).
+#[test]
+fn a_link_that_a_proxy_spoilt_is_followed_at_home() {
+    for link in [
+        "<http://localhost:8081/v2/acme/app/tags/list?n=1000&last={}>; rel=\"next\"",
+        "<http://{host}/repository/docker/v2/acme/app/tags/list?n=1000&last={}>; rel=\"next\"",
+        "<https://{host}/v2/acme/app/tags/list?last={}>; rel=\"next\"",
+        "<http://127.0.0.1/v2/acme/app/tags/list?last={}>; rel=\"next\"",
+        "<http://{host}:8443/v2/acme/app/tags/list?last={}>; rel=\"next\"",
+        "</artifactory/api/docker/local/v2/acme/app/tags/list?last={}>; rel=\"next\"",
+        "<//nexus.internal/v2/acme/app/tags/list?last={}>; rel=\"next\"",
+    ] {
+        let server = paged(move |asked, page| {
+            (page < 3).then(|| {
+                let host = asked.header("host").expect("a host");
+                link.replace("{}", &(page + 1).to_string())
+                    .replace("{host}", host)
+            })
+        });
+        let found = tags(&target(&server.host(), "acme/app")).expect(link);
+        assert_eq!(found.len(), 8, "{link}");
+        let asked = server.asked();
+        assert_eq!(asked.len(), 4, "{link}");
+        assert!(
+            asked
+                .iter()
+                .all(|asked| asked.path() == "/v2/acme/app/tags/list"),
+            "{link}"
+        );
+    }
+    // Without `last` it is the first page again, and with no query it is nothing.
+    for (link, said) in [
+        (
+            "<http://localhost:8081/v2/acme/app/tags/list?n=1000>; rel=next",
+            "lead back to an earlier one",
+        ),
+        (
+            "<http://localhost:8081/v2/acme/app/tags/list>; rel=next",
+            "to http://localhost:8081, and has no query",
+        ),
+    ] {
+        let server = paged(move |_, _| Some(link.to_owned()));
+        let error = tags(&target(&server.host(), "acme/app")).expect_err(link);
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}
+
+/// Some registries refuse a large page rather than give a smaller one.
+#[test]
+fn a_page_that_is_too_large_is_asked_for_smaller() {
+    let code = r#"{"errors":[{"code":"PAGINATION_NUMBER_INVALID","detail":{"n":1000}}]}"#;
+    for (status, body) in [(413, ""), (413, "<html>"), (400, code), (422, code)] {
+        for (most, asked) in [
+            (100, &["?n=1000", "?n=100", "?last=a"][..]),
+            (0, &["?n=1000", "?n=100", "", "?last=a"]),
+        ] {
+            let server = Server::start(move |asked| {
+                let n = asked.at.split("?n=").nth(1);
+                let n: usize = n.and_then(|n| n.parse().ok()).unwrap_or_default();
+                match asked.at.contains("last=") {
+                    true => Reply::tags(&["b"]),
+                    false if n > most => Reply::new(status, body),
+                    false => Reply::tags(&["a"]).with("link", "<?last=a>; rel=next"),
+                }
+            });
+            let registries = flux_image::registry::Registries::new(super::quick());
+            let target = target(&server.host(), "acme/app");
+            let listing = super::run(registries.tags(&target, super::LONG, &[]));
+            assert_eq!(listing.expect("a list").into_tags(), ["a", "b"]);
+            let list = "GET /v2/acme/app/tags/list";
+            let expected: Vec<String> = asked.iter().map(|it| format!("{list}{it}")).collect();
+            assert_eq!(server.paths(), expected, "{status}");
+            // The host has said it once for all.
+            let other = super::target(&server.host(), "acme/other");
+            super::run(registries.tags(&other, super::LONG, &[])).expect("a list");
+            assert_eq!(server.paths().len(), asked.len() + 2, "{status}");
+        }
+    }
+    // Where it is not about the size, it is asked once.
+    for (status, body) in [
+        (400, r#"{"errors":[{"code":"NAME_INVALID"}]}"#),
+        (403, code),
+        (404, code),
+    ] {
+        let server = Server::start(move |_| Reply::new(status, body));
+        tags(&target(&server.host(), "acme/app")).expect_err("refused");
+        assert_eq!(server.paths().len(), 1, "{status}");
+    }
+    let server = Server::start(|_| Reply::new(413, ""));
+    let error = tags(&target(&server.host(), "acme/app")).expect_err("refused");
+    assert!(error.to_string().ends_with("answered 413"), "{error}");
+    assert_eq!(server.paths().len(), 3);
+    // A later page is the registry's own choice.
+    let server = Server::start(|asked| match asked.at.contains("last=") {
+        true => Reply::new(413, ""),
+        false => Reply::tags(&["a"]).with("link", "<?last=a>; rel=next"),
+    });
+    tags(&target(&server.host(), "acme/app")).expect_err("half a list is none");
+    assert_eq!(server.paths().len(), 2);
+}
+
 #[test]
 fn a_short_or_empty_page_is_not_the_end() {
     let server = Server::start(|asked| match asked.at.split("last=").nth(1) {
@@ -178,6 +280,36 @@ fn a_digest_is_asked_for_by_head() {
         "distribution.manifest.v2",
     ] {
         assert!(accept.contains(kind), "{accept}");
+    }
+}
+
+/// A tag that the list has, whose manifest was deleted or never came.
+#[test]
+fn a_manifest_that_is_missing_is_said_to_be() {
+    for (head, code, said) in [
+        (
+            404,
+            "MANIFEST_UNKNOWN",
+            "has no manifest for the tag `1.0` (404)",
+        ),
+        (
+            405,
+            "MANIFEST_UNKNOWN",
+            "has no manifest for the tag `1.0` (404 MANIFEST_UNKNOWN)",
+        ),
+        (
+            405,
+            "NAME_UNKNOWN",
+            "has no such repository (404 NAME_UNKNOWN)",
+        ),
+    ] {
+        let body = format!(r#"{{"errors":[{{"code":"{code}"}}]}}"#);
+        let server = Server::start(move |asked| match asked.method.as_str() {
+            "HEAD" => Reply::new(head, ""),
+            _ => Reply::new(404, body.clone()),
+        });
+        let error = digest(&target(&server.host(), "acme/app"), "1.0").expect_err(said);
+        assert!(error.to_string().ends_with(said), "{error}");
     }
 }
 

@@ -43,6 +43,8 @@ pub enum Reply {
     Close,
     /// Nothing comes for so long, then the connection is closed.
     Hang(Duration),
+    /// A list that begins, and then comes a blank at a time.
+    Drip(Duration),
 }
 
 impl Reply {
@@ -119,6 +121,22 @@ pub fn identity_of(names: &[&str]) -> Identity {
     Identity {
         ca: ca_pem,
         certificate: certificate.pem(),
+        key: key.serialize_pem(),
+    }
+}
+
+/// A certificate that vouches for itself, as `openssl req -x509` makes it: an
+/// authority's, used as a server's own.
+pub fn self_signed(names: &[&str], change: impl FnOnce(&mut rcgen::CertificateParams)) -> Identity {
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = rcgen::CertificateParams::new(names).expect("parameters");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    change(&mut params);
+    let certificate = params.self_signed(&key).expect("a certificate").pem();
+    Identity {
+        ca: certificate.clone(),
+        certificate,
         key: key.serialize_pem(),
     }
 }
@@ -246,6 +264,16 @@ fn converse<S: Read + Write>(stream: S, handler: &Arc<Handler>, log: &Mutex<Vec<
             Reply::Close => return count,
             Reply::Hang(time) => {
                 std::thread::sleep(time);
+                return count;
+            }
+            Reply::Drip(pause) => {
+                let stream = stream.get_mut();
+                let head = "HTTP/1.1 200 X\r\ncontent-length: 1000000\r\n\r\n";
+                let mut sent = stream.write_all(head.as_bytes());
+                while sent.and_then(|()| stream.flush()).is_ok() {
+                    std::thread::sleep(pause);
+                    sent = stream.write_all(b" ");
+                }
                 return count;
             }
             Reply::Http {
