@@ -355,9 +355,9 @@ pub struct RegistryArgs {
     /// Secrets that are not among the documents; beats those that are
     #[arg(long = "secret", value_name = "FILE")]
     pub secrets: Vec<PathBuf>,
-    /// Longest time for a repository without `spec.timeout`; a duration as in Go
-    #[arg(long, value_name = "DURATION", default_value = TIMEOUT, value_parser = duration::parse)]
-    pub timeout: Duration,
+    /// Longest time for a repository, whatever its `spec.timeout`; a duration as in Go [default: 1m, and up to 10m where `spec.timeout` asks for it]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub timeout: Option<Duration>,
     /// A host (HOST or HOST:PORT) that registries may send tokens' requests with credentials, or redirects, to
     #[arg(long = "trust-host", value_name = "HOST")]
     pub trusted: Vec<String>,
@@ -378,14 +378,12 @@ pub struct RegistryArgs {
     pub offline: bool,
 }
 
-const TIMEOUT: &str = "1m";
-
 impl Default for RegistryArgs {
     /// As without flags.
     fn default() -> Self {
         Self {
             secrets: Vec::new(),
-            timeout: duration::parse(TIMEOUT).unwrap_or_default(),
+            timeout: None,
             trusted: Vec::new(),
             connections: Vec::new(),
             cache: None,

@@ -15,7 +15,7 @@ use crate::image::Repository;
 use crate::login::{self, Credential, DockerAnswer, DockerConfig};
 use crate::registry::trust::Trusted;
 use crate::registry::{Limits, host_of};
-use crate::scan::{Cache, DockerLogin, Live, Options};
+use crate::scan::{Cache, DockerLogin, Live, NoCache, Options, Patience};
 use crate::tags::Question;
 use crate::update::catalogue::Catalogue;
 use crate::update::gather::Answers;
@@ -122,7 +122,10 @@ impl<'a> Asker<'a> {
         };
         let options = Options {
             docker,
-            timeout: self.args.timeout,
+            patience: self
+                .args
+                .timeout
+                .map_or_else(Patience::default, Patience::at_most),
             limits: Limits {
                 trusted: Trusted::new(self.args.trusted.iter().cloned()),
                 connections: Trusted::new(self.args.connections.iter().map(registry_host)),
@@ -139,21 +142,23 @@ impl<'a> Asker<'a> {
     }
 
     fn cache(&self, findings: &mut Vec<Finding>) -> anyhow::Result<Option<Cache>> {
-        if let Some(folder) = &self.args.cache {
-            let cache = Cache::open(folder);
-            let cache =
-                cache.with_context(|| format!("cannot open the cache {}", folder.display()));
-            return cache.map(Some);
-        }
-        let folder = (self.caller == Caller::Person && !self.args.no_cache).then(cache_folder);
-        let Some(folder) = folder.flatten() else {
+        let usual = || (self.caller == Caller::Person && !self.args.no_cache).then(cache_folder);
+        let named = self.args.cache.clone();
+        let Some(folder) = named.clone().or_else(|| usual().flatten()) else {
             return Ok(None);
         };
         match Cache::open(&folder) {
             Ok(cache) => Ok(Some(cache)),
+            // Who names a folder means it.
+            Err(NoCache::Folder(error)) if named.is_some() => {
+                Err(error).with_context(|| format!("cannot open the cache {}", folder.display()))
+            }
             Err(error) => {
                 let message = format!("no lists are kept: {}: {error}", folder.display());
-                findings.push(trouble(Severity::Info, message));
+                findings.push(
+                    trouble(Severity::Info, message)
+                        .hint("name a folder that is yours alone (mode 700) with `--cache DIR`, or say `--no-cache`"),
+                );
                 Ok(None)
             }
         }

@@ -22,6 +22,35 @@ use crate::update::outcome::{Code, Finding, Location, Severity};
 /// Shortest deadline of a scan, as in Flux.
 const SHORTEST: Duration = Duration::from_secs(1);
 
+/// How long a repository may take, as far as the user has a say in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For one whose document asks for nothing.
+    usual: Duration,
+    /// For every one, whatever its document asks for: a document is not always
+    /// the user's own.
+    most: Duration,
+}
+
+impl Default for Patience {
+    /// A minute; ten for a document that asks for them. A list of a hundred
+    /// thousand tags takes less, and a job of a pipeline outlives it.
+    fn default() -> Self {
+        Self {
+            usual: Duration::from_secs(60),
+            most: Duration::from_secs(600),
+        }
+    }
+}
+
+impl Patience {
+    /// What `--timeout` says: no repository takes longer.
+    #[must_use]
+    pub fn at_most(most: Duration) -> Self {
+        Self { usual: most, most }
+    }
+}
+
 /// How a person has logged in to the host of an image: a credential, or why
 /// what there is cannot be used.
 pub type DockerLogin<'a> = dyn Fn(&Repository) -> Result<Option<Credential>, String> + 'a;
@@ -48,8 +77,8 @@ pub struct Context<'a> {
     pub connections: &'a Trusted,
     /// Docker's own logins, where they may be used.
     pub docker: Option<&'a DockerLogin<'a>>,
-    /// The longest deadline where the repository names none.
-    pub timeout: Duration,
+    /// How long a repository may take.
+    pub patience: Patience,
 }
 
 /// What is wrong with a document that a login depends on.
@@ -231,8 +260,8 @@ impl Subject<'_> {
         }
     }
 
-    /// `spec.timeout`, else `spec.interval`, but at most the run's.
-    fn within(&self) -> Result<Duration, Wrong> {
+    /// `spec.timeout`, else `spec.interval`, neither beyond what the run allows.
+    fn within(&mut self) -> Result<Duration, Wrong> {
         let spec = &self.document.spec;
         let read = |field: &str, text: &Option<String>| match text.as_deref() {
             None | Some("") => Ok(None),
@@ -240,16 +269,39 @@ impl Subject<'_> {
                 .map(Some)
                 .map_err(|error| Wrong::new(format!("`spec.{field}`: {error}"))),
         };
-        let most = self.context.timeout;
+        let Patience { usual, most } = self.context.patience;
         let within = match (
             read("timeout", &spec.timeout)?,
             read("interval", &spec.interval)?,
         ) {
             (Some(timeout), _) => timeout,
-            (None, Some(interval)) => interval.min(most),
-            (None, None) => most,
+            (None, Some(interval)) => interval.min(usual),
+            (None, None) => usual,
         };
+        // Who says `--timeout` knows that it counts.
+        if within > most && most > usual {
+            self.note_timeout(most);
+        }
+        let within = within.min(most);
         Ok(within.max(SHORTEST))
+    }
+
+    fn note_timeout(&mut self, most: Duration) {
+        let asked = self.document.spec.timeout.as_deref().unwrap_or_default();
+        let message = format!(
+            "ImageRepository `{}`: `spec.timeout` is {}, and the run gives it {} s",
+            self.id,
+            asked.escape_debug(),
+            most.as_secs_f64()
+        );
+        let finding = Finding::new(
+            Severity::Info,
+            Code::Registry,
+            message,
+            self.location.clone(),
+        );
+        self.findings
+            .push(finding.hint("`--timeout` allows every repository more or less"));
     }
 
     /// The Secret that a field names, `None` where the field is absent.

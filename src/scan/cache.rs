@@ -4,20 +4,43 @@
 //! An entry belongs to one repository, one credential and one connection: who
 //! asks with another, or by another proxy or CA, sees nothing of it. Names of files are keyed hashes, so they tell
 //! neither. Every file is replaced by a rename, so processes may share a
-//! folder; a file that cannot be read is as good as none.
+//! folder.
+//!
+//! A tag that was kept ends up in a manifest, so a folder that others own or may
+//! write in is not used, and what comes out of a file is checked as what comes
+//! from a registry. A file that is anything else, a link or a pipe say, is as
+//! good as none: that costs a request, never a run.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::hmac;
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::login::Credential;
-use crate::registry::{Page, Target};
+use crate::registry::{Listing, Page, Target};
+
+/// Why a folder keeps no lists.
+#[derive(Debug, thiserror::Error)]
+pub enum NoCache {
+    /// It cannot be made or looked at.
+    #[error(transparent)]
+    Folder(io::Error),
+    /// Its key can be neither read nor made.
+    #[error("its file `key` cannot be made: {0}")]
+    Key(#[source] io::Error),
+    /// It is not ours.
+    #[error("it belongs to another user")]
+    Owner,
+    /// It is not ours alone.
+    #[error("others may write in it (its mode is {0:o})")]
+    Writable(u32),
+}
 
 /// A folder of lists.
 #[derive(Debug)]
@@ -52,21 +75,33 @@ struct Keep<'p> {
 
 const VERSION: u32 = 1;
 /// A million tags of the longest kind are not as long.
-const LONGEST: u64 = 256 << 20;
+const LONGEST: u64 = 160 << 20;
+/// Length of the key, in bytes.
+const KEY: usize = 32;
 
 impl Cache {
     /// Opens the folder, and makes it where it is missing, for this user alone.
     ///
     /// # Errors
-    /// What the system says.
-    pub fn open(folder: &Path) -> io::Result<Self> {
+    /// Why it is not used.
+    pub fn open(folder: &Path) -> Result<Self, NoCache> {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(folder)?;
-        let secret = secret(folder)?;
+            .create(folder)
+            .map_err(NoCache::Folder)?;
+        // The folder itself, wherever a link to it will lead later.
+        let folder = fs::canonicalize(folder).map_err(NoCache::Folder)?;
+        let metadata = fs::metadata(&folder).map_err(NoCache::Folder)?;
+        if metadata.uid() != rustix::process::geteuid().as_raw() {
+            return Err(NoCache::Owner);
+        }
+        if metadata.mode() & 0o022 != 0 {
+            return Err(NoCache::Writable(metadata.mode() & 0o7777));
+        }
+        let secret = secret(&folder).map_err(NoCache::Key)?;
         Ok(Self {
-            folder: folder.to_path_buf(),
+            folder,
             key: hmac::Key::new(hmac::HMAC_SHA256, &secret),
         })
     }
@@ -74,12 +109,14 @@ impl Cache {
     /// What is kept for a target.
     #[must_use]
     pub fn read(&self, target: &Target, identity: &str) -> Option<Kept> {
-        let file = fs::File::open(self.path(target, identity)).ok()?;
-        let mut text = Vec::new();
-        file.take(LONGEST).read_to_end(&mut text).ok()?;
+        let text = read(&self.path(target, identity), LONGEST)?;
         let kept: Kept = serde_json::from_slice(&text).ok()?;
         let fits = kept.version == VERSION && kept.image == target.repository.canonical();
-        fits.then_some(kept)
+        let listing = Listing::of_kept(kept.pages, &target.repository).filter(|_| fits)?;
+        Some(Kept {
+            pages: listing.pages,
+            ..kept
+        })
     }
 
     /// Keeps a list.
@@ -150,37 +187,55 @@ impl Cache {
     }
 }
 
-/// What makes the names of this folder's files unlike those of any other.
-fn secret(folder: &Path) -> io::Result<[u8; 32]> {
+/// The bytes of a file that is ours alone, and no longer than `most`; else
+/// `None`, without a wait at a pipe or a step through a link.
+fn read(path: &Path, most: u64) -> Option<Vec<u8>> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+        .ok()?;
+    let metadata = file.metadata().ok()?;
+    let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
+    let is_private = is_ours && metadata.mode() & 0o022 == 0;
+    if !metadata.is_file() || !is_private || metadata.len() > most {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// What makes the names of this folder's files unlike those of any other. One
+/// that cannot be used is replaced: then nothing is found that was kept.
+fn secret(folder: &Path) -> io::Result<[u8; KEY]> {
+    const LONGEST: u64 = KEY as u64;
     let path = folder.join("key");
-    let mut key = [0; 32];
-    for _ in 0..2 {
-        match fs::File::open(&path) {
-            Ok(mut file) => {
-                file.read_exact(&mut key)?;
-                return Ok(key);
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+    let known = || <[u8; KEY]>::try_from(read(&path, LONGEST)?).ok();
+    // Of several processes one makes it; where that one's is broken at once, or
+    // two replace each other's, there is an end to it.
+    for _ in 0..4 {
+        if let Some(key) = known() {
+            return Ok(key);
         }
+        let is_broken = fs::symlink_metadata(&path).is_ok();
+        let mut key = [0; KEY];
         aws_lc_rs::rand::fill(&mut key).map_err(|_| io::Error::other("no random numbers"))?;
-        // Whole or not at all: of several processes one makes it.
-        let fresh = folder.join(format!("key.{}", std::process::id()));
-        fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&fresh)?
-            .write_all(&key)?;
-        let linked = fs::hard_link(&fresh, &path);
-        _ = fs::remove_file(&fresh);
-        match linked {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        // Whole or not at all.
+        let mut fresh = tempfile::NamedTempFile::new_in(folder)?;
+        fresh.write_all(&key)?;
+        let made = if is_broken {
+            fresh.persist(&path)
+        } else {
+            fresh.persist_noclobber(&path)
+        };
+        match made {
+            Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(error.error);
+            }
             _ => {}
         }
     }
-    let mut file = fs::File::open(&path)?;
-    file.read_exact(&mut key)?;
-    Ok(key)
+    Err(io::Error::other("another process replaces it"))
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
-use super::access::{self, Access, Context, DockerLogin};
+use super::access::{self, Access, Context, DockerLogin, Patience};
 use super::cache::{Cache, Kept};
 use crate::api::{Id, ImageRepository};
 use crate::go::duration;
@@ -27,8 +27,8 @@ use crate::update::resolve::Refresh;
 pub struct Options<'a> {
     /// Docker's own logins, where they may be used.
     pub docker: Option<Box<DockerLogin<'a>>>,
-    /// The longest deadline of a repository that names none.
-    pub timeout: Duration,
+    /// How long a repository may take.
+    pub patience: Patience,
     /// Trust, proxies and waits.
     pub limits: Limits,
     /// Where lists are kept.
@@ -246,7 +246,7 @@ impl<'a> Live<'a> {
             references,
             connections: &self.options.limits.connections,
             docker: self.options.docker.as_deref(),
-            timeout: self.options.timeout,
+            patience: self.options.patience,
         };
         let access = access::access(id, sourced, &context, &mut self.findings)?;
         let interval = sourced.document.spec.interval.as_deref();

@@ -9,6 +9,6 @@ mod access;
 mod cache;
 mod live;
 
-pub use access::{Access, DockerLogin};
-pub use cache::Cache;
+pub use access::{Access, DockerLogin, Patience};
+pub use cache::{Cache, NoCache};
 pub use live::{Live, Options};

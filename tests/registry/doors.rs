@@ -62,6 +62,11 @@ impl Place {
         )
     }
 
+    /// Where lists are kept without a word.
+    pub fn cache(&self) -> std::path::PathBuf {
+        self.home.path().join(".cache/flux-image")
+    }
+
     pub fn write(&self, name: &str, text: &str) {
         let path = self.tree.path().join(name);
         fs::write(path, text.replace("HOST", &self.host)).expect("written");
@@ -876,14 +881,40 @@ fn proxies_by_secret_and_environment() {
 #[test]
 fn deadlines_are_the_repositorys() {
     let server = Server::start(|_| Reply::Hang(Duration::from_secs(5)));
-    for (spec, arguments, said_so) in [
-        (", timeout: 100ms", &[][..], "no answer within 1 s"),
-        (", timeout: 1500ms", &[][..], "no answer within 1.5 s"),
-        ("", &["--timeout", "1200ms"][..], "no answer within 1.2 s"),
+    let dripping = Server::start(|_| Reply::Drip(Duration::from_millis(50)));
+    let flag = |time| vec!["--timeout", time];
+    for (server, spec, arguments, said_so) in [
+        (&server, ", timeout: 100ms", vec![], "no answer within 1 s"),
+        (
+            &server,
+            ", timeout: 1500ms",
+            vec![],
+            "no answer within 1.5 s",
+        ),
+        (&server, "", flag("1200ms"), "no answer within 1.2 s"),
+        // A document's own wish ends where the user's patience does.
+        (
+            &server,
+            ", timeout: 87600h",
+            flag("1200ms"),
+            "no answer within 1.2 s",
+        ),
+        (
+            &dripping,
+            ", timeout: 87600h",
+            flag("1200ms"),
+            "no answer within 1.2 s",
+        ),
+        (
+            &dripping,
+            ", timeout: 1200ms",
+            flag("1h"),
+            "no answer within 1.2 s",
+        ),
     ] {
-        let place = Place::usual(&server, spec);
+        let place = Place::usual(server, spec);
         let begin = Instant::now();
-        let output = place.run(&[&["update", ".", "--no-cache"], arguments].concat());
+        let output = place.run(&[vec!["update", ".", "--no-cache"], arguments].concat());
         assert_eq!(code(&output), 3, "{}", said(&output));
         assert!(said(&output).contains(said_so), "{}", said(&output));
         assert!(begin.elapsed() < Duration::from_secs(5));
@@ -896,6 +927,28 @@ fn deadlines_are_the_repositorys() {
         "{}",
         said(&output)
     );
+}
+
+/// Without `--timeout` there is a ceiling, too, and who meets it hears of it.
+#[test]
+fn a_deadline_that_a_document_asks_for_has_a_ceiling() {
+    let server = open_registry();
+    for (spec, arguments, said_so) in [
+        (", timeout: 10m", &[][..], false),
+        (", timeout: 601s", &[], true),
+        (", timeout: 87600h", &[], true),
+        (", timeout: 87600h", &["--timeout", "20s"], false),
+    ] {
+        let place = Place::usual(&server, spec);
+        let output = place.run(&[&["update", ".", "--diff", "--no-cache"], arguments].concat());
+        assert_eq!(code(&output), 0, "{}", said(&output));
+        let text = said(&output);
+        assert_eq!(
+            text.contains("and the run gives it 600 s"),
+            said_so,
+            "{spec} {text}"
+        );
+    }
 }
 
 /// Which digest comes from where, and what that costs.

@@ -4,9 +4,11 @@
 #![expect(clippy::too_many_lines, reason = "tables, and stories told in order")]
 
 mod attacks;
+mod certificates;
 mod clouds;
 
 mod doors;
+mod kept;
 mod labels;
 mod login;
 mod pages;
