@@ -101,11 +101,18 @@ pub(super) struct Host {
     /// Scheme, host and port that answered.
     pub base: Mutex<Option<Url>>,
     /// Why nobody answers there.
-    pub failed: Mutex<Option<RegistryError>>,
+    pub failed: Mutex<Option<Failed>>,
     /// How it wants to be asked.
     pub challenge: Mutex<Option<Challenge>>,
     /// How many sizes of a page it has refused, largest first.
     pub size: AtomicUsize,
+}
+
+/// Why nobody answers at a host, and how long that was waited for at most.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub error: RegistryError,
+    pub patience: Duration,
 }
 
 impl Registries {

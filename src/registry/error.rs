@@ -267,7 +267,11 @@ impl RegistryError {
     pub fn is_the_hosts(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Tls { .. } | Self::Forbidden(_) | Self::Settings(_)
+            Self::Unreachable { .. }
+                | Self::Tls { .. }
+                | Self::Forbidden(_)
+                | Self::Settings(_)
+                | Self::Later { .. }
         )
     }
 

@@ -11,7 +11,7 @@ use super::answer::authority;
 use super::error::RegistryError;
 use super::retry;
 use super::session::{MOST_BYTES, Session};
-use super::transport::{self, Answer, Connection, Fault};
+use super::transport::{self, Answer, Connection, Fault, Heard};
 
 impl Session<'_> {
     /// Sends the first of `requests` that reaches anybody, again and again
@@ -23,10 +23,22 @@ impl Session<'_> {
         connection: &Connection,
         reach: Reach,
     ) -> Result<Answer, RegistryError> {
+        self.persist_and_hear(requests, connection, reach, &|_| {})
+            .await
+    }
+
+    /// The same, and `heard` is told of every answer that begins.
+    pub(super) async fn persist_and_hear(
+        &self,
+        requests: &[Request],
+        connection: &Connection,
+        reach: Reach,
+        heard: Heard<'_>,
+    ) -> Result<Answer, RegistryError> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let answer = self.once(requests, connection, reach).await;
+            let answer = self.once(requests, connection, reach, heard).await;
             let wait = match &answer {
                 Ok(answer) if retry::is_passing(answer.status) => {
                     let header = answer.text("retry-after");
@@ -65,6 +77,7 @@ impl Session<'_> {
         requests: &[Request],
         connection: &Connection,
         reach: Reach,
+        heard: Heard<'_>,
     ) -> Result<Answer, RegistryError> {
         let mut trouble = RegistryError::Settings("nothing is asked".to_owned());
         for request in requests {
@@ -76,7 +89,8 @@ impl Session<'_> {
             let turns = self.registries.requests_to(request.url());
             let turn = turns.acquire().await;
             let transport = &self.registries.transport;
-            let sent = transport.send(connection, reach, copy, MOST_BYTES).await;
+            let sent = transport.send(connection, reach, copy, MOST_BYTES, heard);
+            let sent = sent.await;
             drop(turn);
             let is_last = requests.len() == 1;
             trouble = match sent {

@@ -2,16 +2,17 @@
 //! challenge answered, a redirect followed.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Method, Request};
+use tokio::sync::MutexGuard;
 use url::Url;
 
 use super::address::Reach;
 use super::answer::{authority, shown};
 use super::challenge::{self, Challenge};
-use super::client::{Host, Registries, Target};
+use super::client::{Failed, Host, Registries, Target};
 use super::error::RegistryError;
 use super::held;
 use super::pass::Pass;
@@ -151,9 +152,9 @@ impl Session<'_> {
     /// once.
     async fn first(&self, question: &Question) -> Result<(Answer, Option<Pass>), RegistryError> {
         if self.base().is_none() {
-            let _lead = self.host.lead.lock().await;
+            let turn = self.host.lead.lock().await;
             if self.base().is_none() {
-                return self.lead(question).await.map(|answer| (answer, None));
+                return self.lead(question, turn).await.map(|answer| (answer, None));
             }
         }
         let bases: Vec<Url> = self.base().into_iter().collect();
@@ -205,23 +206,49 @@ impl Session<'_> {
         tokio::time::timeout(left / 2, pass).await.ok()?.ok()?
     }
 
-    /// Learns scheme and challenge of the host. Where nobody answers, nobody is
-    /// asked again: the next in line gets the same error at once.
-    async fn lead(&self, question: &Question) -> Result<Answer, RegistryError> {
-        let failed = || held(&self.host.failed);
-        if let Some(error) = &*failed() {
-            return Err(error.clone());
+    /// Learns scheme and challenge of the host, and lets the others go as soon as
+    /// the answer begins: its body may be a slow one. Where nobody answers, nobody
+    /// is asked again: the next in line gets the same error at once, unless it is
+    /// more patient.
+    async fn lead(
+        &self,
+        question: &Question,
+        turn: MutexGuard<'_, ()>,
+    ) -> Result<Answer, RegistryError> {
+        let patience = self.deadline.saturating_duration_since(Instant::now());
+        let failed = |error| *held(&self.host.failed) = error;
+        if let Some(known) = &*held(&self.host.failed)
+            && patience <= known.patience + Duration::from_secs(1)
+        {
+            return Err(known.error.clone());
         }
         let bases = self.target.bases()?;
         // What stays behind where the deadline ends this.
-        *failed() = Some(RegistryError::Unreachable {
-            host: self.target.repository.host().to_owned(),
-            what: "it did not answer an earlier request".to_owned(),
-        });
-        let answer = self.send_to(&bases, question, None).await;
-        let error = answer.as_ref().err();
-        *failed() = error.filter(|error| error.is_the_hosts()).cloned();
-        let answer = answer?;
+        let host = self.target.repository.host().to_owned();
+        let what = "it did not answer an earlier request".to_owned();
+        let error = RegistryError::Unreachable { host, what };
+        failed(Some(Failed { error, patience }));
+        let turn = std::sync::Mutex::new(Some(turn));
+        let heard = |answer: &Answer| {
+            failed(None);
+            self.learn(answer);
+            drop(held(&turn).take());
+        };
+        let requests = requests(&bases, question, None)?;
+        let connection = self.target.connection();
+        let answer = self.persist_and_hear(&requests, connection, Reach::Named, &heard);
+        let answer = answer.await;
+        if let Err(error) = &answer
+            && error.is_the_hosts()
+        {
+            let error = error.clone();
+            failed(Some(Failed { error, patience }));
+        }
+        answer
+    }
+
+    /// What an answer tells of the host, whatever was asked.
+    fn learn(&self, answer: &Answer) {
         let mut base = answer.url.clone();
         base.set_path("/");
         base.set_query(None);
@@ -229,7 +256,6 @@ impl Session<'_> {
         if answer.status == 401 {
             self.remember(challenge::choose(answer.texts("www-authenticate")));
         }
-        Ok(answer)
     }
 
     /// Sends to the first of `bases` that answers.
@@ -239,12 +265,7 @@ impl Session<'_> {
         question: &Question,
         pass: Option<&Pass>,
     ) -> Result<Answer, RegistryError> {
-        let mut requests = Vec::new();
-        for base in bases {
-            let url = base.join(&question.at);
-            let url = url.map_err(|_| RegistryError::Link(super::link::BadLink::Unreadable))?;
-            requests.push(request(question, url, pass.map(|pass| &pass.header)));
-        }
+        let requests = requests(bases, question, pass)?;
         self.persist(&requests, self.target.connection(), Reach::Named)
             .await
     }
@@ -295,6 +316,20 @@ pub fn without_identity(connection: &Connection) -> Connection {
         identity: None,
         ..connection.clone()
     }
+}
+
+/// The question to each of `bases`.
+fn requests(
+    bases: &[Url],
+    question: &Question,
+    pass: Option<&Pass>,
+) -> Result<Vec<Request>, RegistryError> {
+    let ask = |base: &Url| {
+        let url = base.join(&question.at);
+        let url = url.map_err(|_| RegistryError::Link(super::link::BadLink::Unreadable))?;
+        Ok(request(question, url, pass.map(|pass| &pass.header)))
+    };
+    bases.iter().map(ask).collect()
 }
 
 fn request(question: &Question, url: Url, pass: Option<&HeaderValue>) -> Request {

@@ -114,6 +114,9 @@ impl Answer {
     }
 }
 
+/// Who is told that an answer begins, before its body comes: that may take long.
+pub type Heard<'h> = &'h (dyn Fn(&Answer) + Send + Sync);
+
 /// Why nothing came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -162,6 +165,7 @@ impl Transport {
         reach: Reach,
         request: Request,
         most: usize,
+        heard: Heard<'_>,
     ) -> Result<Answer, Fault> {
         if !reach.allows_host(request.url()) {
             return Err(Fault::Address);
@@ -171,20 +175,20 @@ impl Transport {
         let client = self.client(connection, reach, is_direct)?;
         let url = request.url().clone();
         let mut response = client.execute(request).await.map_err(fault)?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let mut body = Vec::new();
+        let mut answer = Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: Vec::new(),
+            url,
+        };
+        heard(&answer);
         while let Some(chunk) = response.chunk().await.map_err(fault)? {
-            if body.len() + chunk.len() > most {
+            if answer.body.len() + chunk.len() > most {
                 return Err(Fault::TooLarge);
             }
-            body.extend_from_slice(&chunk);
+            answer.body.extend_from_slice(&chunk);
         }
-        Ok(Answer {
-            status,
-            headers,
-            body,
-            url,
-        })
+        Ok(answer)
     }
 
     fn client(

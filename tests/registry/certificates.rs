@@ -133,6 +133,16 @@ fn it_may_be_given_in_each_way() {
     let server = server(&alone);
     let place = Place::usual(&server, "");
     let update = ["update", ".", "--diff", "--no-cache"];
+    let output = feed(
+        place.command(&update).env("SSL_CERT_FILE", "/dev/null"),
+        b"",
+    );
+    assert_eq!(code(&output), 3);
+    assert!(
+        stderr(&output).contains("no authority's certificate is known on this machine"),
+        "{}",
+        stderr(&output)
+    );
     let output = place.run(&update);
     assert_eq!(code(&output), 3);
     assert!(
@@ -164,4 +174,39 @@ fn it_may_be_given_in_each_way() {
     );
     let output = place.run(&update);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
+}
+
+/// What people run who need a certificate.
+#[test]
+fn as_openssl_makes_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let made = std::process::Command::new("openssl")
+        .args([
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+        ])
+        .args([
+            "-subj",
+            "/CN=registry",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+        ])
+        .arg("-keyout")
+        .arg(path("key.pem"))
+        .arg("-out")
+        .arg(path("ca.pem"))
+        .output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        return super::support::skipped("as_openssl_makes_it", "no openssl");
+    }
+    let read = |name| std::fs::read_to_string(path(name)).expect("made");
+    let own = Identity {
+        ca: read("ca.pem"),
+        certificate: read("ca.pem"),
+        key: read("key.pem"),
+    };
+    let server = server(&own);
+    assert_eq!(fault(&server, Some(&own.ca)), None);
+    let other = fault(&server, Some(&identity().ca)).expect("not trusted");
+    assert_eq!(other, TlsFault::OwnAuthority);
 }

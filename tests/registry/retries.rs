@@ -116,6 +116,46 @@ fn a_dead_host_is_asked_once() {
     assert_eq!(server.connections(), 12);
 }
 
+/// A repository whose list drips, or whose document has no patience, is no
+/// neighbour's trouble.
+#[test]
+fn one_slow_repository_is_its_own_trouble() {
+    let within = Duration::from_secs(2);
+    let server = Server::start(|asked| match asked.path() {
+        "/v2/acme/slow/tags/list" => Reply::Drip(Duration::from_millis(20)),
+        _ => Reply::tags(&["1.0.0"]),
+    });
+    let slow = target(&server.host(), "acme/slow");
+    let neighbour = target(&server.host(), "acme/app");
+    let registries = std::sync::Arc::new(Registries::new(quick()));
+    run(async {
+        let first = std::sync::Arc::clone(&registries);
+        let dripping = tokio::spawn(async move { first.tags(&slow, within, &[]).await });
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let second = registries.tags(&neighbour, Duration::from_secs(1), &[]);
+        second.await.expect("a list");
+        dripping.await.expect("no panic").expect_err("no list");
+    });
+
+    // The first gives up before the host has said a word.
+    let count = AtomicUsize::new(0);
+    let server = Server::start(move |_| match count.fetch_add(1, Ordering::Relaxed) {
+        0 => Reply::Hang(Duration::from_secs(2)),
+        _ => Reply::tags(&["1.0.0"]),
+    });
+    let registries = Registries::new(quick());
+    let target = target(&server.host(), "acme/app");
+    run(async {
+        let hasty = registries.tags(&target, Duration::from_secs(1), &[]);
+        hasty.await.expect_err("no list");
+        let same = registries.tags(&target, Duration::from_secs(1), &[]);
+        let error = same.await.expect_err("one wait is enough");
+        assert!(error.to_string().contains("an earlier request"), "{error}");
+        let patient = registries.tags(&target, LONG, &[]);
+        patient.await.expect("a list");
+    });
+}
+
 /// At most eight requests at a host at a time.
 #[test]
 fn a_host_is_not_overrun() {
