@@ -10,8 +10,8 @@ use crate::api::{Bind, Emit, Id, ImageUpdateSpec, Kind, Mode};
 use crate::config::{self, Settings};
 use crate::report::results::results;
 use crate::resource_list::Object;
-use crate::resource_list::envelope;
 use crate::resource_list::outline::{self, Document, Outline, Part};
+use crate::resource_list::{envelope, removal};
 use crate::update::bindings::{self, Bindings, Rules};
 use crate::update::catalogue::{Catalogue, Freshness, Origin, Rank};
 use crate::update::gather::{self, Ask, Wish};
@@ -51,6 +51,8 @@ pub struct Output<'t> {
     pub outcome: Outcome,
     /// Whether the run was only to judge (`mode: Check`).
     pub judges: bool,
+    /// A bug of ours: two edits for the same bytes. The text is as it came in.
+    pub bug: Option<patch::Overlap>,
 }
 
 /// Input that cannot be a ResourceList or a stream.
@@ -80,9 +82,6 @@ pub enum BadInput {
         /// Where.
         place: crate::yaml::Place,
     },
-    /// A bug of ours: two edits for the same bytes.
-    #[error(transparent)]
-    Overlap(#[from] patch::Overlap),
 }
 
 /// Runs the function on `text`. `ask` answers what only registries can tell.
@@ -153,10 +152,15 @@ pub fn run<'t>(
         judge(&mut outcome);
     }
     let edits = with_envelope(text, list, spec, edits, &mut outcome);
+    let (text, bug) = match Patched::new(text, edits) {
+        Ok(text) => (text, None),
+        Err(overlap) => (Patched::unchanged(text), Some(overlap)),
+    };
     Ok(Output {
-        text: Patched::new(text, edits)?,
+        text,
         outcome,
         judges: spec.mode == Mode::Check,
+        bug,
     })
 }
 
@@ -183,14 +187,23 @@ fn with_envelope(
     mut edits: Vec<patch::Edit>,
     outcome: &mut Outcome,
 ) -> Vec<patch::Edit> {
-    match list {
-        None => refuse_on_stream(spec, outcome),
-        Some(list) => {
-            let gone = dropped(text, list, spec, outcome);
-            // What goes is not edited before.
-            edits.retain(|edit| !is_within(edit, &gone));
-            edits.extend(gone);
-            edits.extend(envelope::add_results(text, list, &results(outcome)));
+    let Some(list) = list else {
+        refuse_on_stream(spec, outcome);
+        return edits;
+    };
+    let (gone, removals) = dropped(text, list, spec, outcome);
+    // What goes is not edited before.
+    edits.retain(|edit| !is_within(edit, &gone, list));
+    edits.extend(removals);
+    match envelope::add_results(text, list, &results(outcome)) {
+        Ok(added) => edits.extend(added),
+        // Nothing is changed that could not be told.
+        Err(refusal) => {
+            edits.clear();
+            outcome.changes.clear();
+            let hint = "write `results: []` without an anchor";
+            let finding = refused(refusal.to_string(), list, "results").hint(hint);
+            outcome.findings.push(finding);
         }
     }
     edits
@@ -220,10 +233,11 @@ fn images(
     gather::images(catalogue, &wish, ask)
 }
 
-/// Whether one of `gone`, in the order of the text, covers an edit.
-fn is_within(edit: &patch::Edit, gone: &[patch::Edit]) -> bool {
-    let after = gone.partition_point(|gone| gone.span.start <= edit.span.start);
-    after > 0 && gone[after - 1].span.covers(edit.span)
+/// Whether one of the items at `gone` (ascending) holds an edit.
+fn is_within(edit: &patch::Edit, gone: &[usize], list: &Document<'_>) -> bool {
+    let span = |index: usize| list.items[index].span;
+    let after = gone.partition_point(|index| span(*index).start <= edit.span.start);
+    after > 0 && span(gone[after - 1]).covers(edit.span)
 }
 
 /// The edits that bindings and images make.
@@ -420,20 +434,21 @@ fn judge(outcome: &mut Outcome) {
     }
 }
 
-/// The items that leave: all with `emit: None`, our own documents with
-/// `keepPolicies: false`; but none that has a file, since kpt would delete it.
+/// The items that leave, and the edits that take them out: all with `emit: None`,
+/// our own documents with `keepPolicies: false`; but none that has a file, since
+/// kpt would delete it.
 fn dropped(
     text: &str,
     list: &Document<'_>,
     spec: &ImageUpdateSpec,
     outcome: &mut Outcome,
-) -> Vec<patch::Edit> {
+) -> (Vec<usize>, Vec<patch::Edit>) {
     let is_ours = |&i: &usize| Kind::of(&list.items[i]).is_some_and(|kind| kind != Kind::Source);
     let all = 0..list.items.len();
     let (gone, option): (Vec<usize>, &str) = match (spec.emit, spec.keep_policies) {
         (Emit::None, _) => (all.collect(), "emit: None"),
         (_, false) => (all.filter(is_ours).collect(), "keepPolicies: false"),
-        _ => return Vec::new(),
+        _ => return Default::default(),
     };
     // What a build hands over is written to no file, whatever it notes.
     let has_file = |&i: &usize| {
@@ -444,14 +459,22 @@ fn dropped(
             .filter(|_| !item.is_from_kustomize_build());
         file.is_some_and(|file| !file.path.is_empty())
     };
-    if !gone.iter().any(has_file) {
-        return envelope::remove_items(text, list, &gone);
-    }
-    outcome.findings.push(Finding::new(
-        Severity::Error,
-        Code::BadDocument,
-        format!("`{option}` is refused: items come from files, which would be deleted with them"),
-        Location::default(),
-    ));
-    Vec::new()
+    let why = if gone.iter().any(has_file) {
+        "items come from files, which would be deleted with them".to_owned()
+    } else {
+        match removal::remove_items(text, list, &gone) {
+            Ok(edits) => return (gone, edits),
+            Err(refusal) => refusal.to_string(),
+        }
+    };
+    let message = format!("`{option}` is refused: {why}");
+    outcome.findings.push(refused(message, list, "items"));
+    Default::default()
+}
+
+/// An error about a field of the ResourceList itself.
+fn refused(message: String, list: &Document<'_>, field: &str) -> Finding {
+    let place = list.root.place;
+    let location = Location::in_object("", &list.root, place, field.to_owned());
+    Finding::new(Severity::Error, Code::BadDocument, message, location)
 }

@@ -21,6 +21,7 @@ pub mod api;
 pub mod bind;
 pub mod cli;
 pub mod config;
+pub mod foreign;
 pub mod function;
 pub mod go;
 pub mod image;

@@ -13,7 +13,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("policy", &["go"]),
     ("bind", &["go", "image", "yaml"]),
     ("parallel", &[]),
-    ("resource_list", &["bind", "parallel", "yaml"]),
+    ("foreign", &["yaml"]),
+    ("resource_list", &["bind", "foreign", "parallel", "yaml"]),
     (
         "api",
         &["go", "image", "login", "policy", "resource_list", "yaml"],

@@ -7,8 +7,8 @@ use super::{
     Namespace, OWN_GROUP, SOURCE_GROUP, Secret, ServiceAccount, TagSnapshot,
 };
 use crate::resource_list::Object;
-use crate::yaml::Place;
 use crate::yaml::walk::{Step, Walk};
+use crate::yaml::{Place, with_line_feeds};
 
 /// A document of ours or Flux's.
 #[derive(Clone, Debug)]
@@ -249,6 +249,7 @@ fn deserialize<T: for<'de> Deserialize<'de>>(
     text: &str,
     unknown_fields: &mut Vec<String>,
 ) -> Result<T, serde_saphyr::Error> {
+    let text = &*with_line_feeds(text);
     // A text without aliases has fewer nodes than bytes, and a snapshot may
     // have very many; what aliases make beyond that is a bomb.
     let most = text.len().max(250_000);

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::update::outcome::{Code, Finding, Outcome, Severity};
+use crate::yaml::patch::Overlap;
 
 /// How the word "error" looks.
 pub const ERROR: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();
@@ -48,6 +49,18 @@ impl Exit {
         }
     }
 
+    /// The exit of an error that ended a run: 70 for a bug of ours, else 2.
+    #[must_use]
+    pub fn of_error(error: &anyhow::Error) -> Self {
+        let is_bug = error.chain().any(|cause| {
+            // An error of writing may hold another.
+            let inner = cause.downcast_ref::<std::io::Error>();
+            let inner = inner.and_then(std::io::Error::get_ref);
+            cause.is::<Overlap>() || inner.is_some_and(|inner| inner.is::<Overlap>())
+        });
+        if is_bug { Self::Bug } else { Self::Usage }
+    }
+
     /// The exit of a run: 2 with an error, 3 where all of them are a
     /// registry's, 1 with what a judge was asked to find, else 0.
     #[must_use]
@@ -63,5 +76,21 @@ impl Exit {
             _ if finds_changes => Self::Findings,
             _ => Self::Done,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bug_is_told_from_a_mistake() {
+        let bug = anyhow::Error::new(Overlap(7)).context("cannot make patches");
+        assert_eq!(Exit::of_error(&bug), Exit::Bug);
+        assert_eq!(Exit::Bug.code(), 70);
+        let bug = anyhow::Error::new(std::io::Error::other(Overlap(7)));
+        assert_eq!(Exit::of_error(&bug), Exit::Bug);
+        let mistake = anyhow::anyhow!("cannot read x");
+        assert_eq!(Exit::of_error(&mistake), Exit::Usage);
     }
 }

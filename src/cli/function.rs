@@ -65,6 +65,9 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
         .try_for_each(|piece| stdout.write_all(piece.as_bytes()))
         .and_then(|()| stdout.flush())
         .context("cannot write to stdout")?;
+    if let Some(overlap) = output.bug {
+        bail!(overlap);
+    }
     let judged = output.judges
         && output
             .outcome

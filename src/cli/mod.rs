@@ -72,6 +72,10 @@ pub fn main() -> Exit {
     };
     result.unwrap_or_else(|error| {
         anstream::eprintln!("{}error{:#}: {error:#}", exit::ERROR, exit::ERROR);
-        Exit::Usage
+        let exit = Exit::of_error(&error);
+        if exit == Exit::Bug {
+            anstream::eprintln!("  hint: this is a bug of flux-image; please report it");
+        }
+        exit
     })
 }

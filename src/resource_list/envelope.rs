@@ -1,16 +1,169 @@
-//! The ResourceList around the items: adding results to it, taking items out.
+//! The ResourceList around the items: adding results to it.
 //!
-//! All of it by inserting or removing bytes; what is not meant stays as it is.
+//! All of it by inserting bytes; what is not meant stays as it is, whatever
+//! style the list is written in.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::outline::{Document, Part};
+use super::gap::{Gap, end_of_line, line_break, line_start, next_line};
+use super::outline::{Document, List, Null, Part};
+use super::removal::{aliases, anchors};
+use crate::foreign::json;
 use crate::yaml::patch::Edit;
 
 /// Versions of the envelope that are read.
 pub const VERSIONS: &[&str] = &["v1", "v1beta1", "v1alpha1"];
+
+/// Results that cannot be added, since an alias repeats them elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`results` cannot be added to, since the alias `*{0}` repeats them elsewhere")]
+pub struct Aliased(String);
+
+/// Results in the making: one for each change and each finding.
+struct Results<'r> {
+    text: &'r str,
+    entries: &'r [Value],
+}
+
+/// The edits that add `entries`, JSON objects, to the results of a ResourceList.
+///
+/// # Errors
+/// Where something else in the text would change with them.
+pub fn add_results(
+    text: &str,
+    list: &Document<'_>,
+    entries: &[Value],
+) -> Result<Vec<Edit>, Aliased> {
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let new = Results { text, entries };
+    let edit = match &list.envelope.results {
+        Part::List(results) => {
+            refuse_alias(text, results.behind_key, results.span.start)?;
+            new.in_list(results)
+        }
+        Part::Null(null) => {
+            refuse_alias(text, null.key_end, null.span.start)?;
+            new.in_place_of_null(null, list)
+        }
+        // Refused before anything is done.
+        Part::Other(_) => return Ok(Vec::new()),
+        Part::Absent if list.envelope.flow => new.in_braces(list),
+        Part::Absent => new.below(list),
+    };
+    Ok(vec![edit])
+}
+
+/// Refuses an anchor between `from` and `to` that an alias names.
+fn refuse_alias(text: &str, from: usize, to: usize) -> Result<(), Aliased> {
+    let mut names = anchors(&text[from.min(to)..to]);
+    match names.find(|name| aliases(text, name).next().is_some()) {
+        Some(name) => Err(Aliased(name.to_owned())),
+        None => Ok(()),
+    }
+}
+
+impl Results<'_> {
+    /// All of them, in one line and without brackets.
+    fn in_one_line(&self) -> String {
+        let entries: Vec<String> = self.entries.iter().map(json).collect();
+        entries.join(", ")
+    }
+
+    /// As items of a block sequence, each line after `indent` spaces.
+    fn in_block(&self, indent: usize) -> String {
+        let mut block = String::new();
+        for entry in self.entries {
+            write_block(entry, &mut block, indent);
+        }
+        block.replace('\n', line_break(self.text))
+    }
+
+    /// In front of those that are there.
+    fn in_list(&self, results: &List) -> Edit {
+        let start = results.span.start;
+        if results.flow {
+            let separator = if results.is_empty { "" } else { ", " };
+            let inserted = format!("{}{separator}", self.in_one_line());
+            return self.inserted(start + 1, inserted);
+        }
+        // Behind an explicit `:` the first dash shares its line, and takes its
+        // place after ours.
+        let line = line_start(self.text, start);
+        let indent = start - line;
+        let block = self.in_block(indent);
+        if self.text[line..start].bytes().all(|byte| byte == b' ') {
+            return Edit::new(line, line, block);
+        }
+        let block = format!("{}{}", block.trim_start_matches(' '), " ".repeat(indent));
+        Edit::new(start, start, block)
+    }
+
+    fn in_place_of_null(&self, null: &Null, list: &Document<'_>) -> Edit {
+        let results = format!("[{}]", self.in_one_line());
+        if !null.span.is_empty() {
+            return Edit::new(null.span.start, null.span.end, results);
+        }
+        if null.has_colon {
+            return self.inserted(null.span.start, format!(" {results}"));
+        }
+        // `{results}` or `? results`, without a `:`.
+        let lead = if list.envelope.flow {
+            " ".to_owned()
+        } else {
+            let indent = self.indent_of(list);
+            format!("{}{}", line_break(self.text), " ".repeat(indent))
+        };
+        self.inserted(null.key_end, format!("{lead}: {results}"))
+    }
+
+    /// As the last key of a mapping in braces.
+    fn in_braces(&self, list: &Document<'_>) -> Edit {
+        let close = list.root.span.end - 1;
+        let gap = Gap::read(self.text, list.envelope.inner_end, close);
+        let at = gap.signs_end;
+        let before = &self.text[..at];
+        let separator = if before.ends_with(',') { " " } else { ", " };
+        self.inserted(
+            at,
+            format!("{separator}\"results\": [{}]", self.in_one_line()),
+        )
+    }
+
+    /// As the last key of a block mapping. A line break added at the end could
+    /// become part of a last block scalar, so without one it is the first.
+    fn below(&self, list: &Document<'_>) -> Edit {
+        let indent = self.indent_of(list);
+        let block = self.in_block(indent);
+        let pad = " ".repeat(indent);
+        let block = format!("{pad}results:{}{block}", line_break(self.text));
+        let end = end_of_document(self.text, list.root.span.end);
+        let at = if self.text[..end].ends_with(['\n', '\r']) {
+            end
+        } else {
+            line_start(self.text, list.root.span.start)
+        };
+        Edit::new(at, at, block)
+    }
+
+    /// An insertion that no comment behind it may become a part of.
+    fn inserted(&self, at: usize, mut inserted: String) -> Edit {
+        if self.text[at..].starts_with('#') {
+            inserted.push(' ');
+        }
+        Edit::new(at, at, inserted)
+    }
+
+    /// The spaces before the keys of the root. Its first key may have an anchor
+    /// or stand behind a `?`.
+    fn indent_of(&self, list: &Document<'_>) -> usize {
+        let line = &self.text[line_start(self.text, list.root.span.start)..];
+        line.len() - line.trim_start_matches(' ').len()
+    }
+}
 
 /// A result as a block sequence item, indented by `indent` spaces.
 fn write_block(entry: &Value, out: &mut String, indent: usize) {
@@ -24,160 +177,21 @@ fn write_block(entry: &Value, out: &mut String, indent: usize) {
             Value::Object(inner) => {
                 _ = writeln!(out, "{pad}{lead}{key}:");
                 for (key, value) in inner {
-                    _ = writeln!(out, "{pad}    {key}: {value}");
+                    _ = writeln!(out, "{pad}    {key}: {}", json(value));
                 }
             }
-            value => _ = writeln!(out, "{pad}{lead}{key}: {value}"),
+            value => _ = writeln!(out, "{pad}{lead}{key}: {}", json(value)),
         }
     }
-}
-
-/// The edits that add `entries`, JSON objects, to the results of a ResourceList.
-#[must_use]
-pub fn add_results(text: &str, list: &Document<'_>, entries: &[Value]) -> Vec<Edit> {
-    if entries.is_empty() {
-        return Vec::new();
-    }
-    let json = || {
-        entries
-            .iter()
-            .map(Value::to_string)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let block_of = |head: &str, indent: usize| {
-        let mut block = head.to_owned();
-        for entry in entries {
-            write_block(entry, &mut block, indent);
-        }
-        block.replace('\n', newline)
-    };
-    match &list.envelope.results {
-        Part::List(results) if results.flow => {
-            let separator = if results.is_empty { "" } else { ", " };
-            let at = results.span.start + 1;
-            vec![Edit::new(at, at, format!("{}{separator}", json()))]
-        }
-        Part::List(results) => {
-            let line = line_start(text, results.span.start);
-            let indent = results.span.start - line;
-            vec![Edit::new(line, line, block_of("", indent))]
-        }
-        Part::Null(span) => {
-            let blank = if span.is_empty() { " " } else { "" };
-            let list = format!("{blank}[{}]", json());
-            vec![Edit::new(span.start, span.end, list)]
-        }
-        // Refused before anything is done.
-        Part::Other(_) => Vec::new(),
-        Part::Absent if list.envelope.flow => {
-            let at = list.root.span.end - 1;
-            let before = text[..at].trim_end_matches([' ', '\t', '\r', '\n']);
-            let separator = if before.ends_with([',', '{']) {
-                ""
-            } else {
-                ", "
-            };
-            let at = before.len();
-            vec![Edit::new(
-                at,
-                at,
-                format!("{separator}\"results\": [{}]", json()),
-            )]
-        }
-        Part::Absent => {
-            let indent = list.root.place.column - 1;
-            let block = block_of(&format!("{}results:\n", " ".repeat(indent)), indent);
-            let at = place_for_results(text, list);
-            vec![Edit::new(at, at, block)]
-        }
-    }
-}
-
-/// Where a new key of the root may stand: at the end. A line break added there
-/// could become part of a last block scalar, so without one it goes to the
-/// front.
-fn place_for_results(text: &str, list: &Document<'_>) -> usize {
-    let end = end_of_document(text, list.root.span.end);
-    if text[..end].ends_with('\n') {
-        end
-    } else {
-        line_start(text, list.root.span.start)
-    }
-}
-
-/// The edits that take the items at `gone` (ascending) out of the list.
-#[must_use]
-pub fn remove_items(text: &str, list: &Document<'_>, gone: &[usize]) -> Vec<Edit> {
-    let (Some(items), false) = (list.envelope.items.list(), gone.is_empty()) else {
-        return Vec::new();
-    };
-    let all = list.items.len();
-    if gone.len() == all {
-        let start = if items.flow {
-            items.span.start
-        } else {
-            items.behind_key
-        };
-        let end = if items.flow {
-            items.span.end
-        } else {
-            trimmed_end(text, items.span.end)
-        };
-        return vec![Edit::new(start, end, if items.flow { "[]" } else { " []" })];
-    }
-    let remove = |&index: &usize| {
-        let item = &list.items[index];
-        if items.flow {
-            let next = list.items.get(index + 1);
-            let (start, end) = match (next, index) {
-                (Some(next), _) => (item.span.start, next.span.start),
-                (None, 0) => (item.span.start, item.span.end),
-                // The last of several: the comma before it goes too, from the
-                // last item that stays.
-                (None, _) => {
-                    let kept = (0..index)
-                        .rev()
-                        .find(|i| !gone.contains(i))
-                        .map_or(0, |i| list.items[i].span.end);
-                    (
-                        kept.max(list.items[index - 1].span.end.min(item.span.start)),
-                        item.span.end,
-                    )
-                }
-            };
-            return Edit::new(start, end, "");
-        }
-        let start = line_start(text, item.dash);
-        let end = match list.items.get(index + 1) {
-            Some(next) => line_start(text, next.dash),
-            None => next_line(text, trimmed_end(text, item.span.end)),
-        };
-        Edit::new(start, end, "")
-    };
-    gone.iter().map(remove).collect()
-}
-
-fn line_start(text: &str, at: usize) -> usize {
-    text[..at].rfind('\n').map_or(0, |n| n + 1)
-}
-
-fn next_line(text: &str, at: usize) -> usize {
-    text[at..].find('\n').map_or(text.len(), |n| at + n + 1)
-}
-
-fn trimmed_end(text: &str, at: usize) -> usize {
-    text[..at].trim_end_matches([' ', '\t', '\r', '\n']).len()
 }
 
 /// Where the document ends whose content ends at `content_end`: before the
 /// next `---` or `...`, or at the end of the text.
 fn end_of_document(text: &str, content_end: usize) -> usize {
-    let mut at = if text[..content_end].ends_with('\n') {
+    let mut at = if text[..content_end].ends_with(['\n', '\r']) {
         content_end
     } else {
-        next_line(text, content_end)
+        next_line(text, end_of_line(text, content_end))
     };
     while at < text.len() {
         let rest = &text[at..];

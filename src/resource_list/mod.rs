@@ -2,7 +2,9 @@
 //! that a KRM function gets them in.
 
 pub mod envelope;
+mod gap;
 pub mod outline;
+pub mod removal;
 pub mod shares;
 
 pub use outline::{Document, Object, Outline, Site};

@@ -9,10 +9,11 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
+use super::gap::{self, Gap};
 use super::shares;
 use crate::bind::{annotation, marker};
 use crate::yaml::walk::{Collection, Step, Value, Walk};
-use crate::yaml::{ByteSpan, Place, Style, SyntaxError, comment, scalar};
+use crate::yaml::{ByteSpan, Place, Style, SyntaxError, comment, scalar, with_line_feeds};
 
 /// What a text holds.
 #[derive(Debug, Default)]
@@ -99,6 +100,8 @@ pub struct FileAnnotation {
 pub struct Envelope {
     /// The root mapping: written in braces, and its bytes.
     pub flow: bool,
+    /// Where the last token of a root in braces ends before the closing one.
+    pub inner_end: usize,
     /// What the root is, where it is no scalar.
     pub root: Option<Collection>,
     /// `items`.
@@ -117,12 +120,24 @@ pub enum Part {
     /// There is no such key.
     #[default]
     Absent,
-    /// A null; its bytes, empty behind the `:` where none are written.
-    Null(ByteSpan),
+    /// A null.
+    Null(Null),
     /// A sequence.
     List(List),
     /// Anything else.
     Other(Place),
+}
+
+/// A null under a key of the envelope.
+#[derive(Clone, Copy, Debug)]
+pub struct Null {
+    /// Its bytes; where none are written an empty stretch behind the `:` and the
+    /// anchor.
+    pub span: ByteSpan,
+    /// Where its key ends.
+    pub key_end: usize,
+    /// Whether a `:` stands behind the key.
+    pub has_colon: bool,
 }
 
 impl Part {
@@ -248,7 +263,7 @@ impl Document<'_> {
 #[must_use]
 pub fn own_text(text: &str, span: ByteSpan, place: Place) -> String {
     let mut own = " ".repeat(place.column.saturating_sub(1));
-    own.push_str(span.of(text));
+    own.push_str(&with_line_feeds(span.of(text)));
     own
 }
 
@@ -408,6 +423,7 @@ impl<'t> Reader<'t> {
     }
 
     fn leave(&mut self, kind: Collection, span: ByteSpan) {
+        let inner_end = self.walk.inner_end();
         let frames = self.walk.frames();
         let Some(document) = &mut self.open else {
             return;
@@ -417,6 +433,7 @@ impl<'t> Reader<'t> {
         }
         let outer_key = frames.first().and_then(|root| root.key.as_deref());
         match (frames.len(), outer_key) {
+            (0, _) => document.envelope.inner_end = inner_end,
             (1, Some("functionConfig")) => {
                 if let Some((open, _)) = &mut document.envelope.function_config {
                     open.end = span.end;
@@ -424,12 +441,15 @@ impl<'t> Reader<'t> {
             }
             (1, Some(key @ ("items" | "results"))) if kind == Collection::Sequence => {
                 let flow = self.text[span.start..].starts_with('[');
-                let inside = span.of(self.text).trim_matches(['[', ']']);
+                let has_entries = || {
+                    let inside = Gap::read(self.text, span.start + 1, span.end - 1);
+                    inner_end > span.start + 1 || inside.signs_end > span.start + 1
+                };
                 let list = Part::List(List {
                     span,
                     flow,
                     behind_key: self.behind_key,
-                    is_empty: flow && inside.trim().is_empty(),
+                    is_empty: flow && !has_entries(),
                 });
                 if key == "items" {
                     document.envelope.items = list;
@@ -449,17 +469,44 @@ impl<'t> Reader<'t> {
 
     /// Notes what a scalar is to the envelope.
     fn scalar_part(&mut self, value: &Value<'t>) {
+        let null = self.null(value);
         let span = value.span;
         let is_null = value.scalar.style == Style::Plain
             && value.scalar.tag.is_none()
             && matches!(span.of(self.text), "" | "~" | "null" | "Null" | "NULL");
         self.part(span, |place| {
             if is_null {
-                Part::Null(span)
+                Part::Null(null)
             } else {
                 Part::Other(place)
             }
         });
+    }
+
+    /// A null, with where its list would have to stand.
+    fn null(&self, value: &Value<'t>) -> Null {
+        let (key_end, behind_colon) = (value.after, self.walk.behind_colon());
+        let has_colon = behind_colon > key_end;
+        let mut span = value.span;
+        if span.is_empty() {
+            // What it is written with may be an anchor, on the same line; one on
+            // a later line is the next key's.
+            let from = behind_colon.max(key_end);
+            let start = value.scalar.start;
+            let is_anchored = self.text[start..].starts_with('&')
+                && (from..=gap::end_of_line(self.text, from)).contains(&start);
+            let at = if is_anchored {
+                gap::property_end(self.text, start)
+            } else {
+                from
+            };
+            span = ByteSpan::new(at, at);
+        }
+        Null {
+            span,
+            key_end,
+            has_colon,
+        }
     }
 
     /// Notes a node that is no collection.
@@ -633,7 +680,10 @@ impl<'t> Mentions<'t> {
 
     fn note_line(&mut self) {
         self.next_line = match self.all.get(self.next) {
-            Some(&at) => memchr::memrchr(b'\n', &self.text.as_bytes()[..at]).map_or(0, |n| n + 1),
+            Some(&at) => {
+                let before = &self.text.as_bytes()[..at];
+                memchr::memrchr2(b'\n', b'\r', before).map_or(0, |n| n + 1)
+            }
             None => usize::MAX,
         };
     }

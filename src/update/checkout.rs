@@ -447,7 +447,8 @@ fn kustomization_namespace(path: &Path) -> Option<String> {
 
 fn top_level_scalar(text: &str, key: &str) -> Option<String> {
     use crate::yaml::walk::{Step, Walk};
-    let mut walk = Walk::tolerant(text);
+    let text = crate::yaml::with_line_feeds(text);
+    let mut walk = Walk::tolerant(&text);
     while let Ok(Some(step)) = walk.step() {
         if let Step::Value(value) = step
             && let [frame] = walk.frames()

@@ -104,7 +104,7 @@ impl Header {
     pub fn content_length(self, lines: &str) -> usize {
         let mut end = 0;
         let mut at = 0;
-        for line in lines.split_inclusive('\n') {
+        for line in lines.split_inclusive(['\n', '\r']) {
             let text = line.trim_end_matches(['\r', '\n']);
             let blanks = text.bytes().take_while(|byte| *byte == b' ').count();
             if text.len() > blanks.min(self.indent) {

@@ -7,6 +7,7 @@
 //! hold the new value ([`scalar`]), and the edits are spliced in one pass
 //! ([`patch`]). Whatever no edit covers stays as it is, byte for byte.
 
+pub mod characters;
 pub mod comment;
 pub mod emit;
 mod events;
@@ -18,5 +19,33 @@ mod tolerant;
 pub mod tree;
 pub mod walk;
 
+use std::borrow::Cow;
+
 pub use events::{Event, EventKind, Events, Header, Scalar, Style, SyntaxError, Tag};
 pub use span::{ByteSpan, Place};
+
+/// Where a carriage return ends a line alone, without a line feed.
+#[must_use]
+pub fn lone_carriage_return(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b'\r', bytes).find(|at| bytes.get(at + 1) != Some(&b'\n'))
+}
+
+/// The text with a line feed for each carriage return that stands alone. Both are
+/// line breaks (YAML 1.2.2, section 5.4) that mean the same, and take one byte.
+#[must_use]
+pub fn with_line_feeds(text: &str) -> Cow<'_, str> {
+    if lone_carriage_return(text).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\r') {
+        out.push_str(line);
+        let is_alone = line.ends_with('\r') && !text[out.len()..].starts_with('\n');
+        if is_alone {
+            out.pop();
+            out.push('\n');
+        }
+    }
+    Cow::Owned(out)
+}

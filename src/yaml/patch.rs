@@ -36,6 +36,13 @@ pub struct Patched<'t> {
 }
 
 impl<'t> Patched<'t> {
+    /// `text` as it is.
+    #[must_use]
+    pub fn unchanged(text: &'t str) -> Self {
+        let edits = Vec::new();
+        Self { text, edits }
+    }
+
     /// `text` with `edits`; their order does not matter.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::characters::is_hidden;
 use super::patch::Edit;
 use super::walk::Value;
 use super::{EventKind, Events, Header, Style, comment};
@@ -304,10 +305,10 @@ fn double_quoted(text: &str) -> String {
 }
 
 /// Characters that a reader of any YAML version takes as they are, without
-/// line breaks of either version and without tabs.
+/// line breaks of either version, tabs, and what is not seen.
 fn is_printable_in_one_line(c: char) -> bool {
     matches!(c, ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
-        && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+        && !is_hidden(c)
 }
 
 #[cfg(test)]

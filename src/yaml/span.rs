@@ -62,12 +62,15 @@ impl Place {
     }
 
     /// The place behind `text`, which begins here. A byte order mark takes no
-    /// column.
+    /// column, and a line ends at a line feed, a carriage return or both, as in
+    /// YAML.
     #[must_use]
     pub fn further(self, text: &[u8]) -> Self {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        let breaks = memchr::memchr_iter(b'\n', text).count();
-        let line = &text[memchr::memrchr(b'\n', text).map_or(0, |at| at + 1)..];
+        let is_alone = |at: &usize| text.get(at + 1) != Some(&b'\n');
+        let alone = memchr::memchr_iter(b'\r', text).filter(is_alone).count();
+        let breaks = memchr::memchr_iter(b'\n', text).count() + alone;
+        let line = &text[memchr::memrchr2(b'\n', b'\r', text).map_or(0, |at| at + 1)..];
         let columns = String::from_utf8_lossy(line).chars().count();
         Self {
             line: self.line + breaks,

@@ -3,7 +3,9 @@
 //! `granit-parser` does the reading; this module is the only one that knows it.
 //! Its comment events are off: which comment belongs to a scalar is read off
 //! the text ([`super::comment`]). What it does not tell (`:`, `-`, the header
-//! of a block scalar) is found in the gaps between its tokens.
+//! of a block scalar) is found in the gaps between its tokens. It does not know
+//! a carriage return alone as a line break inside comments and block scalars,
+//! so a text with one is refused here; the strict reader takes it.
 
 use granit_parser::{Event as Raw, Parser, ScalarStyle, StrInput, StructureStyle};
 
@@ -11,7 +13,10 @@ use super::events::{
     CORE, Event, EventKind, Header, MAX_NESTING, Scalar, Source, Style, SyntaxError, Tag,
 };
 use super::walk::Collection;
-use super::{ByteSpan, Place};
+use super::{ByteSpan, Place, lone_carriage_return};
+
+/// Said of a text that the strict reader has refused.
+const UNKNOWN_BREAK: &str = "a line ends in a carriage return alone, in a text that is not strictly valid YAML; end lines with a line feed";
 
 /// The events of a text, in order.
 pub struct Reader<'t> {
@@ -20,6 +25,8 @@ pub struct Reader<'t> {
     /// Where the last token ends.
     after: usize,
     has_failed: bool,
+    /// A line break that the parser does not know everywhere.
+    unknown_break: Option<usize>,
     open: Vec<Collection>,
     pub(super) behind_colon: usize,
     pub(super) dash: usize,
@@ -39,6 +46,7 @@ impl<'t> Reader<'t> {
             parser: Parser::new_from_str_with_options(text, options),
             after: if text.starts_with('\u{feff}') { 3 } else { 0 },
             has_failed: false,
+            unknown_break: lone_carriage_return(text),
             open: Vec::new(),
             behind_colon: 0,
             dash: 0,
@@ -195,6 +203,10 @@ impl<'t> Iterator for Reader<'t> {
     type Item = Result<Event<'t>, SyntaxError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(at) = self.unknown_break.take() {
+            self.has_failed = true;
+            return Some(Err(SyntaxError::new(self.text, at, UNKNOWN_BREAK)));
+        }
         while !self.has_failed {
             match self.parser.next()? {
                 Ok((raw, span)) => {

@@ -96,6 +96,8 @@ pub struct Walk<'t> {
     block: usize,
     /// End of the last token that is more than white space.
     content_end: usize,
+    /// End of the last token before the last closing bracket or brace.
+    inner_end: usize,
     /// A place that was asked for, and its offset.
     place: (usize, Place),
     /// Whether the text is what stands under the key `items`.
@@ -145,6 +147,7 @@ impl<'t> Walk<'t> {
             after: 0,
             block: 0,
             content_end: 0,
+            inner_end: 0,
             place: (0, Place { line: 1, column: 1 }),
             in_items: false,
         }
@@ -166,6 +169,13 @@ impl<'t> Walk<'t> {
     #[must_use]
     pub fn dash(&self) -> usize {
         self.events.dash()
+    }
+
+    /// Where the last token ends before the bracket or brace that closed the
+    /// collection at hand.
+    #[must_use]
+    pub fn inner_end(&self) -> usize {
+        self.inner_end
     }
 
     /// The place of a byte. Cheap when asked for in the order of the text.
@@ -257,7 +267,10 @@ impl<'t> Walk<'t> {
             EventKind::DocumentEnd => Some(Step::DocumentEnd(self.content_end)),
             EventKind::MappingStart(flow) => self.enter(Collection::Mapping, flow, event.span),
             EventKind::SequenceStart(flow) => self.enter(Collection::Sequence, flow, event.span),
-            EventKind::MappingEnd | EventKind::SequenceEnd => self.leave(event.span),
+            EventKind::MappingEnd | EventKind::SequenceEnd => {
+                self.inner_end = after;
+                self.leave(event.span)
+            }
             EventKind::Alias => self.begin_child(None).then_some(Step::Alias(event.span)),
             EventKind::Scalar(scalar) => {
                 let position = self.position(block);

@@ -2,6 +2,7 @@
 //! over real repositories where they are at hand.
 
 mod corpora;
+mod envelope;
 mod generated;
 mod promises;
 #[path = "../harness/readback.rs"]

@@ -61,8 +61,8 @@ fn shown(text: &str, events: Events<'_>) -> Result<Vec<String>, SyntaxError> {
 /// # Panics
 /// Where the readers differ.
 fn compare(text: &str) {
-    // A carriage return alone ends a line, which the slower reader does not
-    // know inside comments and block scalars; and `[?]` holds an empty key, not
+    // A text with a carriage return alone is refused by the slower reader; and
+    // `[?]` holds an empty key, not
     // a text. A byte order mark before a later document is allowed, and the
     // slower reader refuses it.
     let odd_key = ["?]", "?}", "?,", "?\n"];
@@ -85,6 +85,25 @@ fn compare(text: &str) {
         (Ok(_), Err(error)) => panic!("only the fast one reads this: {error}\n{text:?}"),
         (Err(_), _) => {}
     }
+}
+
+/// A carriage return alone is a line break like any other, also behind a comment
+/// and in a block scalar.
+#[test]
+fn of_line_breaks_of_old_macs() {
+    let marker = "# {\"$imagepolicy\": \"a:b\"}";
+    let text = format!(
+        "a: x # y\nb: c:1 {marker}\nd: |\n  e\n\n  f\n# g\nitems:\n- kind: K\n  metadata:\n    name: n\n  i: c:1 {marker}\n"
+    );
+    let old = text.replace('\n', "\r");
+    assert_eq!(
+        summary(&outline::read(&old).expect("YAML")).replace('\r', "\n"),
+        summary(&outline::read(&text).expect("YAML"))
+    );
+    // What only the other reader would take is refused, with its place.
+    let error = outline::read("a: [\rb\r]\r").expect_err("not strict");
+    assert_eq!((error.place.line, error.place.column), (1, 5));
+    assert!(error.message.contains("carriage return"), "{error}");
 }
 
 #[test]

@@ -1,0 +1,102 @@
+//! Text that others wrote, on its way to people and to what reads our output.
+//!
+//! Names of images, tags, paths and whole lines of documents come from registries
+//! and repositories. Some characters in them act instead of being seen: they
+//! steer a terminal, turn the direction of a line, end a line where none should
+//! end. How they are shown is decided here, and nowhere else.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::Value;
+
+pub use crate::yaml::characters::is_hidden;
+
+/// A text on one line, with an escape in the place of each hidden character:
+/// `\n`, `\u{202e}`.
+#[must_use]
+pub fn shown(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_hidden(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// JSON on one line in which no hidden character stands: each is written as
+/// `\uXXXX`, so that a reader gets it and an eye does not. As flow style it is
+/// YAML, too, which lets fewer characters stand in quotes.
+#[must_use]
+pub fn json(value: &Value) -> String {
+    escaped(&value.to_string())
+}
+
+/// The same of any value, over several lines.
+///
+/// # Errors
+/// What cannot be JSON, such as a map with keys that are no strings.
+pub fn json_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(value).map(|json| escaped(&json))
+}
+
+/// JSON with escapes for what is hidden. Outside its strings only line breaks of
+/// its own are.
+fn escaped(json: &str) -> String {
+    let is_own = |c: char| c == '\n' || !is_hidden(c);
+    if json.chars().all(is_own) {
+        return json.to_owned();
+    }
+    let mut out = String::with_capacity(json.len() + 8);
+    for c in json.chars() {
+        if is_own(c) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_acts_is_shown() {
+        for (text, expected) in [
+            ("plain é → 日本", "plain é → 日本"),
+            ("a\nb\tc", "a\\nb\\tc"),
+            ("\u{1b}[31m", "\\u{1b}[31m"),
+            ("\u{9b}31m\u{85}", "\\u{9b}31m\\u{85}"),
+            ("x\u{202e}y\u{2066}", "x\\u{202e}y\\u{2066}"),
+            ("\u{200b}\u{feff}\u{2028}", "\\u{200b}\\u{feff}\\u{2028}"),
+        ] {
+            assert_eq!(shown(text), expected);
+        }
+    }
+
+    #[test]
+    fn json_hides_nothing_and_loses_nothing() {
+        let text = "a\u{202e}\u{1b}\u{7f}\u{9b}\u{2028}\u{e0041}\n";
+        let written = json(&Value::from(text));
+        assert_eq!(
+            written,
+            r#""a\u202e\u001b\u007f\u009b\u2028\udb40\udc41\n""#
+        );
+        let read: String = serde_json::from_str(&written).expect("JSON");
+        assert_eq!(read, text);
+        let pretty = json_pretty(&[text]).expect("JSON");
+        let read: Vec<String> = serde_json::from_str(&pretty).expect("JSON");
+        assert_eq!(read, [text]);
+    }
+}
