@@ -36,15 +36,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "yaml",
         ],
     ),
-    ("message", &["api", "go", "image", "policy", "update"]),
+    (
+        "message",
+        &["api", "foreign", "go", "image", "policy", "update"],
+    ),
     (
         "scan",
-        &["api", "go", "image", "login", "registry", "tags", "update"],
+        &[
+            "api", "foreign", "go", "image", "login", "registry", "tags", "update",
+        ],
     ),
     (
         "report",
         &[
-            "api", "bind", "go", "image", "message", "policy", "tags", "update", "yaml",
+            "api", "bind", "foreign", "go", "image", "message", "policy", "tags", "update", "yaml",
         ],
     ),
     ("config", &["api", "bind", "resource_list", "update"]),
@@ -65,6 +70,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "api",
             "config",
+            "foreign",
             "function",
             "go",
             "image",

@@ -62,7 +62,12 @@ pub fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
     let mut out = anstream::stdout().lock();
     if args.diff {
         for file in &replacements {
-            let diff = text::diff(&file.name, &file.old, &file.new_text()?);
+            let diff = text::diff(
+                &file.name,
+                &file.old,
+                &file.new_text()?,
+                super::update::diff_reader(),
+            );
             out.write_all(diff.as_bytes())?;
         }
     } else {

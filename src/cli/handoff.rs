@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::Exit;
 use super::args::{HandOffArgs, OnlyArgs, StoredArgs};
 use crate::api::Id;
+use crate::foreign::json_pretty;
 use crate::message::handoff::HandOff;
 use crate::report::json::{self, NotOne, Report, Stored};
 use crate::report::patch::{self, Patch};
@@ -83,7 +84,7 @@ impl Files {
             return Ok(files);
         }
         if let Some(path) = &args.report {
-            files.stage(path, serde_json::to_string_pretty(report)? + "\n")?;
+            files.stage(path, json_pretty(report)? + "\n")?;
         }
         if let Some(path) = &args.message_file {
             match json::message(&report.automations, None) {

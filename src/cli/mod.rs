@@ -18,6 +18,8 @@ use std::io::IsTerminal as _;
 
 use clap::{CommandFactory as _, Parser as _};
 
+use crate::foreign::shown_lines;
+
 pub use args::Cli;
 pub use exit::Exit;
 pub use schema::schemas;
@@ -50,7 +52,14 @@ pub fn main() -> Exit {
             } else {
                 Exit::Done
             };
-            _ = error.print();
+            // What was typed may be somebody else's text, and is echoed.
+            let said = error.render().to_string();
+            let shown = shown_lines(&said);
+            if shown == said {
+                _ = error.print();
+            } else {
+                anstream::eprint!("{shown}");
+            }
             return exit;
         }
     };
@@ -71,7 +80,8 @@ pub fn main() -> Exit {
         None => function::run(&args::FnArgs::default()),
     };
     result.unwrap_or_else(|error| {
-        anstream::eprintln!("{}error{:#}: {error:#}", exit::ERROR, exit::ERROR);
+        let said = shown_lines(&format!("{error:#}"));
+        anstream::eprintln!("{}error{:#}: {said}", exit::ERROR, exit::ERROR);
         let exit = Exit::of_error(&error);
         if exit == Exit::Bug {
             anstream::eprintln!("  hint: this is a bug of flux-image; please report it");

@@ -1,7 +1,7 @@
 //! `flux-image update`.
 
 use std::cell::LazyCell;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::ops::Deref;
 use std::path::Path;
 
@@ -14,15 +14,17 @@ use super::handoff::{self, Files};
 use super::network::{self, Asker, Caller};
 use crate::api::{Bind, ImageUpdateSpec, OnUnresolved};
 use crate::config;
+use crate::foreign::json_pretty;
 use crate::go::time::Time;
 use crate::message::handoff::{HandOff, Setting, hand_off};
 use crate::report::json::Report;
+use crate::report::text::DiffReader;
 use crate::report::{github, gitlab, markdown, sarif, text};
 use crate::update::bindings::Ways;
 use crate::update::catalogue::Catalogue;
 use crate::update::checkout::{self, CannotPlan, Planned, Request};
 use crate::update::files::{self, Replacement, WriteError};
-use crate::update::outcome::{Code, Finding, Severity};
+use crate::update::outcome::{Code, Finding, Location, Severity};
 
 /// Updates files in place.
 ///
@@ -194,7 +196,7 @@ fn show(
 ) -> anyhow::Result<()> {
     let text = match args.output {
         Output::Text => return show_to_people(args, planned, written),
-        Output::Json => serde_json::to_string_pretty(&**report)? + "\n",
+        Output::Json => json_pretty(&**report)? + "\n",
         Output::Markdown => markdown::body(planned),
         Output::Github => {
             handoff::append_to("GITHUB_OUTPUT", &github::outputs(report))?;
@@ -203,7 +205,11 @@ fn show(
         }
         Output::Gitlab => {
             if let Some(path) = &args.handoff.dotenv {
-                handoff::write(path, gitlab::dotenv(report))?;
+                let (variables, left_out) = gitlab::dotenv(report);
+                handoff::write(path, variables)?;
+                for name in left_out {
+                    anstream::eprint!("{}", text::finding(&expandable(&name)));
+                }
             }
             gitlab::code_quality(report, args.check)?
         }
@@ -215,12 +221,44 @@ fn show(
     Ok(())
 }
 
+/// Why a variable is left out of a dotenv report.
+fn expandable(name: &str) -> Finding {
+    let message = format!(
+        "`{name}` is left out of the dotenv report: its value holds `$`, which GitLab would expand"
+    );
+    let location = Location::default();
+    Finding::new(Severity::Warning, Code::DoubtfulTemplate, message, location)
+        .hint("read it from the file of `--branch-file`, `--message-file` or `--report`")
+}
+
+/// Who reads a diff on stdout: in the log of a CI system a person does, unless it
+/// goes to a file.
+pub fn diff_reader() -> DiffReader {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let in_ci = [
+        "GITHUB_ACTIONS",
+        "GITLAB_CI",
+        "TF_BUILD",
+        "TEAMCITY_VERSION",
+    ]
+    .into_iter();
+    let is_log = || {
+        let file = std::fs::metadata("/dev/stdout");
+        !file.is_ok_and(|file| file.is_file())
+    };
+    if std::io::stdout().is_terminal() || in_ci.into_iter().any(is_set) && is_log() {
+        DiffReader::Person
+    } else {
+        DiffReader::Tool
+    }
+}
+
 /// The changes, a line each, or a diff.
 fn show_to_people(args: &UpdateArgs, planned: &Planned, written: bool) -> anyhow::Result<()> {
     let mut out = std::io::BufWriter::new(anstream::stdout().lock());
     if args.diff {
         for file in &planned.replacements {
-            let diff = text::diff(&file.name, &file.old, &file.new_text()?);
+            let diff = text::diff(&file.name, &file.old, &file.new_text()?, diff_reader());
             out.write_all(diff.as_bytes())?;
         }
     } else {

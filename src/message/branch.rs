@@ -25,6 +25,10 @@ pub struct Push {
     pub branch: String,
     /// Whether it is another than the one that was checked out.
     pub switches: bool,
+    /// `push.branch` names it.
+    pub is_named: bool,
+    /// The branch that was checked out; empty where it has no name.
+    pub base: String,
     /// What to push besides, as it stands.
     pub refspec: Option<String>,
     /// Push options.
@@ -58,6 +62,7 @@ pub fn push(push: Option<&PushSpec>, checkout: Option<&GitReference>) -> Result<
     let filled = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
     let wanted = push.and_then(|push| filled(&push.branch));
     let checked_out = checkout.and_then(|checkout| filled(&checkout.branch));
+    let is_named = wanted.is_some();
     let branch = wanted.or_else(|| checked_out.clone()).ok_or(NoBranch)?;
     // A reference without a branch leaves nothing that could be the same; no
     // reference at all stands for `master`.
@@ -67,6 +72,8 @@ pub fn push(push: Option<&PushSpec>, checkout: Option<&GitReference>) -> Result<
     };
     Ok(Push {
         switches: branch != from,
+        is_named,
+        base: from,
         branch,
         refspec: push.and_then(|push| filled(&push.refspec)),
         options: push.map(|push| push.options.clone()).unwrap_or_default(),
@@ -120,6 +127,21 @@ pub fn doubt(branch: &str) -> Option<Doubt> {
         at = end;
     }
     None
+}
+
+/// What is to be said of a name as it is pushed to.
+#[must_use]
+pub fn doubt_of_name(name: &str, push: &Push) -> Option<Doubt> {
+    if name.starts_with("refs/") {
+        return Some(Doubt {
+            what: format!("Flux pushes `{name}` to `refs/heads/{name}`"),
+            hint: "write the name of the branch alone, without `refs/heads/`",
+        });
+    }
+    (push.is_named && name == push.base).then(|| Doubt {
+        what: format!("`{name}` is the branch that is checked out, so it is pushed to directly"),
+        hint: "name another branch in `push.branch` where changes are to be reviewed",
+    })
 }
 
 /// A layout whose day tells two months apart by nothing.

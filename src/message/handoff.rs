@@ -184,11 +184,32 @@ fn fill(
     }
     match branch::name(&push.branch, &data, setting.now) {
         Ok(name) => {
+            findings.extend(said_of(&name, &push, owner, setting));
             push.branch = name;
             commit.push = Some(push);
         }
         Err(error) => findings.push(fault(Some(owner), Code::BadBranch, &error.to_string())),
     }
+}
+
+/// What a pipeline should know before it pushes there. That it pushes to the
+/// branch it came from is how many want it, and told only who asks for a message.
+fn said_of(name: &str, push: &Push, owner: &Owner, setting: &Setting<'_>) -> Option<Finding> {
+    let doubt = branch::doubt_of_name(name, push)?;
+    let severity = if name.starts_with("refs/") {
+        Severity::Warning
+    } else if setting.needs_messages {
+        Severity::Info
+    } else {
+        return None;
+    };
+    let message = format!(
+        "ImageUpdateAutomation `{}`: `push.branch`: {}",
+        owner.id, doubt.what
+    );
+    let location = owner.location.clone();
+    let finding = Finding::new(severity, Code::DoubtfulTemplate, message, location);
+    Some(finding.hint(doubt.hint))
 }
 
 fn fault(owner: Option<&Owner>, code: Code, what: &str) -> Finding {

@@ -1,12 +1,16 @@
 //! Which names git takes for a branch: the rules of `git check-ref-format
-//! --branch`.
+//! --branch`, and that no character in them acts instead of being seen.
+
+use crate::foreign::{is_hidden, shown};
 
 /// Why git would refuse a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("git takes no branch `{}`: {why}", name.escape_debug())]
+#[error("{} `{}`: {why}", if *.is_hidden { "no branch is pushed to" } else { "git takes no branch" }, shown(name))]
 pub struct BadBranch {
     name: String,
     why: String,
+    /// git would take it.
+    is_hidden: bool,
 }
 
 /// Checks the name of a branch.
@@ -15,10 +19,19 @@ pub struct BadBranch {
 /// The rule that it breaks.
 pub fn check(name: &str) -> Result<(), BadBranch> {
     match fault(name) {
-        None => Ok(()),
+        // Who reviews it would see another name than git.
+        None => match name.chars().find(|c| is_hidden(*c)) {
+            None => Ok(()),
+            Some(c) => Err(BadBranch {
+                name: name.to_owned(),
+                why: format!("it holds `{}`, which is not seen", c.escape_unicode()),
+                is_hidden: true,
+            }),
+        },
         Some(why) => Err(BadBranch {
             name: name.to_owned(),
             why,
+            is_hidden: false,
         }),
     }
 }
@@ -73,9 +86,36 @@ mod tests {
             assert_eq!(check(name), Ok(()), "{name}");
         }
         for name in [
-            "", "@", "HEAD", "-x", "a.", "a..b", "a b", "a~", "a^", "a:b", "a?", "a*", "a[",
-            "a\\b", "/a", "a/", "a//b", ".a", "a/.b", "a.lock", "a.lock/b", "a@{b", "a\tb",
+            "",
+            "@",
+            "HEAD",
+            "-x",
+            "a.",
+            "a..b",
+            "a b",
+            "a~",
+            "a^",
+            "a:b",
+            "a?",
+            "a*",
+            "a[",
+            "a\\b",
+            "/a",
+            "a/",
+            "a//b",
+            ".a",
+            "a/.b",
+            "a.lock",
+            "a.lock/b",
+            "a@{b",
+            "a\tb",
             "a\x7f",
+            "a\u{85}",
+            "a\u{9b}31m",
+            "a\u{202e}b",
+            "a\u{2066}",
+            "a\u{200b}",
+            "a\u{2028}",
         ] {
             assert!(check(name).is_err(), "{name}");
         }

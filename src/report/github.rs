@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::json::{self, Report};
+use crate::foreign::{shown, shown_lines};
 use crate::update::outcome::{Change, Finding, Location, Severity};
 
 /// One annotation for each change and each finding, a line each.
@@ -19,7 +20,7 @@ pub fn annotations(report: &Report) -> String {
 
 fn of_change(change: &Change, written: bool) -> String {
     let verb = if written { "changed" } else { "would change" };
-    let message = format!("{verb} {} → {}", change.old, change.new);
+    let message = format!("{verb} {} → {}", shown(&change.old), shown(&change.new));
     annotation("notice", &change.location, &change.setter, &message)
 }
 
@@ -29,9 +30,10 @@ fn of_finding(finding: &Finding) -> String {
         Severity::Warning => "warning",
         Severity::Info => "notice",
     };
-    let mut message = finding.message.clone();
+    // The line break before the hint is the only one.
+    let mut message = shown(&finding.message).into_owned();
     if let Some(hint) = &finding.hint {
-        _ = write!(message, "\nhint: {hint}");
+        _ = write!(message, "\nhint: {}", shown(hint));
     }
     annotation(word, &finding.location, "flux-image", &message)
 }
@@ -54,7 +56,8 @@ fn annotation(word: &str, location: &Location, title: &str, message: &str) -> St
 
 /// The text of a command, which ends at the line.
 fn data(text: &str) -> String {
-    text.replace('%', "%25")
+    shown_lines(text)
+        .replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }

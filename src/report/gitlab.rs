@@ -8,6 +8,7 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use super::json::{self, Report};
+use crate::foreign::is_hidden;
 use crate::update::outcome::{Location, Severity};
 
 /// A Code Quality report: what changes is an issue of severity `info`, or with
@@ -31,7 +32,7 @@ pub fn code_quality(report: &Report, checks: bool) -> Result<String, serde_json:
         let message = format!("{}: {} → {}", change.setter, change.old, change.new);
         issues.push(issue("outdated", &message, severity, &change.location));
     }
-    let mut text = serde_json::to_string_pretty(&issues)?;
+    let mut text = crate::foreign::json_pretty(&issues)?;
     text.push('\n');
     Ok(text)
 }
@@ -57,14 +58,21 @@ fn issue(name: &str, message: &str, severity: &str, location: &Location) -> Valu
     })
 }
 
-/// Variables for later jobs. A dotenv report takes no value of several lines:
-/// of the message it has the first.
+/// Variables for later jobs, and the names of those that are left out. A dotenv
+/// report takes no value of several lines: of the message it has the first. GitLab
+/// expands `$` in the values of such variables, with whatever secrets a later job
+/// has, and nothing in the file can keep it from that.
 #[must_use]
-pub fn dotenv(report: &Report) -> String {
+pub fn dotenv(report: &Report) -> (String, Vec<String>) {
     let mut out = String::new();
+    let mut left_out = Vec::new();
     let mut put = |name: &str, value: &str| {
         let line = value.lines().next().unwrap_or_default();
-        let plain: String = line.chars().filter(|c| !c.is_control()).collect();
+        let plain: String = line.chars().filter(|c| !is_hidden(*c)).collect();
+        if plain.contains('$') {
+            left_out.push(format!("FLUX_IMAGE_{name}"));
+            return;
+        }
         // Writing to a String cannot fail.
         _ = writeln!(out, "FLUX_IMAGE_{name}={plain}");
     };
@@ -84,5 +92,5 @@ pub fn dotenv(report: &Report) -> String {
     if let Ok(message) = json::message(&report.automations, None) {
         put("TITLE", message.trim_start());
     }
-    out
+    (out, left_out)
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::policy_change::{PolicyChange, Step};
 use crate::api::Id;
+use crate::foreign::shown;
 use crate::tags::Labels;
 use crate::update::checkout::Planned;
 use crate::update::outcome::Severity;
@@ -46,7 +47,7 @@ pub fn body(planned: &Planned) -> String {
                 "<stdin>" => String::new(),
                 place => format!(" ({})", code(place)),
             };
-            format!("- **{word}**: {}{at}\n", escaped(&finding.message))
+            format!("- **{word}**: {}{at}\n", in_backquotes(&finding.message))
         })
         .collect();
     if !told.is_empty() {
@@ -103,40 +104,26 @@ fn is_version(text: &str) -> bool {
 
 /// Text as code in a cell of a table.
 fn code(text: &str) -> String {
+    in_backquotes(&text.replace('|', "\\|"))
+}
+
+/// Text as code. There alone neither GitHub nor GitLab makes anything of `@name`,
+/// `#1`, a commit's hash, an address or HTML: a backslash before them is gone by
+/// the time that they look.
+fn in_backquotes(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }
-    let one_line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    let cell = one_line.replace('|', "\\|");
+    // A blank line would end the code.
+    let one_line = text.replace(['\n', '\r', '\t'], " ");
+    let text = shown(&one_line);
     // More backquotes around than any run inside.
-    let longest = cell.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     if longest == 0 {
-        return format!("`{cell}`");
+        return format!("`{text}`");
     }
     let marks = "`".repeat(longest + 1);
-    format!("{marks} {cell} {marks}")
-}
-
-/// Text that means nothing to Markdown or HTML.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '\\' | '*' | '_' | '[' | ']' | '#' | '|' | '@' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
+    format!("{marks} {text} {marks}")
 }
 
 #[cfg(test)]
@@ -148,10 +135,20 @@ mod tests {
         assert_eq!(code("a|b"), "`a\\|b`");
         assert_eq!(code("a`b"), "`` a`b ``");
         assert_eq!(code("a\nb"), "`a b`");
-        assert_eq!(
-            escaped("<script>@all [x](y)"),
-            "&lt;script&gt;\\@all \\[x\\](y)"
-        );
+        assert_eq!(code("a\u{202e}b"), "`a\\u{202e}b`");
+    }
+
+    #[test]
+    fn nobody_is_called_and_nothing_is_linked() {
+        for (text, expected) in [
+            ("<script>@all [x](y)", "`<script>@all [x](y)`"),
+            ("fixes #1, GH-2, a/b#3, !4", "`fixes #1, GH-2, a/b#3, !4`"),
+            ("`a` is ``b``|c", "``` `a` is ``b``|c ```"),
+            ("a\n\n/close", "`a  /close`"),
+            ("##[error]x", "`#\\u{23}[error]x`"),
+        ] {
+            assert_eq!(in_backquotes(text), expected);
+        }
     }
 
     #[test]

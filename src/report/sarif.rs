@@ -47,7 +47,7 @@ pub fn log(report: &Report, checks: bool) -> Result<String, serde_json::Error> {
             "results": results,
         }],
     });
-    let mut text = serde_json::to_string_pretty(&log)?;
+    let mut text = crate::foreign::json_pretty(&log)?;
     text.push('\n');
     Ok(text)
 }

@@ -1,14 +1,17 @@
 //! Tables as `flux get` prints them.
 
 use crate::api::{Id, ImageRepository};
+use crate::foreign::shown;
 use crate::update::catalogue::{Catalogue, Sourced};
 use crate::update::resolve::Resolved;
 
 /// Rows under headings, in columns as wide as they need to be.
 #[must_use]
 pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
+    let shown = |row: &Vec<String>| row.iter().map(|cell| shown(cell).into_owned()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(shown).collect();
     let mut widths: Vec<usize> = headings.iter().map(|heading| heading.len()).collect();
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
@@ -22,7 +25,7 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
         format!("{}\n", line.trim_end())
     };
     let mut out = line(&mut headings.iter().copied());
-    for row in rows {
+    for row in &rows {
         out.push_str(&line(&mut row.iter().map(String::as_str)));
     }
     out

@@ -3,12 +3,13 @@
 //! Colours are written as escape sequences; the streams that this is printed
 //! to take them out where nobody would see them.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
 use super::patch;
+pub use crate::foreign::shown as line;
+use crate::foreign::{is_hidden, shown_lines};
 use crate::update::outcome::{Change, Finding, Location, Outcome, Severity};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -17,20 +18,6 @@ const NOTE: Style = AnsiColor::Cyan.on_default();
 const REMOVED: Style = AnsiColor::Red.on_default();
 const ADDED: Style = AnsiColor::Green.on_default();
 const BOLD: Style = Style::new().bold();
-
-/// A text of somebody else's on one line, and without what steers a terminal. A
-/// line of its own could be a command to a CI system, too.
-#[must_use]
-pub fn line(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let shown = |c: char| match c {
-        c if c.is_control() => c.escape_default().to_string(),
-        c => c.to_string(),
-    };
-    Cow::Owned(text.chars().map(shown).collect())
-}
 
 /// A finding, with its place and its hint.
 #[must_use]
@@ -77,13 +64,13 @@ fn snippet(line: &str, location: &Location) -> String {
         .chars()
         .skip(from)
         .take(WIDTH)
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if is_hidden(c) { ' ' } else { c })
         .collect();
     let gutter = location.line.to_string();
     let pad = " ".repeat(column - from);
     format!(
         "\n  {NOTE}{gutter} |{NOTE:#} {}\n  {NOTE}{} |{NOTE:#} {pad}{ERROR}^{ERROR:#}",
-        shown.trim_end(),
+        crate::foreign::shown(shown.trim_end()),
         " ".repeat(gutter.len())
     )
 }
@@ -118,9 +105,18 @@ pub fn summary(outcome: &Outcome, files: usize, written: bool) -> String {
     }
 }
 
-/// A unified diff, as `git apply` takes it.
+/// Who reads a diff.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiffReader {
+    /// `git apply` and its like: every byte counts.
+    Tool,
+    /// A person, or the log of a CI system: no character may act.
+    Person,
+}
+
+/// A unified diff; for a tool as `git apply` takes it.
 #[must_use]
-pub fn diff(name: &str, old: &str, new: &str) -> String {
+pub fn diff(name: &str, old: &str, new: &str, reader: DiffReader) -> String {
     let text = patch::unified(name.trim_start_matches("./"), old, new);
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -132,7 +128,14 @@ pub fn diff(name: &str, old: &str, new: &str) -> String {
             Some(b'@') => NOTE,
             _ => Style::new(),
         };
-        _ = write!(out, "{style}{body}{style:#}");
+        let shown = match reader {
+            DiffReader::Tool => body.to_owned(),
+            DiffReader::Person => {
+                let parts: Vec<String> = body.split('\t').map(shown_lines).collect();
+                parts.join("\t")
+            }
+        };
+        _ = write!(out, "{style}{shown}{style:#}");
         out.push('\n');
     }
     out

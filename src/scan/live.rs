@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::foreign::shown;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
@@ -329,7 +330,7 @@ impl<'a> Live<'a> {
             while let Some(joined) = set.join_next().await {
                 match joined {
                     Ok((task, fact)) => {
-                        bar.set_message(task.target.repository.written().to_owned());
+                        bar.set_message(shown(task.target.repository.written()).into_owned());
                         done.push((task, fact));
                     }
                     Err(error) if error.is_panic() => {

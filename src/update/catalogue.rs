@@ -2,7 +2,7 @@
 //!
 //! Of two documents with one identity `--policies` beats functionConfig beats
 //! items and tree; within one of these the last wins. Two different ones in a
-//! tree are kept as a conflict, to be an error where a marker needs them.
+//! tree, or among items, are kept as a conflict, to be an error where a marker needs them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -270,8 +270,11 @@ impl Catalogue {
                 let id = id_of(&document.metadata, origin);
                 insert(&mut self.repositories, id, document, location, origin.rank);
             }
-            Document::Policy(document) => {
+            Document::Policy(mut document) => {
                 let id = id_of(&document.metadata, origin);
+                // What orchestrators note of an item is no part of it.
+                let annotations = &mut document.metadata.annotations;
+                annotations.retain(|key, _| !is_of_orchestrator(key));
                 insert(&mut self.policies, id, document, location, origin.rank);
             }
             Document::Automation(document) => {
@@ -410,6 +413,10 @@ fn id_of(metadata: &api::Metadata, origin: Origin<'_>) -> Id {
     Id::new(namespace.unwrap_or_default(), metadata.name.clone())
 }
 
+fn is_of_orchestrator(key: &str) -> bool {
+    key.contains("config.kubernetes.io/") || key.starts_with("kustomize.config.k8s.io/")
+}
+
 fn insert<T: PartialEq>(
     map: &mut BTreeMap<Id, Sourced<T>>,
     id: Id,
@@ -422,7 +429,8 @@ fn insert<T: PartialEq>(
         if known.rank > rank {
             return;
         }
-        if rank == Rank::Tree && known.rank == Rank::Tree && known.document != document {
+        let is_one_place = matches!(rank, Rank::Tree | Rank::Items) && known.rank == rank;
+        if is_one_place && known.document != document {
             conflict = Some(known.location.clone());
         }
     }

@@ -3,6 +3,7 @@
 mod bad_input;
 mod bindings;
 mod completion;
+mod foreign;
 mod function;
 mod handoff;
 mod schemas;
