@@ -152,16 +152,23 @@ pub fn run<'t>(
         judge(&mut outcome);
     }
     let edits = with_envelope(text, list, spec, edits, &mut outcome);
-    let (text, bug) = match Patched::new(text, edits) {
-        Ok(text) => (text, None),
-        Err(overlap) => (Patched::unchanged(text), Some(overlap)),
-    };
-    Ok(Output {
-        text,
-        outcome,
-        judges: spec.mode == Mode::Check,
-        bug,
-    })
+    Ok(Output::new(text, edits, outcome, spec.mode))
+}
+
+impl<'t> Output<'t> {
+    /// What comes out; of a text whose edits overlap, the text as it is.
+    fn new(text: &'t str, edits: Vec<patch::Edit>, outcome: Outcome, mode: Mode) -> Self {
+        let (text, bug) = match Patched::new(text, edits) {
+            Ok(text) => (text, None),
+            Err(overlap) => (Patched::unchanged(text), Some(overlap)),
+        };
+        Self {
+            text,
+            outcome,
+            judges: mode == Mode::Check,
+            bug,
+        }
+    }
 }
 
 /// Takes in the documents of the text itself.

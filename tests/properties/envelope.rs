@@ -401,7 +401,7 @@ impl Cases {
     fn check(&mut self, text: &str, name: &str) {
         for (setting, spec) in settings() {
             self.number += 1;
-            if self.number % self.every == 0 {
+            if self.number.is_multiple_of(self.every) {
                 let name = format!("{name}, {setting}");
                 let written = check(text, &name, &spec);
                 check(&written, &format!("{name}, again"), &spec);
@@ -529,72 +529,61 @@ fn roots_of_blocks_in_every_style() {
     }
 }
 
-#[test]
-fn roots_in_braces_in_every_style() {
-    let mut cases = Cases::new(53);
-    let mut all: Vec<String> = flow_results()
+/// Each way to write the key `results` of a root in braces.
+fn braced_results() -> Vec<String> {
+    let lists = flow_results();
+    let mut all: Vec<String> = lists
         .iter()
         .map(|list| format!("results: {list}"))
         .collect();
-    all.extend(
-        [
-            "",
-            "results",
-            "\"results\"",
-            "results:",
-            "\"results\":",
-            "'results' : ",
-            "results: ~",
-            "results: null",
-            "? results",
-            "? results : []",
-            "\"results\":[]",
-            "results: &r",
-            "\"results\": &r # keep\n",
-        ]
-        .map(str::to_owned),
-    );
-    for results in &all {
-        for items in
-            flow_items("PCP")
-                .iter()
-                .chain(&["[]".to_owned(), "null".to_owned(), String::new()])
-        {
-            let items = if items.is_empty() {
-                "items:".to_owned()
-            } else {
-                format!("items: {items}")
-            };
-            let head = [
-                "apiVersion: config.kubernetes.io/v1".to_owned(),
-                "\"kind\": ResourceList".to_owned(),
-            ];
-            let orders = [
-                vec![
-                    head[0].clone(),
-                    head[1].clone(),
-                    items.clone(),
-                    results.clone(),
-                ],
-                vec![
-                    results.clone(),
-                    items.clone(),
-                    head[1].clone(),
-                    head[0].clone(),
-                ],
-            ];
-            for keys in orders {
-                let keys: Vec<String> = keys.into_iter().filter(|key| !key.is_empty()).collect();
+    let nulls = [
+        "",
+        "results",
+        "\"results\"",
+        "results:",
+        "\"results\":",
+        "'results' : ",
+        "results: ~",
+        "results: null",
+        "? results",
+        "? results : []",
+        "\"results\":[]",
+        "results: &r",
+        "\"results\": &r # keep\n",
+    ];
+    all.extend(nulls.map(str::to_owned));
+    all
+}
+
+#[test]
+fn roots_in_braces_in_every_style() {
+    let mut cases = Cases::new(53);
+    let head = [
+        "apiVersion: config.kubernetes.io/v1",
+        "\"kind\": ResourceList",
+    ];
+    let lists = flow_items("PCP")
+        .into_iter()
+        .chain(["[]".to_owned(), "null".to_owned()]);
+    let mut all: Vec<String> = lists.map(|items| format!("items: {items}")).collect();
+    all.push("items:".to_owned());
+    for results in &braced_results() {
+        for items in &all {
+            for keys in [
+                [head[0], head[1], items, results],
+                [results, items, head[1], head[0]],
+            ] {
+                let keys = keys.iter().filter(|key| !key.is_empty());
+                let keys: Vec<String> = keys.map(|key| (*key).to_owned()).collect();
                 for (n, root) in in_braces(&keys).iter().enumerate() {
                     for (shape, text) in [
                         ("as it is", root.clone()),
                         ("with a mark", format!("\u{feff}{root}")),
                         ("with breaks of old Macs", root.replace('\n', "\r")),
                     ] {
-                        cases.check(
-                            &text,
-                            &format!("root {n}, {shape}, results {results:?}, items {items:?}"),
-                        );
+                        let name =
+                            format!("root {n}, {shape}, results {results:?}, items {items:?}");
+                        cases.check(&text, &name);
                     }
                 }
             }
