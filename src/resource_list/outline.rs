@@ -433,7 +433,7 @@ impl<'t> Reader<'t> {
         }
         let outer_key = frames.first().and_then(|root| root.key.as_deref());
         match (frames.len(), outer_key) {
-            (0, _) => document.envelope.inner_end = inner_end,
+            (0, _) if document.envelope.flow => document.envelope.inner_end = inner_end,
             (1, Some("functionConfig")) => {
                 if let Some((open, _)) = &mut document.envelope.function_config {
                     open.end = span.end;
