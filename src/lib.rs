@@ -15,6 +15,7 @@
 //! - [`update`]: from all that to edits, and to files on a disk
 //! - [`message`]: the message and the branch of a commit
 //! - [`config`], [`function`]: one run of the function
+//! - [`foreign`]: text that others wrote, made harmless to who reads our output
 //! - [`report`], [`cli`]: what people and pipelines see
 
 pub mod api;
