@@ -13,7 +13,7 @@ use super::gap::{self, Gap};
 use super::shares;
 use crate::bind::{annotation, marker};
 use crate::yaml::walk::{Collection, Step, Value, Walk};
-use crate::yaml::{ByteSpan, Place, Style, SyntaxError, comment, scalar, with_line_feeds};
+use crate::yaml::{ByteSpan, Place, SyntaxError, comment, scalar, with_line_feeds};
 
 /// What a text holds.
 #[derive(Debug, Default)]
@@ -471,9 +471,7 @@ impl<'t> Reader<'t> {
     fn scalar_part(&mut self, value: &Value<'t>) {
         let null = self.null(value);
         let span = value.span;
-        let is_null = value.scalar.style == Style::Plain
-            && value.scalar.tag.is_none()
-            && matches!(span.of(self.text), "" | "~" | "null" | "Null" | "NULL");
+        let is_null = value.is_null(self.text);
         self.part(span, |place| {
             if is_null {
                 Part::Null(null)
@@ -630,7 +628,11 @@ impl<'t> Reader<'t> {
             (_, Some(item)) => item,
             (_, None) => return,
         };
-        let text = || value.scalar.value();
+        let is_null = value.is_null(self.text);
+        let text = || match is_null {
+            true => Cow::Borrowed(""),
+            false => value.scalar.value(),
+        };
         let is_bind =
             key(base + 1) == Some("annotations") && key(base + 2) == Some(annotation::KEY);
         if is_bind && frames.len() - base == 3 && key(base) == Some("metadata") {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::comment::Position;
-use super::{ByteSpan, Event, EventKind, Events, Place, Scalar, SyntaxError};
+use super::{ByteSpan, Event, EventKind, Events, Place, Scalar, Style, SyntaxError};
 
 /// An open collection.
 #[derive(Debug)]
@@ -82,6 +82,16 @@ pub struct Value<'t> {
     pub block: usize,
     /// What it is to the collection around it.
     pub position: Position,
+}
+
+impl Value<'_> {
+    /// Whether it is null, in `text` that it stands in.
+    #[must_use]
+    pub fn is_null(&self, text: &str) -> bool {
+        self.scalar.style == Style::Plain
+            && self.scalar.tag.is_none()
+            && matches!(self.span.of(text), "" | "~" | "null" | "Null" | "NULL")
+    }
 }
 
 /// A walk through a text.
@@ -231,6 +241,10 @@ impl<'t> Walk<'t> {
     /// its last line that is not blank.
     fn pass(&mut self, event: &Event<'t>) {
         match &event.kind {
+            // A null that is written as nothing ends with the sign before it.
+            EventKind::Scalar(_) if event.span.is_empty() => {
+                self.content_end = self.content_end.max(event.span.end);
+            }
             _ if event.span.is_empty() => {}
             EventKind::DocumentStart | EventKind::DocumentEnd => self.after = event.span.end,
             EventKind::Scalar(scalar) if scalar.header.is_some() => {
