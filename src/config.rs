@@ -125,7 +125,7 @@ pub fn read(
             Ok(settings)
         }
         None if object.kind == "ConfigMap" && object.api_version == "v1" => {
-            let spec = config_map(text, object).map_err(refuse)?;
+            let spec = config_map(text, object).and_then(checked).map_err(refuse)?;
             catalogue.add_options(&spec, &location);
             spec.try_into().map_err(refuse)
         }
@@ -175,6 +175,14 @@ struct ConfigMap {
 enum Entry {
     Text(String),
     Flag(bool),
+}
+
+/// Options whose documents a cluster could hold.
+fn checked(spec: ImageUpdateSpec) -> Result<ImageUpdateSpec, String> {
+    match api::fault_of_options(&spec) {
+        None => Ok(spec),
+        Some(fault) => Err(format!("functionConfig: {fault}")),
+    }
 }
 
 /// The same options, every value a string.

@@ -387,12 +387,11 @@ fn selection(
     }
     let selected = resolve::select(images, namespace.as_deref(), selector.as_ref());
     selected.map(Some).map_err(|error| {
-        Box::new(Finding::new(
-            Severity::Error,
-            Code::BadDocument,
-            format!("policySelector is invalid: {error}"),
-            Location::default(),
-        ))
+        let message = format!("policySelector is invalid: {error}");
+        let location = Location::default();
+        let mut finding = Finding::new(Severity::Error, Code::BadDocument, message, location);
+        finding.hint = error.hint();
+        Box::new(finding)
     })
 }
 

@@ -21,7 +21,7 @@ pub struct ImageUpdateAutomation {
 /// Why an automation edits nothing in Flux, until it is changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StrategyError {
-    /// `update` or its `strategy` is absent.
+    /// There is no `spec`, or `strategy` is empty.
     #[error("no update strategy")]
     Absent,
     /// Only `Setters` exists.
@@ -35,10 +35,10 @@ impl ImageUpdateAutomationSpec {
     /// # Errors
     /// What Flux stalls on.
     pub fn check_strategy(&self) -> Result<(), StrategyError> {
-        match self.update.strategy.as_deref() {
-            Some("Setters") => Ok(()),
-            None | Some("") => Err(StrategyError::Absent),
-            Some(other) => Err(StrategyError::Unknown(other.to_owned())),
+        match self.update.strategy.as_str() {
+            SETTERS => Ok(()),
+            "" => Err(StrategyError::Absent),
+            other => Err(StrategyError::Unknown(other.to_owned())),
         }
     }
 }
@@ -116,8 +116,10 @@ impl CommitSpec {
         let mut commit = Map::new();
         commit.insert("author".into(), Value::Object(author));
         if let Some(key) = &self.signing_key {
-            let reference = json!({"secretRef": {"name": key.secret_ref.name}});
-            commit.insert("signingKey".into(), reference);
+            let mut reference = Map::new();
+            reference.insert("secretRef".into(), json!({"name": key.secret_ref.name}));
+            put(&mut reference, "type", &key.kind);
+            commit.insert("signingKey".into(), reference.into());
         }
         put(&mut commit, "messageTemplate", &self.message_template);
         Value::Object(commit)
@@ -141,9 +143,13 @@ pub struct ImageUpdateAutomationSpec {
     pub git: GitSpec,
     /// How often a cluster would run.
     pub interval: Option<String>,
+    /// How long a cluster would wait for more changes of policies (v1 since
+    /// image-automation-controller 1.3).
+    pub policy_change_delay: Option<String>,
     /// Which policies count; all of the namespace where absent.
     pub policy_selector: Option<LabelSelector>,
-    /// What to edit.
+    /// What to edit; that of a cluster where absent.
+    #[serde(default = "UpdateStrategy::of_cluster")]
     pub update: UpdateStrategy,
     /// Do nothing.
     pub suspend: bool,
@@ -250,6 +256,9 @@ pub struct CommitAuthor {
 pub struct SigningKey {
     /// Secret with the key.
     pub secret_ref: LocalReference,
+    /// `gpg`, also where absent, or `ssh` (image-automation-controller 1.2).
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
 }
 
 /// `git.push`.
@@ -268,8 +277,28 @@ pub struct PushSpec {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct UpdateStrategy {
-    /// `Setters` is the only one.
-    pub strategy: Option<String>,
+    /// `Setters` is the only one; empty only where `spec` is absent.
+    #[serde(default = "setters")]
+    pub strategy: String,
     /// The folder to edit, from the root of the repository.
     pub path: Option<String>,
+}
+
+const SETTERS: &str = "Setters";
+
+/// What the CRD fills in for `update.strategy`, in every version that has
+/// defaults.
+fn setters() -> String {
+    SETTERS.to_owned()
+}
+
+impl UpdateStrategy {
+    /// What the CRD fills in for `spec.update`. A document without a `spec` gets
+    /// none, and so stalls.
+    fn of_cluster() -> Self {
+        Self {
+            strategy: setters(),
+            path: None,
+        }
+    }
 }

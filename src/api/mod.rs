@@ -5,7 +5,9 @@
 //! alone, so a bad one never hides its neighbours.
 
 mod automation;
+mod label;
 mod meta;
+mod nulls;
 mod policy;
 mod read;
 mod repository;
@@ -14,11 +16,13 @@ mod selector;
 mod snapshot;
 mod source;
 mod update;
+mod validate;
 
 pub use automation::{
     CommitAuthor, CommitSpec, GitReference, ImageUpdateAutomation, ImageUpdateAutomationSpec,
     PushSpec,
 };
+pub use label::BadLabel;
 pub use meta::{Id, LocalReference, Metadata};
 pub use policy::{ImagePolicy, ImagePolicySpec, ImagePolicyStatus, StatusRef, Undefined};
 pub use read::{Document, Kind, ReadError, Reading, read, read_text};
@@ -31,6 +35,7 @@ pub use update::{
     Bind, BindingSpec, Emit, ImageFieldSpec, ImageUpdate, ImageUpdateSpec, Mode, OnUnresolved,
     TagSource, TargetSpec,
 };
+pub use validate::{Fault, options as fault_of_options};
 
 /// Group of Flux's image documents.
 pub const FLUX_GROUP: &str = "image.toolkit.fluxcd.io";

@@ -152,6 +152,13 @@ impl ImagePolicySpec {
         ))
     }
 
+    /// Whether the digest is to be asked for in every run, and nothing says how
+    /// often that is.
+    #[must_use]
+    pub fn lacks_interval(&self) -> bool {
+        self.reflection() == Some(DigestReflection::Always) && self.interval.is_none()
+    }
+
     /// How digests are reflected; `None` for a word that Flux does not know.
     #[must_use]
     pub fn reflection(&self) -> Option<DigestReflection> {

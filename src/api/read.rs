@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::nulls::{Pruned, Shape};
+use super::validate::{self, Fault};
 use super::{
     FLUX_GROUP, GitRepository, ImagePolicy, ImageRepository, ImageUpdate, ImageUpdateAutomation,
     Namespace, OWN_GROUP, SOURCE_GROUP, Secret, ServiceAccount, TagSnapshot,
@@ -109,6 +111,8 @@ pub struct ReadError {
     pub line: String,
     /// Path of the field there, empty where it cannot be told.
     pub field: String,
+    /// What to do about it.
+    pub hint: Option<String>,
 }
 
 impl ReadError {
@@ -119,6 +123,7 @@ impl ReadError {
             place,
             line: line.unwrap_or_default().to_owned(),
             field: String::new(),
+            hint: None,
         }
     }
 
@@ -207,7 +212,20 @@ pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, ReadErro
         Kind::ServiceAccount => typed(text, object, &mut Vec::new()).map(Document::ServiceAccount),
         Kind::Namespace => typed(text, object, &mut Vec::new()).map(Document::Namespace),
     }?;
-    unknown_fields.retain(|path| !is_expected(path));
+    // An option on the way is no step of the user's.
+    unknown_fields = unknown_fields
+        .into_iter()
+        .filter(|path| !is_expected(path))
+        .map(|path| path.replace(".?", ""))
+        .collect();
+    if !unknown_fields.is_empty()
+        && let Some(shape) = shape(&object.own_text(text))
+    {
+        unknown_fields.retain(|path| !shape.is_null_at(path));
+    }
+    if let Some(fault) = validate::document(&document) {
+        return Err(refused(text, object, fault));
+    }
     Ok(Reading {
         document,
         unknown_fields,
@@ -234,6 +252,42 @@ fn typed<T: for<'de> Deserialize<'de>>(
     })
 }
 
+/// What the API server would not take, where it stands.
+fn refused(text: &str, object: &Object, fault: Fault) -> ReadError {
+    let own = object.own_text(text);
+    let found = place_of(&own, &fault.field);
+    let place = found.map_or(object.place, |found| Place {
+        line: object.place.line + found.line - 1,
+        column: found.column,
+    });
+    let mut read_error = ReadError::new(text, fault.message, place);
+    read_error.field = fault.field;
+    read_error.hint = fault.hint;
+    read_error
+}
+
+/// The place of the node at a path of `text`, or of the nearest above it.
+fn place_of(text: &str, path: &str) -> Option<Place> {
+    let mut walk = Walk::tolerant(text);
+    let mut nearest: Option<(usize, Place)> = None;
+    while let Ok(Some(step)) = walk.step() {
+        let (start, depth) = match &step {
+            Step::Value(value) => (value.span.start, 0),
+            Step::Alias(span) => (span.start, 0),
+            Step::Enter => (walk.frames().last().map_or(0, |frame| frame.start), 1),
+            _ => continue,
+        };
+        let at = walk.path_above(depth);
+        let is_above = path
+            .strip_prefix(at.as_str())
+            .is_some_and(|rest| at.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']));
+        if is_above && nearest.is_none_or(|(length, _)| length < at.len()) {
+            nearest = Some((at.len(), walk.place(start)));
+        }
+    }
+    nearest.map(|(_, place)| place)
+}
+
 /// Reads a text that is a value inside a document, such as an entry of a
 /// ConfigMap.
 ///
@@ -243,13 +297,35 @@ pub fn read_text<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, String> 
     deserialize(text, &mut Vec::new()).map_err(|error| message_of(&error))
 }
 
-/// The one way into the deserializer: each further one would be a megabyte of
-/// code.
+/// Reads a text whose nulls are absent fields.
 fn deserialize<T: for<'de> Deserialize<'de>>(
     text: &str,
     unknown_fields: &mut Vec<String>,
 ) -> Result<T, serde_saphyr::Error> {
     let text = &*with_line_feeds(text);
+    let whole = deserialize_without(text, None, unknown_fields);
+    if whole.is_ok() {
+        return whole;
+    }
+    let Some(shape) = shape(text).filter(Shape::has_null_fields) else {
+        return whole;
+    };
+    unknown_fields.clear();
+    deserialize_without(text, Some(&shape), unknown_fields)
+}
+
+/// Where the nulls of a text are; `None` where it cannot be read.
+fn shape(text: &str) -> Option<Shape> {
+    deserialize_without(&with_line_feeds(text), None, &mut Vec::new()).ok()
+}
+
+/// The one way into the deserializer: each further one would be a megabyte of
+/// code. The fields that are null by `nulls` are left out.
+fn deserialize_without<T: for<'de> Deserialize<'de>>(
+    text: &str,
+    nulls: Option<&Shape>,
+    unknown_fields: &mut Vec<String>,
+) -> Result<T, serde_saphyr::Error> {
     // A text without aliases has fewer nodes than bytes, and a snapshot may
     // have very many; what aliases make beyond that is a bomb.
     let most = text.len().max(250_000);
@@ -264,6 +340,7 @@ fn deserialize<T: for<'de> Deserialize<'de>>(
         },
     };
     serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
+        let deserializer = Pruned::new(deserializer, nulls);
         serde_ignored::deserialize(deserializer, |path| unknown_fields.push(path.to_string()))
     })
 }

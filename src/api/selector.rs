@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::label::{self, BadLabel};
+
 /// All labels and all expressions must hold; an empty selector selects all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
@@ -46,7 +48,7 @@ pub enum Operator {
     DoesNotExist,
 }
 
-/// A requirement whose values do not fit its operator.
+/// A selector that Kubernetes refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectorError {
     /// `In` or `NotIn` without values.
@@ -55,40 +57,66 @@ pub enum SelectorError {
     /// `Exists` or `DoesNotExist` with values.
     #[error("`values` of `{0}` must be empty")]
     Values(String),
+    /// What can be no label's.
+    #[error(transparent)]
+    Label(#[from] BadLabel),
+}
+
+impl SelectorError {
+    /// What to do about it, where that can be told.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Label(label) => label.hint(),
+            Self::NoValues(_) | Self::Values(_) => None,
+        }
+    }
 }
 
 impl LabelSelector {
-    /// Whether labels are selected.
+    /// Whether it may be asked at all.
     ///
     /// # Errors
-    /// What the API server would refuse
-    /// (`metav1.LabelSelectorAsSelector`).
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> Result<bool, SelectorError> {
-        let mut all = self
-            .match_labels
+    /// What Flux stalls on (`metav1.LabelSelectorAsSelector`).
+    pub fn check(&self) -> Result<(), SelectorError> {
+        label::check(&self.match_labels)?;
+        self.match_expressions
             .iter()
-            .all(|(key, value)| labels.get(key) == Some(value));
-        for requirement in &self.match_expressions {
-            all &= requirement.holds(labels)?;
-        }
-        Ok(all)
+            .try_for_each(Requirement::check)
+    }
+
+    /// Whether labels are selected, by a selector that was checked.
+    #[must_use]
+    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        let mut wanted = self.match_labels.iter();
+        wanted.all(|(key, value)| labels.get(key) == Some(value))
+            && self.match_expressions.iter().all(|one| one.holds(labels))
     }
 }
 
 impl Requirement {
-    fn holds(&self, labels: &BTreeMap<String, String>) -> Result<bool, SelectorError> {
-        let label = labels.get(&self.key);
+    fn check(&self) -> Result<(), SelectorError> {
+        label::check_key(&self.key)?;
         match (self.operator, self.values.is_empty()) {
             (Operator::In | Operator::NotIn, true) => {
-                Err(SelectorError::NoValues(self.key.clone()))
+                return Err(SelectorError::NoValues(self.key.clone()));
             }
             (Operator::Exists | Operator::DoesNotExist, false) => {
-                Err(SelectorError::Values(self.key.clone()))
+                return Err(SelectorError::Values(self.key.clone()));
             }
-            (Operator::In, _) => Ok(label.is_some_and(|label| self.values.contains(label))),
-            (Operator::NotIn, _) => Ok(label.is_none_or(|label| !self.values.contains(label))),
-            (Operator::Exists, _) => Ok(label.is_some()),
-            (Operator::DoesNotExist, _) => Ok(label.is_none()),
+            _ => {}
+        }
+        let mut values = self.values.iter();
+        values.try_for_each(|value| Ok(label::check_value(&self.key, value)?))
+    }
+
+    fn holds(&self, labels: &BTreeMap<String, String>) -> bool {
+        let label = labels.get(&self.key);
+        match self.operator {
+            Operator::In => label.is_some_and(|label| self.values.contains(label)),
+            Operator::NotIn => label.is_none_or(|label| !self.values.contains(label)),
+            Operator::Exists => label.is_some(),
+            Operator::DoesNotExist => label.is_none(),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::function::{self, Options};
 use crate::report::text;
 use crate::resource_list::outline;
 use crate::update::catalogue::{Catalogue, Freshness, Origin, Rank};
+use crate::update::checkout;
 use crate::update::outcome::{Finding, Severity};
 use crate::update::tree;
 use crate::yaml::Place;
@@ -83,8 +84,13 @@ fn given(args: &FnArgs) -> anyhow::Result<Catalogue> {
     for (name, text) in documents(&args.policies)? {
         let outline = outline::read(&text)
             .map_err(|error| anyhow::anyhow!("{name}:{}: {error}", error.place))?;
-        catalogue.add_outline(&text, &outline, Origin::flag(&name));
-        catalogue.logins.add(&text, &outline, Origin::flag(&name));
+        let namespace = checkout::kustomization_namespace(Path::new(&name));
+        let origin = Origin {
+            default_namespace: namespace.as_deref(),
+            ..Origin::flag(&name)
+        };
+        catalogue.add_outline(&text, &outline, origin);
+        catalogue.logins.add(&text, &outline, origin);
     }
     for (name, text) in network::secrets(&args.registries.secrets)? {
         if let Ok(outline) = outline::read(&text) {
@@ -143,8 +149,8 @@ pub fn freshness(max_age: Duration) -> Freshness {
     }
 }
 
-/// The files of `--policies`, by name: a file, each manifest of a folder, or
-/// stdin.
+/// The files of `--policies`, by name: a file, each manifest of a folder that may
+/// hold documents, or stdin.
 ///
 /// # Errors
 /// What cannot be read.
@@ -159,9 +165,14 @@ pub fn documents(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
         let files =
             tree::files_under(path).with_context(|| format!("cannot read {}", path.display()))?;
         for tree::Listed { path: file, .. } in files {
-            let text = std::fs::read_to_string(&file)
-                .with_context(|| format!("cannot read {}", file.display()))?;
-            documents.push((file.display().to_string(), text));
+            let name = file.display().to_string();
+            let bytes = std::fs::read(&file).with_context(|| format!("cannot read {name}"))?;
+            // A chart's templates beside the documents are nobody's business.
+            if file != *path && !tree::may_have_documents(&bytes) {
+                continue;
+            }
+            let text = String::from_utf8(bytes).with_context(|| format!("cannot read {name}"))?;
+            documents.push((name, text));
         }
     }
     Ok(documents)

@@ -131,11 +131,16 @@ fn plan(args: &UpdateArgs, request: &Request) -> anyhow::Result<Planned> {
         }
         asker.ask(catalogue, questions)
     };
-    checkout::plan(request, Some(&mut ask)).map_err(|error| match error {
-        CannotPlan::NoScope => anyhow::anyhow!(
+    checkout::plan(request, Some(&mut ask)).map_err(|error| {
+        let CannotPlan::NoScope(findings) = &error else {
+            return error.into();
+        };
+        for finding in findings {
+            anstream::eprint!("{}", text::finding(finding));
+        }
+        anyhow::anyhow!(
             "{error}\n  hint: `flux-image update .` edits every marked value below this folder"
-        ),
-        error => error.into(),
+        )
     })
 }
 

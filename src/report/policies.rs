@@ -103,6 +103,7 @@ fn reference(image: &ImageRef) -> Value {
 fn word(reason: &Unresolved) -> &'static str {
     match reason {
         Unresolved::Invalid(_) => "InvalidPolicy",
+        Unresolved::NoInterval => "IntervalNotConfigured",
         Unresolved::AccessDenied(..) => "AccessDenied",
         Unresolved::Name(_) => "ImageURLInvalid",
         Unresolved::NoRepository { .. }

@@ -23,6 +23,7 @@ use crate::update::gather::Answers;
 use crate::update::logins::References;
 use crate::update::outcome::{Code, Finding, Location, Severity};
 use crate::update::resolve::Refresh;
+use crate::update::twins;
 
 /// How a run asks.
 pub struct Options<'a> {
@@ -238,7 +239,7 @@ impl<'a> Live<'a> {
         if let Some(other) = &sourced.conflict {
             return Err(Failure {
                 message: format!("a different one of this name stands at {other}"),
-                hint: None,
+                hint: Some(twins::hint(other, &sourced.location)),
                 blame: Blame::Documents,
             });
         }

@@ -70,6 +70,9 @@ pub struct Catalogue {
     pub policies: BTreeMap<Id, Sourced<ImagePolicy>>,
     /// ImageUpdateAutomations.
     pub automations: BTreeMap<Id, Sourced<ImageUpdateAutomation>>,
+    /// ImageUpdateAutomations of the tree in whose place `--policies` has others
+    /// of the same name, as those of another cluster.
+    pub outranked: Vec<(Id, ImageUpdateAutomation)>,
     /// GitRepositories.
     pub sources: BTreeMap<Id, Sourced<GitRepository>>,
     /// Tags from snapshots and registries.
@@ -78,6 +81,8 @@ pub struct Catalogue {
     pub logins: Logins,
     /// ImagePolicies that could not be read, and where they stand.
     pub unreadable: BTreeMap<Id, Location>,
+    /// Whether an ImageUpdateAutomation could not be read, which was reported.
+    pub has_unreadable_automation: bool,
     /// What a build has renamed, by the names before.
     pub renamed: Renamed,
     snapshots: Vec<(Rank, TagSnapshot, Location)>,
@@ -197,6 +202,8 @@ impl Catalogue {
                     object.kind, object.name, error.message
                 );
                 let location = Location::in_object(origin.file, object, error.place, error.field);
+                self.has_unreadable_automation |=
+                    api::Kind::of(object) == Some(api::Kind::Automation);
                 if api::Kind::of(object) == Some(api::Kind::Policy) {
                     let namespace = match object.namespace.as_str() {
                         "" => origin.default_namespace.unwrap_or_default(),
@@ -212,6 +219,7 @@ impl Catalogue {
                 };
                 let mut finding = Finding::new(severity, Code::BadDocument, message, location);
                 finding.snippet = Some(error.line).filter(|line| !line.is_empty());
+                finding.hint = error.hint;
                 self.findings.push(finding);
             }
             Ok(reading) => {
@@ -279,6 +287,10 @@ impl Catalogue {
             }
             Document::Automation(document) => {
                 let id = id_of(&document.metadata, origin);
+                let known = self.automations.get(&id);
+                if known.is_some_and(|known| known.rank > origin.rank) {
+                    self.outranked.push((id.clone(), document.clone()));
+                }
                 insert(&mut self.automations, id, document, location, origin.rank);
             }
             Document::Source(document) => {

@@ -20,6 +20,7 @@ use super::only::{NoTarget, Only};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
 use super::plan::{self, Policies};
 use super::present::Carried;
+use super::reach::Reach;
 use super::resolve::{self, Refresh, Resolved, Sources};
 use super::scope::{self, Owner, Scope};
 use super::tree::{self, Listed, SourceFile};
@@ -56,6 +57,25 @@ pub struct Request {
     pub labels: bool,
     /// How scalars are bound, besides by markers.
     pub ways: Ways,
+}
+
+impl Request {
+    /// What the run wants to know.
+    fn wish<'w>(
+        &'w self,
+        names: &'w dyn Fn() -> BTreeSet<String>,
+        only: Option<&'w BTreeSet<Id>>,
+    ) -> Wish<'w> {
+        Wish {
+            sources: Sources {
+                tags_from: &self.tags_from,
+                refresh: &self.refresh,
+            },
+            policies: Some(names),
+            only,
+            on_unresolved: self.on_unresolved,
+        }
+    }
 }
 
 /// What is to be written, and what happened.
@@ -117,12 +137,28 @@ pub enum CannotPlan {
         /// What the system said.
         source: io::Error,
     },
-    /// No path was given and no automation names one.
-    #[error("no ImageUpdateAutomation was found, and no PATH was given")]
-    NoScope,
+    /// No path was given and no automation names one; what was found of the
+    /// documents, one of which may be the automation.
+    #[error("no ImageUpdateAutomation was found{}, and no PATH was given", among(.0))]
+    NoScope(Vec<Finding>),
     /// What the run is limited to does not exist.
     #[error(transparent)]
     NoTarget(#[from] NoTarget),
+}
+
+/// Where an automation may be that was not found.
+fn among(findings: &[Finding]) -> &'static str {
+    let is_unread = |finding: &Finding| {
+        matches!(
+            finding.code,
+            Code::Unparsable | Code::UnusableFile | Code::BadDocument
+        )
+    };
+    if findings.iter().any(is_unread) {
+        " among the documents that could be read"
+    } else {
+        ""
+    }
 }
 
 /// What was read of a checkout.
@@ -157,26 +193,24 @@ pub fn plan(request: &Request, mut ask: Option<&mut Ask<'_>>) -> Result<Planned,
             .flat_map(|source| rules.names_in(&source.text))
             .collect()
     };
-    let wish = Wish {
-        sources: Sources {
-            tags_from: &request.tags_from,
-            refresh: &request.refresh,
-        },
-        policies: Some(&names),
-        only: targets.as_ref(),
-        on_unresolved: request.on_unresolved,
-    };
+    let wish = request.wish(&names, targets.as_ref());
     let (images, asked) = gather::images(&mut catalogue, &wish, ask.as_deref_mut());
     planned.outcome.findings.extend(asked);
     if !request.labels {
         catalogue.forget_policies();
     }
+    let (mut unreached, mut is_suspended) = (Vec::new(), false);
     if request.paths.is_empty() {
-        if catalogue.automations.is_empty() {
-            return Err(CannotPlan::NoScope);
+        if catalogue.automations.is_empty() && !catalogue.has_unreadable_automation {
+            planned.note_refused(read.refused, &[]);
+            return Err(no_scope(planned, &sources, &read.named));
         }
         let outcome = &mut planned.outcome;
-        scopes = scope::of_automations(&catalogue, &images, &read.root, outcome);
+        let automations = scope::of_automations(&catalogue, &images, &read.root, outcome);
+        let (only, root) = (targets.as_ref(), read.root.as_path());
+        unreached = Reach::new(&automations, &images, &rules, only, root).findings(&sources);
+        is_suspended = automations.are_suspended();
+        scopes = automations.scopes;
     }
     if let Some(targets) = &targets {
         scopes.iter_mut().for_each(|scope| scope.limit(targets));
@@ -190,7 +224,11 @@ pub fn plan(request: &Request, mut ask: Option<&mut Ask<'_>>) -> Result<Planned,
         scopes: &scopes,
         rules: &rules,
     };
-    plan_files(&sources, context, &mut planned);
+    let bound = plan_files(&sources, context, &mut planned);
+    if bound == 0 && unreached.is_empty() && !is_suspended {
+        planned.outcome.findings.push(Finding::nothing_bound());
+    }
+    planned.outcome.findings.extend(unreached);
     planned.remember(&images, scopes, read.root);
     if let Some(ask) = ask.filter(|_| request.labels) {
         labels::ask(&mut planned, &catalogue, ask);
@@ -390,7 +428,11 @@ fn read_documents(sources: &[SourceFile], named: &BTreeSet<PathBuf>, catalogue: 
 fn read_policies(request: &Request) -> Catalogue {
     let mut catalogue = Catalogue::default();
     for (name, text) in &request.policies {
-        let origin = Origin::flag(name);
+        let namespace = kustomization_namespace(Path::new(name));
+        let origin = Origin {
+            default_namespace: namespace.as_deref(),
+            ..Origin::flag(name)
+        };
         match outline::read(text) {
             Ok(outline) => {
                 catalogue.add_outline(text, &outline, origin);
@@ -415,6 +457,18 @@ fn read_policies(request: &Request) -> Catalogue {
     catalogue
 }
 
+/// Why there is no automation: what was found, and the files with documents and
+/// markers that nobody will come to now.
+fn no_scope(planned: Planned, sources: &[SourceFile], named: &BTreeSet<PathBuf>) -> CannotPlan {
+    let mut findings = planned.outcome.findings;
+    let left = (sources.iter()).filter(|source| source.has_documents && source.has_markers);
+    findings.extend(left.filter_map(|source| {
+        let error = outline::read(&source.text).err()?;
+        Some(unparsable(source, named, error))
+    }));
+    CannotPlan::NoScope(findings)
+}
+
 fn unparsable(source: &SourceFile, named: &BTreeSet<PathBuf>, error: SyntaxError) -> Finding {
     let severity = if named.contains(&source.path) {
         Severity::Error
@@ -430,8 +484,10 @@ fn unparsable(source: &SourceFile, named: &BTreeSet<PathBuf>, error: SyntaxError
     )
 }
 
-/// `namespace` of the nearest kustomization above a file.
-fn kustomization_namespace(path: &Path) -> Option<String> {
+/// `namespace` of the nearest kustomization above a file, in its repository.
+#[must_use]
+pub fn kustomization_namespace(path: &Path) -> Option<String> {
+    let path = std::path::absolute(path).ok()?;
     for folder in path.ancestors().skip(1) {
         for name in ["kustomization.yaml", "kustomization.yml", "Kustomization"] {
             if let Ok(text) = std::fs::read_to_string(folder.join(name)) {
@@ -453,6 +509,7 @@ fn top_level_scalar(text: &str, key: &str) -> Option<String> {
         if let Step::Value(value) = step
             && let [frame] = walk.frames()
             && frame.key.as_deref() == Some(key)
+            && !value.is_null(&text)
         {
             return Some(value.scalar.value().into_owned());
         }
@@ -460,8 +517,9 @@ fn top_level_scalar(text: &str, key: &str) -> Option<String> {
     None
 }
 
-/// Plans every file that is in a scope and whose scalars may be bound.
-fn plan_files(sources: &[SourceFile], mut context: Context<'_>, planned: &mut Planned) {
+/// Plans every file that is in a scope and whose scalars may be bound; how many
+/// of them are.
+fn plan_files(sources: &[SourceFile], mut context: Context<'_>, planned: &mut Planned) -> usize {
     let in_scope: Vec<(&SourceFile, Vec<usize>)> = sources
         .iter()
         .filter(|source| source.may_bind)
@@ -499,9 +557,7 @@ fn plan_files(sources: &[SourceFile], mut context: Context<'_>, planned: &mut Pl
     let unmatched = bindings::report_unmatched(&context.rules.ways.fields, &matched);
     planned.outcome.findings.extend(unmatched);
     resolve::report_unused(context.images, &used, &mut planned.outcome);
-    if bound == 0 {
-        planned.outcome.findings.push(Finding::nothing_bound());
-    }
+    bound
 }
 
 /// Whether a file is in a scope.

@@ -59,6 +59,7 @@ pub fn images(
         learn(catalogue, wish, questions, ask, &mut findings);
         let first = resolve::resolve(catalogue, &wish.sources);
         let questions = digests(
+            catalogue,
             first.iter().filter(|(policy, _)| counts(policy)),
             &wish.sources,
             &needed,
@@ -115,7 +116,7 @@ pub fn scan(catalogue: &mut Catalogue, ask: &mut Ask<'_>) -> Vec<Finding> {
         .collect();
     learn(catalogue, &wish, questions, ask, &mut findings);
     let images = resolve::resolve(catalogue, &wish.sources);
-    let questions = digests(images.iter(), &wish.sources, &BTreeMap::new());
+    let questions = digests(catalogue, images.iter(), &wish.sources, &BTreeMap::new());
     learn(catalogue, &wish, questions, ask, &mut findings);
     findings
 }
@@ -133,12 +134,16 @@ fn repositories(catalogue: &Catalogue, sources: &Sources<'_>) -> BTreeMap<Id, Id
         };
         let is_idle = document.spec.suspend || found.spec.suspend;
         let has_status = || document.status.image() != Err(Undefined::Absent);
-        let first = sources.of(&repository).iter().find(|source| match source {
+        let first = sources.of(catalogue, &repository);
+        let first = first.iter().find(|source| match source {
             TagSource::Status => has_status(),
             TagSource::Snapshot => is_idle || catalogue.tags.written(&name).is_some(),
             TagSource::Registry => true,
         });
-        let is_sound = !is_idle && policy.conflict.is_none() && document.spec.checked().is_ok();
+        let is_sound = !is_idle
+            && policy.conflict.is_none()
+            && !document.spec.lacks_interval()
+            && document.spec.checked().is_ok();
         if first == Some(&TagSource::Registry) && is_sound {
             needed.insert(id.clone(), repository);
         }
@@ -147,8 +152,11 @@ fn repositories(catalogue: &Catalogue, sources: &Sources<'_>) -> BTreeMap<Id, Id
 }
 
 /// The digests that nobody but a registry can tell: of the policies that it was
-/// asked for, and of those whose snapshot does not hold theirs.
+/// asked for, and of those whose snapshot does not hold theirs. It is the policy
+/// that asks for a digest, as in Flux: a suspended ImageRepository does not stop
+/// it.
 fn digests<'r>(
+    catalogue: &Catalogue,
     images: impl Iterator<Item = (&'r Id, &'r Resolved)>,
     sources: &Sources<'_>,
     needed: &BTreeMap<Id, Id>,
@@ -159,7 +167,7 @@ fn digests<'r>(
             continue;
         };
         let may_ask = sources
-            .of(&missing.repository)
+            .of(catalogue, &missing.repository)
             .contains(&TagSource::Registry);
         if needed.contains_key(id) || may_ask {
             let question = Question::Digest(missing.repository.clone(), missing.tag.clone());
@@ -213,7 +221,10 @@ fn keep_previous(
         let Ok((repository, _)) = resolve::repository_of(catalogue, id, &policy.document) else {
             continue;
         };
-        if sources.of(&repository).contains(&TagSource::Status) {
+        if sources
+            .of(catalogue, &repository)
+            .contains(&TagSource::Status)
+        {
             continue;
         }
         if let (Err(reason), Ok(previous)) = (&resolved.image, policy.document.status.image()) {

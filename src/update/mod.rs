@@ -3,11 +3,12 @@
 //! [`catalogue`] holds the documents, [`resolve`] makes of each policy an image
 //! or the reason why there is none, [`bindings`] says what in a text belongs to
 //! whom ([`origin`]: in a text that was built of others), [`plan`] makes edits of
-//! that, [`scope`] and [`merge`] say whose they are, [`gather`] asks registries
+//! that, [`scope`] and [`merge`] say whose they are, [`reach`] what is nobody's, [`gather`] asks registries
 //! on the way, [`outcome`] is the one record of it all, and [`files`] is the
 //! part that touches a disk. [`only`] and [`webhook`] limit a run. [`annotate`]
 //! writes markers as annotations.
 
+pub mod address;
 pub mod annotate;
 pub mod bindings;
 pub mod catalogue;
@@ -22,8 +23,10 @@ pub mod origin;
 pub mod outcome;
 pub mod plan;
 pub mod present;
+pub mod reach;
 pub mod remotes;
 pub mod resolve;
 pub mod scope;
 pub mod tree;
+pub mod twins;
 pub mod webhook;

@@ -72,6 +72,8 @@ pub enum Code {
     AmbiguousPolicy,
     /// An automation that this run leaves out.
     SkippedAutomation,
+    /// A marker of a known policy that no automation comes to.
+    UnreachedMarker,
     /// Two automations would write one scalar differently.
     ConflictingAutomations,
     /// A template of a message that gives none.

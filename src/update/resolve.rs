@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalogue::{self, Catalogue, Sourced};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
+use super::twins::{self, Twins};
 use crate::api::{
     Id, ImagePolicy, ImageRepository, LabelSelector, SelectorError, TagSource, Undefined,
 };
@@ -32,15 +33,16 @@ pub enum Unresolved {
     /// Its status names what is no image.
     #[error(transparent)]
     Status(#[from] Undefined),
-    /// The policy, or its repository, is suspended and has no status.
+    /// The policy is suspended and has no status, or its repository is, and
+    /// nothing is known of its tags.
     #[error("{0} is suspended")]
     Suspended(&'static str),
     /// Its document cannot be read, which was reported there.
     #[error("its document cannot be read: {0}")]
     Unreadable(String),
     /// Two different documents have its identity.
-    #[error("two different {0} have this name: {1} and {2}")]
-    Ambiguous(&'static str, String, String),
+    #[error("{0}")]
+    Ambiguous(Box<Twins>),
     /// The ImageRepository it names is not there.
     #[error("referenced ImageRepository does not exist: {wanted}")]
     NoRepository {
@@ -77,6 +79,9 @@ pub enum Unresolved {
     /// No tag was chosen.
     #[error("{}", .0.with_source())]
     Nothing(ChosenNothing),
+    /// `digestReflectionPolicy: Always` without an `interval`; Flux stalls on it.
+    #[error("spec.interval must be set when spec.digestReflectionPolicy is set to 'Always'")]
+    NoInterval,
     /// `digestReflectionPolicy` is a word that Flux does not know.
     #[error("invalid digestReflectionPolicy `{0}`, must be one of: Always, IfNotPresent, Never")]
     Reflection(String),
@@ -168,6 +173,7 @@ impl Unresolved {
         Some(match self {
             Self::NoRepository { wanted, now: Some(now) } => catalogue::renamed(wanted, now),
             Self::NoRepository { wanted: id, .. } => format!("add the ImageRepository `{}` of namespace `{}` to the input", id.name, id.namespace),
+            Self::Ambiguous(twins) => twins::hint(&twins.first, &twins.second),
             Self::NoTags { .. } => {
                 "give the policy a `status.latestRef` (as `kubectl get imagepolicy -o yaml` shows it), add a TagSnapshot of the repository (`flux-image scan`), or let the registry be asked".to_owned()
             }
@@ -176,6 +182,7 @@ impl Unresolved {
                 None => "add the digest to `digests` of the TagSnapshot, or let the registry be asked".to_owned(),
                 Some(failure) => return failure.hint.clone(),
             },
+            Self::NoInterval => "write `interval`, as `interval: 10m`; or `digestReflectionPolicy: IfNotPresent`, which needs none".to_owned(),
             Self::Nothing(ChosenNothing::NoTags) => "the repository has no tag that `exclusionList` leaves".to_owned(),
             Self::Nothing(ChosenNothing::AllFiltered) => "no tag matches `filterTags.pattern`".to_owned(),
             Self::Nothing(ChosenNothing::NoneInRange) => "no tag that is left is a version in the range".to_owned(),
@@ -219,15 +226,21 @@ impl Refresh {
 }
 
 impl<'s> Sources<'s> {
-    /// Which sources count for the policies of an ImageRepository.
+    /// Which sources count for the policies of an ImageRepository. One that is
+    /// suspended is not asked, so what is known of it stays the newest.
     #[must_use]
-    pub fn of(&self, repository: &Id) -> &'s [TagSource] {
-        if self.refresh.has(repository) {
+    pub fn of(&self, catalogue: &Catalogue, repository: &Id) -> &'s [TagSource] {
+        if self.refresh.has(repository) && !is_suspended(catalogue, repository) {
             &[TagSource::Registry]
         } else {
             self.tags_from
         }
     }
+}
+
+fn is_suspended(catalogue: &Catalogue, repository: &Id) -> bool {
+    let found = catalogue.repositories.get(repository);
+    found.is_some_and(|found| found.document.spec.suspend)
 }
 
 /// The image of every policy.
@@ -279,14 +292,13 @@ pub fn select(
     namespace: Option<&str>,
     selector: Option<&LabelSelector>,
 ) -> Result<BTreeSet<Id>, SelectorError> {
-    let mut selected = BTreeSet::new();
-    for (id, resolved) in images {
-        let is_near = namespace.is_none_or(|namespace| namespace == id.namespace);
-        if is_near && selector.map_or(Ok(true), |selector| selector.matches(&resolved.labels))? {
-            selected.insert(id.clone());
-        }
-    }
-    Ok(selected)
+    selector.map_or(Ok(()), LabelSelector::check)?;
+    let is_selected = |(id, resolved): &(&Id, &Resolved)| {
+        namespace.is_none_or(|namespace| namespace == id.namespace)
+            && selector.is_none_or(|selector| selector.matches(&resolved.labels))
+    };
+    let selected = images.iter().filter(is_selected);
+    Ok(selected.map(|(id, _)| id.clone()).collect())
 }
 
 /// Warns of policies that can give no image until somebody changes them, and
@@ -324,15 +336,11 @@ fn image_of(
     sources: &Sources<'_>,
 ) -> Result<ImageRef, Unresolved> {
     if let Some(other) = &policy.conflict {
-        return Err(Unresolved::Ambiguous(
-            "ImagePolicies",
-            other.to_string(),
-            policy.location.to_string(),
-        ));
+        return Err(ambiguous("ImagePolicies", other, &policy.location));
     }
     let document = &policy.document;
     let named = repository_id(id, document);
-    let tags_from = sources.of(&named);
+    let tags_from = sources.of(catalogue, &named);
     for source in tags_from {
         match source {
             TagSource::Status => match document.status.image() {
@@ -344,11 +352,17 @@ fn image_of(
                 if document.spec.suspend {
                     return Err(Unresolved::Suspended("the policy"));
                 }
+                if document.spec.lacks_interval() {
+                    return Err(Unresolved::NoInterval);
+                }
                 if let Some(image) = from_tags(catalogue, id, document, *source)? {
                     return Ok(image);
                 }
             }
         }
+    }
+    if is_suspended(catalogue, &named) {
+        return Err(Unresolved::Suspended("its ImageRepository"));
     }
     let repository = repository_of(catalogue, id, document).ok();
     Err(Unresolved::NoTags {
@@ -384,16 +398,20 @@ pub fn repository_of<'c>(
         return Err(Unresolved::NoRepository { wanted, now });
     };
     if let Some(other) = &found.conflict {
-        return Err(Unresolved::Ambiguous(
-            "ImageRepositories",
-            other.to_string(),
-            found.location.to_string(),
-        ));
+        return Err(ambiguous("ImageRepositories", other, &found.location));
     }
     if wanted.namespace != id.namespace && !is_let_in(catalogue, found, id) {
         return Err(Unresolved::AccessDenied(wanted, id.namespace.clone()));
     }
     Ok((wanted, &found.document))
+}
+
+fn ambiguous(kinds: &'static str, first: &Location, second: &Location) -> Unresolved {
+    Unresolved::Ambiguous(Box::new(Twins {
+        kinds,
+        first: first.clone(),
+        second: second.clone(),
+    }))
 }
 
 fn repository_id(id: &Id, policy: &ImagePolicy) -> Id {
@@ -427,9 +445,6 @@ fn from_tags(
     // Flux's order: the repository's name, then the policy, then the tags.
     let repository = Repository::parse(&document.spec.image)?;
     let checked = policy.spec.checked()?;
-    if document.spec.suspend {
-        return Err(Unresolved::Suspended("its ImageRepository"));
-    }
     let known = if source == TagSource::Snapshot {
         catalogue.tags.written(&repository)
     } else {

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::address::Address;
 use super::catalogue::{Catalogue, Sourced};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
 use super::remotes;
 use super::resolve::{self, Resolved};
 use super::tree::{self, Listed};
+use super::twins;
 use crate::api::{CommitSpec, GitReference, GitRepository, Id, ImageUpdateAutomation, PushSpec};
 
 /// Which policies may write to a file: `None` for all.
@@ -75,28 +77,132 @@ fn paths_of(listed: &[Listed]) -> HashSet<OsString> {
     paths.map(PathBuf::into_os_string).collect()
 }
 
-/// One scope for each automation that would run in a cluster.
+/// What the automations of a checkout are for.
+#[derive(Debug, Default)]
+pub struct Automations {
+    /// One for each that would run in a cluster.
+    pub scopes: Vec<Scope>,
+    /// Those that this run leaves out, which was said.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// An automation that edits nothing here.
+#[derive(Debug)]
+pub struct LeftOut {
+    /// Its name.
+    pub id: Id,
+    /// Why.
+    pub reason: Reason,
+    /// The folder that it would edit.
+    pub base: PathBuf,
+    /// The policies that it would select.
+    pub selected: BTreeSet<Id>,
+}
+
+/// Why an automation edits nothing here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is for another repository.
+    OtherRepository,
+    /// It is suspended.
+    Suspended,
+    /// Something is wrong with it.
+    Fault,
+    /// `--policies` has another one of this name.
+    Outranked,
+}
+
+impl Automations {
+    /// Whether there is nothing to do because somebody wants it so.
+    #[must_use]
+    pub fn are_suspended(&self) -> bool {
+        let is_idle = |one: &LeftOut| matches!(one.reason, Reason::Suspended | Reason::Outranked);
+        self.scopes.is_empty() && self.left_out.iter().all(is_idle)
+    }
+}
+
+/// What each automation may edit, or why it edits nothing.
 #[must_use]
 pub fn of_automations(
     catalogue: &Catalogue,
     images: &BTreeMap<Id, Resolved>,
     root: &Path,
     outcome: &mut Outcome,
-) -> Vec<Scope> {
-    let mut scopes = Vec::new();
+) -> Automations {
+    let mut all = Automations::default();
     let remotes = remotes::of(root);
     for (id, automation) in &catalogue.automations {
-        if let Some(finding) = other_repository(id, automation, catalogue, &remotes) {
-            outcome.findings.push(finding);
-            continue;
-        }
         let source = source_of(id, &automation.document, catalogue);
-        match of_automation(id, automation, source, images, root) {
-            Ok(scope) => scopes.push(scope),
-            Err(finding) => outcome.findings.push(*finding),
+        let scope = match other_repository(id, automation, source, &remotes) {
+            Some(finding) => Err((Reason::OtherRepository, finding)),
+            None => of_automation(id, automation, source, images, root),
+        };
+        match scope {
+            Ok(scope) => {
+                outcome.findings.extend(doubt(id, automation));
+                all.scopes.push(scope);
+            }
+            Err((reason, finding)) => {
+                outcome.findings.push(*finding);
+                // Of two different ones nothing is sure.
+                let unsure = ImageUpdateAutomation::default();
+                let document = match automation.conflict {
+                    Some(_) => &unsure,
+                    None => &automation.document,
+                };
+                let one = left_out(id, document, reason, images, root);
+                all.left_out.push(one);
+            }
         }
     }
-    scopes
+    for (id, document) in &catalogue.outranked {
+        let one = left_out(id, document, Reason::Outranked, images, root);
+        all.left_out.push(one);
+    }
+    if all.scopes.is_empty() {
+        // Nothing is done at all then, and not because somebody wants it so.
+        let mut findings = outcome.findings.iter_mut();
+        while let Some(finding) = findings.find(|one| one.code == Code::SkippedAutomation) {
+            finding.severity = Severity::Error;
+        }
+    }
+    all
+}
+
+/// What an automation would edit. Where that cannot be told, everything.
+fn left_out(
+    id: &Id,
+    automation: &ImageUpdateAutomation,
+    reason: Reason,
+    images: &BTreeMap<Id, Resolved>,
+    root: &Path,
+) -> LeftOut {
+    let spec = &automation.spec;
+    let path = spec.update.path.as_deref();
+    let selector = spec.policy_selector.as_ref();
+    let selected = resolve::select(images, Some(&id.namespace), selector);
+    LeftOut {
+        id: id.clone(),
+        reason,
+        base: tree::join_within(root, path.unwrap_or(".")),
+        selected: selected.unwrap_or_else(|_| images.keys().cloned().collect()),
+    }
+}
+
+/// What an automation says that newer versions of Flux refuse.
+fn doubt(id: &Id, automation: &Sourced<ImageUpdateAutomation>) -> Option<Finding> {
+    let refspec = automation.document.spec.push()?.refspec.as_deref()?;
+    let what = match refspec.chars().next()? {
+        '+' => "would push over whatever is there",
+        ':' => "would delete a branch with each commit",
+        _ => return None,
+    };
+    let message = format!(
+        "ImageUpdateAutomation `{id}`: `push.refspec` `{refspec}` {what}, and image-automation-controller 1.3 refuses it"
+    );
+    let location = automation.location.clone();
+    let finding = Finding::new(Severity::Warning, Code::BadBranch, message, location);
+    Some(finding.hint("write it as `SOURCE:TARGET`"))
 }
 
 /// The GitRepository of an automation, where it is known.
@@ -122,20 +228,24 @@ fn source_of<'c>(
 fn other_repository(
     id: &Id,
     automation: &Sourced<ImageUpdateAutomation>,
-    catalogue: &Catalogue,
-    remotes: &BTreeSet<String>,
-) -> Option<Finding> {
-    let source = source_of(id, &automation.document, catalogue)?;
+    source: Option<&Sourced<GitRepository>>,
+    remotes: &[Address],
+) -> Option<Box<Finding>> {
+    let source = source?;
     let name = &source.document.metadata.name;
     let url = &source.document.spec.url;
     // Half a document, as overlays patch it, or two of them tell nothing.
     let is_unsure = url.is_empty() || url.contains("${") || source.conflict.is_some();
-    if is_unsure || remotes.is_empty() || remotes.contains(&remotes::canonical(url)) {
+    let wanted = Address::parse(url);
+    if is_unsure || remotes.is_empty() || remotes.iter().any(|remote| remote.is_same(&wanted)) {
         return None;
     }
+    let mut known: Vec<String> = remotes.iter().map(Address::to_string).collect();
+    known.sort();
+    known.dedup();
     let message = format!(
-        "ImageUpdateAutomation `{id}` is left out: its GitRepository `{name}` is {}, which is no remote of this checkout",
-        remotes::canonical(url)
+        "ImageUpdateAutomation `{id}` is left out: its GitRepository `{name}` is {wanted}, which is no remote of this checkout ({})",
+        known.join(", ")
     );
     let finding = Finding::new(
         Severity::Warning,
@@ -143,7 +253,8 @@ fn other_repository(
         message,
         automation.location.clone(),
     );
-    Some(finding.hint("run it in a checkout of that repository, or name the PATH to update"))
+    let hint = "run it in a checkout of that repository, or name the PATH to update";
+    Some(Box::new(finding.hint(hint)))
 }
 
 fn of_automation(
@@ -152,47 +263,38 @@ fn of_automation(
     source: Option<&Sourced<GitRepository>>,
     images: &BTreeMap<Id, Resolved>,
     root: &Path,
-) -> Result<Scope, Box<Finding>> {
+) -> Result<Scope, (Reason, Box<Finding>)> {
     let spec = &automation.document.spec;
-    let left_out = |severity: Severity, code: Code, why: String| {
+    let left_out = |severity: Severity, code: Code, why: String, hint: Option<String>| {
         let message = format!("ImageUpdateAutomation `{id}` is left out: {why}");
-        Box::new(Finding::new(
-            severity,
-            code,
-            message,
-            automation.location.clone(),
-        ))
+        let mut finding = Finding::new(severity, code, message, automation.location.clone());
+        finding.hint = hint;
+        let reason = match code {
+            Code::Suspended => Reason::Suspended,
+            _ => Reason::Fault,
+        };
+        (reason, Box::new(finding))
     };
+    let fault = |why: String, hint| left_out(Severity::Error, Code::BadDocument, why, hint);
     if spec.suspend {
-        return Err(left_out(
-            Severity::Info,
-            Code::Suspended,
-            "it is suspended".to_owned(),
-        ));
+        let why = "it is suspended".to_owned();
+        return Err(left_out(Severity::Info, Code::Suspended, why, None));
     }
     if let Some(other) = &automation.conflict {
         let why = format!("a different one of this name stands at {other}");
-        return Err(left_out(Severity::Error, Code::ConflictingDocuments, why));
+        let hint = twins::hint(other, &automation.location);
+        let code = Code::ConflictingDocuments;
+        return Err(left_out(Severity::Error, code, why, Some(hint)));
     }
-    if let Err(error) = spec.check_strategy() {
-        return Err(left_out(
-            Severity::Error,
-            Code::BadDocument,
-            error.to_string(),
-        ));
-    }
+    spec.check_strategy()
+        .map_err(|error| fault(error.to_string(), None))?;
     let selector = spec.policy_selector.as_ref();
-    let selected = resolve::select(images, Some(&id.namespace), selector).map_err(|error| {
-        let why = format!("policySelector: {error}");
-        left_out(Severity::Error, Code::BadDocument, why)
-    })?;
+    let selected = resolve::select(images, Some(&id.namespace), selector)
+        .map_err(|error| fault(format!("policySelector: {error}"), error.hint()))?;
     let path = tree::join_within(root, spec.update.path.as_deref().unwrap_or("."));
     let files = tree::files_under(&path).map_err(|error| {
-        left_out(
-            Severity::Error,
-            Code::BadDocument,
-            format!("its update.path `{}`: {error}", path.display()),
-        )
+        let why = format!("its update.path `{}`: {error}", path.display());
+        fault(why, None)
     })?;
     // Flux takes a single file, too, only under a manifest's name.
     let mut files = paths_of(&files);

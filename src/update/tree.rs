@@ -286,6 +286,17 @@ pub fn read_holding<'f>(
     })
 }
 
+/// Whether a text may hold documents that are read: ours, Flux's, or what a
+/// login depends on.
+#[must_use]
+pub fn may_have_documents(bytes: &[u8]) -> bool {
+    let logins = ["Secret", "ServiceAccount", "Namespace"];
+    Needles::new(false).may_have_documents(bytes)
+        || logins
+            .iter()
+            .any(|kind| memmem::find(bytes, kind.as_bytes()).is_some())
+}
+
 struct Needles {
     /// Whether a file may be bound that holds none.
     all: bool,

@@ -1,8 +1,10 @@
 //! The program as users run it: each door, on real input, by its output.
 
+mod automations;
 mod bad_input;
 mod bindings;
 mod completion;
+mod documents;
 mod foreign;
 mod function;
 mod handoff;

@@ -331,6 +331,42 @@ fn suspended_and_doubled() {
     assert_eq!(server.paths().len(), 1);
 }
 
+/// What was written down stays the newest that is known, also where somebody
+/// asks for more; the digest is the policy's own question, as in Flux.
+#[test]
+fn suspended_repositories_stop_no_policy() {
+    let server = Server::start(|asked| match asked.path() {
+        "/v2/acme/app/manifests/1.1.0" => Reply::new(200, "").with("docker-content-digest", ONE),
+        _ => Reply::tags(&["1.0.0", "1.9.0"]),
+    });
+    let place = Place::usual(&server, ", suspend: true");
+    place.write(
+        "tags.yaml",
+        "apiVersion: flux-image.dev/v1alpha1\nkind: TagSnapshot\nmetadata: {name: tags}\nspec: {repositories: [{image: HOST/acme/app, tags: [1.0.0, 1.1.0]}]}\n",
+    );
+    for more in [&[] as &[&str], &["--refresh"]] {
+        let output = place.run(&[&["update", ".", "--diff", "--no-cache"], more].concat());
+        assert_eq!(code(&output), 0, "{}", said(&output));
+        assert!(
+            stdout(&output).contains("acme/app:1.1.0"),
+            "{}",
+            said(&output)
+        );
+    }
+    assert!(server.paths().is_empty(), "{:?}", server.paths());
+    let reflected = POLICY.replace("spec: {", "spec: {digestReflectionPolicy: IfNotPresent, ");
+    let policies = place.read("policies.yaml").replace(POLICY, &reflected);
+    place.write("policies.yaml", &policies);
+    let output = place.run(&["update", ".", "--diff", "--no-cache"]);
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    assert!(
+        stdout(&output).contains(&format!(":1.1.0@{ONE}")),
+        "{}",
+        said(&output)
+    );
+    assert!(!server.paths().iter().any(|path| path.contains("tags/list")));
+}
+
 #[test]
 fn lists_are_kept_for_the_interval() {
     let count = AtomicUsize::new(0);
@@ -974,14 +1010,14 @@ fn digests() {
             ":1.1.0 #".to_owned(),
         ),
         (
-            "Always",
+            "Always, interval: 10m",
             String::new(),
             DEPLOY.to_owned(),
             vec![list, head],
             format!(":1.1.0@{ONE} #"),
         ),
         (
-            "Always",
+            "Always, interval: 10m",
             status("1.1.0", TWO),
             pinned("1.1.0", TWO),
             vec![list, head],
