@@ -181,7 +181,10 @@ enum Entry {
 fn checked(spec: ImageUpdateSpec) -> Result<ImageUpdateSpec, String> {
     match api::fault_of_options(&spec) {
         None => Ok(spec),
-        Some(fault) => Err(format!("functionConfig: {fault}")),
+        Some(api::Fault { field, message, .. }) => {
+            let key = field.trim_start_matches("spec.");
+            Err(format!("functionConfig: {key}: {message}"))
+        }
     }
 }
 

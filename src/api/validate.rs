@@ -4,8 +4,6 @@
 //! Not the whole of the CRDs: an `order: ASC` is taken by Flux's own code, and a
 //! missing `interval` changes nothing here.
 
-use std::fmt;
-
 use super::{Document, ImageUpdateAutomation, ImageUpdateSpec, Metadata, label};
 
 /// Why a document would be refused.
@@ -17,12 +15,6 @@ pub struct Fault {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.message)
-    }
 }
 
 /// The first fault of a document.
