@@ -6,5 +6,6 @@ use flux_image::cli;
 
 fn main() -> ExitCode {
     cli::report_bugs();
+    cli::survive_size_limits();
     cli::main().into()
 }

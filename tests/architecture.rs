@@ -105,7 +105,8 @@ const TOUCH_THE_WORLD: &[&str] = &[
     "scan/cache.rs",
     "scan/live.rs",
     "update/checkout.rs",
-    "update/files.rs",
+    "update/files/",
+    "update/git.rs",
     "update/remotes.rs",
     "update/tree.rs",
 ];

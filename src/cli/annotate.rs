@@ -8,12 +8,12 @@ use anyhow::Context as _;
 
 use super::Exit;
 use super::args::AnnotateArgs;
-use super::update::{Wrote, write};
+use super::edit::{self, Step};
 use crate::report::text;
 use crate::resource_list::outline;
 use crate::update::annotate::annotate;
 use crate::update::checkout;
-use crate::update::files::Replacement;
+use crate::update::files::{self, Replacement};
 use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
 use crate::update::tree::{self, SourceFile};
 
@@ -22,6 +22,8 @@ use crate::update::tree::{self, SourceFile};
 /// # Errors
 /// Where a path cannot be looked at, or nothing can be written.
 pub fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
+    let writes = !(args.check || args.dry_run || args.diff);
+    let lock = writes.then(|| edit::lock(&args.paths)).transpose()?;
     let mut listed = Vec::new();
     for path in &args.paths {
         let files = tree::files_under(path);
@@ -52,9 +54,15 @@ pub fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
             Err(finding) => outcome.findings.push(*finding),
         }
     }
-    let writes = !(args.check || args.dry_run || args.diff);
-    if writes && write(&replacements, false)? == Wrote::Interrupted {
-        return Ok(Exit::Interrupted);
+    outcome.findings.extend(files::hard_links(&replacements));
+    if let Some(lock) = &lock {
+        let Step::Done(staged) = edit::stage(&replacements, lock, false)? else {
+            return Ok(Exit::Interrupted);
+        };
+        outcome.findings.extend(staged.findings());
+        let Step::Done(()) = edit::replace(staged)? else {
+            return Ok(Exit::Interrupted);
+        };
     }
     for finding in &outcome.findings {
         anstream::eprint!("{}", text::finding(finding));

@@ -5,6 +5,7 @@ mod annotate;
 mod args;
 mod complete;
 mod crd;
+mod edit;
 mod exit;
 mod function;
 mod handoff;
@@ -17,6 +18,7 @@ mod update;
 use std::io::IsTerminal as _;
 
 use clap::{CommandFactory as _, Parser as _};
+use nix::sys::signal::{SigSet, Signal};
 
 use crate::foreign::shown_lines;
 
@@ -32,6 +34,16 @@ pub fn report_bugs() {
         say(panic);
         std::process::exit(Exit::Bug.code());
     }));
+}
+
+/// A write past the limit on the size of files (`ulimit -f`) is an error like
+/// that of a full disk, not the end of the process in the middle of its work.
+pub fn survive_size_limits() {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGXFSZ);
+    // Threads inherit it, and programs that are started do not. Where it cannot
+    // be done, the signal does what it always did.
+    _ = signals.thread_block();
 }
 
 /// Runs the program on the process's arguments and streams.

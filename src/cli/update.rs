@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 
 use super::Exit;
 use super::args::{Output, UpdateArgs};
+use super::edit::{self, Step};
 use super::function::{documents, freshness, read_config};
 use super::handoff::{self, Files};
 use super::network::{self, Asker, Caller};
@@ -23,7 +24,7 @@ use crate::report::{github, gitlab, markdown, sarif, text};
 use crate::update::bindings::Ways;
 use crate::update::catalogue::Catalogue;
 use crate::update::checkout::{self, CannotPlan, Planned, Request};
-use crate::update::files::{self, Replacement, WriteError};
+use crate::update::files::{self, Staged};
 use crate::update::outcome::{Code, Finding, Location, Severity};
 
 /// Updates files in place.
@@ -34,19 +35,35 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     let Some(request) = request(args)? else {
         return Ok(Exit::Usage);
     };
+    let edits = !(args.check || args.dry_run || args.diff);
+    let lock = edits.then(|| edit::lock(&args.paths)).transpose()?;
     let mut planned = plan(args, &request)?;
+    let hard_links = files::hard_links(&planned.replacements);
+    planned.outcome.findings.extend(hard_links);
     let now = handoff::moment(&args.handoff);
     let commits = commits(args, &mut planned, &Time::utc(now));
     let is_broken = planned.outcome.findings.iter().any(is_template_fault);
     let is_kept_back = is_broken && !args.handoff.keep_going;
-    let writes = !(args.check || args.dry_run || args.diff || is_kept_back);
+    let lock = lock.filter(|_| !is_kept_back);
+    let writes = lock.is_some();
+    let staged = match &lock {
+        Some(lock) => match edit::stage(&planned.replacements, lock, args.fsync)? {
+            Step::Done(staged) => Some(staged),
+            Step::Interrupted => return Ok(Exit::Interrupted),
+        },
+        None => None,
+    };
+    let lost = staged.as_ref().map(Staged::findings);
+    planned.outcome.findings.extend(lost.unwrap_or_default());
     let report = LazyCell::new(|| Report::new(&planned, &commits, writes, now));
     let files = if is_kept_back || !args.handoff.wants_files() {
         Files::default()
     } else {
         Files::new(&args.handoff, &planned, &commits, &report)?
     };
-    if writes && write(&planned.replacements, args.fsync)? == Wrote::Interrupted {
+    if let Some(staged) = staged
+        && let Step::Interrupted = edit::replace(staged)?
+    {
         return Ok(Exit::Interrupted);
     }
     files.write()?;
@@ -160,36 +177,6 @@ fn commits(args: &UpdateArgs, planned: &mut Planned, now: &Time) -> Vec<HandOff>
 fn is_template_fault(finding: &Finding) -> bool {
     let is_fault = matches!(finding.code, Code::BadTemplate | Code::BadBranch);
     is_fault && finding.severity == Severity::Error
-}
-
-/// Whether files were written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wrote {
-    /// All of them.
-    All,
-    /// None: Ctrl-C, which was said.
-    Interrupted,
-}
-
-/// Writes files, all or none.
-///
-/// # Errors
-/// Where one of them cannot be written.
-pub fn write(replacements: &[Replacement], fsync: bool) -> anyhow::Result<Wrote> {
-    watch_for_interrupts();
-    match files::replace_all(replacements, fsync) {
-        Ok(()) => Ok(Wrote::All),
-        Err(WriteError::Interrupted) => {
-            anstream::eprintln!("{}", WriteError::Interrupted);
-            Ok(Wrote::Interrupted)
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn watch_for_interrupts() {
-    // Where no handler can be set, Ctrl-C ends the process as it always did.
-    _ = ctrlc::set_handler(|| files::INTERRUPTED.store(true, std::sync::atomic::Ordering::Relaxed));
 }
 
 /// Prints what changed. `report` is made where it is looked at.

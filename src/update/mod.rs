@@ -5,7 +5,7 @@
 //! whom ([`origin`]: in a text that was built of others), [`plan`] makes edits of
 //! that, [`scope`] and [`merge`] say whose they are, [`reach`] what is nobody's, [`gather`] asks registries
 //! on the way, [`outcome`] is the one record of it all, and [`files`] is the
-//! part that touches a disk. [`only`] and [`webhook`] limit a run. [`annotate`]
+//! part that touches a disk ([`git`]: what else is read of a repository). [`only`] and [`webhook`] limit a run. [`annotate`]
 //! writes markers as annotations.
 
 pub mod address;
@@ -15,6 +15,7 @@ pub mod catalogue;
 pub mod checkout;
 pub mod files;
 pub mod gather;
+pub mod git;
 pub mod labels;
 pub mod logins;
 pub mod merge;

@@ -60,6 +60,9 @@ pub enum Code {
     ConflictingDocuments,
     /// A file that could not be read or may not be written.
     UnusableFile,
+    /// A file that is replaced, and cannot keep all that it has: hard links, its
+    /// owner, an attribute.
+    LostAttributes,
     /// A policy that no scalar is bound to.
     UnusedPolicy,
     /// No scalar is bound to any policy.

@@ -13,6 +13,7 @@ mod support;
 #[path = "../peers/tree.rs"]
 mod tree;
 mod update;
+mod writing;
 
 /// Runs the program in a folder with these arguments.
 fn run_in(folder: &std::path::Path, arguments: &[&str], input: &[u8]) -> std::process::Output {

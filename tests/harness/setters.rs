@@ -7,12 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use flux_image::api::{OnUnresolved, TagSource};
 use flux_image::resource_list::outline;
 use flux_image::update::catalogue::Freshness;
 use flux_image::update::checkout::{self, Planned, Request};
-use flux_image::update::files;
+use flux_image::update::files::{self, Lock, Staged};
 use flux_image::update::resolve::Refresh;
 use flux_image::update::tree;
 use serde_json::Value;
@@ -257,7 +258,10 @@ fn check(folder: &Path) -> Verdict {
     copy(&folder.join("in"), &root)?;
     let scope = tree::join_within(&root, setup.case["path"].as_str().unwrap_or("."));
     let planned = run(&setup, &root, &scope)?;
-    files::replace_all(&planned.replacements, false).map_err(|error| error.to_string())?;
+    let lock = Lock::take([root.clone()], Duration::ZERO, &mut |_| {});
+    let lock = lock.map_err(|error| error.to_string())?;
+    let written = files::stage(&planned.replacements, &lock, false).and_then(Staged::replace);
+    written.map_err(|error| error.to_string())?;
     let after = read_tree(&root, &mut BTreeSet::new());
 
     let prefix = scope

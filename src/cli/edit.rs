@@ -1,0 +1,82 @@
+//! Editing files, as `update` and `annotate` do it: one run at a time, all files
+//! or none, and Ctrl-C on the way.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::report::text;
+use crate::update::checkout;
+use crate::update::files::{self, Cause, Lock, Replacement, Staged, WriteError};
+use crate::update::tree;
+
+/// How long another run is waited for. It may be asking slow registries.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Locks the work trees of these paths, or of the current folder; to be done
+/// before anything of them is read. Waiting is said.
+///
+/// # Errors
+/// Where another run has one of them and does not end.
+pub fn lock(paths: &[PathBuf]) -> anyhow::Result<Lock> {
+    let root = |path: &Path| {
+        let folder = checkout::folder_of(path);
+        tree::work_tree(&folder).map_or_else(|| folder.canonicalize(), Ok)
+    };
+    let paths = match paths {
+        [] => &[PathBuf::from(".")],
+        paths => paths,
+    };
+    // What is wrong with the others is said where they are looked at.
+    let roots = paths.iter().filter_map(|path| root(path).ok());
+    let mut waiting = |root: &Path| {
+        let root = root.display().to_string();
+        let root = text::line(&root);
+        anstream::eprintln!("waiting for another run of flux-image that edits {root}");
+    };
+    Lock::take(roots, PATIENCE, &mut waiting).context("cannot edit files")
+}
+
+/// What came of a step on the way to edited files.
+#[derive(Debug)]
+pub enum Step<T> {
+    /// It is done.
+    Done(T),
+    /// It is not: Ctrl-C, which was said.
+    Interrupted,
+}
+
+/// Stages what files are to hold.
+///
+/// # Errors
+/// Where one of them cannot be staged; nothing was changed.
+pub fn stage<'r>(
+    replacements: &'r [Replacement],
+    lock: &'r Lock,
+    sync: bool,
+) -> anyhow::Result<Step<Staged<'r>>> {
+    // Where no handler can be set, Ctrl-C ends the process as it always did.
+    _ = ctrlc::set_handler(|| files::INTERRUPTED.store(true, Ordering::Relaxed));
+    step(files::stage(replacements, lock, sync))
+}
+
+/// Replaces all the files, or none.
+///
+/// # Errors
+/// Where one of them cannot be replaced, and what each holds then.
+pub fn replace(staged: Staged<'_>) -> anyhow::Result<Step<()>> {
+    step(staged.replace())
+}
+
+fn step<T>(result: Result<T, WriteError>) -> anyhow::Result<Step<T>> {
+    match result {
+        Ok(done) => Ok(Step::Done(done)),
+        Err(error) if error.cause == Cause::Interrupted => {
+            anstream::eprintln!("{error}");
+            Ok(Step::Interrupted)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

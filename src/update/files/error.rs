@@ -1,0 +1,97 @@
+//! Why files are not as planned, and what each of them holds then.
+
+use std::fmt;
+use std::io;
+
+use super::Replacement;
+
+/// Why the files are not as planned.
+#[derive(Debug, thiserror::Error)]
+pub struct WriteError {
+    /// What went wrong.
+    pub cause: Cause,
+    /// Files that are not as they were before.
+    pub left: Vec<Left>,
+}
+
+/// What went wrong.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A file could not be staged or replaced.
+    Failed {
+        /// The file.
+        file: String,
+        /// Why, and what to do about it.
+        why: String,
+    },
+    /// Ctrl-C.
+    Interrupted,
+}
+
+/// A file that is not as it was before.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The file.
+    pub file: String,
+    /// What the system said when it was to be put back; `None` where somebody
+    /// else wrote to it after it was edited, and it is left as they wrote it.
+    pub refused: Option<String>,
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Failed { file, why } => write!(f, "cannot write {}: {why}", shown(file))?,
+            Cause::Interrupted => f.write_str("interrupted")?,
+        }
+        if self.left.is_empty() {
+            return f.write_str("; no file was changed");
+        }
+        f.write_str("; the other files are as they were, but for these:")?;
+        for left in &self.left {
+            let file = shown(&left.file);
+            match &left.refused {
+                None => write!(
+                    f,
+                    "\n  {file}: someone else wrote to it after it was edited, and it is left as they wrote it"
+                )?,
+                Some(why) => write!(f, "\n  {file}: is edited, and could not be put back: {why}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file's name on one line.
+fn shown(name: &str) -> String {
+    let shown = |c: char| match c {
+        c if c.is_control() => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    name.chars().map(shown).collect()
+}
+
+impl WriteError {
+    fn failed(replacement: &Replacement, why: String) -> Self {
+        let file = replacement.name.clone();
+        Self {
+            cause: Cause::Failed { file, why },
+            left: Vec::new(),
+        }
+    }
+
+    pub(super) fn refused(replacement: &Replacement, error: &io::Error) -> Self {
+        Self::failed(replacement, why(error))
+    }
+}
+
+pub(super) const CHANGED: &str = "someone else changed it after it was read";
+
+pub(super) fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ResourceBusy => format!(
+            "{error} (a file that is mounted by itself cannot be replaced; mount its folder)"
+        ),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,497 @@
+//! Writing: all new contents are staged, then each takes the place of its file.
+//! A failure puts every file back that is still ours.
+//!
+//! Others work in the tree at the same time. What somebody else wrote is never
+//! written over, on the way there or back: it stays, and is named. Two runs of
+//! this program take turns ([`Lock`]).
+
+mod attributes;
+mod error;
+mod exchange;
+mod lock;
+mod staging;
+
+use std::fs::{File, Metadata};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::Access;
+
+pub use self::attributes::hard_links;
+pub use self::error::{Cause, Left, WriteError};
+use self::exchange::{Identity, Known, NotPlaced, Placed};
+pub use self::lock::{Lock, LockError};
+use self::staging::Stagings;
+pub use self::staging::{Staging, sweep};
+use super::outcome::{Code, Finding, Location, Severity};
+use crate::parallel;
+use crate::yaml::patch::{Edit, Overlap, Patched};
+
+/// Set from outside (Ctrl-C) to stop before the next file is touched; what was
+/// done is undone.
+pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// A file that is to hold something else.
+#[derive(Clone, Debug)]
+pub struct Replacement {
+    /// The file.
+    pub path: PathBuf,
+    /// What the outcome calls it.
+    pub name: String,
+    /// What the system said of it when it was read.
+    pub metadata: Metadata,
+    /// What it was read as.
+    pub old: Arc<str>,
+    /// What is to change in it.
+    pub edits: Vec<Edit>,
+}
+
+impl Replacement {
+    /// What the file is to hold.
+    ///
+    /// # Errors
+    /// Where the edits are none of the text.
+    pub fn new_text(&self) -> Result<String, Overlap> {
+        Patched::new(&self.old, self.edits.clone()).map(|patched| patched.to_string())
+    }
+
+    fn folder(&self) -> &Path {
+        let folder = self.path.parent();
+        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+        folder.unwrap_or(Path::new("."))
+    }
+
+    fn known(&self) -> Known<'_> {
+        Known {
+            identity: Identity::from(&self.metadata),
+            content: &self.old,
+        }
+    }
+}
+
+/// Whether a file may be replaced: its mode must let its owner write, though a
+/// rename would succeed without.
+///
+/// # Errors
+/// What stands against it.
+pub fn may_replace(metadata: &Metadata) -> Result<(), &'static str> {
+    if metadata.permissions().readonly() {
+        Err("it is read-only")
+    } else {
+        Ok(())
+    }
+}
+
+/// New contents that wait for their place; dropped, nothing is left of them.
+#[derive(Debug)]
+pub struct Staged<'r> {
+    files: Vec<Fresh<'r>>,
+    /// Where they wait, and after the replacement the old ones.
+    _stagings: Stagings<'r>,
+}
+
+/// A new content that waits.
+#[derive(Debug)]
+struct Fresh<'r> {
+    replacement: &'r Replacement,
+    waiting: PathBuf,
+    identity: Identity,
+    /// What the old file has and the new one cannot have.
+    lost: Vec<String>,
+    /// The folder in which it waits, where that is for it alone.
+    _beside: Option<Staging>,
+}
+
+/// Stages what all files are to hold. With `sync` the data is on the disk
+/// before the first is replaced.
+///
+/// # Errors
+/// When one of them cannot be staged, or its folder lets nothing be replaced.
+pub fn stage<'r>(
+    replacements: &'r [Replacement],
+    lock: &'r Lock,
+    sync: bool,
+) -> Result<Staged<'r>, WriteError> {
+    let mut stagings = Stagings::new(lock);
+    let mut planned = Vec::with_capacity(replacements.len());
+    for (number, replacement) in replacements.iter().enumerate() {
+        let folder = replacement.folder();
+        let staging = rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(io::Error::from)
+            .and_then(|()| stagings.near(folder));
+        let staging = staging.map_err(|error| WriteError::refused(replacement, &error))?;
+        planned.push((replacement, stagings.get(staging).file(number)));
+    }
+    let share = |share: &[(&'r Replacement, PathBuf)]| -> Vec<Result<Fresh<'r>, WriteError>> {
+        let one = |(replacement, waiting): &(&'r Replacement, PathBuf)| {
+            if INTERRUPTED.load(Ordering::Relaxed) {
+                return Err(WriteError {
+                    cause: Cause::Interrupted,
+                    left: Vec::new(),
+                });
+            }
+            Fresh::new(replacement, waiting.clone(), sync)
+                .map_err(|error| WriteError::refused(replacement, &error))
+        };
+        share.iter().map(one).collect()
+    };
+    let files = parallel::map(&planned, &share).into_iter();
+    Ok(Staged {
+        files: files.collect::<Result<_, _>>()?,
+        _stagings: stagings,
+    })
+}
+
+impl<'r> Fresh<'r> {
+    fn new(replacement: &'r Replacement, waiting: PathBuf, sync: bool) -> io::Result<Self> {
+        let text = replacement.new_text().map_err(io::Error::other)?;
+        let (file, lost) = write_new(&waiting, &text, &replacement.path, &replacement.metadata)?;
+        if sync {
+            file.sync_all()?;
+        }
+        // Closed here, since thousands of open files are more than a process may have.
+        Ok(Self {
+            identity: Identity::from(&file.metadata()?),
+            replacement,
+            waiting,
+            lost,
+            _beside: None,
+        })
+    }
+
+    /// The same, to wait beside its file.
+    fn again_beside(&self) -> io::Result<Self> {
+        let staging = Staging::open(self.replacement.folder())?;
+        let mut file = Self::new(self.replacement, staging.file(0), false)?;
+        file._beside = Some(staging);
+        Ok(file)
+    }
+
+    fn put(&self) -> Result<Placed, NotPlaced> {
+        let text = self.replacement.new_text().unwrap_or_default();
+        let (new, old) = (self.known(&text), self.replacement.known());
+        exchange::put(&self.waiting, &new, &self.replacement.path, &old)
+    }
+
+    /// Puts the old file back.
+    fn take_back(&self, how: Placed) -> Result<(), NotPlaced> {
+        let text = self.replacement.new_text().unwrap_or_default();
+        let (path, new) = (&self.replacement.path, self.known(&text));
+        match how {
+            Placed::Exchanged => exchange::take_back(&self.waiting, path, &new),
+            Placed::Renamed => {
+                write_new(
+                    &self.waiting,
+                    &self.replacement.old,
+                    path,
+                    &self.replacement.metadata,
+                )?;
+                exchange::rename_over(&self.waiting, path, &new)
+            }
+        }
+    }
+
+    fn old_is_untouched(&self) -> bool {
+        let old = Identity::from(&self.replacement.metadata);
+        exchange::is_untouched(&self.waiting, &old)
+    }
+
+    fn known<'c>(&self, content: &'c str) -> Known<'c> {
+        Known {
+            identity: self.identity.clone(),
+            content,
+        }
+    }
+}
+
+/// A new file with what the file at `like` has besides its content.
+fn write_new(
+    path: &Path,
+    content: &str,
+    like: &Path,
+    metadata: &Metadata,
+) -> io::Result<(File, Vec<String>)> {
+    let mut file = File::create_new(path)?;
+    file.write_all(content.as_bytes())?;
+    let lost = attributes::carry_over(like, metadata, &file)?;
+    Ok((file, lost))
+}
+
+/// What came of one file.
+enum Outcome<'r> {
+    /// It is replaced; by what was staged once more, where that was needed.
+    Placed(Placed, Option<Box<Fresh<'r>>>),
+    Untouched,
+    Failed(String),
+}
+
+impl<'r> Outcome<'r> {
+    /// Puts a new content in its place. Where the file system says only now that
+    /// it comes from another one, it is staged once more beside its file.
+    fn of(file: &Fresh<'r>) -> Self {
+        let elsewhere = match file.put() {
+            Ok(how) => return Self::Placed(how, None),
+            Err(NotPlaced::Refused(error)) if exchange::is_elsewhere(&error) => file.again_beside(),
+            Err(why) => return Self::failed(why),
+        };
+        match elsewhere
+            .map_err(NotPlaced::from)
+            .and_then(|file| Ok((file.put()?, file)))
+        {
+            Ok((how, file)) => Self::Placed(how, Some(Box::new(file))),
+            Err(why) => Self::failed(why),
+        }
+    }
+
+    fn failed(why: NotPlaced) -> Self {
+        Self::Failed(match why {
+            NotPlaced::Changed => error::CHANGED.to_owned(),
+            NotPlaced::Refused(refused) => error::why(&refused),
+        })
+    }
+
+    /// What is in the place of the file that `staged` is for.
+    fn placed<'o>(&'o self, staged: &'o Fresh<'r>) -> Option<(&'o Fresh<'r>, Placed)> {
+        match self {
+            Self::Placed(how, again) => Some((again.as_deref().unwrap_or(staged), *how)),
+            Self::Untouched | Self::Failed(_) => None,
+        }
+    }
+}
+
+impl<'r> Staged<'r> {
+    /// Files whose replacement has not all that they have, as warnings.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let losing = self.files.iter().filter(|file| !file.lost.is_empty());
+        let finding = |file: &Fresh<'_>| {
+            let message = format!("is replaced, and loses {}", file.lost.join(" and "));
+            let location = Location::file(&file.replacement.name);
+            let finding = Finding::new(Severity::Warning, Code::LostAttributes, message, location);
+            finding.hint("run flux-image as the owner of the file")
+        };
+        losing.map(finding).collect()
+    }
+
+    /// Replaces all files, or none.
+    ///
+    /// # Errors
+    /// When one of them fails; the others are put back, but for what somebody
+    /// else wrote to meanwhile.
+    pub fn replace(self) -> Result<(), WriteError> {
+        // The first failure stops all shares before their next file.
+        let stop = AtomicBool::new(false);
+        let share = |share: &[Fresh<'r>]| -> Vec<Outcome<'r>> {
+            let one = |file: &Fresh<'r>| {
+                if INTERRUPTED.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
+                    return Outcome::Untouched;
+                }
+                let outcome = Outcome::of(file);
+                if matches!(outcome, Outcome::Failed(_)) {
+                    stop.store(true, Ordering::Relaxed);
+                }
+                outcome
+            };
+            share.iter().map(one).collect()
+        };
+        let outcomes = parallel::map(&self.files, &share);
+        self.settle(&outcomes)
+    }
+
+    /// Lets the old files go, if all went well.
+    fn settle(&self, outcomes: &[Outcome<'r>]) -> Result<(), WriteError> {
+        let all = || self.files.iter().zip(outcomes);
+        let failed = all().find_map(|(file, outcome)| match outcome {
+            Outcome::Failed(why) => Some((file, why.as_str())),
+            _ => None,
+        });
+        // Who had an old file open may have written to it since.
+        let touched = || {
+            let placed = all().filter_map(|(file, outcome)| outcome.placed(file));
+            let mut exchanged = placed.filter(|(_, how)| *how == Placed::Exchanged);
+            exchanged.find_map(|(file, _)| (!file.old_is_untouched()).then_some(file))
+        };
+        let cause = match failed.or_else(|| Some((touched()?, error::CHANGED))) {
+            Some((file, why)) => Cause::Failed {
+                file: file.replacement.name.clone(),
+                why: why.to_owned(),
+            },
+            None if all().any(|(file, outcome)| outcome.placed(file).is_none()) => {
+                Cause::Interrupted
+            }
+            None => return Ok(()),
+        };
+        Err(WriteError {
+            cause,
+            left: self.put_back(outcomes),
+        })
+    }
+
+    /// Gives every replaced file its old content again, and says of which it
+    /// could not.
+    fn put_back(&self, outcomes: &[Outcome<'r>]) -> Vec<Left> {
+        let all = self.files.iter().zip(outcomes);
+        let placed = all.filter_map(|(file, outcome)| outcome.placed(file));
+        let left = placed.filter_map(|(file, how)| {
+            let refused = match file.take_back(how) {
+                Ok(()) => return None,
+                Err(NotPlaced::Changed) => None,
+                Err(NotPlaced::Refused(refused)) => Some(error::why(&refused)),
+            };
+            Some(Left {
+                file: file.replacement.name.clone(),
+                refused,
+            })
+        });
+        left.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn lock(folder: &Path) -> Lock {
+        let roots = [folder.to_path_buf()];
+        Lock::take(roots, Duration::ZERO, &mut |_| {}).expect("a lock")
+    }
+
+    fn replace_all(replacements: &[Replacement], sync: bool) -> Result<(), WriteError> {
+        let lock = lock(replacements[0].folder());
+        stage(replacements, &lock, sync)?.replace()
+    }
+
+    /// Files in a folder of their own, each to be replaced.
+    fn replacements(count: usize) -> (tempfile::TempDir, Vec<Replacement>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let one = |index: usize| {
+            let path = folder.path().join(format!("{index:03}"));
+            fs::write(&path, "old").expect("a file");
+            Replacement {
+                metadata: fs::metadata(&path).expect("metadata"),
+                name: index.to_string(),
+                path,
+                old: "old".into(),
+                edits: vec![Edit::new(0, 3, "new")],
+            }
+        };
+        let all = (0..count).map(one).collect();
+        (folder, all)
+    }
+
+    fn contents(folder: &Path) -> Vec<String> {
+        let mut names: Vec<PathBuf> = fs::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path())
+            .collect();
+        names.sort();
+        let read = |path: &PathBuf| fs::read_to_string(path).expect("a file");
+        names.iter().map(read).collect()
+    }
+
+    #[test]
+    fn all_are_replaced() {
+        let (folder, all) = replacements(100);
+        replace_all(&all, true).expect("written");
+        assert_eq!(contents(folder.path()), vec!["new"; 100]);
+    }
+
+    #[test]
+    fn one_that_somebody_changed_meanwhile_puts_all_back() {
+        let (folder, all) = replacements(100);
+        fs::write(&all[70].path, "another").expect("a file");
+        let error = replace_all(&all, false).expect_err("it was changed");
+        assert!(
+            matches!(&error.cause, Cause::Failed { file, .. } if *file == all[70].name),
+            "{error}"
+        );
+        let mut expected = vec!["old"; 100];
+        expected[70] = "another";
+        assert_eq!(contents(folder.path()), expected);
+    }
+
+    #[test]
+    fn one_that_vanished_puts_all_back() {
+        let (folder, all) = replacements(100);
+        fs::remove_file(&all[99].path).expect("removed");
+        replace_all(&all, false).expect_err("it is gone");
+        assert_eq!(contents(folder.path()), vec!["old"; 99]);
+    }
+
+    #[test]
+    fn a_folder_that_vanished_leaves_the_others() {
+        let (folder, mut all) = replacements(10);
+        let (gone, other) = replacements(1);
+        all.extend(other);
+        drop(gone);
+        replace_all(&all, false).expect_err("its folder is gone");
+        assert_eq!(contents(folder.path()), vec!["old"; 10]);
+    }
+
+    #[test]
+    fn what_somebody_wrote_to_a_replaced_file_stays_and_is_named() {
+        let (folder, all) = replacements(3);
+        let lock = lock(folder.path());
+        let staged = stage(&all, &lock, false).expect("staged");
+        let placed = [0, 1].map(|number| Outcome::of(&staged.files[number]));
+        fs::write(&all[0].path, "a person's").expect("a file");
+        let failed = Outcome::Failed("No space left".to_owned());
+        let outcomes: Vec<_> = placed.into_iter().chain([failed]).collect();
+        let error = staged.settle(&outcomes).expect_err("the last failed");
+        assert_eq!(
+            error.to_string(),
+            "cannot write 2: No space left; the other files are as they were, but for these:\n  0: someone else wrote to it after it was edited, and it is left as they wrote it"
+        );
+        drop(staged);
+        assert_eq!(contents(folder.path()), ["a person's", "old", "old"]);
+    }
+
+    #[test]
+    fn who_writes_to_a_file_that_he_had_open_loses_nothing() {
+        let (folder, all) = replacements(2);
+        let mut open = fs::OpenOptions::new();
+        let mut open = open.append(true).open(&all[1].path).expect("a file");
+        let lock = lock(folder.path());
+        let staged = stage(&all, &lock, false).expect("staged");
+        let outcomes = [0, 1].map(|number| Outcome::of(&staged.files[number]));
+        open.write_all(b" and more").expect("written");
+        let error = staged.settle(&outcomes).expect_err("it was written to");
+        assert!(matches!(error.cause, Cause::Failed { file, .. } if file == "1"));
+        assert_eq!(error.left, []);
+        drop(staged);
+        assert_eq!(contents(folder.path()), ["old", "old and more"]);
+    }
+
+    #[test]
+    fn another_file_system_that_is_seen_late() {
+        let Ok(other) = tempfile::tempdir_in("/dev/shm") else {
+            return;
+        };
+        let (folder, all) = replacements(1);
+        let staging = Staging::open(other.path()).expect("a folder");
+        let file = Fresh::new(&all[0], staging.file(0), false).expect("staged");
+        let outcome = Outcome::of(&file);
+        assert_eq!(fs::read_to_string(&all[0].path).expect("a file"), "new");
+        let (placed, how) = outcome.placed(&file).expect("placed");
+        placed.take_back(how).expect("back");
+        drop(outcome);
+        assert_eq!(contents(folder.path()), ["old"]);
+    }
+
+    #[test]
+    fn a_file_that_was_renamed_over_is_put_back_as_a_copy() {
+        let (folder, all) = replacements(1);
+        let lock = lock(folder.path());
+        let staged = stage(&all, &lock, false).expect("staged");
+        let file = &staged.files[0];
+        exchange::rename_over(&file.waiting, &all[0].path, &all[0].known()).expect("placed");
+        file.take_back(Placed::Renamed).expect("back");
+        drop(staged);
+        assert_eq!(contents(folder.path()), ["old"]);
+    }
+}
