@@ -1,6 +1,9 @@
 //! Editing files, as `update` and `annotate` do it: one run at a time, all files
 //! or none, and Ctrl-C on the way.
 
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -65,8 +68,14 @@ pub fn stage<'r>(
 /// Replaces all the files, or none.
 ///
 /// # Errors
-/// Where one of them cannot be replaced, and what each holds then.
+/// Where one of them cannot be replaced, and what each holds then; where stdout
+/// takes nothing.
 pub fn replace(staged: Staged<'_>) -> anyhow::Result<Step<()>> {
+    // Of no length: a device that takes nothing says so before the first edit.
+    if let Ok(stdout) = std::io::stdout().as_fd().try_clone_to_owned() {
+        let written = File::from(stdout).write(&[]);
+        written.context("cannot write to stdout; no file was changed")?;
+    }
     step(staged.replace())
 }
 

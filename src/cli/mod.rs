@@ -11,8 +11,10 @@ mod function;
 mod handoff;
 mod network;
 mod origin;
+mod output_files;
 mod scan;
 mod schema;
+mod target;
 mod update;
 
 use std::io::IsTerminal as _;

@@ -11,8 +11,10 @@ use super::Exit;
 use super::args::{Output, UpdateArgs};
 use super::edit::{self, Step};
 use super::function::{documents, freshness, read_config};
-use super::handoff::{self, Files};
+use super::handoff;
 use super::network::{self, Asker, Caller};
+use super::output_files::{Contents, OutputFiles};
+use super::target::Targets;
 use crate::api::{Bind, ImageUpdateSpec, OnUnresolved};
 use crate::config;
 use crate::foreign::json_pretty;
@@ -32,6 +34,7 @@ use crate::update::outcome::{Code, Finding, Location, Severity};
 /// # Errors
 /// Where nothing can be planned or written.
 pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
+    let targets = Targets::new(args)?;
     let Some(request) = request(args)? else {
         return Ok(Exit::Usage);
     };
@@ -56,21 +59,27 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     let lost = staged.as_ref().map(Staged::findings);
     planned.outcome.findings.extend(lost.unwrap_or_default());
     let report = LazyCell::new(|| Report::new(&planned, &commits, writes, now));
-    let files = if is_kept_back || !args.handoff.wants_files() {
-        Files::default()
-    } else {
-        Files::new(&args.handoff, &planned, &commits, &report)?
+    let contents = Contents {
+        planned: &planned,
+        commits: &commits,
+        report: &|| &report,
     };
+    let files = OutputFiles::stage(args, &targets, contents, !is_kept_back)?;
     if let Some(staged) = staged
         && let Step::Interrupted = edit::replace(staged)?
     {
         return Ok(Exit::Interrupted);
     }
-    files.write()?;
-    for finding in &planned.outcome.findings {
+    let after = || match writes {
+        true => "the files are edited, but not all that is to be said of it could be written",
+        false => "not all that is to be said could be written",
+    };
+    let left_out: Vec<Finding> = files.left_out.iter().map(|name| expandable(name)).collect();
+    files.write().with_context(after)?;
+    for finding in planned.outcome.findings.iter().chain(&left_out) {
         anstream::eprint!("{}", text::finding(finding));
     }
-    show(args, &planned, writes, &report)?;
+    show(args, &planned, writes, &report).with_context(after)?;
     if is_kept_back {
         anstream::eprintln!("no file was changed; `--keep-going` edits them all the same");
     }
@@ -190,21 +199,8 @@ fn show(
         Output::Text => return show_to_people(args, planned, written),
         Output::Json => json_pretty(&**report)? + "\n",
         Output::Markdown => markdown::body(planned),
-        Output::Github => {
-            handoff::append_to("GITHUB_OUTPUT", &github::outputs(report))?;
-            handoff::append_to("GITHUB_STEP_SUMMARY", &markdown::body(planned))?;
-            github::annotations(report)
-        }
-        Output::Gitlab => {
-            if let Some(path) = &args.handoff.dotenv {
-                let (variables, left_out) = gitlab::dotenv(report);
-                handoff::write(path, variables)?;
-                for name in left_out {
-                    anstream::eprint!("{}", text::finding(&expandable(&name)));
-                }
-            }
-            gitlab::code_quality(report, args.check)?
-        }
+        Output::Github => github::annotations(report),
+        Output::Gitlab => gitlab::code_quality(report, args.check)?,
         Output::Sarif => sarif::log(report, args.check)?,
     };
     let mut out = std::io::stdout().lock();

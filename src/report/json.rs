@@ -197,12 +197,22 @@ impl Commit {
 
 /// A report as it is read again.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Stored {
+    /// `flux-image.dev/…`
+    pub api_version: String,
     /// `Report`
     pub kind: String,
     /// The commits to be made.
     pub automations: Vec<Commit>,
+}
+
+impl Stored {
+    /// Whether it surely is a report, of whatever version.
+    #[must_use]
+    pub fn is_report(&self) -> bool {
+        self.kind == "Report" && self.api_version.starts_with("flux-image.dev/")
+    }
 }
 
 /// Why there is not one message or branch.

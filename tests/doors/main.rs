@@ -8,6 +8,7 @@ mod documents;
 mod foreign;
 mod function;
 mod handoff;
+mod output_files;
 mod schemas;
 mod support;
 #[path = "../peers/tree.rs"]
