@@ -24,6 +24,7 @@ use crate::foreign::json_pretty;
 use crate::message::handoff::HandOff;
 use crate::report::json::{self, NotOne, Report, Stored};
 use crate::report::patch::{self, Patch};
+use crate::report::stored::Forms;
 use crate::report::{github, gitlab, markdown};
 use crate::update::checkout::Planned;
 use crate::update::files::{Staging, sweep};
@@ -55,6 +56,8 @@ pub struct Contents<'r> {
     pub planned: &'r Planned,
     /// Its commits.
     pub commits: &'r [HandOff],
+    /// The forms in which git stores the files.
+    pub forms: &'r Forms,
     /// Its report.
     pub report: &'r dyn Fn() -> &'r Report,
 }
@@ -115,7 +118,7 @@ impl OutputFiles {
             && wants_commits
             && !nothing_changed
         {
-            let patches = patch::patches(planned, contents.commits)?;
+            let patches = patch::patches(planned, contents.commits, contents.forms)?;
             files.add_patches(folder, written, patches)?;
         }
         Ok(files)

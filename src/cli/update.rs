@@ -21,12 +21,14 @@ use crate::foreign::json_pretty;
 use crate::go::time::Time;
 use crate::message::handoff::{HandOff, Setting, hand_off};
 use crate::report::json::Report;
+use crate::report::stored::{self, Forms};
 use crate::report::text::DiffReader;
 use crate::report::{github, gitlab, markdown, sarif, text};
 use crate::update::bindings::Ways;
 use crate::update::catalogue::Catalogue;
 use crate::update::checkout::{self, CannotPlan, Planned, Request};
 use crate::update::files::{self, Staged};
+use crate::update::git;
 use crate::update::outcome::{Code, Finding, Location, Severity};
 
 /// Updates files in place.
@@ -45,6 +47,7 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     planned.outcome.findings.extend(hard_links);
     let now = handoff::moment(&args.handoff);
     let commits = commits(args, &mut planned, &Time::utc(now));
+    let forms = forms(args, &mut planned);
     let is_broken = planned.outcome.findings.iter().any(is_template_fault);
     let is_kept_back = is_broken && !args.handoff.keep_going;
     let lock = lock.filter(|_| !is_kept_back);
@@ -62,6 +65,7 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     let contents = Contents {
         planned: &planned,
         commits: &commits,
+        forms: &forms,
         report: &|| &report,
     };
     let files = OutputFiles::stage(args, &targets, contents, !is_kept_back)?;
@@ -181,6 +185,16 @@ fn commits(args: &UpdateArgs, planned: &mut Planned, now: &Time) -> Vec<HandOff>
     let (commits, findings) = hand_off(planned, &setting);
     planned.outcome.findings.extend(findings);
     commits
+}
+
+/// In which form git stores the files that patches are for.
+fn forms(args: &UpdateArgs, planned: &mut Planned) -> Forms {
+    if args.handoff.patch_dir.is_none() {
+        return Forms::default();
+    }
+    let (forms, findings) = stored::forms(planned, &git::index_of(&planned.root));
+    planned.outcome.findings.extend(findings);
+    forms
 }
 
 fn is_template_fault(finding: &Finding) -> bool {

@@ -13,5 +13,6 @@ pub mod policy_change;
 pub mod results;
 pub mod sarif;
 pub mod snapshot;
+pub mod stored;
 pub mod table;
 pub mod text;

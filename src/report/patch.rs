@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use similar::TextDiff;
 
+use super::stored::Forms;
 use crate::message::handoff::{HandOff, slug};
 use crate::update::checkout::Planned;
 use crate::update::files::Replacement;
@@ -81,11 +82,16 @@ pub struct Patch {
     pub branch: Option<String>,
 }
 
-/// The patches of a run, each on top of those before it.
+/// The patches of a run, each on top of those before it, made of what git stores:
+/// `forms` names the files whose form in the work tree is another.
 ///
 /// # Errors
 /// Edits that are none of their text: a bug.
-pub fn patches(planned: &Planned, commits: &[HandOff]) -> Result<Vec<Patch>, Overlap> {
+pub fn patches(
+    planned: &Planned,
+    commits: &[HandOff],
+    forms: &Forms,
+) -> Result<Vec<Patch>, Overlap> {
     let by_name: BTreeMap<&str, &Replacement> = planned
         .replacements
         .iter()
@@ -119,7 +125,8 @@ pub fn patches(planned: &Planned, commits: &[HandOff]) -> Result<Vec<Patch>, Ove
             let path = planned.in_tree(&file.path);
             let (a, b) = (quoted(&format!("a/{path}")), quoted(&format!("b/{path}")));
             _ = writeln!(patch, "diff --git {a} {b}");
-            patch.push_str(&unified(&path, &old, &new));
+            let form = forms.get(name).copied().unwrap_or_default();
+            patch.push_str(&unified(&path, &form.of_text(&old), &form.of_text(&new)));
         }
         let owner = commit.owner.and_then(|owner| planned.owners.get(owner));
         let whose = owner.map(|owner| format!("{}-{}", owner.id.namespace, owner.id.name));

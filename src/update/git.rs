@@ -49,6 +49,14 @@ pub struct IndexEntry {
     pub length: u32,
 }
 
+/// What the index of the work tree at `root` says of its files; nothing where
+/// there is none, or none that can be read.
+#[must_use]
+pub fn index_of(root: &Path) -> BTreeMap<Vec<u8>, IndexEntry> {
+    let bytes = own_folder(root).and_then(|git| fs::read(git.join("index")).ok());
+    bytes.and_then(|bytes| index(&bytes)).unwrap_or_default()
+}
+
 /// The files of an index (versions 2 to 4; gitformat-index) by their paths from
 /// the work tree's root. Files in conflict and those that only their folder
 /// stands for are left out. `None` where the index cannot be read.

@@ -56,26 +56,26 @@ const KUSTOMIZATION: &str =
 
 const ROOT: &str = "v: docker.io/acme/web:0.9.0 # {\"$imagepolicy\": \"flux-system:web\"}\n";
 
-fn automation(name: &str, path: &str, git: &str) -> String {
+pub fn automation(name: &str, path: &str, git: &str) -> String {
     format!(
         "---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageUpdateAutomation\nmetadata: {{name: {name}, namespace: flux-system}}\nspec:\n  interval: 30m\n  sourceRef: {{kind: GitRepository, name: fleet}}\n  git: {git}\n  update: {{path: {path}, strategy: Setters}}\n"
     )
 }
 
 /// `git` as the automations of the tests have it.
-fn git_of(template: &str, branch: &str) -> String {
+pub fn git_of(template: &str, branch: &str) -> String {
     format!(
         "{{commit: {{author: {{name: bot, email: bot@acme.example}}, messageTemplate: '{template}'}}, push: {{branch: '{branch}'}}}}"
     )
 }
 
 /// A git repository with files in one commit, and a bare one as its remote.
-struct Repository {
+pub struct Repository {
     folder: TempDir,
 }
 
 impl Repository {
-    fn new(automations: &str) -> Self {
+    pub fn new(automations: &str) -> Self {
         let repository = Self {
             folder: TempDir::new().expect("a folder"),
         };
@@ -103,25 +103,25 @@ impl Repository {
         fs::remove_file(self.work().join("root \u{fc}.yaml")).expect("a file");
     }
 
-    fn work(&self) -> PathBuf {
+    pub fn work(&self) -> PathBuf {
         self.folder.path().join("work")
     }
 
-    fn out(&self, name: &str) -> PathBuf {
+    pub fn out(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         let path = self.work().join(name);
         fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
         fs::write(path, text).expect("a file");
     }
 
-    fn read(&self, name: &str) -> String {
+    pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.work().join(name)).expect("a file")
     }
 
-    fn try_git(&self, arguments: &[&str]) -> Output {
+    pub fn try_git(&self, arguments: &[&str]) -> Output {
         Command::new("git")
             .args(["-c", "user.name=bot", "-c", "user.email=bot@acme.example"])
             .args(arguments)
@@ -132,7 +132,7 @@ impl Repository {
             .expect("git runs")
     }
 
-    fn git(&self, arguments: &[&str]) -> String {
+    pub fn git(&self, arguments: &[&str]) -> String {
         let output = self.try_git(arguments);
         assert!(
             output.status.success(),
@@ -142,32 +142,32 @@ impl Repository {
         stdout(&output)
     }
 
-    fn commit(&self, message: &str) {
+    pub fn commit(&self, message: &str) {
         self.git(&["add", "-A"]);
         self.git(&["commit", "-qm", message]);
     }
 
-    fn push(&self, branch: &str) {
+    pub fn push(&self, branch: &str) {
         self.git(&["push", "-q", "../remote.git", branch]);
     }
 
     /// The tree of a revision.
-    fn tree(&self, revision: &str) -> String {
+    pub fn tree(&self, revision: &str) -> String {
         self.git(&["rev-parse", &format!("{revision}^{{tree}}")])
     }
 
-    fn flux_image(&self, arguments: &[&str]) -> Output {
+    pub fn flux_image(&self, arguments: &[&str]) -> Output {
         run_in(&self.work(), arguments, b"")
     }
 
-    fn update(&self, arguments: &[&str]) -> Output {
+    pub fn update(&self, arguments: &[&str]) -> Output {
         let mut all = vec!["update"];
         all.extend(NOW);
         all.extend(arguments);
         self.flux_image(&all)
     }
 
-    fn names_of(&self, folder: &Path) -> Vec<String> {
+    pub fn names_of(&self, folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).expect("a folder");
         let mut names: Vec<String> = entries
             .map(|entry| {
@@ -183,7 +183,7 @@ impl Repository {
     }
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
 }
 

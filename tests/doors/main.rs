@@ -9,6 +9,7 @@ mod foreign;
 mod function;
 mod handoff;
 mod output_files;
+mod patches;
 mod schemas;
 mod support;
 #[path = "../peers/tree.rs"]
