@@ -42,6 +42,7 @@ pub fn is_own_folder(folder: &Path) -> bool {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexEntry {
     /// The name of the blob that git stores: 20 bytes of SHA-1 or 32 of SHA-256.
+    /// Empty for a file in conflict.
     pub id: Vec<u8>,
     /// When the file was last written, in seconds and nanoseconds, cut to 32 bits.
     pub modified: (u32, u32),
@@ -49,19 +50,33 @@ pub struct IndexEntry {
     pub length: u32,
 }
 
-/// What the index of the work tree at `root` says of its files; nothing where
-/// there is none, or none that can be read.
+/// What the index of the work tree at `root` says of its files, by their paths
+/// from there. Files in conflict are left out. Nothing where there is no index, or
+/// none that can be read.
 #[must_use]
 pub fn index_of(root: &Path) -> BTreeMap<Vec<u8>, IndexEntry> {
-    let bytes = own_folder(root).and_then(|git| fs::read(git.join("index")).ok());
-    bytes.and_then(|bytes| index(&bytes)).unwrap_or_default()
+    let entries = read_index(root).unwrap_or_default().into_iter();
+    entries.filter(|(_, entry)| !entry.id.is_empty()).collect()
 }
 
-/// The files of an index (versions 2 to 4; gitformat-index) by their paths from
-/// the work tree's root. Files in conflict and those that only their folder
-/// stands for are left out. `None` where the index cannot be read.
+/// The paths that the index of the work tree at `root` holds, from there. Those
+/// that are not UTF-8 are left out.
 #[must_use]
-pub fn index(bytes: &[u8]) -> Option<BTreeMap<Vec<u8>, IndexEntry>> {
+pub fn tracked(root: &Path) -> Vec<String> {
+    let entries = read_index(root).unwrap_or_default().into_iter();
+    entries
+        .filter_map(|(name, _)| String::from_utf8(name).ok())
+        .collect()
+}
+
+fn read_index(root: &Path) -> Option<Vec<(Vec<u8>, IndexEntry)>> {
+    index(&fs::read(own_folder(root)?.join("index")).ok()?)
+}
+
+/// The files of an index (versions 2 to 4; gitformat-index), in its order. Those in
+/// conflict have no id; those that only their folder stands for are left out.
+/// `None` where the index cannot be read.
+fn index(bytes: &[u8]) -> Option<Vec<(Vec<u8>, IndexEntry)>> {
     // Nothing in it tells the length of the ids, and the wrong one fits nowhere.
     entries(bytes, 20).or_else(|| entries(bytes, 32))
 }
@@ -73,11 +88,11 @@ const EXTENDED: u16 = 0x4000;
 const STAGE: u16 = 0x3000;
 const NAME_LENGTH: u16 = 0x0fff;
 
-fn entries(bytes: &[u8], id_length: usize) -> Option<BTreeMap<Vec<u8>, IndexEntry>> {
+fn entries(bytes: &[u8], id_length: usize) -> Option<Vec<(Vec<u8>, IndexEntry)>> {
     let (b"DIRC", version, count) = (bytes.get(..4)?, number(bytes, 4)?, number(bytes, 8)?) else {
         return None;
     };
-    let mut entries = BTreeMap::new();
+    let mut entries = Vec::new();
     let mut name = Vec::new();
     let mut at = 12;
     for _ in 0..count {
@@ -100,13 +115,15 @@ fn entries(bytes: &[u8], id_length: usize) -> Option<BTreeMap<Vec<u8>, IndexEntr
         if name.is_empty() || name.len().min(NAME_LENGTH.into()) != told {
             return None;
         }
+        let id = bytes.get(at + ID_AT..flags_at)?;
+        let is_merged = flags & STAGE == 0;
         let entry = IndexEntry {
-            id: bytes.get(at + ID_AT..flags_at)?.to_vec(),
+            id: if is_merged { id.to_vec() } else { Vec::new() },
             modified: (number(bytes, at + 8)?, number(bytes, at + 12)?),
             length: number(bytes, at + 36)?,
         };
-        if flags & STAGE == 0 && !name.ends_with(b"/") {
-            entries.insert(name.clone(), entry);
+        if !name.ends_with(b"/") {
+            entries.push((name.clone(), entry));
         }
         let name_end = name_at + end;
         at = match version {
@@ -163,14 +180,14 @@ mod tests {
         let names = ["a", "apps/deploy.yaml", "exactly/8", "\u{fc}.yaml"];
         for length in [20, 32] {
             let read = index(&version_2(&names, length)).expect("an index");
-            let found: Vec<_> = read.keys().map(Vec::as_slice).collect();
+            let found: Vec<_> = read.iter().map(|(name, _)| name.as_slice()).collect();
             assert_eq!(found, names.map(str::as_bytes), "{length}");
             let expected = IndexEntry {
                 id: vec![2; length],
                 modified: (202, 203),
                 length: 209,
             };
-            assert_eq!(read[&b"apps/deploy.yaml"[..]], expected);
+            assert_eq!(read[1].1, expected);
         }
     }
 

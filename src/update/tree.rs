@@ -14,6 +14,7 @@ use std::sync::Arc;
 use ignore::WalkBuilder;
 use memchr::memmem;
 
+use super::git;
 use super::outcome::{Code, Finding, Location, Severity};
 use crate::api;
 use crate::bind::{annotation, marker};
@@ -158,11 +159,11 @@ fn tracked_under(path: &Path) -> Vec<PathBuf> {
     let Some(root) = work_tree(path) else {
         return Vec::new();
     };
-    let (Ok(index), Ok(absolute)) = (fs::read(root.join(".git/index")), path.canonicalize()) else {
+    let Ok(absolute) = path.canonicalize() else {
         return Vec::new();
     };
     let mut tracked = Vec::new();
-    for name in index_paths(&index) {
+    for name in git::tracked(&root) {
         let file = root.join(&name);
         if let (true, Ok(inside)) = (is_manifest_name(&file), file.strip_prefix(&absolute)) {
             let named = path.join(inside);
@@ -172,64 +173,6 @@ fn tracked_under(path: &Path) -> Vec<PathBuf> {
         }
     }
     tracked
-}
-
-/// Paths in a git index (versions 2 to 4; gitformat-index). What cannot be
-/// read ends the list: ignore rules alone decide then.
-fn index_paths(index: &[u8]) -> Vec<String> {
-    let number = |at: usize| {
-        index
-            .get(at..at + 4)
-            .map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize)
-    };
-    let (Some(b"DIRC"), Some(version), Some(count)) = (index.get(..4), number(4), number(8)) else {
-        return Vec::new();
-    };
-    let mut paths = Vec::new();
-    let mut previous: Vec<u8> = Vec::new();
-    let mut at = 12;
-    for _ in 0..count {
-        let Some(flags) = index.get(at + 60..at + 62) else {
-            break;
-        };
-        let extended = version >= 3 && flags[0] & 0x40 != 0;
-        let mut name_at = at + if extended { 64 } else { 62 };
-        let mut name = Vec::new();
-        if version == 4 {
-            // Bytes to cut from the previous name, as an offset varint.
-            let mut cut = 0_usize;
-            loop {
-                let Some(&byte) = index.get(name_at) else {
-                    return paths;
-                };
-                name_at += 1;
-                cut = cut << 7 | usize::from(byte & 0x7f);
-                if byte & 0x80 == 0 {
-                    break;
-                }
-                cut += 1;
-            }
-            previous.truncate(previous.len().saturating_sub(cut));
-            name.extend_from_slice(&previous);
-        }
-        let Some(length) = index
-            .get(name_at..)
-            .and_then(|rest| memchr::memchr(0, rest))
-        else {
-            break;
-        };
-        name.extend_from_slice(&index[name_at..name_at + length]);
-        at = if version == 4 {
-            name_at + length + 1
-        } else {
-            at + (name_at + length - at) / 8 * 8 + 8
-        };
-        if let Ok(path) = String::from_utf8(name.clone()) {
-            paths.push(path);
-        }
-        previous = name;
-    }
-    paths
 }
 
 /// Reads those of `files` that speak of policies or are documents of ours or

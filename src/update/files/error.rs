@@ -1,12 +1,14 @@
 //! Why files are not as planned, and what each of them holds then.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 
 use super::Replacement;
+use crate::yaml::patch::Overlap;
 
 /// Why the files are not as planned.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub struct WriteError {
     /// What went wrong.
     pub cause: Cause,
@@ -24,8 +26,24 @@ pub enum Cause {
         /// Why, and what to do about it.
         why: String,
     },
+    /// The edits of a file are none of its text.
+    Bug {
+        /// The file.
+        file: String,
+        /// Where.
+        overlap: Overlap,
+    },
     /// Ctrl-C.
     Interrupted,
+}
+
+impl Error for WriteError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            Cause::Bug { overlap, .. } => Some(overlap),
+            Cause::Failed { .. } | Cause::Interrupted => None,
+        }
+    }
 }
 
 /// A file that is not as it was before.
@@ -42,6 +60,8 @@ impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
             Cause::Failed { file, why } => write!(f, "cannot write {}: {why}", shown(file))?,
+            // What is wrong with it is the source.
+            Cause::Bug { file, .. } => write!(f, "cannot edit {}", shown(file))?,
             Cause::Interrupted => f.write_str("interrupted")?,
         }
         if self.left.is_empty() {
@@ -72,16 +92,24 @@ fn shown(name: &str) -> String {
 }
 
 impl WriteError {
-    fn failed(replacement: &Replacement, why: String) -> Self {
+    /// What stops a file from being staged.
+    pub(super) fn refused(replacement: &Replacement, error: &io::Error) -> Self {
         let file = replacement.name.clone();
+        let overlap = error.get_ref().and_then(|inner| inner.downcast_ref());
+        let cause = match overlap {
+            Some(overlap) => Cause::Bug {
+                file,
+                overlap: *overlap,
+            },
+            None => Cause::Failed {
+                file,
+                why: why(error),
+            },
+        };
         Self {
-            cause: Cause::Failed { file, why },
+            cause,
             left: Vec::new(),
         }
-    }
-
-    pub(super) fn refused(replacement: &Replacement, error: &io::Error) -> Self {
-        Self::failed(replacement, why(error))
     }
 }
 
