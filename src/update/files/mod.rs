@@ -11,8 +11,9 @@ mod exchange;
 mod lock;
 mod staging;
 
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -213,7 +214,13 @@ fn write_new(
     like: &Path,
     metadata: &Metadata,
 ) -> io::Result<(File, Vec<String>)> {
-    let mut file = File::create_new(path)?;
+    // For nobody else's eyes before it has the old one's mode.
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(content.as_bytes())?;
     let lost = attributes::carry_over(like, metadata, &file)?;
     Ok((file, lost))

@@ -6,9 +6,9 @@
 //! that covers all of it. So what a killed run leaves is never committed, and
 //! the next run removes it: a folder that nobody has locked has no run.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -38,7 +38,11 @@ impl Staging {
         sweep(home);
         // Between making and locking it may be swept by somebody else.
         for _ in 0..10 {
-            let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(home)?;
+            let mut builder = tempfile::Builder::new();
+            builder
+                .prefix(PREFIX)
+                .permissions(Permissions::from_mode(0o700));
+            let folder = builder.tempdir_in(home)?;
             let file = match File::open(folder.path()) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
