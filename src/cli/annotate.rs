@@ -67,9 +67,16 @@ pub fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
     for finding in &outcome.findings {
         anstream::eprint!("{}", text::finding(finding));
     }
+    print(args, &replacements, &lines)?;
+    let outdated = args.check && !replacements.is_empty();
+    Ok(Exit::of(&outcome, outdated, false))
+}
+
+/// What changed, or a diff.
+fn print(args: &AnnotateArgs, replacements: &[Replacement], lines: &str) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
     if args.diff {
-        for file in &replacements {
+        for file in replacements {
             let diff = text::diff(
                 &file.name,
                 &file.old,
@@ -82,8 +89,7 @@ pub fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
         out.write_all(lines.as_bytes())?;
     }
     out.flush()?;
-    let outdated = args.check && !replacements.is_empty();
-    Ok(Exit::of(&outcome, outdated, false))
+    Ok(())
 }
 
 /// The folder that no link may lead out of: that of the work tree, or else of

@@ -451,23 +451,22 @@ impl Subject<'_> {
                 Ok(Some((credential, whose)))
             }
             (None, None) => {
-                let message = format!(
-                    "no entry in the pull secrets of ImageRepository `{}` is for `{}`, so it is asked without credentials",
-                    self.id,
-                    image.canonical()
-                );
-                self.findings.push(Finding::new(
-                    Severity::Warning,
-                    Code::Login,
-                    message,
-                    self.location.clone(),
-                ));
-                Ok(Some((
-                    Ranked::new(Credential::Anonymous, self.rank),
-                    String::new(),
-                )))
+                self.note_no_entry(image);
+                let nobody = Ranked::new(Credential::Anonymous, self.rank);
+                Ok(Some((nobody, String::new())))
             }
         }
+    }
+
+    fn note_no_entry(&mut self, image: &Repository) {
+        let message = format!(
+            "no entry in the pull secrets of ImageRepository `{}` is for `{}`, so it is asked without credentials",
+            self.id,
+            image.canonical()
+        );
+        let at = self.location.clone();
+        let finding = Finding::new(Severity::Warning, Code::Login, message, at);
+        self.findings.push(finding);
     }
 
     fn pull_secret_names(
