@@ -81,10 +81,6 @@ static FILE_CHANGES: Type = Type {
     name: "map[string]update.ObjectChanges",
     zero: || Value::Map(Map::none(&OBJECT_CHANGES)),
 };
-static OBJECTS: Type = Type {
-    name: "map[update.ObjectIdentifier][]update.Change",
-    zero: || Value::List(List::none(&CHANGES)),
-};
 static IMAGES: Type = Type {
     name: "[]update.ImageRef",
     zero: || Value::Missing,
@@ -225,7 +221,9 @@ fn changed(seen: &Rc<Seen>, legacy: bool) -> Value {
     let files = Value::Map(Map::new(&FILE_CHANGES, files));
     let methods = vec![
         method("Changes", seen, |seen| seen.list(&seen.changes())),
-        method("Objects", seen, |seen| seen.map(&OBJECTS, seen.objects())),
+        method("Objects", seen, |seen| {
+            seen.map(&OBJECT_CHANGES, seen.objects())
+        }),
         if legacy {
             method("ImageResult", seen, image_result)
         } else {

@@ -104,9 +104,48 @@ impl Reflected {
         if let Some(digest) = &latest.digest {
             text.push_str(&format!(" with digest {digest}"));
         }
-        if let Some(previous) = &self.previous {
+        // A status can hold the same image twice; the controller leaves it out then.
+        if let Some(previous) = self.previous.as_ref().filter(|p| *p != latest) {
             text.push_str(&format!(" (previously {previous})"));
         }
         Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `composeImagePolicyReadyMessage` of image-reflector-controller compares
+    /// all three fields.
+    #[test]
+    fn the_previous_image_is_named_where_it_is_another() {
+        let image = |name: &str, tag: &str, digest: Option<&str>| ImageRef {
+            name: name.to_owned(),
+            tag: tag.to_owned(),
+            digest: digest.map(str::to_owned),
+        };
+        let latest = image("ghcr.io/acme/app", "1.0.0", Some("sha256:aa"));
+        for (previous, is_named) in [
+            (latest.clone(), false),
+            (image("ghcr.io/acme/app", "1.0.0", None), true),
+            (image("ghcr.io/acme/app", "1.0.0", Some("sha256:bb")), true),
+            (image("ghcr.io/acme/app", "0.9.0", Some("sha256:aa")), true),
+            (
+                image("ghcr.io/acme/other", "1.0.0", Some("sha256:aa")),
+                true,
+            ),
+        ] {
+            let end = format!(" (previously {previous})");
+            let reflected = Reflected {
+                latest: Some(latest.clone()),
+                previous: Some(previous),
+            };
+            let message = reflected.ready_message().expect("an image");
+            let start =
+                "Latest image tag for ghcr.io/acme/app resolved to 1.0.0 with digest sha256:aa";
+            let expected = format!("{start}{}", if is_named { &end } else { "" });
+            assert_eq!(message, expected);
+        }
     }
 }
