@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
 
+use crate::image::is_tag;
+
 /// The bytes that a file must hold for Flux to read it at all.
 pub const TOKEN: &str = "\"$imagepolicy\"";
 /// What every spelling of the key has, the escaped ones too.
@@ -98,6 +100,82 @@ pub enum Part {
     Digest,
 }
 
+impl Part {
+    /// Whether an old value is of this part's form, so that nothing but the
+    /// part itself is lost where it is replaced. Names may be spelled in ways
+    /// that no registry takes; placeholders are.
+    #[must_use]
+    pub fn takes(self, old: &str) -> bool {
+        match self {
+            Self::Image => {
+                let (rest, digest) = split_digest(old);
+                digest.is_none_or(is_any_digest)
+                    && match rest.rsplit_once(':') {
+                        Some((name, tag)) if !tag.contains('/') => is_name(name) && is_tag(tag),
+                        _ => is_name(rest),
+                    }
+            }
+            Self::Tag => {
+                let (tag, digest) = split_digest(old);
+                is_tag(tag) && digest.is_none_or(is_any_digest)
+            }
+            Self::Name => is_name(old),
+            Self::Digest => is_any_digest(old),
+        }
+    }
+
+    /// What it is, in a sentence.
+    #[must_use]
+    pub fn article(self) -> &'static str {
+        match self {
+            Self::Image => "an image",
+            Self::Tag => "a tag",
+            Self::Name => "the name of an image",
+            Self::Digest => "a digest",
+        }
+    }
+}
+
+fn split_digest(text: &str) -> (&str, Option<&str>) {
+    match text.split_once('@') {
+        Some((rest, digest)) => (rest, Some(digest)),
+        None => (text, None),
+    }
+}
+
+/// `[HOST[:PORT]/]PATH`, in either case.
+fn is_name(text: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    };
+    let mut words = text.split('/').peekable();
+    let first = words.next().unwrap_or_default();
+    let is_first = match first.rsplit_once(':') {
+        Some((host, port)) => {
+            let is_address = host.starts_with('[') && host.ends_with(']');
+            let is_port = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+            words.peek().is_some() && is_port && (is_address || is_word(host))
+        }
+        None => is_word(first),
+    };
+    is_first && words.all(is_word)
+}
+
+/// `ALGORITHM:HEX`, of any algorithm and length.
+fn is_any_digest(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(algorithm, hex)| {
+        let is_algorithm =
+            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+._-".contains(&b);
+        !algorithm.is_empty()
+            && algorithm.bytes().all(is_algorithm)
+            && !hex.is_empty()
+            && hex.bytes().all(|b| b.is_ascii_hexdigit())
+    })
+}
+
 /// What a marker's value points to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
@@ -142,5 +220,102 @@ impl Target {
             name: name.to_owned(),
             part,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a part of an image may read as before it is replaced.
+    #[test]
+    fn old_values_of_each_form() {
+        for (part, of_its_form, other) in [
+            (
+                Part::Image,
+                &[
+                    "a:1",
+                    "nginx",
+                    "ghcr.io/acme/app:1.0.0",
+                    "localhost:5000/app",
+                    "[::1]:5000/app:1",
+                    "app@sha256:aa",
+                    "app:1.0@sha512:00ff",
+                    "PLACEHOLDER",
+                ][..],
+                &[
+                    "image=app:1.0",
+                    "${IMAGE}",
+                    "${IMAGE:=app:1.0}",
+                    "oci://ghcr.io/acme/app:1.0.0",
+                    "docker pull app:1.0",
+                    "{{ image }}",
+                    "app:1.0 app:2.0",
+                    "app:1.0,other:2.0",
+                    "ghcr.io/acme/app:${TAG}",
+                    "/app:1",
+                    "app:1@1.0",
+                    "--image=app:1",
+                    "\"app:1\"",
+                ][..],
+            ),
+            (
+                Part::Tag,
+                &[
+                    "1.0.0",
+                    "v1.0.0",
+                    "latest",
+                    "CHANGEME",
+                    "1.0@sha256:aa",
+                    "2024-01-01",
+                ],
+                &[
+                    "APP_VERSION=1.0.0",
+                    "${TAG:=1.0.0}",
+                    "$TAG",
+                    "{{ tag }}",
+                    "{{ .Values.tag }}",
+                    ":1.0.0",
+                    "app:1.0.0",
+                    ">=1.0.0",
+                    "~1.2",
+                    "1.0.0 # x",
+                    "<tag>",
+                    "sha256:aa",
+                    "refs/tags/v1",
+                    "?ref=v1.0.0",
+                ],
+            ),
+            (
+                Part::Name,
+                &["app", "ghcr.io/acme/app", "localhost:5000/app", "NAME"],
+                &[
+                    "oci://ghcr.io/acme/app",
+                    "app:1.0",
+                    "app@sha256:aa",
+                    "app:",
+                    "https://x.y/z",
+                ],
+            ),
+            (
+                Part::Digest,
+                &["sha256:aa", "sha512:00ff", "sha256+b64:AA"],
+                &[
+                    "@sha256:aa",
+                    "1.0@sha256:aa",
+                    "1.0.0",
+                    "sha256:",
+                    "aa",
+                    "digest=sha256:aa",
+                ],
+            ),
+        ] {
+            for old in of_its_form {
+                assert!(part.takes(old), "{old} is {}", part.article());
+            }
+            for old in other {
+                assert!(!part.takes(old), "{old} is not {}", part.article());
+            }
+        }
     }
 }

@@ -56,8 +56,12 @@ pub struct Object {
     pub namespace: String,
     /// The path and index that an orchestrator noted in the annotations.
     pub file: Option<FileAnnotation>,
-    /// It has a `sops` mapping: its values are covered by a checksum.
+    /// It has a `sops` mapping, or its list has: its values are covered by a
+    /// checksum.
     pub is_encrypted: bool,
+    /// With `mac_only_encrypted: true` there, that covers the encrypted values
+    /// alone.
+    pub is_mac_only_encrypted: bool,
     /// The annotation `flux-image.dev/bind`.
     pub bind: Option<Box<BindAnnotation>>,
     /// What `kustomize build` says of where it comes from.
@@ -240,6 +244,17 @@ impl Document<'_> {
         });
     }
 
+    /// A list that SOPS encrypted as a whole has one checksum for all items.
+    fn seal_items(&mut self) {
+        if self.root.is_encrypted {
+            for item in &mut self.items {
+                item.is_mac_only_encrypted = self.root.is_mac_only_encrypted
+                    && (item.is_mac_only_encrypted || !item.is_encrypted);
+                item.is_encrypted = true;
+            }
+        }
+    }
+
     /// The resource that a site is in.
     #[must_use]
     pub fn object_of(&self, site: &Site<'_>) -> &Object {
@@ -337,6 +352,7 @@ impl<'t> Reader<'t> {
                     && document.root.place.line > 0
                 {
                     document.root.settle();
+                    document.seal_items();
                     document.root.span.end = end.max(document.root.span.start);
                     self.outline.documents.push(document);
                 }
@@ -397,7 +413,7 @@ impl<'t> Reader<'t> {
                 }
                 envelope.function_config = Some((ByteSpan::new(start, start), place));
             }
-            (2, Some("sops")) if is_mapping => document.root.is_encrypted = true,
+            (2, Some("sops")) if is_mapping => document.root.note_sops(),
             (3, Some("items")) if frames[1].kind == Collection::Sequence => {
                 let index = frames[1].children - 1;
                 if !is_mapping {
@@ -407,7 +423,7 @@ impl<'t> Reader<'t> {
             }
             (4, Some("items")) if frames[2].key.as_deref() == Some("sops") => {
                 if let Some(item) = document.items.last_mut() {
-                    item.is_encrypted = true;
+                    item.note_sops();
                 }
             }
             _ => {}
@@ -647,6 +663,12 @@ impl<'t> Reader<'t> {
         match (frames.len() - base, key(base), key(base + 1), key(base + 2)) {
             (1, Some("apiVersion"), ..) => object.api_version = text().into_owned(),
             (1, Some("kind"), ..) => object.kind = text().into_owned(),
+            (2, Some("sops"), Some("mac_only_encrypted"), _) => {
+                // What else go-yaml takes for a boolean, SOPS never writes.
+                object.is_mac_only_encrypted = object.is_encrypted
+                    && value.scalar.style == Style::Plain
+                    && matches!(text().as_ref(), "true" | "True" | "TRUE");
+            }
             (2, Some("metadata"), Some("name"), _) => object.name = text().into_owned(),
             (2, Some("metadata"), Some("namespace"), _) => object.namespace = text().into_owned(),
             (3, Some("metadata"), Some("annotations"), Some(annotation)) => {
@@ -770,6 +792,22 @@ impl Object {
             }
             _ => {}
         }
+    }
+
+    fn note_sops(&mut self) {
+        self.is_encrypted = true;
+        // Of two such mappings neither counts for more than the other.
+        self.is_mac_only_encrypted = false;
+    }
+
+    /// Whether SOPS would refuse the resource once a scalar that reads `old` is
+    /// edited: its checksum covers it, or it is, or may have to be, encrypted.
+    #[must_use]
+    pub fn seals(&self, old: &str) -> bool {
+        // SOPS leaves what is empty in the clear wherever it stands.
+        let is_nothing = matches!(old, "" | "~" | "null" | "Null" | "NULL");
+        let is_clear = !is_nothing && !old.starts_with("ENC[");
+        self.is_encrypted && !(self.is_mac_only_encrypted && is_clear)
     }
 
     /// To be called when all of it was read.

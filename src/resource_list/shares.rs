@@ -169,6 +169,10 @@ impl List {
         let mut parts = parallel::each(&shares, &read).into_iter();
         let mut whole = parts.next()??;
         let mut document = only(&mut whole)?;
+        if document.root.is_encrypted {
+            // So are the items of all shares.
+            return None;
+        }
         for part in parts {
             let mut part = part?;
             add_items(&mut document, only(&mut part)?)?;

@@ -30,6 +30,8 @@ pub enum Code {
     Downgrade,
     /// An old digest was dropped, since the policy has none.
     DigestDropped,
+    /// An old value held more than the part of an image that its marker names.
+    LostText,
     /// A `:digest` marker whose policy has no digest.
     DigestMissing,
     /// A comment speaks of `$imagepolicy` and is no marker.

@@ -13,7 +13,10 @@ use crate::go::semver::Version;
 use crate::image::Reference;
 use crate::policy::reflect::ImageRef;
 use crate::yaml::patch::Edit;
-use crate::yaml::{ByteSpan, scalar};
+use crate::yaml::{ByteSpan, Style, scalar};
+
+/// Characters of an old value that a message shows.
+const MAX_SHOWN: usize = 80;
 
 /// The policies that a plan may use.
 #[derive(Debug)]
@@ -294,14 +297,14 @@ impl Subject<'_, '_, '_> {
         if old == new {
             return;
         }
-        if self.bound.object.is_encrypted {
-            let message = "this document is encrypted with SOPS: an edit would break its checksum";
-            let mut finding = self.finding(Severity::Error, Code::Encrypted, message);
+        if self.bound.object.seals(old) {
+            let mut finding = self.sealed();
             finding.proposed = Some(new);
-            plan.outcome
-                .findings
-                .push(finding.hint("move the value to a document that is not encrypted"));
+            plan.outcome.findings.push(finding);
             return;
+        }
+        if let Some(kind) = self.lost_text(wanted) {
+            plan.outcome.findings.push(kind);
         }
         self.warn_of_loss(wanted, old, &new, plan);
         let edits = scalar::rewrite(self.text, &self.bound.value, &new);
@@ -317,6 +320,58 @@ impl Subject<'_, '_, '_> {
             span: ByteSpan::new(start.unwrap_or_default(), end.unwrap_or_default()),
             location: self.bound.location(self.file),
         });
+    }
+
+    /// What SOPS would not read any more.
+    fn sealed(&self) -> Finding {
+        let (message, hint) = if self.bound.object.is_mac_only_encrypted {
+            (
+                "this value is encrypted with SOPS, or would have to be: it can only be edited with `sops`",
+                "move the value to a key that SOPS leaves in the clear",
+            )
+        } else {
+            (
+                "this document is encrypted with SOPS: an edit would break its checksum",
+                "move the value to a document that is not encrypted, or encrypt this one with `mac_only_encrypted: true`",
+            )
+        };
+        self.finding(Severity::Error, Code::Encrypted, message)
+            .hint(hint)
+    }
+
+    /// Text around what the marker speaks of, which goes with the edit as it
+    /// does in Flux. Images that are bound by what they hold have none.
+    fn lost_text(&self, wanted: &Wanted<'_>) -> Option<Finding> {
+        let old = self.bound.text.trim();
+        let is_null = self.bound.value.scalar.style == Style::Plain
+            && matches!(old, "~" | "null" | "Null" | "NULL");
+        let part = wanted.part;
+        if wanted.holds.is_some() || is_null || old.is_empty() || part.takes(old) {
+            return None;
+        }
+        let first = old.lines().next().unwrap_or_default();
+        let old = match (
+            first.char_indices().nth(MAX_SHOWN),
+            first.len() == old.len(),
+        ) {
+            (Some((end, _)), _) => format!("{}…", &first[..end]),
+            (None, false) => format!("{first}…"),
+            (None, true) => first.to_owned(),
+        };
+        let message = format!(
+            "`{old}` is not {}, and all of it is replaced",
+            part.article()
+        );
+        let hint = match part {
+            Part::Image => {
+                "a marker writes the whole value: name a part of the image with `:tag`, `:name` or `:digest`, or give the image a field of its own"
+            }
+            _ => {
+                "a marker writes the whole value: give this part of the image a field of its own, or name another part in the marker"
+            }
+        };
+        let finding = self.finding(Severity::Warning, Code::LostText, message);
+        Some(finding.hint(hint))
     }
 
     /// A digest that goes, a version that falls.

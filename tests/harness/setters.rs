@@ -190,7 +190,10 @@ impl Setup {
             Difference::List,
         );
         note(
-            text.lines().any(|line| line.starts_with("sops:")),
+            text.lines().any(|line| line.starts_with("sops:"))
+                && !text
+                    .lines()
+                    .any(|line| line.trim() == "mac_only_encrypted: true"),
             Difference::Encrypted,
         );
         note(text.lines().any(has_odd_spacing), Difference::Spacing);
