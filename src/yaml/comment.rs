@@ -43,13 +43,9 @@ pub fn line_comment(text: &str, end: usize, position: Position) -> Option<ByteSp
     let bytes = text.as_bytes();
     let mut at = skip_blanks(bytes, end);
     if position.is_flow() && bytes.get(at) == Some(&b',') {
-        let after = skip_blanks(bytes, at + 1);
-        if after == at + 1 {
-            return None;
-        }
-        at = after;
+        at = skip_blanks(bytes, at + 1);
     }
-    if bytes.get(at) != Some(&b'#') || at == end {
+    if bytes.get(at) != Some(&b'#') {
         return None;
     }
     Some(ByteSpan::new(at, end_of_line(bytes, at)))

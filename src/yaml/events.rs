@@ -84,6 +84,17 @@ impl<'t> Scalar<'t> {
             Source::Value(value) => value.clone(),
         }
     }
+
+    /// Takes the final line break from the value of a block scalar whose
+    /// `lines` have none: there is nothing to keep then (YAML 1.2.2, production
+    /// 165, and go-yaml), which both libraries see otherwise.
+    pub(super) fn end_with(&mut self, lines: &str) {
+        if self.header.is_some_and(|header| !header.is_ended(lines))
+            && let Some(value) = self.value().strip_suffix('\n')
+        {
+            self.source = Source::Value(Cow::Owned(value.to_owned()));
+        }
+    }
 }
 
 /// `|` or `>` with what follows it.
@@ -114,6 +125,13 @@ impl Header {
         }
         end
     }
+
+    /// Whether the last line of a block scalar's content has a line break; at
+    /// the end of a text it may have none.
+    fn is_ended(self, lines: &str) -> bool {
+        let length = self.content_length(lines);
+        length == 0 || length < lines.len()
+    }
 }
 
 /// An explicit tag.
@@ -124,7 +142,8 @@ pub struct Tag {
     /// A tag of YAML's core that makes something else than a string of the
     /// scalar, such as `!!int`.
     pub is_non_string: bool,
-    /// Whether the scalar is a string by this tag (`!!str`, or `!` alone).
+    /// Whether the scalar is a string by this tag, `!!str`. `!` alone makes one
+    /// in YAML 1.2; go-yaml looks at the text all the same.
     pub is_string: bool,
 }
 
@@ -215,6 +234,34 @@ impl<'t> Iterator for Events<'t> {
         match self {
             Self::Strict(reader) => reader.next(),
             Self::Tolerant(reader) => reader.next(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As go-yaml answers; both libraries alone add a line break.
+    #[test]
+    fn a_block_scalar_at_the_end_of_a_text() {
+        for (text, value) in [
+            ("|\n  x", "x"),
+            ("|+\n  x", "x"),
+            ("|-\n  x", "x"),
+            (">\n  x\n  y", "x y"),
+            ("|\n  x\n", "x\n"),
+            ("|+\n  x\n\n", "x\n\n"),
+            ("|\n  x\n\n  y", "x\n\ny"),
+            ("|\n  x\n ", "x\n"),
+        ] {
+            for mut events in [Events::strict(text), Events::tolerant(text)] {
+                let found = events.find_map(|event| match event.expect("YAML").kind {
+                    EventKind::Scalar(scalar) => Some(scalar.value().into_owned()),
+                    _ => None,
+                });
+                assert_eq!(found.as_deref(), Some(value), "{text:?}");
+            }
         }
     }
 }

@@ -392,6 +392,7 @@ mod tests {
             ("a: 'x'\n", "1.10", "a: '1.10'\n"),
             ("a: &n !!float 1.0 # c\n", "1.2.3", "a: &n 1.2.3 # c\n"),
             ("a: !!str x\n", "1.10", "a: !!str 1.10\n"),
+            ("a: ! x\n", "1.10", "a: ! \"1.10\"\n"),
             (
                 "a: |  # c\n  x\n  y\n\n# d\n",
                 "1.10",
@@ -402,6 +403,8 @@ mod tests {
             ("a: | # c\n", "v1", "a: \"v1\" # c\n"),
             ("a: [x,\n  'y'\n]\n", "b", "a: [x,\n  'b'\n]\n"),
             ("a: one\n  two # c\n", "v1", "a: v1 # c\n"),
+            ("a: \"x\"#c\n", "v1", "a: \"v1\"#c\n"),
+            ("a: |#c\n  x\n", "v1", "a: |-#c\n  v1\n"),
         ] {
             assert_eq!(set(old, new), expected, "{old:?} with {new}");
         }

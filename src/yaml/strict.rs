@@ -9,8 +9,7 @@ use std::collections::HashSet;
 
 use oneyaml_core::{Limits, Settings};
 use oneyaml_syntax::event::{
-    CollectionStyle, Event as RawEvent, EventKind as Raw, Indicator, ScalarStyle, TagForm,
-    TriviaKind,
+    CollectionStyle, Event as RawEvent, EventKind as Raw, Indicator, ScalarStyle, TriviaKind,
 };
 use oneyaml_syntax::{Sourced, parser};
 
@@ -143,7 +142,7 @@ impl<'t> Reader<'t> {
                 Tag {
                     span: ByteSpan::new(base + tag.span.start, base + tag.span.end),
                     is_non_string: core.is_some_and(|name| name != "str"),
-                    is_string: core == Some("str") || tag.form == TagForm::NonSpecific,
+                    is_string: core == Some("str"),
                 }
             });
         }
@@ -151,6 +150,7 @@ impl<'t> Reader<'t> {
             Some(value) => Source::Slice(value),
             None => Source::Event(Box::new(raw)),
         };
+        scalar.end_with(span.of(self.text));
         scalar
     }
 }

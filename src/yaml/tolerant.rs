@@ -7,13 +7,16 @@
 //! a carriage return alone as a line break inside comments and block scalars,
 //! so a text with one is refused here; the strict reader takes it.
 
-use granit_parser::{Event as Raw, Parser, ScalarStyle, StrInput, StructureStyle};
+use granit_parser::{Event as Raw, Parser, ScalarStyle, StructureStyle};
+
+mod input;
 
 use super::events::{
     CORE, Event, EventKind, Header, MAX_NESTING, Scalar, Source, Style, SyntaxError, Tag,
 };
 use super::walk::Collection;
 use super::{ByteSpan, Place, lone_carriage_return};
+use input::GluedComments;
 
 /// Said of a text that the strict reader has refused.
 const UNKNOWN_BREAK: &str = "a line ends in a carriage return alone, in a text that is not strictly valid YAML; end lines with a line feed";
@@ -21,7 +24,7 @@ const UNKNOWN_BREAK: &str = "a line ends in a carriage return alone, in a text t
 /// The events of a text, in order.
 pub struct Reader<'t> {
     text: &'t str,
-    parser: Parser<'t, StrInput<'t>>,
+    parser: Parser<'t, GluedComments<'t>>,
     /// Where the last token ends.
     after: usize,
     has_failed: bool,
@@ -43,7 +46,7 @@ impl<'t> Reader<'t> {
         };
         Self {
             text,
-            parser: Parser::new_from_str_with_options(text, options),
+            parser: Parser::with_options(GluedComments::new(text), options),
             after: if text.starts_with('\u{feff}') { 3 } else { 0 },
             has_failed: false,
             unknown_break: lone_carriage_return(text),
@@ -104,7 +107,7 @@ impl<'t> Reader<'t> {
             is_non_string: tag
                 .suffix_in_namespace(CORE)
                 .is_some_and(|name| name != "str"),
-            is_string: tag.is_yaml_core_schema_tag("str") || self.text.get(at.clone()) == Some("!"),
+            is_string: tag.is_yaml_core_schema_tag("str"),
             span: ByteSpan::new(at.start, at.end),
         }
     }
@@ -196,6 +199,7 @@ impl<'t> Reader<'t> {
                 .map_or(self.text.len(), |n| content + n + 1)
         };
         *own = ByteSpan::new(begin, end);
+        scalar.end_with(own.of(self.text));
     }
 }
 
