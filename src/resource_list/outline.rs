@@ -13,7 +13,7 @@ use super::gap::{self, Gap};
 use super::shares;
 use crate::bind::{annotation, marker};
 use crate::yaml::walk::{Collection, Step, Value, Walk};
-use crate::yaml::{ByteSpan, Place, SyntaxError, comment, scalar, with_line_feeds};
+use crate::yaml::{ByteSpan, Place, Style, SyntaxError, comment, scalar, with_line_feeds};
 
 /// What a text holds.
 #[derive(Debug, Default)]

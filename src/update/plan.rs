@@ -303,9 +303,7 @@ impl Subject<'_, '_, '_> {
             plan.outcome.findings.push(finding);
             return;
         }
-        if let Some(kind) = self.lost_text(wanted) {
-            plan.outcome.findings.push(kind);
-        }
+        plan.outcome.findings.extend(self.lost_text(wanted));
         self.warn_of_loss(wanted, old, &new, plan);
         let edits = scalar::rewrite(self.text, &self.bound.value, &new);
         let start = edits.iter().map(|edit| edit.span.start).min();
@@ -349,17 +347,9 @@ impl Subject<'_, '_, '_> {
         if wanted.holds.is_some() || is_null || old.is_empty() || part.takes(old) {
             return None;
         }
-        let first = old.lines().next().unwrap_or_default();
-        let old = match (
-            first.char_indices().nth(MAX_SHOWN),
-            first.len() == old.len(),
-        ) {
-            (Some((end, _)), _) => format!("{}…", &first[..end]),
-            (None, false) => format!("{first}…"),
-            (None, true) => first.to_owned(),
-        };
         let message = format!(
-            "`{old}` is not {}, and all of it is replaced",
+            "{} is not {}, and all of it is replaced",
+            self.shown(old),
             part.article()
         );
         let hint = match part {
@@ -372,6 +362,20 @@ impl Subject<'_, '_, '_> {
         };
         let finding = self.finding(Severity::Warning, Code::LostText, message);
         Some(finding.hint(hint))
+    }
+
+    /// An old value in a message: its first line, and nothing of a Secret's.
+    fn shown(&self, old: &str) -> String {
+        let object = self.bound.object;
+        if object.kind == "Secret" || object.is_encrypted {
+            return "the old value".to_owned();
+        }
+        let first = old.lines().next().unwrap_or_default();
+        match first.char_indices().nth(MAX_SHOWN) {
+            Some((end, _)) => format!("`{}…`", &first[..end]),
+            None if first.len() < old.len() => format!("`{first}…`"),
+            None => format!("`{first}`"),
+        }
     }
 
     /// A digest that goes, a version that falls.
