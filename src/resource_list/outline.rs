@@ -507,7 +507,10 @@ impl<'t> Reader<'t> {
             // a later line is the next key's.
             let from = behind_colon.max(key_end);
             let start = value.scalar.start;
-            let is_anchored = self.text[start..].starts_with('&')
+            let is_anchored = self
+                .text
+                .get(start..)
+                .is_some_and(|rest| rest.starts_with('&'))
                 && (from..=gap::end_of_line(self.text, from)).contains(&start);
             let at = if is_anchored {
                 gap::property_end(self.text, start)

@@ -117,6 +117,8 @@ struct GapLine {
     dashes: usize,
     /// Bytes before the first of them in its line.
     column: usize,
+    /// Bytes before the last of them.
+    last_column: usize,
     /// Anything else but white space: `:`, `,`.
     other: bool,
 }
@@ -187,6 +189,7 @@ impl Gap {
                     if line.dashes == 0 {
                         line.column = indent;
                     }
+                    line.last_column = indent;
                     line.dashes += 1;
                     run.lines.clear();
                 }
@@ -226,8 +229,19 @@ impl Gap {
         self.own_line()
     }
 
-    /// Comments that go-yaml gives to the item behind the last `-`. After a
-    /// block collection only those count that stand exactly above the `-`.
+    /// The comment of `from..dash` that counts after a block collection: the last
+    /// one, exactly above the `-` of the line `dash`, with no other right above
+    /// it, which would make one text of both. `after_item` is that of
+    /// [`Self::between`].
+    fn alone_above(&self, from: usize, dash: usize, after_item: bool) -> Option<ByteSpan> {
+        let lines: Vec<&GapLine> = self.between(from, dash, after_item).collect();
+        let at = lines.iter().rposition(|line| line.comment.is_some())?;
+        let is_beside = at > 0 && lines[at - 1].comment.is_some();
+        let counts = lines[at].comment_column == self.lines[dash].column && !is_beside;
+        lines[at].comment.filter(|_| counts)
+    }
+
+    /// Comments that go-yaml gives to the item behind the last `-`.
     fn above_item(&self, first: bool, after_block: bool) -> Vec<ByteSpan> {
         let Some(last) = self.lines.iter().rposition(|line| line.dashes > 0) else {
             return Vec::new();
@@ -242,24 +256,23 @@ impl Gap {
         while self.lines[below].dashes == 1 {
             let above = self.lines[..below].iter().rposition(|line| line.dashes > 0);
             let Some(above) = above else {
-                let dash = self.lines[below].column;
-                let counts = |line: &&GapLine| !after_block || line.comment_column == dash;
-                comments.extend(
-                    self.between(1, below, !first)
-                        .filter(counts)
-                        .filter_map(GapLine::span),
-                );
+                if after_block {
+                    comments.extend(self.alone_above(1, below, !first));
+                } else {
+                    let all = self.between(1, below, !first);
+                    comments.extend(all.filter_map(GapLine::span));
+                }
                 break;
             };
-            comments.extend(
-                self.between(above + 1, below, true)
-                    .filter_map(GapLine::span),
-            );
-            let (ours, theirs) = (self.lines[last].column, self.lines[above].column);
+            let (ours, theirs) = (self.lines[last].column, self.lines[above].last_column);
             if theirs > ours {
-                // It is in a sequence that has ended.
+                // It is in a sequence that has ended with an item without a
+                // value: a block collection all the same.
+                comments.extend(self.alone_above(above + 1, below, true));
                 break;
             }
+            let all = self.between(above + 1, below, true);
+            comments.extend(all.filter_map(GapLine::span));
             comments.extend(self.lines[above].comment);
             if theirs < ours {
                 // It opens ours, and what stands above belongs to that.

@@ -123,7 +123,8 @@ impl<'t> Reader<'t> {
             // else is said of it.
             let sign = match gap.properties {
                 Some((_, end)) => end,
-                None => self.behind_colon.max(self.dash + 1),
+                // Behind a `? key` without a `:` there is no sign at all.
+                None => self.behind_colon.max(self.dash + 1).max(self.after),
             };
             *own = ByteSpan::new(sign, sign);
             scalar.start = scalar.start.min(sign);
