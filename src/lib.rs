@@ -30,6 +30,7 @@ pub mod login;
 pub mod message;
 mod parallel;
 pub mod policy;
+mod quote;
 pub mod registry;
 pub mod report;
 pub mod resource_list;

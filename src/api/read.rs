@@ -8,9 +8,10 @@ use super::{
     FLUX_GROUP, GitRepository, ImagePolicy, ImageRepository, ImageUpdate, ImageUpdateAutomation,
     Namespace, OWN_GROUP, SOURCE_GROUP, Secret, ServiceAccount, TagSnapshot,
 };
+use crate::quote;
 use crate::resource_list::Object;
 use crate::yaml::walk::{Step, Walk};
-use crate::yaml::{Place, with_line_feeds};
+use crate::yaml::{ByteSpan, Place, Snippet, with_line_feeds};
 
 /// A document of ours or Flux's.
 #[derive(Clone, Debug)]
@@ -107,8 +108,9 @@ pub struct ReadError {
     pub message: String,
     /// Where, in the text that the resource stands in.
     pub place: Place,
-    /// The line there.
-    pub line: String,
+    /// The line there, as far as it is the resource's; absent in one of which
+    /// nothing is shown.
+    pub snippet: Option<Snippet>,
     /// Path of the field there, empty where it cannot be told.
     pub field: String,
     /// What to do about it.
@@ -116,14 +118,19 @@ pub struct ReadError {
 }
 
 impl ReadError {
-    fn new(text: &str, message: String, place: Place) -> Self {
-        let line = text.lines().nth(place.line.saturating_sub(1));
-        Self {
-            message,
+    /// An error at `place`, which is byte `at` of `text`.
+    fn new(text: &str, object: &Object, message: String, place: Place, at: usize) -> Self {
+        let error = Self {
+            message: quote::message(message),
             place,
-            line: line.unwrap_or_default().to_owned(),
+            snippet: Some(Snippet::around(text, object.span, at)),
             field: String::new(),
             hint: None,
+        };
+        if object.is_concealed {
+            error.without_values()
+        } else {
+            error
         }
     }
 
@@ -131,7 +138,7 @@ impl ReadError {
     fn without_values(self) -> Self {
         Self {
             message: "a value is not of the right type".to_owned(),
-            line: String::new(),
+            snippet: None,
             ..self
         }
     }
@@ -192,11 +199,12 @@ pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, ReadErro
     if !is_foreign && !known.contains(&version) {
         let message = format!(
             "unknown version `{}` of {}; known are {}",
-            object.api_version,
+            quote::at_most(&object.api_version, 200),
             object.kind,
             known.join(", ")
         );
-        return Err(ReadError::new(text, message, object.place));
+        let (place, at) = (object.place, object.span.start);
+        return Err(ReadError::new(text, object, message, place, at));
     }
     let mut unknown_fields = Vec::new();
     let document = match kind {
@@ -242,25 +250,37 @@ fn typed<T: for<'de> Deserialize<'de>>(
         let at = error.location();
         let line = at.map_or(1, |at| usize::try_from(at.line()).unwrap_or(1));
         let column = at.map_or(1, |at| usize::try_from(at.column()).unwrap_or(1));
-        let place = Place {
-            line: object.place.line + line.max(1) - 1,
-            column,
-        };
-        let mut read_error = ReadError::new(text, message_of(&error), place);
+        let within = Place { line, column };
+        let mut read_error = error_at(text, object, &own, message_of(&error), within);
         read_error.field = field_at(&own, line, column);
         read_error
     })
 }
 
+/// An error at a place of `own`, the object's text of its own.
+fn error_at(text: &str, object: &Object, own: &str, message: String, at: Place) -> ReadError {
+    let own_column = object.own_column(text);
+    let place = Place {
+        line: object.place.line + at.line.max(1) - 1,
+        column: if at.line <= 1 {
+            object.place.column.max(1) - own_column + at.column
+        } else {
+            at.column
+        },
+    };
+    // The blanks before the object are no bytes of the text.
+    let offset = offset_of(own, at).saturating_sub(own_column - 1);
+    ReadError::new(text, object, message, place, object.span.start + offset)
+}
+
 /// What the API server would not take, where it stands.
 fn refused(text: &str, object: &Object, fault: Fault) -> ReadError {
     let own = object.own_text(text);
-    let found = place_of(&own, &fault.field);
-    let place = found.map_or(object.place, |found| Place {
-        line: object.place.line + found.line - 1,
-        column: found.column,
+    let found = place_of(&own, &fault.field).unwrap_or(Place {
+        line: 1,
+        column: object.own_column(text),
     });
-    let mut read_error = ReadError::new(text, fault.message, place);
+    let mut read_error = error_at(text, object, &own, fault.message, found);
     read_error.field = fault.field;
     read_error.hint = fault.hint;
     read_error
@@ -286,6 +306,19 @@ fn place_of(text: &str, path: &str) -> Option<Place> {
         }
     }
     nearest.map(|(_, place)| place)
+}
+
+/// The byte of `text` at a place.
+fn offset_of(text: &str, Place { line, column }: Place) -> usize {
+    let mut rest = ByteSpan::new(0, text.len());
+    for _ in 1..line {
+        let Some(found) = rest.of(text).find('\n') else {
+            break;
+        };
+        rest.start += found + 1;
+    }
+    let before = rest.of(text).chars().take(column.saturating_sub(1));
+    rest.start + before.map(char::len_utf8).sum::<usize>()
 }
 
 /// Reads a text that is a value inside a document, such as an entry of a

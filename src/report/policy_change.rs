@@ -10,6 +10,7 @@ use crate::api::Id;
 use crate::bind::marker::Part;
 use crate::go::semver::Version;
 use crate::policy::reflect::ImageRef;
+use crate::resource_list::MASK;
 use crate::update::checkout::Planned;
 use crate::update::outcome::{Change, ResourceRef};
 
@@ -49,6 +50,9 @@ impl Step {
     }
 
     fn between(old: &Reference, new: &ImageRef) -> Self {
+        if old.is_masked() {
+            return Self::Tag;
+        }
         let Some(tag) = old.tag.as_deref().filter(|tag| *tag != new.tag) else {
             return if old.digest.is_some() || old.tag.is_some() {
                 Self::Digest
@@ -111,6 +115,12 @@ impl Reference {
             }
         }
         reference
+    }
+
+    /// Whether it stood in a Secret: what it was is not known here.
+    fn is_masked(&self) -> bool {
+        let mut parts = [&self.name, &self.tag, &self.digest].into_iter();
+        parts.any(|part| part.as_deref() == Some(MASK))
     }
 
     /// One of both, where no part is known twice.

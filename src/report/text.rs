@@ -10,7 +10,8 @@ use anstyle::{AnsiColor, Style};
 use super::patch;
 pub use crate::foreign::shown as line;
 use crate::foreign::{is_hidden, shown_lines};
-use crate::update::outcome::{Change, Finding, Location, Outcome, Severity};
+use crate::update::outcome::{Change, Finding, Outcome, Severity};
+use crate::yaml::Snippet;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -45,8 +46,8 @@ pub fn finding(finding: &Finding) -> String {
             _ = write!(out, ", {}", line(&location.field));
         }
     }
-    if let Some(line) = &finding.snippet {
-        out.push_str(&snippet(line, location));
+    if let Some(piece) = &finding.snippet {
+        out.push_str(&snippet(piece, location.line));
     }
     if let Some(hint) = &finding.hint {
         _ = write!(out, "\n  {NOTE}hint{NOTE:#}: {}", line(hint));
@@ -56,18 +57,11 @@ pub fn finding(finding: &Finding) -> String {
 }
 
 /// A line of a document with a caret under the place.
-fn snippet(line: &str, location: &Location) -> String {
-    const WIDTH: usize = 100;
-    let column = location.column.saturating_sub(1);
-    let from = column.saturating_sub(WIDTH / 2);
-    let shown: String = line
-        .chars()
-        .skip(from)
-        .take(WIDTH)
-        .map(|c| if is_hidden(c) { ' ' } else { c })
-        .collect();
-    let gutter = location.line.to_string();
-    let pad = " ".repeat(column - from);
+fn snippet(piece: &Snippet, line: usize) -> String {
+    let shown = |c: char| if is_hidden(c) { ' ' } else { c };
+    let shown: String = piece.text().chars().map(shown).collect();
+    let gutter = line.to_string();
+    let pad = " ".repeat(piece.before());
     format!(
         "\n  {NOTE}{gutter} |{NOTE:#} {}\n  {NOTE}{} |{NOTE:#} {pad}{ERROR}^{ERROR:#}",
         crate::foreign::shown(shown.trim_end()),

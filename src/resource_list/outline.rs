@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
+use super::concealed::{Concealed, Watch};
 use super::gap::{self, Gap};
 use super::shares;
 use crate::bind::{annotation, marker};
@@ -22,6 +23,8 @@ pub struct Outline<'t> {
     pub documents: Vec<Document<'t>>,
     /// Comments that speak of `$imagepolicy` but stand beside no scalar.
     pub dead: Vec<DeadMarker>,
+    /// The bytes of Secrets and encrypted documents.
+    pub concealed: Concealed,
 }
 
 /// One document.
@@ -62,6 +65,9 @@ pub struct Object {
     /// With `mac_only_encrypted: true` there, that covers the encrypted values
     /// alone.
     pub is_mac_only_encrypted: bool,
+    /// It is a Secret or encrypted, or a Secret stands in it: nothing of it is
+    /// quoted.
+    pub is_concealed: bool,
     /// The annotation `flux-image.dev/bind`.
     pub bind: Option<Box<BindAnnotation>>,
     /// What `kustomize build` says of where it comes from.
@@ -255,6 +261,19 @@ impl Document<'_> {
         }
     }
 
+    /// Says which of its resources nobody is to see; all of them where the
+    /// whole is encrypted, or a list of Secrets.
+    pub(super) fn conceal(&mut self, concealed: &mut Concealed) {
+        if self.root.is_encrypted || self.root.kind == "SecretList" {
+            concealed.add(self.root.span);
+        }
+        let items = self.items.iter_mut();
+        for item in items {
+            item.is_concealed = concealed.touches(item.span);
+        }
+        self.root.is_concealed = concealed.touches(self.root.span);
+    }
+
     /// The resource that a site is in.
     #[must_use]
     pub fn object_of(&self, site: &Site<'_>) -> &Object {
@@ -317,6 +336,7 @@ fn read_by<'t>(text: &'t str, share: ByteSpan, walk: Walk<'t>) -> Result<Outline
         mentions: Mentions::of(text, share),
         outline: Outline::default(),
         open: None,
+        watch: Watch::default(),
         behind_key: 0,
     };
     while let Some(step) = reader.walk.step()? {
@@ -332,6 +352,7 @@ struct Reader<'t> {
     mentions: Mentions<'t>,
     outline: Outline<'t>,
     open: Option<Document<'t>>,
+    watch: Watch,
     /// Behind the `:` of the key of the envelope's open sequence.
     behind_key: usize,
 }
@@ -340,6 +361,7 @@ impl<'t> Reader<'t> {
     fn take(&mut self, step: Step<'t>) {
         match step {
             Step::DocumentStart => {
+                self.watch.clear();
                 self.open = Some(Document {
                     root: Object::default(),
                     items: Vec::new(),
@@ -354,13 +376,27 @@ impl<'t> Reader<'t> {
                     document.root.settle();
                     document.seal_items();
                     document.root.span.end = end.max(document.root.span.start);
+                    document.conceal(&mut self.outline.concealed);
                     self.outline.documents.push(document);
                 }
             }
-            Step::Enter => self.enter(),
-            Step::Leave(kind, span) => self.leave(kind, span),
-            Step::Alias(span) => self.part(span, Part::Other),
+            Step::Enter => {
+                self.watch.enter(self.walk.frames());
+                self.enter();
+            }
+            Step::Leave(kind, span) => {
+                if self.watch.leave(self.walk.frames()) {
+                    self.outline.concealed.add(span);
+                }
+                self.leave(kind, span);
+            }
+            Step::Alias(span) => {
+                self.watch.note(self.walk.frames(), true, || None);
+                self.part(span, Part::Other);
+            }
             Step::Value(value) => {
+                let text = || Some(value.scalar.value());
+                self.watch.note(self.walk.frames(), false, text);
                 // Only these are parts of an envelope.
                 if self.walk.frames().len() < 3 {
                     self.scalar_part(&value);
@@ -477,6 +513,9 @@ impl<'t> Reader<'t> {
                 if let Some(item) = document.items.last_mut() {
                     item.span.end = span.end;
                     item.settle();
+                    if item.is_encrypted {
+                        self.outline.concealed.add(span);
+                    }
                 }
             }
             _ => {}
@@ -757,7 +796,23 @@ impl Object {
     /// document.
     #[must_use]
     pub fn own_text(&self, text: &str) -> String {
-        own_text(text, self.span, self.place)
+        let place = Place {
+            column: self.own_column(text),
+            ..self.place
+        };
+        own_text(text, self.span, place)
+    }
+
+    /// The column at which it begins in [`Self::own_text`]: where it stands, for
+    /// the lines below it are indented by that. In braces they need not be, and
+    /// thousands may stand on one line.
+    #[must_use]
+    pub fn own_column(&self, text: &str) -> usize {
+        if self.span.of(text).starts_with('{') {
+            1
+        } else {
+            self.place.column.max(1)
+        }
     }
 
     /// The group of its `apiVersion`, empty for the core group.

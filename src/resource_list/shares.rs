@@ -80,6 +80,7 @@ fn stream(text: &str, count: usize) -> Option<Outline<'_>> {
         let part = part?;
         whole.documents.extend(part.documents);
         whole.dead.extend(part.dead);
+        whole.concealed.append(part.concealed);
     }
     Some(whole)
 }
@@ -177,13 +178,16 @@ impl List {
             let mut part = part?;
             add_items(&mut document, only(&mut part)?)?;
             whole.dead.append(&mut part.dead);
+            whole.concealed.append(part.concealed);
         }
         if self.tail < text.len() {
             let tail = ByteSpan::new(self.tail, text.len());
             let mut part = outline::read_share(text, tail, false).ok()?;
             add_tail(&mut document, only(&mut part)?)?;
             whole.dead.append(&mut part.dead);
+            whole.concealed.append(part.concealed);
         }
+        document.conceal(&mut whole.concealed);
         whole.documents.push(document);
         Some(whole)
     }

@@ -19,7 +19,7 @@ use crate::bind::image::{self, Holds, ImageField};
 use crate::bind::marker::{self, Comment, Target};
 use crate::bind::path::FieldPath;
 use crate::resource_list::outline;
-use crate::resource_list::{Document, Object, Outline, Site};
+use crate::resource_list::{Concealed, Document, MASK, Object, Outline, Site};
 use crate::yaml::tree::{self, Content, Node};
 use crate::yaml::walk::Value;
 use crate::yaml::{ByteSpan, Place, scalar};
@@ -108,6 +108,8 @@ pub struct Bound<'o, 't> {
     pub policy: Policy,
     /// By what.
     pub by: By,
+    /// It stands in a Secret or an encrypted document.
+    pub is_concealed: bool,
 }
 
 impl Bound<'_, '_> {
@@ -122,6 +124,12 @@ impl Bound<'_, '_> {
         )
     }
 
+    /// What it reads as, for people to see.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        if self.is_concealed { MASK } else { &self.text }
+    }
+
     /// A finding about it.
     #[must_use]
     pub fn finding(
@@ -132,7 +140,7 @@ impl Bound<'_, '_> {
         message: impl Into<String>,
     ) -> Finding {
         let mut finding = Finding::new(severity, code, message, self.location(file));
-        finding.current = Some(self.text.to_string());
+        finding.current = Some(self.shown().to_owned());
         finding
     }
 }
@@ -235,7 +243,8 @@ impl<'o, 't> Bindings<'o, 't> {
         let is_live = text.contains(marker::TOKEN);
         for document in &outline.documents {
             for site in &document.sites {
-                self.marker(text, document, site, file, is_live);
+                let is_concealed = outline.concealed.covers(site.value.span);
+                self.marker(text, (document, site), file, is_live, is_concealed);
             }
         }
         let (mut at, mut place) = (0, Place::of(text.as_bytes(), 0));
@@ -256,10 +265,10 @@ impl<'o, 't> Bindings<'o, 't> {
     fn marker(
         &mut self,
         text: &str,
-        document: &'o Document<'t>,
-        site: &'o Site<'t>,
+        (document, site): (&'o Document<'t>, &'o Site<'t>),
         file: &str,
         is_live: bool,
+        is_concealed: bool,
     ) {
         let comment = marker::read(site.comment.of(text));
         let setter = match &comment {
@@ -275,6 +284,7 @@ impl<'o, 't> Bindings<'o, 't> {
             object: document.object_of(site),
             policy: Policy::Named(setter),
             by: By::Marker,
+            is_concealed,
         };
         let warn = |code: Code, why: &str| {
             let message = format!("this marker does nothing: {why}");
@@ -326,6 +336,7 @@ impl<'o, 't> Bindings<'o, 't> {
             let mut look = Look {
                 root,
                 object: wanted.object,
+                concealed: &outline.concealed,
                 file,
                 looked,
             };
@@ -392,6 +403,7 @@ struct Wanted<'o> {
 struct Look<'l, 'o, 't> {
     root: &'l Node<'t>,
     object: &'o Object,
+    concealed: &'l Concealed,
     file: &'l str,
     looked: &'l mut Looked<'o, 't>,
 }
@@ -542,6 +554,7 @@ impl<'o, 't> Look<'_, 'o, 't> {
             object: self.object,
             policy,
             by,
+            is_concealed: self.concealed.covers(value.span),
         });
     }
 }

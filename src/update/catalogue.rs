@@ -16,6 +16,7 @@ use crate::api::{
     ImageUpdateSpec, TagSnapshot,
 };
 use crate::parallel;
+use crate::quote;
 use crate::resource_list::{Object, Outline};
 use crate::tags::TagBook;
 
@@ -199,7 +200,9 @@ impl Catalogue {
             Err(error) => {
                 let message = format!(
                     "{} `{}` cannot be read: {}",
-                    object.kind, object.name, error.message
+                    object.kind,
+                    quote::at_most(&object.name, 300),
+                    error.message
                 );
                 let location = Location::in_object(origin.file, object, error.place, error.field);
                 self.has_unreadable_automation |=
@@ -218,15 +221,17 @@ impl Catalogue {
                     _ => origin.severity,
                 };
                 let mut finding = Finding::new(severity, Code::BadDocument, message, location);
-                finding.snippet = Some(error.line).filter(|line| !line.is_empty());
+                finding.snippet = error.snippet.filter(|line| !line.text().is_empty());
                 finding.hint = error.hint;
                 self.findings.push(finding);
             }
             Ok(reading) => {
                 for field in reading.unknown_fields {
                     let message = format!(
-                        "{} `{}` has an unknown field `{field}`",
-                        object.kind, object.name
+                        "{} `{}` has an unknown field `{}`",
+                        object.kind,
+                        quote::at_most(&object.name, 300),
+                        quote::at_most(&field, 300)
                     );
                     let finding = Finding::new(
                         Severity::Warning,
@@ -252,7 +257,9 @@ impl Catalogue {
         }
         let message = format!(
             "{} `{}` is of the old version `{}`",
-            object.kind, object.name, object.api_version
+            object.kind,
+            quote::at_most(&object.name, 300),
+            object.api_version
         );
         let finding = Finding::new(
             Severity::Warning,

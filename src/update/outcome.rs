@@ -5,8 +5,9 @@ use serde::{Serialize, Serializer};
 
 use crate::api::Id;
 use crate::bind::marker::Part;
+use crate::quote;
 use crate::resource_list::Object;
-use crate::yaml::{ByteSpan, Place};
+use crate::yaml::{ByteSpan, Place, Snippet};
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -159,18 +160,21 @@ impl Location {
     pub fn in_object(file: &str, object: &Object, place: Place, field: String) -> Self {
         let noted = object.file.as_ref().filter(|_| file.is_empty());
         Self {
-            file: noted.map_or(file, |noted| noted.path.as_str()).to_owned(),
+            file: quote::name(noted.map_or(file, |noted| noted.path.as_str())).into_owned(),
             line: place.line,
             column: place.column,
             index: noted.and_then(|noted| noted.index),
             resource: Some(ResourceRef {
-                api_version: object.api_version.clone(),
-                kind: object.kind.clone(),
-                name: object.name.clone(),
-                namespace: object.namespace.clone(),
+                api_version: quote::name(&object.api_version).into_owned(),
+                kind: quote::name(&object.kind).into_owned(),
+                name: quote::name(&object.name).into_owned(),
+                namespace: quote::name(&object.namespace).into_owned(),
             }),
             is_item: file.is_empty(),
-            field,
+            field: match quote::name(&field) {
+                std::borrow::Cow::Owned(cut) => cut,
+                std::borrow::Cow::Borrowed(_) => field,
+            },
         }
     }
 
@@ -217,7 +221,7 @@ impl std::fmt::Display for Location {
 pub struct Change {
     /// The setter, as Flux names it: `namespace:name[:part]`.
     pub setter: String,
-    /// The value before.
+    /// The value before; `****` in a Secret and in an encrypted document.
     pub old: String,
     /// The value after.
     pub new: String,
@@ -240,6 +244,11 @@ fn as_text<S: Serializer>(id: &Id, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(id)
 }
 
+fn as_piece<S: Serializer>(snippet: &Option<Snippet>, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = snippet.as_ref().map(Snippet::text);
+    text.serialize(serializer)
+}
+
 /// Something that a person should know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -256,15 +265,17 @@ pub struct Finding {
     /// Where.
     #[serde(flatten)]
     pub location: Location,
-    /// The value there.
+    /// The value there; `****` in a Secret and in an encrypted document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current: Option<String>,
     /// The value it should have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proposed: Option<String>,
-    /// The line of the document, where a document of ours or Flux's is wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub snippet: Option<String>,
+    /// The line there, where a document of ours or Flux's is wrong: at most
+    /// 100 characters, none of another resource's, and none of a Secret's.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_piece")]
+    #[schemars(with = "Option<String>")]
+    pub snippet: Option<Snippet>,
 }
 
 impl Finding {
@@ -279,7 +290,7 @@ impl Finding {
         Self {
             severity,
             code,
-            message: message.into(),
+            message: quote::message(message.into()),
             hint: None,
             location,
             current: None,
@@ -303,7 +314,7 @@ impl Finding {
     /// The finding with advice.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(quote::message(hint.into()));
         self
     }
 }

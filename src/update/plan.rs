@@ -12,6 +12,7 @@ use crate::bind::marker::{Part, Target};
 use crate::go::semver::Version;
 use crate::image::Reference;
 use crate::policy::reflect::ImageRef;
+use crate::resource_list::MASK;
 use crate::yaml::patch::Edit;
 use crate::yaml::{ByteSpan, Style, scalar};
 
@@ -311,7 +312,7 @@ impl Subject<'_, '_, '_> {
         plan.edits.extend(edits);
         plan.outcome.changes.push(Change {
             setter: wanted.setter.clone(),
-            old: old.to_owned(),
+            old: self.bound.shown().to_owned(),
             new,
             policy: wanted.id.clone(),
             part: wanted.part,
@@ -386,7 +387,12 @@ impl Subject<'_, '_, '_> {
             .map_or((old, None), |(r, d)| (r, Some(d)));
         let drops = matches!(part, Part::Image | Part::Tag) && !new.contains('@');
         if let (true, Some(digest)) = (drops, old_digest) {
-            let message = format!("the digest `{digest}` is dropped");
+            let shown = if self.bound.is_concealed {
+                MASK
+            } else {
+                digest
+            };
+            let message = format!("the digest `{shown}` is dropped");
             let finding = self.finding(Severity::Warning, Code::DigestDropped, message);
             plan.outcome.findings.push(match (part, wanted.holds) {
                 (Part::Tag, None) => finding
@@ -404,7 +410,12 @@ impl Subject<'_, '_, '_> {
             (Version::parse_tag(old_tag), Version::parse_tag(&image.tag))
             && after.precedence(&before).is_lt()
         {
-            let message = format!("`{}` is lower than `{old_tag}`", image.tag);
+            let shown = if self.bound.is_concealed {
+                MASK
+            } else {
+                old_tag
+            };
+            let message = format!("`{}` is lower than `{shown}`", image.tag);
             plan.outcome
                 .findings
                 .push(self.finding(Severity::Warning, Code::Downgrade, message));

@@ -89,6 +89,7 @@ impl Scalars {
             Part::Tag => {
                 let (tag, digest) = text.split_once('@').unzip();
                 self.tags.insert(tag.unwrap_or(text).to_owned());
+                let digest = digest.filter(|digest| is_digest(digest));
                 self.digests.extend(digest.map(str::to_owned));
             }
             Part::Digest if is_digest(text) => _ = self.digests.insert(text.to_owned()),

@@ -13,6 +13,7 @@ pub mod emit;
 mod events;
 pub mod patch;
 pub mod scalar;
+mod snippet;
 mod span;
 mod strict;
 mod tolerant;
@@ -22,6 +23,7 @@ pub mod walk;
 use std::borrow::Cow;
 
 pub use events::{Event, EventKind, Events, Header, Scalar, Style, SyntaxError, Tag};
+pub use snippet::Snippet;
 pub use span::{ByteSpan, Place};
 
 /// Where a carriage return ends a line alone, without a line feed.
