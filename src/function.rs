@@ -390,7 +390,7 @@ fn selection(
         let message = format!("policySelector is invalid: {error}");
         let location = Location::default();
         let mut finding = Finding::new(Severity::Error, Code::BadDocument, message, location);
-        finding.hint = error.hint();
+        finding = finding.hint_if(error.hint());
         Box::new(finding)
     })
 }

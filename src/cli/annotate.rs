@@ -77,12 +77,7 @@ fn print(args: &AnnotateArgs, replacements: &[Replacement], lines: &str) -> anyh
     let mut out = anstream::stdout().lock();
     if args.diff {
         for file in replacements {
-            let diff = text::diff(
-                &file.name,
-                &file.old,
-                &file.new_text()?,
-                super::update::diff_reader(),
-            );
+            let diff = text::diff(file, super::update::diff_reader())?;
             out.write_all(diff.as_bytes())?;
         }
     } else {

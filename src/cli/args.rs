@@ -121,7 +121,7 @@ pub struct UpdateArgs {
     /// Edit nothing, print what would change
     #[arg(long)]
     pub dry_run: bool,
-    /// Edit nothing, print a unified diff
+    /// Edit nothing, print a unified diff, with `****` for values of Secrets
     #[arg(long, conflicts_with = "output")]
     pub diff: bool,
     /// Edit nothing, exit 1 if anything would change
@@ -271,7 +271,7 @@ pub struct AnnotateArgs {
     /// Edit nothing, print what would be annotated
     #[arg(long)]
     pub dry_run: bool,
-    /// Edit nothing, print a unified diff
+    /// Edit nothing, print a unified diff, with `****` for values of Secrets
     #[arg(long)]
     pub diff: bool,
     /// Edit nothing, exit 1 if an annotation is missing

@@ -116,7 +116,7 @@ fn undecided(id: &crate::api::Id, resolved: &Resolved, reason: &Unresolved) -> O
     };
     let code = reason.code(severity);
     let mut finding = Finding::new(severity, code, message, resolved.location.clone());
-    finding.hint = reason.hint();
+    finding = finding.hint_if(reason.hint());
     Some(finding)
 }
 

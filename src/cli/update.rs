@@ -260,7 +260,7 @@ fn show_to_people(args: &UpdateArgs, planned: &Planned, written: bool) -> anyhow
     let mut out = std::io::BufWriter::new(anstream::stdout().lock());
     if args.diff {
         for file in &planned.replacements {
-            let diff = text::diff(&file.name, &file.old, &file.new_text()?, diff_reader());
+            let diff = text::diff(file, diff_reader())?;
             out.write_all(diff.as_bytes())?;
         }
     } else {

@@ -7,6 +7,7 @@ pub mod github;
 pub mod gitlab;
 pub mod json;
 pub mod markdown;
+mod masked;
 pub mod patch;
 pub mod policies;
 pub mod policy_change;

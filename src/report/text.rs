@@ -7,11 +7,15 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
+use super::masked::masked;
 use super::patch;
 pub use crate::foreign::shown as line;
 use crate::foreign::{is_hidden, shown_lines};
+use crate::resource_list::outline;
+use crate::update::files::Replacement;
 use crate::update::outcome::{Change, Finding, Outcome, Severity};
 use crate::yaml::Snippet;
+use crate::yaml::patch::Overlap;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -108,10 +112,24 @@ pub enum DiffReader {
     Person,
 }
 
-/// A unified diff; for a tool as `git apply` takes it.
-#[must_use]
-pub fn diff(name: &str, old: &str, new: &str, reader: DiffReader) -> String {
-    let text = patch::unified(name.trim_start_matches("./"), old, new);
+/// A unified diff; for a tool as `git apply` takes it. Values of Secrets and of
+/// encrypted documents are `****` on every line, and what holds any is no patch
+/// that applies: a diff ends in logs. Patches that are to be applied are
+/// [`patch::patches`].
+///
+/// # Errors
+/// Edits that overlap: a bug.
+pub fn diff(file: &Replacement, reader: DiffReader) -> Result<String, Overlap> {
+    // What was edited could be read.
+    let outline = outline::read(&file.old).unwrap_or_default();
+    let shown = masked(&file.old, &outline, &file.edits);
+    let text = match &shown {
+        Some((old, new)) => patch::unified(file.name.trim_start_matches("./"), old, new),
+        None => {
+            let name = file.name.trim_start_matches("./");
+            patch::unified(name, &file.old, &file.new_text()?)
+        }
+    };
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let body = line.trim_end_matches('\n');
@@ -132,5 +150,5 @@ pub fn diff(name: &str, old: &str, new: &str, reader: DiffReader) -> String {
         _ = write!(out, "{style}{shown}{style:#}");
         out.push('\n');
     }
-    out
+    Ok(out)
 }

@@ -222,7 +222,7 @@ impl Catalogue {
                 };
                 let mut finding = Finding::new(severity, Code::BadDocument, message, location);
                 finding.snippet = error.snippet.filter(|line| !line.text().is_empty());
-                finding.hint = error.hint;
+                finding = finding.hint_if(error.hint);
                 self.findings.push(finding);
             }
             Ok(reading) => {

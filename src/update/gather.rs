@@ -236,7 +236,7 @@ fn keep_previous(
                 message,
                 resolved.location.clone(),
             );
-            finding.hint = reason.hint();
+            finding = finding.hint_if(reason.hint());
             findings.push(finding);
             resolved.kept = Some(reason.clone());
             resolved.image = Ok(previous);

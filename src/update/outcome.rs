@@ -317,6 +317,13 @@ impl Finding {
         self.hint = Some(quote::message(hint.into()));
         self
     }
+
+    /// The finding with advice, where there is some.
+    #[must_use]
+    pub fn hint_if(mut self, hint: Option<String>) -> Self {
+        self.hint = hint.map(quote::message);
+        self
+    }
 }
 
 /// What came of a run.

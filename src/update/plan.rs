@@ -128,7 +128,7 @@ impl Subject<'_, '_, '_> {
                     reason.code(severity),
                     format!("ImagePolicy `{id}` gives no image: {reason}"),
                 );
-                finding.hint = reason.hint();
+                finding = finding.hint_if(reason.hint());
                 plan.outcome.findings.push(finding);
             }
         }

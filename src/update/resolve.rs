@@ -324,7 +324,7 @@ pub fn report_unused(images: &BTreeMap<Id, Resolved>, used: &BTreeSet<Id>, outco
             message,
             resolved.location.clone(),
         );
-        finding.hint = reason.hint();
+        finding = finding.hint_if(reason.hint());
         outcome.findings.push(finding);
     }
 }

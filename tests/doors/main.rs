@@ -11,6 +11,7 @@ mod handoff;
 mod output_files;
 mod patches;
 mod schemas;
+mod secrets;
 mod support;
 #[path = "../peers/tree.rs"]
 mod tree;
