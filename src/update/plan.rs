@@ -367,8 +367,7 @@ impl Subject<'_, '_, '_> {
 
     /// An old value in a message: its first line, and nothing of a Secret's.
     fn shown(&self, old: &str) -> String {
-        let object = self.bound.object;
-        if object.kind == "Secret" || object.is_encrypted {
+        if self.bound.is_concealed {
             return "the old value".to_owned();
         }
         let first = old.lines().next().unwrap_or_default();
