@@ -1,6 +1,6 @@
 //! `--only`, `--only-image` and webhooks: a run for some policies alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalogue::Catalogue;
 use super::resolve;
@@ -71,13 +71,12 @@ impl Only {
             }
             policies.insert(id.clone());
         }
+        let images = Images::of(catalogue);
         let mut repositories = BTreeSet::new();
         for subject in &self.images {
-            let all = catalogue.repositories.iter();
-            let found = all.filter(|(_, known)| subject.is(&known.document.spec.image));
-            let before = repositories.len();
-            repositories.extend(found.map(|(id, _)| id.clone()));
-            if repositories.len() == before {
+            let found = images.of_subject(subject);
+            repositories.extend(found.iter().map(|id| (*id).clone()));
+            if found.is_empty() {
                 let all = catalogue.repositories.values();
                 let known = all.map(|known| known.document.spec.image.clone());
                 return Err(NoTarget::Image(subject.shown().to_owned(), listed(known)));
@@ -101,6 +100,69 @@ fn listed(known: impl Iterator<Item = String>) -> String {
     known.into_iter().collect::<Vec<String>>().join(", ")
 }
 
+/// The ImageRepositories by what their images are called, so that each name is
+/// looked up and not compared with all.
+#[derive(Default)]
+struct Images<'c> {
+    by_name: BTreeMap<String, Vec<&'c Id>>,
+    by_path: BTreeMap<String, Vec<&'c Id>>,
+}
+
+impl<'c> Images<'c> {
+    fn of(catalogue: &'c Catalogue) -> Self {
+        let repositories = catalogue.repositories.iter();
+        Self::named(repositories.map(|(id, known)| (id, known.document.spec.image.as_str())))
+    }
+
+    fn named<'i>(repositories: impl Iterator<Item = (&'c Id, &'i str)>) -> Self {
+        let mut images = Self::default();
+        for (id, image) in repositories {
+            let Ok(known) = Repository::parse(image) else {
+                continue;
+            };
+            let path = known.path().to_owned();
+            images.by_path.entry(path).or_default().push(id);
+            images
+                .by_name
+                .entry(known.canonical())
+                .or_default()
+                .push(id);
+        }
+        images
+    }
+
+    /// Those that are meant.
+    fn of_subject(&self, subject: &Subject) -> Vec<&'c Id> {
+        match subject {
+            Subject::Image(name) => {
+                let named = Repository::parse(without_tag(name)).ok();
+                let found = named.and_then(|named| self.by_name.get(&named.canonical()));
+                found.cloned().unwrap_or_default()
+            }
+            Subject::Project(path) => {
+                let path = path.to_ascii_lowercase();
+                let below = format!("{path}/");
+                let behind = self.by_path.range(below.clone()..);
+                let behind = behind.take_while(|(path, _)| path.starts_with(&below));
+                let own = self.by_path.get(&path).into_iter();
+                let all = own.chain(behind.map(|(_, ids)| ids));
+                all.flatten().copied().collect()
+            }
+            Subject::Hosted { repository, name } => {
+                // By a port or host of its own, by `NAME/…`, and by
+                // `repository/NAME/…`, as the server routes.
+                let mut paths =
+                    BTreeSet::from([name.clone(), format!("repository/{repository}/{name}")]);
+                if repository != "repository" {
+                    paths.insert(format!("{repository}/{name}"));
+                }
+                let all = paths.iter().filter_map(|path| self.by_path.get(path));
+                all.flatten().copied().collect()
+            }
+        }
+    }
+}
+
 impl Subject {
     /// An image in a repository of a server.
     #[must_use]
@@ -118,31 +180,6 @@ impl Subject {
             Self::Image(name) | Self::Project(name) | Self::Hosted { name, .. } => name,
         }
     }
-
-    /// Whether an ImageRepository's `spec.image` is meant.
-    fn is(&self, image: &str) -> bool {
-        let Ok(known) = Repository::parse(image) else {
-            return false;
-        };
-        match self {
-            Self::Image(name) => Repository::parse(without_tag(name))
-                .is_ok_and(|named| named.canonical() == known.canonical()),
-            Self::Project(path) => {
-                let path = path.to_ascii_lowercase();
-                let rest = known.path().strip_prefix(path.as_str());
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            }
-            Self::Hosted { repository, name } => {
-                // By a port or host of its own, by `NAME/…`, and by
-                // `repository/NAME/…`, as the server routes.
-                let path = known.path();
-                let path = path.strip_prefix("repository/").unwrap_or(path);
-                let behind = path.strip_prefix(repository.as_str());
-                let behind = behind.and_then(|rest| rest.strip_prefix('/'));
-                known.path() == name || behind == Some(name)
-            }
-        }
-    }
 }
 
 /// A name without its tag and digest.
@@ -157,6 +194,26 @@ fn without_tag(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn is(subject: &Subject, image: &str) -> bool {
+        let id = Id::new("ns", "app");
+        let images = Images::named(std::iter::once((&id, image)));
+        !images.of_subject(subject).is_empty()
+    }
+
+    #[test]
+    fn a_project_is_a_path_and_what_is_below_it() {
+        let project = Subject::Project("Acme/app".to_owned());
+        for (image, expected) in [
+            ("ghcr.io/acme/app", true),
+            ("gitlab.example:5050/acme/app/web", true),
+            ("ghcr.io/acme/app-2", false),
+            ("ghcr.io/acme", false),
+            ("ghcr.io/my/acme/app", false),
+        ] {
+            assert_eq!(is(&project, image), expected, "{image}");
+        }
+    }
 
     /// The ways to an image of a Nexus repository: a port or host of its own, and
     /// paths that begin with the repository's name.
@@ -175,9 +232,10 @@ mod tests {
             ("nexus.example:5000/acme/my-app", false),
             ("nexus.example:5000/app", false),
         ] {
-            assert_eq!(pushed.is(image), expected, "{image}");
+            assert_eq!(is(&pushed, image), expected, "{image}");
         }
-        assert!(Subject::hosted("r", "app").is("nexus.example:5000/app"));
-        assert!(!Subject::hosted("r", "app").is("nexus.example:5000/myapp"));
+        let app = Subject::hosted("r", "app");
+        assert!(is(&app, "nexus.example:5000/app"));
+        assert!(!is(&app, "nexus.example:5000/myapp"));
     }
 }
