@@ -48,14 +48,18 @@ pub fn merge(mut plans: Vec<(usize, Plan)>, name: &dyn Fn(usize) -> String) -> M
     }
     let mut merged = Merged::default();
     let mut known: HashMap<ByteSpan, usize> = HashMap::new();
+    let mut said: HashMap<String, Vec<usize>> = HashMap::new();
     let mut refused = BTreeSet::new();
     for (owner, mut plan) in plans {
         merged.bound = merged.bound.max(plan.bound);
         merged.used.extend(plan.used);
         merged.matched.extend(plan.matched);
         for finding in plan.outcome.findings {
-            if !merged.outcome.findings.contains(&finding) {
-                merged.outcome.findings.push(finding);
+            let alike = said.entry(key_of(&finding)).or_default();
+            let findings = &mut merged.outcome.findings;
+            if !alike.iter().any(|at| findings[*at] == finding) {
+                alike.push(findings.len());
+                findings.push(finding);
             }
         }
         plan.edits.sort();
@@ -82,13 +86,37 @@ pub fn merge(mut plans: Vec<(usize, Plan)>, name: &dyn Fn(usize) -> String) -> M
         }
     }
     merged.edits.sort();
-    for at in refused.into_iter().rev() {
-        let change = merged.outcome.changes.remove(at);
-        merged.owners.remove(at);
-        let gone = edits_of(&merged.edits, &change).to_vec();
-        merged.edits.retain(|edit| !gone.contains(edit));
-    }
+    merged.without(&refused);
     merged
+}
+
+/// What findings that are alike have in common, so that each is compared with
+/// few.
+fn key_of(finding: &Finding) -> String {
+    format!("{} {}", finding.location, finding.message)
+}
+
+impl Merged {
+    /// Takes out the changes of these numbers, with their edits, which are in
+    /// the order of the text.
+    fn without(&mut self, refused: &BTreeSet<usize>) {
+        if refused.is_empty() {
+            return;
+        }
+        let mut gone = BTreeSet::new();
+        for at in refused {
+            let edits = edits_of(&self.edits, &self.outcome.changes[*at]);
+            gone.extend(edits.iter().cloned());
+        }
+        self.edits.retain(|edit| !gone.contains(edit));
+        let is_kept = |at: usize| !refused.contains(&at);
+        let mut numbers = 0..;
+        let mut keep = || numbers.next().is_some_and(is_kept);
+        self.outcome.changes.retain(|_| keep());
+        let mut numbers = 0..;
+        let mut keep = || numbers.next().is_some_and(is_kept);
+        self.owners.retain(|_| keep());
+    }
 }
 
 /// The edits that make a change, of edits in the order of the text.
