@@ -54,7 +54,13 @@ pub struct Plan {
     pub bound: usize,
     /// Which of the configuration's fields found their resource.
     pub matched: BTreeSet<usize>,
+    /// Repositories that several policies follow, which are in `used`, with what
+    /// is said of each.
+    pub(super) ambiguous: BTreeMap<String, String>,
 }
+
+/// How many of the policies that follow one repository a finding names.
+const NAMED_FOLLOWERS: usize = 10;
 
 /// Plans the edits of `text`, in which `bindings` are bound. `file` is what
 /// findings call it; an item's own path annotation goes before it.
@@ -69,6 +75,22 @@ pub fn plan(text: &str, bindings: &Bindings<'_, '_>, file: &str, policies: &Poli
         Subject { text, file, bound }.plan(policies, &mut plan);
     }
     plan
+}
+
+/// What is said where several policies follow a repository. It stands at every
+/// image of it, so it names only some.
+fn several(ids: &[&Id]) -> String {
+    let named = ids.iter().take(NAMED_FOLLOWERS);
+    let names: Vec<String> = named.map(|id| format!("`{id}`")).collect();
+    let more = match ids.len() - names.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "{} ImagePolicies follow this repository, and nothing says whose this is: {}{more}",
+        ids.len(),
+        names.join(", ")
+    )
 }
 
 /// What a scalar is to get.
@@ -142,26 +164,31 @@ impl Subject<'_, '_, '_> {
         policies: &Policies<'p>,
         plan: &mut Plan,
     ) -> Option<(Id, Part, &'p Resolved)> {
+        if let Some(message) = plan.ambiguous.get(repository).cloned() {
+            self.ambiguous(message, plan);
+            return None;
+        }
         let all = policies.images.get(repository)?;
         let ids: Vec<&Id> = all.iter().filter(|id| policies.counts(id)).collect();
         match ids.as_slice() {
-            [id] => Some(((*id).clone(), holds.part(), policies.all.get(id)?)),
+            [id] => return Some(((*id).clone(), holds.part(), policies.all.get(id)?)),
             // Others may come for it.
-            [] => None,
+            [] => {}
             _ => {
-                plan.bound += 1;
                 plan.used.extend(ids.iter().map(|id| (*id).clone()));
-                let names: Vec<String> = ids.iter().map(|id| format!("`{id}`")).collect();
-                let message = format!(
-                    "{} ImagePolicies follow this repository, and nothing says whose this is: {}",
-                    names.len(),
-                    names.join(", ")
-                );
-                let finding = self.finding(Severity::Error, Code::AmbiguousPolicy, message);
-                plan.outcome.findings.push(finding.hint("bind it in `spec.bindings`, or by the annotation `flux-image.dev/bind`; or select one of them with `policySelector`"));
-                None
+                let message = several(&ids);
+                plan.ambiguous
+                    .insert(repository.to_owned(), message.clone());
+                self.ambiguous(message, plan);
             }
         }
+        None
+    }
+
+    fn ambiguous(&self, message: String, plan: &mut Plan) {
+        plan.bound += 1;
+        let finding = self.finding(Severity::Error, Code::AmbiguousPolicy, message);
+        plan.outcome.findings.push(finding.hint("bind it in `spec.bindings`, or by the annotation `flux-image.dev/bind`; or select one of them with `policySelector`"));
     }
 
     /// The policy that a marker or the like names; what is wrong otherwise goes
