@@ -1,13 +1,9 @@
 //! `ImageRepository.spec.exclusionList`: tags that a scan never keeps.
 
-use crate::go::regex::{Regex, SyntaxError};
+use crate::go::regex::{Budget, Regex, SyntaxError};
 
 /// What Flux excludes where a repository names nothing: cosign's signatures.
 pub const DEFAULT: &[&str] = &["^.*\\.sig$"];
-
-/// Compiled exclusion patterns; a tag that one of them matches anywhere is out.
-#[derive(Clone, Debug)]
-pub struct Exclusion(Vec<Regex>);
 
 /// An exclusion pattern that Go would refuse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,39 +15,30 @@ pub struct BadExclusion {
     pub source: SyntaxError,
 }
 
-impl Exclusion {
-    /// Compiles the list; an empty one stands for the default.
-    ///
-    /// # Errors
-    /// The first pattern that is no Go regular expression.
-    pub fn new<S: AsRef<str>>(patterns: &[S]) -> Result<Self, BadExclusion> {
-        let patterns: Vec<&str> = match patterns {
-            [] => DEFAULT.to_vec(),
-            patterns => patterns.iter().map(AsRef::as_ref).collect(),
-        };
-        let compile = |pattern: &str| {
-            Regex::new(pattern).map_err(|source| BadExclusion {
-                pattern: pattern.to_owned(),
-                source,
-            })
-        };
-        Ok(Self(
-            patterns
-                .into_iter()
-                .map(compile)
-                .collect::<Result<_, _>>()?,
-        ))
+/// The tags that no pattern matches anywhere, sorted as Flux stores them:
+/// bytewise descending. An empty list of patterns stands for the default. One
+/// compiled pattern is alive at a time, since each may be large.
+///
+/// # Errors
+/// The first pattern that is not a Go regular expression, or for which nothing
+/// is left in the budget.
+pub fn keep<'t, S: AsRef<str>>(
+    patterns: &[S],
+    tags: &'t [String],
+    budget: &mut Budget,
+) -> Result<Vec<&'t str>, BadExclusion> {
+    let patterns: Vec<&str> = match patterns {
+        [] => DEFAULT.to_vec(),
+        patterns => patterns.iter().map(AsRef::as_ref).collect(),
+    };
+    let mut kept: Vec<&str> = tags.iter().map(String::as_str).collect();
+    for pattern in patterns {
+        let compiled = Regex::within(pattern, budget).map_err(|source| BadExclusion {
+            pattern: pattern.to_owned(),
+            source,
+        })?;
+        kept.retain(|tag| !compiled.is_match(tag));
     }
-
-    /// The tags that are kept, sorted as Flux stores them: bytewise descending.
-    #[must_use]
-    pub fn keep<'t>(&self, tags: &'t [String]) -> Vec<&'t str> {
-        let mut kept: Vec<&str> = tags
-            .iter()
-            .map(String::as_str)
-            .filter(|tag| !self.0.iter().any(|pattern| pattern.is_match(tag)))
-            .collect();
-        kept.sort_unstable_by(|a, b| b.cmp(a));
-        kept
-    }
+    kept.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(kept)
 }

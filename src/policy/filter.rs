@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::go::regex::{Regex, SyntaxError, Template};
+use crate::go::regex::{Budget, Regex, SyntaxError, Template};
 
 /// A compiled `filterTags`.
 #[derive(Clone, Debug)]
@@ -25,10 +25,11 @@ impl Filter {
     /// Compiles `filterTags`. An empty pattern matches every tag.
     ///
     /// # Errors
-    /// A pattern that Go would refuse.
-    pub fn new(pattern: &str, extract: &str) -> Result<Self, SyntaxError> {
+    /// A pattern that Go would refuse, or for which nothing is left in the
+    /// budget.
+    pub fn new(pattern: &str, extract: &str, budget: &mut Budget) -> Result<Self, SyntaxError> {
         Ok(Self {
-            pattern: Regex::new(pattern)?,
+            pattern: Regex::within(pattern, budget)?,
             extract: (!extract.is_empty()).then(|| Template::new(extract)),
         })
     }

@@ -1,7 +1,7 @@
 //! From tags to the one tag a policy chooses, or the reason why none.
 
 use super::{Candidate, Filter, Order, numerical};
-use crate::go::regex::SyntaxError;
+use crate::go::regex::{Budget, SyntaxError};
 use crate::go::semver::{Constraint, ConstraintError, Version};
 
 /// How a policy compares tags.
@@ -94,6 +94,18 @@ impl Policy {
     /// # Errors
     /// The one reason why nothing was chosen.
     pub fn select<S: AsRef<str>>(&self, tags: &[S]) -> Result<String, ChosenNothing> {
+        self.select_within(tags, &mut Budget::default())
+    }
+
+    /// As [`Self::select`], with what is left for the patterns of a run.
+    ///
+    /// # Errors
+    /// The one reason why nothing was chosen.
+    pub fn select_within<S: AsRef<str>>(
+        &self,
+        tags: &[S],
+        budget: &mut Budget,
+    ) -> Result<String, ChosenNothing> {
         if tags.is_empty() {
             return Err(ChosenNothing::NoTags);
         }
@@ -102,10 +114,11 @@ impl Policy {
             let latest = self.latest(values)?;
             return Ok(tags[latest].as_ref().to_owned());
         };
-        let filter = Filter::new(pattern, extract).map_err(|source| ChosenNothing::BadPattern {
-            pattern: pattern.clone(),
-            source,
-        })?;
+        let filter =
+            Filter::new(pattern, extract, budget).map_err(|source| ChosenNothing::BadPattern {
+                pattern: pattern.clone(),
+                source,
+            })?;
         let mut candidates: Vec<Candidate> = filter.apply(tags);
         if candidates.is_empty() {
             return Err(ChosenNothing::AllFiltered);

@@ -8,8 +8,9 @@ use super::twins::{self, Twins};
 use crate::api::{
     Id, ImagePolicy, ImageRepository, LabelSelector, SelectorError, TagSource, Undefined,
 };
+use crate::go::regex::{self, Budget, Fault, SyntaxError};
 use crate::image::{NameError, Repository};
-use crate::policy::exclusion::{BadExclusion, Exclusion};
+use crate::policy::exclusion::{self, BadExclusion};
 use crate::policy::reflect::{DigestReflection, ImageRef, Wanted};
 use crate::policy::{ChosenNothing, InvalidPolicy};
 use crate::tags::{Blame, Failure, Known, TagBook};
@@ -73,6 +74,17 @@ pub enum Unresolved {
     /// `exclusionList` is no list of patterns.
     #[error("{0}: {source}", source = .0.source)]
     Exclusion(BadExclusion),
+    /// Nothing is left for this pattern of the ImageRepository or its policy.
+    #[error(
+        "the patterns of one run may take {} MiB when compiled, and `{pattern}` of {whose} is more than is left",
+        regex::RUN_LIMIT >> 20
+    )]
+    OverBudget {
+        /// The pattern as written.
+        pattern: String,
+        /// Whose it is, and of which field.
+        whose: String,
+    },
     /// `spec.policy` can choose nothing.
     #[error("invalid policy: {0}")]
     Invalid(#[from] InvalidPolicy),
@@ -182,6 +194,7 @@ impl Unresolved {
                 None => "add the digest to `digests` of the TagSnapshot, or let the registry be asked".to_owned(),
                 Some(failure) => return failure.hint.clone(),
             },
+            Self::OverBudget { .. } => "write smaller repetitions and classes, such as `[a-z]{1,20}` in place of `\\pL{1,500}`; or give fewer documents to one run".to_owned(),
             Self::NoInterval => "write `interval`, as `interval: 10m`; or `digestReflectionPolicy: IfNotPresent`, which needs none".to_owned(),
             Self::Nothing(ChosenNothing::NoTags) => "the repository has no tag that `exclusionList` leaves".to_owned(),
             Self::Nothing(ChosenNothing::AllFiltered) => "no tag matches `filterTags.pattern`".to_owned(),
@@ -246,16 +259,31 @@ fn is_suspended(catalogue: &Catalogue, repository: &Id) -> bool {
 /// The image of every policy.
 #[must_use]
 pub fn resolve(catalogue: &Catalogue, sources: &Sources<'_>) -> BTreeMap<Id, Resolved> {
+    resolve_within(catalogue, sources, &mut Budget::default())
+}
+
+/// As [`resolve`], with what the patterns may take when compiled. Policies are
+/// taken by repository, so that the patterns of each are compiled once and its
+/// tags are held no longer than they are needed.
+#[must_use]
+pub fn resolve_within(
+    catalogue: &Catalogue,
+    sources: &Sources<'_>,
+    budget: &mut Budget,
+) -> BTreeMap<Id, Resolved> {
+    let mut tags = Tags { budget, kept: None };
     let one = |(id, policy): (&Id, &Sourced<ImagePolicy>)| {
         let resolved = Resolved {
-            image: image_of(catalogue, id, policy, sources),
+            image: image_of(catalogue, id, policy, sources, &mut tags),
             location: policy.location.clone(),
             labels: policy.document.metadata.labels.clone(),
             kept: None,
         };
         (id.clone(), resolved)
     };
-    let mut all: BTreeMap<Id, Resolved> = catalogue.policies.iter().map(one).collect();
+    let mut policies: Vec<(&Id, &Sourced<ImagePolicy>)> = catalogue.policies.iter().collect();
+    policies.sort_by_cached_key(|(id, policy)| repository_id(id, &policy.document));
+    let mut all: BTreeMap<Id, Resolved> = policies.into_iter().map(one).collect();
     for (id, location) in &catalogue.unreadable {
         all.entry(id.clone()).or_insert_with(|| Resolved {
             image: Err(Unresolved::Unreadable(location.to_string())),
@@ -329,11 +357,56 @@ pub fn report_unused(images: &BTreeMap<Id, Resolved>, used: &BTreeSet<Id>, outco
     }
 }
 
-fn image_of(
-    catalogue: &Catalogue,
+/// The tags of one repository at a time.
+struct Tags<'c, 'b> {
+    budget: &'b mut Budget,
+    /// What `exclusionList` leaves of the last repository's tags, as a source
+    /// has them.
+    kept: Option<(Id, TagSource, Kept<'c>)>,
+}
+
+/// Tags, or why there are none.
+type Kept<'c> = Result<Vec<&'c str>, Unresolved>;
+
+impl<'c> Tags<'c, '_> {
+    /// The tags that `exclusionList` of a repository leaves of those known.
+    fn kept(
+        &mut self,
+        (id, repository): (&Id, &ImageRepository),
+        source: TagSource,
+        known: &'c Known,
+    ) -> Kept<'c> {
+        match &self.kept {
+            Some((of, from, kept)) if of == id && *from == source => return kept.clone(),
+            _ => {}
+        }
+        let patterns = &repository.spec.exclusion_list;
+        let kept = exclusion::keep(patterns, &known.tags, self.budget).map_err(|bad| {
+            let of = || format!("`exclusionList` of ImageRepository `{id}`");
+            over_budget(&bad.pattern, &bad.source, of).unwrap_or(Unresolved::Exclusion(bad))
+        });
+        self.kept = Some((id.clone(), source, kept.clone()));
+        kept
+    }
+}
+
+fn over_budget(
+    pattern: &str,
+    error: &SyntaxError,
+    whose: impl FnOnce() -> String,
+) -> Option<Unresolved> {
+    (error.fault == Fault::OverBudget).then(|| Unresolved::OverBudget {
+        pattern: pattern.to_owned(),
+        whose: whose(),
+    })
+}
+
+fn image_of<'c>(
+    catalogue: &'c Catalogue,
     id: &Id,
     policy: &Sourced<ImagePolicy>,
     sources: &Sources<'_>,
+    tags: &mut Tags<'c, '_>,
 ) -> Result<ImageRef, Unresolved> {
     if let Some(other) = &policy.conflict {
         return Err(ambiguous("ImagePolicies", other, &policy.location));
@@ -355,7 +428,7 @@ fn image_of(
                 if document.spec.lacks_interval() {
                     return Err(Unresolved::NoInterval);
                 }
-                if let Some(image) = from_tags(catalogue, id, document, *source)? {
+                if let Some(image) = from_tags(catalogue, id, document, *source, tags)? {
                     return Ok(image);
                 }
             }
@@ -435,11 +508,12 @@ fn is_let_in(catalogue: &Catalogue, repository: &Sourced<ImageRepository>, polic
     })
 }
 
-fn from_tags(
-    catalogue: &Catalogue,
+fn from_tags<'c>(
+    catalogue: &'c Catalogue,
     id: &Id,
     policy: &ImagePolicy,
     source: TagSource,
+    tags: &mut Tags<'c, '_>,
 ) -> Result<Option<ImageRef>, Unresolved> {
     let (repository_id, document) = repository_of(catalogue, id, policy)?;
     // Flux's order: the repository's name, then the policy, then the tags.
@@ -460,9 +534,17 @@ fn from_tags(
     let Some(known) = known else {
         return Ok(None);
     };
-    let exclusion = Exclusion::new(&document.spec.exclusion_list).map_err(Unresolved::Exclusion)?;
-    let tags = exclusion.keep(&known.tags);
-    let tag = checked.select(&tags).map_err(Unresolved::Nothing)?;
+    let kept = tags.kept((&repository_id, document), source, known)?;
+    let chosen = checked.select_within(&kept, tags.budget);
+    let tag = chosen.map_err(|reason| match &reason {
+        ChosenNothing::BadPattern { pattern, source } => {
+            let of = || {
+                format!("`filterTags` of ImagePolicy `{id}` (ImageRepository `{repository_id}`)")
+            };
+            over_budget(pattern, source, of).unwrap_or(Unresolved::Nothing(reason))
+        }
+        _ => Unresolved::Nothing(reason),
+    })?;
     let mut image = ImageRef {
         name: document.spec.image.clone(),
         tag,

@@ -4,6 +4,7 @@
 mod corpora;
 mod envelope;
 mod generated;
+mod growth;
 mod promises;
 #[path = "../harness/readback.rs"]
 mod readback;

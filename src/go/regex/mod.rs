@@ -12,6 +12,7 @@
 //! version ahead of Go's.
 
 mod ast;
+mod budget;
 mod class;
 mod expand;
 mod parse;
@@ -20,6 +21,7 @@ use std::fmt;
 
 use regex_automata::{Input, meta, util::captures::Captures};
 
+pub use budget::{Budget, RUN_LIMIT};
 pub use expand::Template;
 pub use parse::{Fault, SyntaxError};
 
@@ -59,15 +61,40 @@ impl Regex {
     /// # Errors
     /// What Go's compiler refuses, named as Go names it.
     pub fn new(pattern: &str) -> Result<Self, SyntaxError> {
+        Self::compile_deep(pattern, COMPILED_SIZE_LIMIT)
+    }
+
+    /// Compiles `pattern` out of what is left for the patterns of a run.
+    ///
+    /// # Errors
+    /// What Go's compiler refuses, and [`Fault::OverBudget`].
+    pub fn within(pattern: &str, budget: &mut Budget) -> Result<Self, SyntaxError> {
+        let limit = budget.limit();
+        let compiled = Self::compile_deep(pattern, limit);
+        match &compiled {
+            Ok(regex) => budget.spend(regex.engine.memory_usage()),
+            // What was made before it was too much is gone, and took its time.
+            Err(error) if error.fault == Fault::TooLarge => budget.spend(limit),
+            Err(_) => budget.spend(0),
+        }
+        match compiled {
+            Err(error) if error.fault == Fault::TooLarge && limit < COMPILED_SIZE_LIMIT => {
+                Err(SyntaxError::new(Fault::OverBudget, pattern))
+            }
+            compiled => compiled,
+        }
+    }
+
+    fn compile_deep(pattern: &str, limit: usize) -> Result<Self, SyntaxError> {
         if pattern.len() < LONG_PATTERN {
-            return Self::compile(pattern);
+            return Self::compile(pattern, limit);
         }
         // Parsing and compiling recurse as deep as the pattern nests, up to
         // Go's limit of 1000: more than the small stack of a thread may hold.
         std::thread::scope(|scope| {
             let compiled = std::thread::Builder::new()
                 .stack_size(DEEP_STACK)
-                .spawn_scoped(scope, || Self::compile(pattern));
+                .spawn_scoped(scope, || Self::compile(pattern, limit));
             compiled
                 .ok()
                 .and_then(|thread| thread.join().ok())
@@ -75,12 +102,12 @@ impl Regex {
         })
     }
 
-    fn compile(pattern: &str) -> Result<Self, SyntaxError> {
+    fn compile(pattern: &str, limit: usize) -> Result<Self, SyntaxError> {
         let parsed = parse::parse(pattern)?;
         let engine = meta::Builder::new()
             .configure(
                 meta::Config::new()
-                    .nfa_size_limit(Some(COMPILED_SIZE_LIMIT))
+                    .nfa_size_limit(Some(limit))
                     .utf8_empty(false),
             )
             .build_from_hir(&parsed.node.to_hir())

@@ -56,6 +56,9 @@ pub enum Fault {
     /// Compiled, the pattern would take too much memory.
     #[error("expression too large")]
     TooLarge,
+    /// Compiled, the patterns of the run would take too much memory.
+    #[error("the expressions of one run are too large together")]
+    OverBudget,
 }
 
 /// A pattern that Go would refuse.
