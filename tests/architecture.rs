@@ -127,8 +127,11 @@ const TOUCH_THE_WORLD: &[&str] = &[
     "update/checkout.rs",
     "update/files/",
     "update/git.rs",
-    "update/remotes.rs",
+    "update/ignore_rules.rs",
+    "update/kustomization.rs",
+    "update/regular_file.rs",
     "update/tree.rs",
+    "update/walk.rs",
 ];
 
 const WORLD: &[&str] = &[

@@ -16,6 +16,8 @@ use crate::update::checkout;
 use crate::update::files::{self, Replacement};
 use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
 use crate::update::tree::{self, SourceFile};
+use crate::update::walk::{self, Listing};
+use crate::update::{git, path_name};
 
 /// Writes the markers of files as annotations.
 ///
@@ -24,22 +26,24 @@ use crate::update::tree::{self, SourceFile};
 pub fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
     let writes = !(args.check || args.dry_run || args.diff);
     let lock = writes.then(|| edit::lock(&args.paths)).transpose()?;
-    let mut listed = Vec::new();
+    let mut listing = Listing::default();
     for path in &args.paths {
-        let files = tree::files_under(path);
-        listed.extend(files.with_context(|| path.display().to_string())?);
+        let found = walk::files_under(path);
+        listing.extend(found.with_context(|| path.display().to_string())?);
     }
-    tree::sort(&mut listed);
+    walk::sort(&mut listing.files);
     let named: BTreeSet<PathBuf> = args
         .paths
         .iter()
-        .filter(|path| path.is_file())
+        .filter(|path| !path.is_dir())
         .cloned()
         .collect();
     let confine = confine(&args.paths);
-    let show = |path: &Path| path.display().to_string();
-    let (sources, refused) = tree::read_all(&listed, &confine, &named, false, &show);
+    let show = path_name::shown;
+    let (sources, refused) = tree::read_all(&listing.files, &confine, &named, false, &show);
     let mut outcome = Outcome::default();
+    let notes = listing.notes.iter().map(|note| note.finding(&show));
+    outcome.findings.extend(notes);
     outcome
         .findings
         .extend(refused.into_iter().map(|refused| refused.finding));
@@ -93,7 +97,7 @@ fn confine(paths: &[PathBuf]) -> PathBuf {
     let first = paths.first().map_or(Path::new("."), PathBuf::as_path);
     let folder = checkout::folder_of(first);
     let real = || folder.canonicalize();
-    tree::work_tree(&folder).unwrap_or_else(|| real().unwrap_or_else(|_| folder.clone()))
+    git::work_tree(&folder).unwrap_or_else(|| real().unwrap_or_else(|_| folder.clone()))
 }
 
 /// What a file is to hold, and what is odd about it; `lines` gets a line for

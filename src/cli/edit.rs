@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use crate::report::text;
 use crate::update::checkout;
 use crate::update::files::{self, Cause, Lock, Replacement, Staged, WriteError};
-use crate::update::tree;
+use crate::update::git;
 
 /// How long another run is waited for. It may be asking slow registries.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub fn lock(paths: &[PathBuf]) -> anyhow::Result<Lock> {
     let root = |path: &Path| {
         let folder = checkout::folder_of(path);
-        tree::work_tree(&folder).map_or_else(|| folder.canonicalize(), Ok)
+        git::work_tree(&folder).map_or_else(|| folder.canonicalize(), Ok)
     };
     let paths = match paths {
         [] => &[PathBuf::from(".")],

@@ -1,6 +1,6 @@
 //! `flux-image fn`.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,10 +15,12 @@ use crate::function::{self, Options};
 use crate::report::text;
 use crate::resource_list::outline;
 use crate::update::catalogue::{Catalogue, Freshness, Origin, Rank};
-use crate::update::checkout;
+use crate::update::kustomization::Namespaces;
 use crate::update::outcome::{Finding, Severity};
-use crate::update::tree;
-use crate::yaml::Place;
+use crate::update::regular_file::{self, MAX_BYTES, ReadError};
+use crate::update::walk::{self, Unseen};
+use crate::update::{git, path_name, tree};
+use crate::yaml::encoding::{self, NotUtf8};
 
 /// Runs the function from stdin to stdout.
 ///
@@ -36,19 +38,17 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
         read_origin: Some(&origin::read),
     };
     if let Some(path) = &args.config {
-        let Some(settings) = read_config(path, &mut options.catalogue)? else {
+        let Some(config) = read_config(path, &mut options.catalogue)? else {
             return Ok(Exit::Usage);
         };
-        options.config = Some(settings);
+        options.config = Some(config.settings);
     }
-    let bytes = read_stdin().context("cannot read stdin")?;
+    let bytes = read_stdin().map_err(|error| anyhow::anyhow!("<stdin> {error}"))?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
         bail!(function::BadInput::Empty);
     }
-    let input = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        anyhow::anyhow!("<stdin>:{}: is no UTF-8", Place::of(error.as_bytes(), at))
-    })?;
+    let input =
+        encoding::decode(bytes).map_err(|error| unread("<stdin>", ReadError::NotUtf8(error)))?;
     let caller = Caller::Orchestrator {
         may_use_docker: args.docker_config,
     };
@@ -81,10 +81,11 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
 /// The documents of `--policies` and `--secret`.
 fn given(args: &FnArgs) -> anyhow::Result<Catalogue> {
     let mut catalogue = Catalogue::default();
+    let mut namespaces = Namespaces::default();
     for (name, text) in documents(&args.policies)? {
         let outline = outline::read(&text)
             .map_err(|error| anyhow::anyhow!("{name}:{}: {error}", error.place))?;
-        let namespace = checkout::kustomization_namespace(Path::new(&name));
+        let namespace = namespaces.of_given(&name);
         let origin = Origin {
             default_namespace: namespace.as_deref(),
             ..Origin::flag(&name)
@@ -100,17 +101,33 @@ fn given(args: &FnArgs) -> anyhow::Result<Catalogue> {
     Ok(catalogue)
 }
 
-fn read_stdin() -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+/// The largest ResourceList that is read, in bytes.
+const MAX_LIST: u64 = 2 << 30;
+
+fn read_stdin() -> Result<Vec<u8>, ReadError> {
+    let stdin = std::io::stdin().lock();
     // A file tells its size, which spares copying while the buffer grows.
     #[cfg(target_os = "linux")]
     if let Ok(metadata) = std::fs::metadata("/dev/stdin")
         && metadata.is_file()
     {
-        bytes.reserve_exact(usize::try_from(metadata.len()).unwrap_or(0) + 1);
+        if metadata.len() > MAX_LIST {
+            return Err(ReadError::TooLarge(MAX_LIST));
+        }
+        return regular_file::bounded(stdin, metadata.len(), MAX_LIST);
     }
-    std::io::stdin().lock().read_to_end(&mut bytes)?;
-    Ok(bytes)
+    regular_file::bounded(stdin, 0, MAX_LIST)
+}
+
+/// Options of a file, and its text.
+#[derive(Debug)]
+pub struct Config {
+    /// What it asks for.
+    pub settings: Settings,
+    /// The file's name.
+    pub name: String,
+    /// What it holds. It is read once, since it may be a pipe.
+    pub text: String,
 }
 
 /// Options of a file; `None` where they are wrong, which was said. Documents in it
@@ -118,9 +135,9 @@ fn read_stdin() -> std::io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// Where it cannot be read.
-pub fn read_config(path: &Path, catalogue: &mut Catalogue) -> anyhow::Result<Option<Settings>> {
-    let name = path.display().to_string();
-    let source = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+pub fn read_config(path: &Path, catalogue: &mut Catalogue) -> anyhow::Result<Option<Config>> {
+    let name = path_name::shown(path);
+    let source = regular_file::text_given(path).map_err(|error| unread(&name, error))?;
     let outline = outline::read(&source)
         .map_err(|error| anyhow::anyhow!("{name}:{}: {error}", error.place))?;
     let Some(document) = outline.documents.first() else {
@@ -138,7 +155,23 @@ pub fn read_config(path: &Path, catalogue: &mut Catalogue) -> anyhow::Result<Opt
             anstream::eprint!("{}", text::finding(finding));
         }
     };
-    Ok(settings.map_err(say).ok())
+    let settings = settings.map_err(say).ok();
+    Ok(settings.map(|settings| Config {
+        settings,
+        name,
+        text: source,
+    }))
+}
+
+/// Why a file that was asked for is not read, with its place and what to do.
+pub fn unread(name: &str, error: ReadError) -> anyhow::Error {
+    match &error {
+        ReadError::NotUtf8(not) => {
+            anyhow::anyhow!("{name}:{}: {error}\n  hint: {}", not.place, NotUtf8::HINT)
+        }
+        ReadError::System(error) => anyhow::anyhow!("cannot read {name}: {error}"),
+        _ => anyhow::anyhow!("{name} {error}"),
+    }
 }
 
 /// The moment of the run, and `--max-age`.
@@ -149,31 +182,61 @@ pub fn freshness(max_age: Duration) -> Freshness {
     }
 }
 
-/// The files of `--policies`, by name: a file, each manifest of a folder that may
-/// hold documents, or stdin.
+/// The files of `--policies`, by name: a file or a pipe, each manifest of a folder
+/// that may hold documents, or stdin. Of a folder, links count that stay in its
+/// work tree.
 ///
 /// # Errors
 /// What cannot be read.
 pub fn documents(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
     let mut documents = Vec::new();
     for path in paths {
-        if path.as_os_str() == "-" {
-            let text = std::io::read_to_string(std::io::stdin()).context("cannot read stdin")?;
-            documents.push(("<stdin>".to_owned(), text));
+        if path.is_dir() {
+            documents.extend(documents_under(path)?);
             continue;
         }
-        let files =
-            tree::files_under(path).with_context(|| format!("cannot read {}", path.display()))?;
-        for tree::Listed { path: file, .. } in files {
-            let name = file.display().to_string();
-            let bytes = std::fs::read(&file).with_context(|| format!("cannot read {name}"))?;
-            // A chart's templates beside the documents are nobody's business.
-            if file != *path && !tree::may_have_documents(&bytes) {
-                continue;
-            }
-            let text = String::from_utf8(bytes).with_context(|| format!("cannot read {name}"))?;
-            documents.push((name, text));
+        documents.push(document(path)?);
+    }
+    Ok(documents)
+}
+
+/// A file that a flag names, or stdin, by name.
+///
+/// # Errors
+/// Where it cannot be read, or is no text.
+pub fn document(path: &Path) -> anyhow::Result<(String, String)> {
+    if path.as_os_str() == "-" {
+        let bytes = regular_file::bounded(std::io::stdin().lock(), 0, MAX_BYTES);
+        let text = bytes.and_then(|bytes| encoding::decode(bytes).map_err(ReadError::NotUtf8));
+        let name = "<stdin>".to_owned();
+        return text
+            .map_err(|error| unread(&name, error))
+            .map(|text| (name, text));
+    }
+    let name = path_name::shown(path);
+    let text = regular_file::text_given(path).map_err(|error| unread(&name, error))?;
+    Ok((name, text))
+}
+
+fn documents_under(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let unlisted = || format!("cannot read {}", folder.display());
+    let listing = walk::files_under(folder).with_context(unlisted)?;
+    for note in &listing.notes {
+        let finding = note.finding(&path_name::shown);
+        // A folder that cannot be listed may hold what was asked for.
+        if let Unseen::Folder(why) = &note.what {
+            bail!("cannot read {}: {why}", path_name::shown(&note.path));
         }
+        anstream::eprint!("{}", text::finding(&finding));
+    }
+    let real = folder.canonicalize().with_context(unlisted)?;
+    let root = git::work_tree(&real).unwrap_or(real);
+    let mut documents = Vec::new();
+    for file in &listing.files {
+        let name = path_name::shown(&file.path);
+        let text = tree::read_documents(file, &root).map_err(|error| unread(&name, error))?;
+        // A chart's templates beside the documents are nobody's business.
+        documents.extend(text.map(|text| (name, text)));
     }
     Ok(documents)
 }

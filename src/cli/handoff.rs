@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::Exit;
 use super::args::{HandOffArgs, OnlyArgs, StoredArgs};
+use super::function::document;
 use crate::api::Id;
 use crate::report::json::{self, Stored};
 use crate::update::only::{Only, Subject};
@@ -60,12 +61,7 @@ pub fn moment(args: &HandOffArgs) -> Timestamp {
 fn stored(args: &StoredArgs) -> anyhow::Result<Stored> {
     let path = args.report.as_ref().or(args.from.as_ref());
     let path = path.context("name the file that `flux-image update --report FILE` wrote")?;
-    let text = if path.as_os_str() == "-" {
-        std::io::read_to_string(std::io::stdin())
-    } else {
-        std::fs::read_to_string(path)
-    };
-    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+    let (_, text) = document(path)?;
     let stored: Stored = serde_json::from_str(&text)
         .with_context(|| format!("{} is no report of `flux-image update`", path.display()))?;
     if stored.kind != "Report" {

@@ -3,13 +3,14 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 
 use super::args::RegistryArgs;
+use super::function::document;
 use crate::api::Id;
 use crate::image::Repository;
 use crate::login::{self, Credential, DockerAnswer, DockerConfig};
@@ -20,6 +21,7 @@ use crate::tags::Question;
 use crate::update::catalogue::Catalogue;
 use crate::update::gather::Answers;
 use crate::update::outcome::{Code, Finding, Location, Severity};
+use crate::update::regular_file;
 use crate::update::resolve::Refresh;
 
 /// A credential helper gets so long.
@@ -274,10 +276,9 @@ impl DockerLogins {
 }
 
 fn read(path: PathBuf) -> Option<(PathBuf, Result<DockerConfig, String>)> {
-    let config = match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
-        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return None,
-        Err(error) => Err(format!("cannot be read: {error}")),
+    let config = match regular_file::text_given(&path) {
+        Err(error) if error.is_missing() => return None,
+        Err(error) => Err(error.to_string()),
         Ok(text) => DockerConfig::parse(&text).map_err(|error| error.to_string()),
     };
     Some((path, config))
@@ -289,19 +290,11 @@ fn read(path: PathBuf) -> Option<(PathBuf, Result<DockerConfig, String>)> {
 /// What cannot be read, or is no YAML.
 pub fn secrets(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
     let read = |path: &PathBuf| {
-        let name = path.display().to_string();
-        let text = read_file(path).with_context(|| format!("cannot read {name}"))?;
+        let (name, text) = document(path)?;
         // What is wrong with it is not repeated: it holds secrets.
         crate::resource_list::outline::read(&text)
             .map_err(|error| anyhow::anyhow!("{name}:{}: is no YAML", error.place))?;
         Ok((name, text))
     };
     paths.iter().map(read).collect()
-}
-
-fn read_file(path: &Path) -> std::io::Result<String> {
-    if path.as_os_str() == "-" {
-        return std::io::read_to_string(std::io::stdin());
-    }
-    std::fs::read_to_string(path)
 }

@@ -8,7 +8,8 @@
 use std::env;
 use std::path::{Component, Path, PathBuf};
 
-use crate::update::tree;
+use crate::update::git;
+use crate::update::regular_file::{self, ReadError};
 
 /// Reads a file, by its path as the build notes it. `config` is what it notes of
 /// the functionConfig.
@@ -20,17 +21,13 @@ pub fn read(path: &str, config: Option<&str>) -> Result<String, String> {
     let current = env::current_dir()
         .and_then(|folder| folder.canonicalize())
         .map_err(|error| error.to_string())?;
-    let root = tree::work_tree(&current).unwrap_or_else(|| current.clone());
+    let root = git::work_tree(&current).unwrap_or_else(|| current.clone());
     let file = locate(&current, path, config)?;
-    let real = file.canonicalize().map_err(|error| error.to_string())?;
-    if !real.starts_with(&root) {
-        return Err(format!("leads out of {}", root.display()));
-    }
-    // Nothing that would wait for somebody, such as a pipe.
-    if !real.is_file() {
-        return Err("is no regular file".to_owned());
-    }
-    std::fs::read_to_string(real).map_err(|error| error.to_string())
+    let real = regular_file::inside(&root, &file).map_err(|error| match error {
+        ReadError::LeadsOut => format!("leads out of {}", root.display()),
+        error => error.to_string(),
+    })?;
+    regular_file::text_within(&root, &real).map_err(|error| error.to_string())
 }
 
 fn locate(current: &Path, path: &str, config: Option<&str>) -> Result<PathBuf, String> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 use super::args::{Output, UpdateArgs};
-use crate::update::{git, tree};
+use crate::update::{git, walk};
 
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -191,7 +191,7 @@ impl Target {
             .from_webhook
             .iter()
             .map(|path| ("--from-webhook", path));
-        let is_manifest = tree::is_manifest_name(path);
+        let is_manifest = walk::is_manifest_name(path);
         let own = fs::metadata(path).ok();
         let inputs = inputs
             .chain(policies)
@@ -211,7 +211,7 @@ impl Target {
         let folder = args.paths.first().map_or(current, PathBuf::as_path);
         // Without a work tree, PATHs alone are read.
         let here = || args.paths.is_empty().then(|| current.canonicalize().ok());
-        let root = tree::work_tree(folder).or_else(|| here().flatten());
+        let root = git::work_tree(folder).or_else(|| here().flatten());
         if is_manifest && root.is_some_and(|root| path.starts_with(root)) {
             bail!(
                 "{self} has the name of a manifest of the work tree\n  hint: choose a name that does not end in .yaml or .yml"

@@ -103,9 +103,9 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
         let Some(config) = read_config(path, &mut Catalogue::default())? else {
             return Ok(None);
         };
-        ways = of_config(path, config)?;
+        ways = of_config(path, config.settings)?;
         // Its documents count as those of `--policies`.
-        policies.extend(documents(std::slice::from_ref(path))?);
+        policies.push((config.name, config.text));
     }
     if let Some(bind) = args.bind {
         ways.bind = bind.into();

@@ -12,6 +12,7 @@ use crate::api::Id;
 use crate::go::time::Time;
 use crate::update::checkout::Planned;
 use crate::update::outcome::{Change, Code, Finding, Severity};
+use crate::update::path_name;
 use crate::update::scope::Owner;
 
 /// What gets a commit of its own.
@@ -114,10 +115,10 @@ fn part_of(change: &Change, planned: &Planned, paths: &Paths<'_>, by: SplitBy) -
         }
         SplitBy::Folder => {
             let name = change.location.file.as_str();
-            let file = planned.in_tree(paths.get(name).copied().unwrap_or(Path::new(name)));
-            match file.rsplit_once('/') {
-                Some((folder, _)) => folder.to_owned(),
-                None => ".".to_owned(),
+            let file = planned.inside(paths.get(name).copied().unwrap_or(Path::new(name)));
+            match file.parent() {
+                Some(folder) if folder != Path::new("") => path_name::shown(folder),
+                _ => ".".to_owned(),
             }
         }
     }
@@ -240,10 +241,10 @@ fn changed(
         let path = paths.get(name).copied().unwrap_or(Path::new(name));
         let base = owner.map_or(planned.root.as_path(), |owner| owner.base.as_path());
         let file = match path.strip_prefix(base) {
-            Ok(inside) if !inside.as_os_str().is_empty() => inside.display().to_string(),
+            Ok(inside) if !inside.as_os_str().is_empty() => path_name::shown(inside),
             Ok(_) => path
                 .file_name()
-                .map_or_else(String::new, |name| name.display().to_string()),
+                .map_or_else(String::new, |name| path_name::shown(Path::new(name))),
             Err(_) => name.to_owned(),
         };
         let object = change.location.resource.clone().unwrap_or_default();

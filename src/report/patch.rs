@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 
 use similar::TextDiff;
 
@@ -11,16 +12,17 @@ use crate::message::handoff::{HandOff, slug};
 use crate::update::checkout::Planned;
 use crate::update::files::Replacement;
 use crate::update::merge;
+use crate::update::path_name;
 use crate::yaml::patch::{Edit, Overlap, Patched};
 
 /// A unified diff with three lines around each change. Lines end at line feeds
-/// and nowhere else, as git counts them.
+/// and nowhere else, as git counts them. The file's path is bytes, as git has it.
 #[must_use]
-pub fn unified(name: &str, old: &str, new: &str) -> String {
+pub fn unified(path: &[u8], old: &str, new: &str) -> String {
     let lines = |text| -> Vec<&str> { str::split_inclusive(text, '\n').collect() };
     let (before, after) = (lines(old), lines(new));
     let shown = |side: &str| {
-        let path = quoted(&format!("{side}/{name}"));
+        let path = header(side, path);
         // git takes what is behind a blank for a time, but for a tab.
         let end = if path.contains(' ') && !path.starts_with('"') {
             "\t"
@@ -45,27 +47,13 @@ pub fn unified(name: &str, old: &str, new: &str) -> String {
 }
 
 /// A path as git writes it in a patch: in quotes where it must be.
-fn quoted(path: &str) -> String {
+fn header(side: &str, path: &[u8]) -> String {
+    let path = [side.as_bytes(), b"/", path].concat();
     let is_plain = |c: char| !(c.is_control() || c == '"' || c == '\\');
-    if path.chars().all(is_plain) {
-        return path.to_owned();
+    match str::from_utf8(&path) {
+        Ok(text) if text.chars().all(is_plain) => text.to_owned(),
+        _ => path_name::quoted(&path),
     }
-    let mut out = String::from("\"");
-    for byte in path.bytes() {
-        match byte {
-            b'"' | b'\\' => {
-                out.push('\\');
-                out.push(char::from(byte));
-            }
-            b'\t' => out.push_str("\\t"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            0x20..0x7f => out.push(char::from(byte)),
-            byte => _ = write!(out, "\\{byte:03o}"),
-        }
-    }
-    out.push('"');
-    out
 }
 
 /// The files that a commit is made from.
@@ -122,11 +110,11 @@ pub fn patches(
             let old = Patched::new(&file.old, before.clone())?.to_string();
             before.extend(edits);
             let new = Patched::new(&file.old, before.clone())?.to_string();
-            let path = planned.in_tree(&file.path);
-            let (a, b) = (quoted(&format!("a/{path}")), quoted(&format!("b/{path}")));
+            let path = planned.inside(&file.path).as_os_str().as_bytes();
+            let (a, b) = (header("a", path), header("b", path));
             _ = writeln!(patch, "diff --git {a} {b}");
             let form = forms.get(name).copied().unwrap_or_default();
-            patch.push_str(&unified(&path, &form.of_text(&old), &form.of_text(&new)));
+            patch.push_str(&unified(path, &form.of_text(&old), &form.of_text(&new)));
         }
         let owner = commit.owner.and_then(|owner| planned.owners.get(owner));
         let whose = owner.map(|owner| format!("{}-{}", owner.id.namespace, owner.id.name));

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::json::Report;
 use crate::update::outcome::{Location, Severity};
+use crate::update::path_name;
 
 /// The findings and changes as one SARIF run. A change is a note, or a warning
 /// where a check was asked for.
@@ -62,7 +63,7 @@ fn result(rule: &str, level: &str, message: &str, location: &Location) -> Value 
         return result;
     }
     let mut place = json!({
-        "artifactLocation": {"uri": uri(location.file.trim_start_matches("./"))},
+        "artifactLocation": {"uri": uri(&location.file)},
     });
     if location.line > 0 {
         place["region"] =
@@ -72,9 +73,9 @@ fn result(rule: &str, level: &str, message: &str, location: &Location) -> Value 
     result
 }
 
-/// A path as a relative URI.
-fn uri(path: &str) -> String {
-    use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+/// A file as a relative URI, whose escapes stand for the bytes of its path.
+fn uri(file: &str) -> String {
+    use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
     const KEPT: &AsciiSet = &CONTROLS
         .add(b' ')
         .add(b'"')
@@ -91,5 +92,6 @@ fn uri(path: &str) -> String {
         .add(b'{')
         .add(b'|')
         .add(b'}');
-    utf8_percent_encode(path, KEPT).to_string()
+    let path = path_name::bytes(file);
+    percent_encode(path.strip_prefix(b"./").unwrap_or(&path), KEPT).to_string()
 }

@@ -14,6 +14,7 @@ use crate::foreign::{is_hidden, shown_lines};
 use crate::resource_list::outline;
 use crate::update::files::Replacement;
 use crate::update::outcome::{Change, Finding, Outcome, Severity};
+use crate::update::path_name;
 use crate::yaml::Snippet;
 use crate::yaml::patch::Overlap;
 
@@ -123,12 +124,11 @@ pub fn diff(file: &Replacement, reader: DiffReader) -> Result<String, Overlap> {
     // What was edited could be read.
     let outline = outline::read(&file.old).unwrap_or_default();
     let shown = masked(&file.old, &outline, &file.edits);
+    let path = path_name::bytes(&file.name);
+    let path = path.strip_prefix(b"./").unwrap_or(&path);
     let text = match &shown {
-        Some((old, new)) => patch::unified(file.name.trim_start_matches("./"), old, new),
-        None => {
-            let name = file.name.trim_start_matches("./");
-            patch::unified(name, &file.old, &file.new_text()?)
-        }
+        Some((old, new)) => patch::unified(path, old, new),
+        None => patch::unified(path, &file.old, &file.new_text()?),
     };
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {

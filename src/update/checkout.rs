@@ -14,16 +14,20 @@ use super::bindings::{self, Rules, Ways};
 use super::catalogue::{Catalogue, Freshness, Origin, Rank};
 use super::files::{self, Replacement};
 use super::gather::{self, Ask, Wish};
+use super::git;
+use super::kustomization::Namespaces;
 use super::labels;
 use super::merge::{self, Merged};
 use super::only::{NoTarget, Only};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
+use super::path_name;
 use super::plan::{self, Policies};
 use super::present::Carried;
 use super::reach::Reach;
 use super::resolve::{self, Refresh, Resolved, Sources};
 use super::scope::{self, Owner, Scope};
-use super::tree::{self, Listed, SourceFile};
+use super::tree::{self, SourceFile};
+use super::walk::{self, Listed, Listing};
 use crate::api::{Id, OnUnresolved, TagSource};
 use crate::parallel;
 use crate::policy::reflect::ImageRef;
@@ -103,8 +107,13 @@ impl Planned {
     /// A file as the work tree calls it.
     #[must_use]
     pub fn in_tree(&self, path: &Path) -> String {
-        let inside = path.strip_prefix(&self.root).unwrap_or(path);
-        inside.display().to_string()
+        path_name::shown(self.inside(path))
+    }
+
+    /// A file's path from the work tree's root.
+    #[must_use]
+    pub fn inside<'p>(&self, path: &'p Path) -> &'p Path {
+        path.strip_prefix(&self.root).unwrap_or(path)
     }
 
     /// Reports the files that could not be read, where that matters.
@@ -169,6 +178,8 @@ struct Read {
     scopes: Vec<Scope>,
     named: BTreeSet<PathBuf>,
     root: PathBuf,
+    /// What was found in it.
+    listing: Listing,
 }
 
 /// Plans the run. `ask` answers what only registries can tell.
@@ -206,8 +217,9 @@ pub fn plan(request: &Request, mut ask: Option<&mut Ask<'_>>) -> Result<Planned,
             return Err(no_scope(planned, &sources, &read.named));
         }
         let outcome = &mut planned.outcome;
-        let automations = scope::of_automations(&catalogue, &images, &read.root, outcome);
-        let (only, root) = (targets.as_ref(), read.root.as_path());
+        let (root, listing) = (read.root.as_path(), &read.listing);
+        let automations = scope::of_automations(&catalogue, &images, root, listing, outcome);
+        let only = targets.as_ref();
         unreached = Reach::new(&automations, &images, &rules, only, root).findings(&sources);
         is_suspended = automations.are_suspended();
         scopes = automations.scopes;
@@ -276,10 +288,10 @@ fn note_present<'s>(
 fn read(request: &Request) -> Result<Read, CannotPlan> {
     let current = (request.current.canonicalize()).unwrap_or_else(|_| request.current.clone());
     let paths: Vec<PathBuf> = request.paths.iter().map(|path| absolute(path)).collect();
-    let root = tree::work_tree(paths.first().unwrap_or(&current));
+    let root = git::work_tree(paths.first().unwrap_or(&current));
     let named: BTreeSet<PathBuf> = paths
         .iter()
-        .filter(|path| path.is_file())
+        .filter(|path| !path.is_dir())
         .cloned()
         .collect();
     let show = |path: &Path| shown(path, &current);
@@ -291,19 +303,35 @@ fn read(request: &Request) -> Result<Read, CannotPlan> {
         || read_policies(request),
         || list_all(&paths, request, whole.as_deref()),
     );
-    let (files, scopes) = listed?;
+    let (listing, scopes) = listed?;
+    let notes = listing.notes.iter().map(|note| note.finding(&show));
+    catalogue.findings.extend(notes);
     // Outside a work tree, links may lead anywhere under the first path.
     let confine = whole
         .clone()
         .or_else(|| paths.first().map(|path| folder_of(path)));
     let confine = confine.unwrap_or_else(|| current.clone());
-    let (sources, refused) =
-        tree::read_all(&files, &confine, &named, request.ways.look_at_all(), &show);
-    read_documents(&sources, &named, &mut catalogue);
+    let (sources, mut refused) = tree::read_all(
+        &listing.files,
+        &confine,
+        &named,
+        request.ways.look_at_all(),
+        &show,
+    );
+    let mut namespaces = Namespaces::under(roots(&confine, &paths));
+    read_documents(&sources, &named, &mut namespaces, &mut catalogue);
     catalogue.finish(request.freshness);
     if catalogue.needs_logins() {
-        read_logins(&files, &confine, &show, &mut catalogue);
+        read_logins(
+            &listing.files,
+            &confine,
+            &show,
+            &mut namespaces,
+            &mut catalogue,
+        );
     }
+    let unread = note_unread(namespaces, &mut refused, &show);
+    catalogue.findings.extend(unread);
     Ok(Read {
         catalogue,
         sources,
@@ -311,7 +339,47 @@ fn read(request: &Request) -> Result<Read, CannotPlan> {
         scopes,
         named,
         root: whole.unwrap_or(current),
+        listing,
     })
+}
+
+/// The folders whose kustomizations count: the root of the run, and of each path
+/// elsewhere its work tree, or else its folder.
+fn roots(confine: &Path, paths: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let mut roots = BTreeSet::from([confine.to_path_buf()]);
+    for path in paths {
+        let is_known = roots.iter().any(|root| path.starts_with(root));
+        match git::work_tree(path) {
+            Some(root) => _ = roots.insert(root),
+            None if !is_known => _ = roots.insert(folder_of(path)),
+            None => {}
+        }
+    }
+    roots
+}
+
+/// Kustomizations that could not be read, and so gave no namespace to documents
+/// below them: those among the refused files count wherever they are, and the
+/// others are reported here.
+fn note_unread(
+    namespaces: Namespaces,
+    refused: &mut [tree::Refused],
+    show: &dyn Fn(&Path) -> String,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (path, why) in namespaces.unread {
+        let mut refused = refused.iter_mut();
+        match refused.find(|refused| refused.path == path) {
+            Some(refused) => refused.may_have_documents = true,
+            None => findings.push(Finding::new(
+                Severity::Warning,
+                Code::UnusableFile,
+                why,
+                Location::file(show(&path)),
+            )),
+        }
+    }
+    findings
 }
 
 /// What an ImageRepository may refer to: the Secrets of the tree, and what goes
@@ -320,6 +388,7 @@ fn read_logins(
     files: &[Listed],
     root: &Path,
     show: &(dyn Fn(&Path) -> String + Sync),
+    namespaces: &mut Namespaces,
     catalogue: &mut Catalogue,
 ) {
     for (path, text) in tree::read_holding(files, root, &["Secret", "ServiceAccount", "Namespace"])
@@ -329,7 +398,7 @@ fn read_logins(
         let Ok(outline) = outline::read(&text) else {
             continue;
         };
-        let default_namespace = kustomization_namespace(&path);
+        let default_namespace = namespaces.of(&path);
         let origin = Origin {
             file: &show(&path),
             rank: Rank::Tree,
@@ -345,24 +414,24 @@ fn list_all(
     paths: &[PathBuf],
     request: &Request,
     whole: Option<&Path>,
-) -> Result<(Vec<Listed>, Vec<Scope>), CannotPlan> {
-    let mut listed: Vec<Listed> = Vec::new();
+) -> Result<(Listing, Vec<Scope>), CannotPlan> {
+    let mut listing = Listing::default();
     let mut scopes: Vec<Scope> = Vec::new();
     if !paths.is_empty() {
         for (path, written) in paths.iter().zip(&request.paths) {
-            listed.extend(list(path, written)?);
+            listing.extend(list(path, written)?);
         }
-        scopes.push(Scope::of_paths(&listed));
+        scopes.push(Scope::of_paths(&listing.files));
     }
     if let Some(whole) = whole {
-        listed.extend(list(whole, whole)?);
+        listing.extend(list(whole, whole)?);
     }
-    tree::sort(&mut listed);
-    Ok((listed, scopes))
+    walk::sort(&mut listing.files);
+    Ok((listing, scopes))
 }
 
-fn list(path: &Path, written: &Path) -> Result<Vec<Listed>, CannotPlan> {
-    tree::files_under(path).map_err(|source| CannotPlan::Path {
+fn list(path: &Path, written: &Path) -> Result<Listing, CannotPlan> {
+    walk::files_under(path).map_err(|source| CannotPlan::Path {
         path: written.to_path_buf(),
         source,
     })
@@ -393,13 +462,15 @@ pub fn folder_of(path: &Path) -> PathBuf {
 }
 
 fn shown(path: &Path, current: &Path) -> String {
-    path.strip_prefix(current)
-        .unwrap_or(path)
-        .display()
-        .to_string()
+    path_name::shown(path.strip_prefix(current).unwrap_or(path))
 }
 
-fn read_documents(sources: &[SourceFile], named: &BTreeSet<PathBuf>, catalogue: &mut Catalogue) {
+fn read_documents(
+    sources: &[SourceFile],
+    named: &BTreeSet<PathBuf>,
+    namespaces: &mut Namespaces,
+    catalogue: &mut Catalogue,
+) {
     for source in sources
         .iter()
         .filter(|source| source.has_documents && !source.is_link)
@@ -413,7 +484,7 @@ fn read_documents(sources: &[SourceFile], named: &BTreeSet<PathBuf>, catalogue: 
                 continue;
             }
         };
-        let default_namespace = kustomization_namespace(&source.path);
+        let default_namespace = namespaces.of(&source.path);
         let origin = Origin {
             file: &source.name,
             rank: Rank::Tree,
@@ -427,8 +498,9 @@ fn read_documents(sources: &[SourceFile], named: &BTreeSet<PathBuf>, catalogue: 
 /// The documents of `--policies` and `--secret`.
 fn read_policies(request: &Request) -> Catalogue {
     let mut catalogue = Catalogue::default();
+    let mut namespaces = Namespaces::default();
     for (name, text) in &request.policies {
-        let namespace = kustomization_namespace(Path::new(name));
+        let namespace = namespaces.of_given(name);
         let origin = Origin {
             default_namespace: namespace.as_deref(),
             ..Origin::flag(name)
@@ -482,39 +554,6 @@ fn unparsable(source: &SourceFile, named: &BTreeSet<PathBuf>, error: SyntaxError
         format!("is no YAML: {}", error.message),
         location,
     )
-}
-
-/// `namespace` of the nearest kustomization above a file, in its repository.
-#[must_use]
-pub fn kustomization_namespace(path: &Path) -> Option<String> {
-    let path = std::path::absolute(path).ok()?;
-    for folder in path.ancestors().skip(1) {
-        for name in ["kustomization.yaml", "kustomization.yml", "Kustomization"] {
-            if let Ok(text) = std::fs::read_to_string(folder.join(name)) {
-                return top_level_scalar(&text, "namespace");
-            }
-        }
-        if folder.join(".git").exists() {
-            break;
-        }
-    }
-    None
-}
-
-fn top_level_scalar(text: &str, key: &str) -> Option<String> {
-    use crate::yaml::walk::{Step, Walk};
-    let text = crate::yaml::with_line_feeds(text);
-    let mut walk = Walk::tolerant(&text);
-    while let Ok(Some(step)) = walk.step() {
-        if let Step::Value(value) = step
-            && let [frame] = walk.frames()
-            && frame.key.as_deref() == Some(key)
-            && !value.is_null(&text)
-        {
-            return Some(value.scalar.value().into_owned());
-        }
-    }
-    None
 }
 
 /// Plans every file that is in a scope and whose scalars may be bound; how many
@@ -679,5 +718,5 @@ fn unwritten_link(source: &SourceFile, plan: &Merged, real: &HashSet<OsString>) 
         return None;
     }
     let finding = unwritten(source, Severity::Warning, LINK);
-    Some(finding.hint(format!("update `{}` instead", target.display())))
+    Some(finding.hint(format!("update `{}` instead", path_name::shown(&target))))
 }

@@ -1,13 +1,27 @@
 //! What is read of a git repository besides its files: where its own folder is,
-//! and the index.
+//! the index, its configuration and its ignore rules.
 //!
 //! A reader of our own, since all that is wanted are names, object ids and the
 //! times of files; a git library is megabytes. git itself is never run: a
 //! repository's configuration can name programs.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use super::regular_file::{self, ReadError};
+
+/// The work tree that `from` is in: the nearest folder above with a `.git`.
+#[must_use]
+pub fn work_tree(from: &Path) -> Option<PathBuf> {
+    let absolute = from.canonicalize().ok()?;
+    absolute
+        .ancestors()
+        .find(|folder| folder.join(".git").exists())
+        .map(Path::to_path_buf)
+}
 
 /// git's own folder of the work tree at `root`: `.git`, or what a file of that
 /// name points to, as in a linked work tree or a submodule
@@ -23,11 +37,47 @@ pub fn own_folder(root: &Path) -> Option<PathBuf> {
     let folder = if kind.is_symlink() {
         git
     } else {
-        let text = fs::read_to_string(&git).ok()?;
+        let text = regular_file::text_within(root, &git).ok()?;
         root.join(text.strip_prefix("gitdir:")?.trim())
     };
     let folder = folder.canonicalize().ok()?;
     is_own_folder(&folder).then_some(folder)
+}
+
+/// What all work trees of a repository share, as its configuration: git's own
+/// folder, or where `commondir` in there says.
+fn common_folder(root: &Path) -> Option<PathBuf> {
+    let own = own_folder(root)?;
+    let common = read(&own.join("commondir")).ok();
+    let common = common.and_then(|common| String::from_utf8(common).ok());
+    Some(match common {
+        Some(common) => own.join(common.trim()),
+        None => own,
+    })
+}
+
+/// The configuration of the repository of the work tree at `root`; empty where
+/// there is none, or none that can be read.
+#[must_use]
+pub fn config(root: &Path) -> String {
+    let config = common_folder(root).map(|folder| folder.join("config"));
+    let config = config.and_then(|config| read(&config).ok());
+    String::from_utf8_lossy(&config.unwrap_or_default()).into_owned()
+}
+
+/// Where the ignore rules are that the repository of the work tree at `root` has
+/// besides those in its folders.
+#[must_use]
+pub fn exclude(root: &Path) -> Option<PathBuf> {
+    common_folder(root).map(|folder| folder.join("info/exclude"))
+}
+
+/// The bytes of a file of git's own. It may be a link, as `git-new-workdir` makes
+/// them, but nothing else than a regular file behind it.
+fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
+    let target = path.canonicalize()?;
+    let (bytes, _) = regular_file::read(&target, regular_file::MAX_BYTES)?;
+    Ok(bytes)
 }
 
 /// Whether a folder is one in which git keeps a repository or a work tree's
@@ -55,28 +105,73 @@ pub struct IndexEntry {
 /// none that can be read.
 #[must_use]
 pub fn index_of(root: &Path) -> BTreeMap<Vec<u8>, IndexEntry> {
-    let entries = read_index(root).unwrap_or_default().into_iter();
+    let entries = match read_index(root) {
+        Ok(entries) => entries.unwrap_or_default(),
+        Err(_) => Vec::new(),
+    };
+    let entries = entries.into_iter().map(|entry| (entry.0, entry.2));
     entries.filter(|(_, entry)| !entry.id.is_empty()).collect()
 }
 
-/// The paths that the index of the work tree at `root` holds, from there. Those
-/// that are not UTF-8 are left out.
-#[must_use]
-pub fn tracked(root: &Path) -> Vec<String> {
-    let entries = read_index(root).unwrap_or_default().into_iter();
-    entries
-        .filter_map(|(name, _)| String::from_utf8(name).ok())
-        .collect()
+/// Whose the paths of a work tree are, from its root on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Index {
+    /// Files and links that git tracks.
+    pub files: Vec<PathBuf>,
+    /// Submodules, and other repositories that were added as such, whether they
+    /// are checked out or not.
+    pub repositories: Vec<PathBuf>,
 }
 
-fn read_index(root: &Path) -> Option<Vec<(Vec<u8>, IndexEntry)>> {
-    index(&fs::read(own_folder(root)?.join("index")).ok()?)
+/// What the index of the work tree at `root` holds; nothing where there is none.
+///
+/// # Errors
+/// Where there is one that cannot be read: its path, and why.
+pub fn tracked(root: &Path) -> Result<Index, (PathBuf, ReadError)> {
+    let mut index = Index::default();
+    for (name, mode, _) in read_index(root)?.unwrap_or_default() {
+        let path = PathBuf::from(OsString::from_vec(name));
+        if !is_of_a_work_tree(&path) {
+            continue;
+        }
+        if mode == GITLINK {
+            index.repositories.push(path);
+        } else {
+            index.files.push(path);
+        }
+    }
+    Ok(index)
+}
+
+/// Git writes no other; one like `../x` would lead out of the work tree.
+fn is_of_a_work_tree(path: &Path) -> bool {
+    let is_plain = |part: Component<'_>| match part {
+        Component::Normal(name) => name != ".git",
+        _ => false,
+    };
+    path.components().next().is_some() && path.components().all(is_plain)
+}
+
+/// The path of an entry, its mode, and what else is said of it.
+type Entry = (Vec<u8>, u32, IndexEntry);
+
+/// The entries of the index; `None` where there is none, or it is no index.
+fn read_index(root: &Path) -> Result<Option<Vec<Entry>>, (PathBuf, ReadError)> {
+    let Some(folder) = own_folder(root) else {
+        return Ok(None);
+    };
+    let path = folder.join("index");
+    match read(&path) {
+        Ok(bytes) => Ok(index(&bytes)),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err((path, error)),
+    }
 }
 
 /// The files of an index (versions 2 to 4; gitformat-index), in its order. Those in
 /// conflict have no id; those that only their folder stands for are left out.
 /// `None` where the index cannot be read.
-fn index(bytes: &[u8]) -> Option<Vec<(Vec<u8>, IndexEntry)>> {
+fn index(bytes: &[u8]) -> Option<Vec<Entry>> {
     // Nothing in it tells the length of the ids, and the wrong one fits nowhere.
     entries(bytes, 20).or_else(|| entries(bytes, 32))
 }
@@ -84,11 +179,14 @@ fn index(bytes: &[u8]) -> Option<Vec<(Vec<u8>, IndexEntry)>> {
 /// Where the fixed part of an entry ends but for the object id and the flags:
 /// ten numbers of 32 bits.
 const ID_AT: usize = 40;
+const MODE_AT: usize = 24;
+/// The mode of a commit of another repository.
+const GITLINK: u32 = 0o160_000;
 const EXTENDED: u16 = 0x4000;
 const STAGE: u16 = 0x3000;
 const NAME_LENGTH: u16 = 0x0fff;
 
-fn entries(bytes: &[u8], id_length: usize) -> Option<Vec<(Vec<u8>, IndexEntry)>> {
+fn entries(bytes: &[u8], id_length: usize) -> Option<Vec<Entry>> {
     let (b"DIRC", version, count) = (bytes.get(..4)?, number(bytes, 4)?, number(bytes, 8)?) else {
         return None;
     };
@@ -123,7 +221,7 @@ fn entries(bytes: &[u8], id_length: usize) -> Option<Vec<(Vec<u8>, IndexEntry)>>
             length: number(bytes, at + 36)?,
         };
         if !name.ends_with(b"/") {
-            entries.push((name.clone(), entry));
+            entries.push((name.clone(), number(bytes, at + MODE_AT)?, entry));
         }
         let name_end = name_at + end;
         at = match version {
@@ -180,15 +278,53 @@ mod tests {
         let names = ["a", "apps/deploy.yaml", "exactly/8", "\u{fc}.yaml"];
         for length in [20, 32] {
             let read = index(&version_2(&names, length)).expect("an index");
-            let found: Vec<_> = read.iter().map(|(name, _)| name.as_slice()).collect();
+            let found: Vec<_> = read.iter().map(|(name, ..)| name.as_slice()).collect();
             assert_eq!(found, names.map(str::as_bytes), "{length}");
             let expected = IndexEntry {
                 id: vec![2; length],
                 modified: (202, 203),
                 length: 209,
             };
-            assert_eq!(read[1].1, expected);
+            assert_eq!(read[1].2, expected);
         }
+    }
+
+    #[test]
+    fn entries_are_told_apart_and_none_leads_out_of_the_work_tree() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join(".git")).expect("a folder");
+        let names = [
+            "../x.yaml",
+            "/etc/x.yaml",
+            "a/../../x",
+            ".git/x",
+            "a.yaml",
+            "vendor",
+        ];
+        let mut bytes = version_2(&names, 20);
+        let mode_at = bytes.len() - 72 + MODE_AT;
+        bytes[mode_at..mode_at + 4].copy_from_slice(&GITLINK.to_be_bytes());
+        fs::write(folder.path().join(".git/index"), bytes).expect("a file");
+        let expected = Index {
+            files: vec!["a.yaml".into()],
+            repositories: vec!["vendor".into()],
+        };
+        assert_eq!(tracked(folder.path()).expect("read"), expected);
+    }
+
+    #[test]
+    fn a_linked_work_tree_has_the_common_configuration() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("main/.git/worktrees/two")).expect("a folder");
+        fs::create_dir(at("two")).expect("a folder");
+        fs::write(at("main/.git/config"), "[core]\n").expect("a file");
+        fs::write(at("main/.git/worktrees/two/HEAD"), "").expect("a file");
+        fs::write(at("main/.git/worktrees/two/commondir"), "../..\n").expect("a file");
+        let gitdir = format!("gitdir: {}\n", at("main/.git/worktrees/two").display());
+        fs::write(at("two/.git"), gitdir).expect("a file");
+        assert_eq!(config(&at("two")), "[core]\n");
+        assert_eq!(tracked(&at("two")).expect("none yet"), Index::default());
     }
 
     #[test]

@@ -66,6 +66,8 @@ pub enum Code {
     /// A file that is replaced, and cannot keep all that it has: hard links, its
     /// owner, an attribute.
     LostAttributes,
+    /// A folder that belongs to another repository.
+    OtherRepository,
     /// A policy that no scalar is bound to.
     UnusedPolicy,
     /// No scalar is bound to any policy.

@@ -4,36 +4,17 @@
 //! has no say. The configuration of the user and of the machine is not read:
 //! what they rewrite, the checkout does not know.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::address::Address;
+use super::git;
 
 /// Addresses of the remotes of the work tree at `root`. Empty where there are
 /// none, or none can be read.
 #[must_use]
 pub fn of(root: &Path) -> Vec<Address> {
-    let Some(folder) = git_folder(root) else {
-        return Vec::new();
-    };
-    let config = fs::read_to_string(folder.join("config")).unwrap_or_default();
-    let urls = urls(&config);
+    let urls = urls(&git::config(root));
     urls.iter().map(|url| Address::parse(url)).collect()
-}
-
-/// Where the configuration is: `.git`, or for a linked work tree or a
-/// submodule what `.git` and `commondir` point to (gitrepository-layout).
-fn git_folder(root: &Path) -> Option<PathBuf> {
-    let git = root.join(".git");
-    if git.is_dir() {
-        return Some(git);
-    }
-    let text = fs::read_to_string(&git).ok()?;
-    let folder = root.join(text.strip_prefix("gitdir:")?.trim());
-    match fs::read_to_string(folder.join("commondir")) {
-        Ok(common) => Some(folder.join(common.trim())),
-        Err(_) => Some(folder),
-    }
 }
 
 /// `url` and `pushurl` of the `[remote "…"]` sections, each as it stands and as

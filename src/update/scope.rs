@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use super::address::Address;
 use super::catalogue::{Catalogue, Sourced};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
+use super::path_name;
 use super::remotes;
 use super::resolve::{self, Resolved};
-use super::tree::{self, Listed};
+use super::tree;
 use super::twins;
+use super::walk::{self, Listed, Listing, Unseen};
 use crate::api::{CommitSpec, GitReference, GitRepository, Id, ImageUpdateAutomation, PushSpec};
 
 /// Which policies may write to a file: `None` for all.
@@ -51,7 +53,7 @@ impl Scope {
     #[must_use]
     pub fn of_paths(listed: &[Listed]) -> Self {
         Self {
-            files: paths_of(listed),
+            files: paths_of(listed.iter()),
             selected: None,
             owner: None,
         }
@@ -72,8 +74,8 @@ impl Scope {
     }
 }
 
-fn paths_of(listed: &[Listed]) -> HashSet<OsString> {
-    let paths = listed.iter().map(|listed| listed.path.clone());
+fn paths_of<'l>(listed: impl Iterator<Item = &'l Listed>) -> HashSet<OsString> {
+    let paths = listed.map(|listed| listed.path.clone());
     paths.map(PathBuf::into_os_string).collect()
 }
 
@@ -121,12 +123,24 @@ impl Automations {
     }
 }
 
-/// What each automation may edit, or why it edits nothing.
+/// The repository that a path is in, if it is another than that of the run.
+fn other_repository_at<'l>(path: &Path, listing: &'l Listing) -> Option<&'l Path> {
+    let others = listing
+        .notes
+        .iter()
+        .filter(|note| note.what == Unseen::Repository);
+    let mut others = others.map(|note| note.path.as_path());
+    others.find(|other| path.starts_with(other))
+}
+
+/// What each automation may edit of what was found under `root`, or why it edits
+/// nothing.
 #[must_use]
 pub fn of_automations(
     catalogue: &Catalogue,
     images: &BTreeMap<Id, Resolved>,
     root: &Path,
+    listing: &Listing,
     outcome: &mut Outcome,
 ) -> Automations {
     let mut all = Automations::default();
@@ -135,7 +149,7 @@ pub fn of_automations(
         let source = source_of(id, &automation.document, catalogue);
         let scope = match other_repository(id, automation, source, &remotes) {
             Some(finding) => Err((Reason::OtherRepository, finding)),
-            None => of_automation(id, automation, source, images, root),
+            None => of_automation(id, automation, source, images, root, listing),
         };
         match scope {
             Ok(scope) => {
@@ -184,7 +198,8 @@ fn left_out(
     LeftOut {
         id: id.clone(),
         reason,
-        base: tree::join_within(root, path.unwrap_or(".")),
+        base: tree::resolve_within(root, path.unwrap_or("."))
+            .unwrap_or_else(|_| tree::join_within(root, path.unwrap_or("."))),
         selected: selected.unwrap_or_else(|_| images.keys().cloned().collect()),
     }
 }
@@ -263,6 +278,7 @@ fn of_automation(
     source: Option<&Sourced<GitRepository>>,
     images: &BTreeMap<Id, Resolved>,
     root: &Path,
+    listing: &Listing,
 ) -> Result<Scope, (Reason, Box<Finding>)> {
     let spec = &automation.document.spec;
     let left_out = |severity: Severity, code: Code, why: String, hint: Option<String>| {
@@ -291,22 +307,30 @@ fn of_automation(
     let selector = spec.policy_selector.as_ref();
     let selected = resolve::select(images, Some(&id.namespace), selector)
         .map_err(|error| fault(format!("policySelector: {error}"), error.hint()))?;
-    let path = tree::join_within(root, spec.update.path.as_deref().unwrap_or("."));
-    let files = tree::files_under(&path).map_err(|error| {
-        let why = format!("its update.path `{}`: {error}", path.display());
-        fault(why, None)
+    let written = spec.update.path.as_deref().unwrap_or(".");
+    let base = tree::resolve_within(root, written).map_err(|error| {
+        let path = path_name::shown(&tree::join_within(root, written));
+        fault(format!("its update.path `{path}`: {error}"), None)
     })?;
-    // Flux takes a single file, too, only under a manifest's name.
-    let mut files = paths_of(&files);
-    files.retain(|file| tree::is_manifest_name(Path::new(file)));
+    if let Some(other) = other_repository_at(&base, listing) {
+        let other = path_name::shown(other.strip_prefix(root).unwrap_or(other));
+        let why = format!("its update.path `{written}` is in another repository, `{other}`");
+        let code = Code::SkippedAutomation;
+        return Err(left_out(Severity::Warning, code, why, None));
+    }
+    let files = listing
+        .files
+        .iter()
+        // Flux takes a single file, too, only under a manifest's name.
+        .filter(|file| file.path.starts_with(&base) && walk::is_manifest_name(&file.path));
     let checked_out = source.and_then(|source| source.document.spec.reference.clone());
     Ok(Scope {
-        files,
+        files: paths_of(files),
         selected: Some(selected),
         owner: Some(Owner {
             id: id.clone(),
             location: automation.location.clone(),
-            base: path,
+            base,
             commit: spec.commit().clone(),
             push: spec.push().cloned(),
             checkout: spec.checkout_ref().or(checked_out),

@@ -1,25 +1,24 @@
-//! Which files of a checkout are looked at, and reading them.
+//! Reading the files of a tree that have something to say: markers, or documents
+//! of ours or Flux's.
 //!
-//! As in Flux: names that end in exactly `.yaml` or `.yml`, or that are
-//! `Kustomization`, in every folder, dot-folders too. Unlike Flux: `.git` is
-//! left out, and so are untracked files that the repository ignores; nothing
-//! is read through a link that leads out of the root.
+//! Which files those are, [`walk`](super::walk) says, and how they are opened,
+//! [`regular_file`]. Nothing is read through a link that leads out of the root, and
+//! a file that cannot be read or edited is refused with its reason.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use ignore::WalkBuilder;
 use memchr::memmem;
 
-use super::git;
 use super::outcome::{Code, Finding, Location, Severity};
+use super::regular_file::{self, MAX_BYTES, ReadError};
+use super::walk::Listed;
 use crate::api;
 use crate::bind::{annotation, marker};
 use crate::parallel;
-use crate::yaml::Place;
+use crate::yaml::encoding;
 
 /// A file that has something to say: markers, or documents of ours or Flux's.
 #[derive(Debug)]
@@ -43,15 +42,6 @@ pub struct SourceFile {
     pub metadata: fs::Metadata,
 }
 
-/// A file that a walk found.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Listed {
-    /// Where it is.
-    pub path: PathBuf,
-    /// It is a symbolic link.
-    pub is_link: bool,
-}
-
 /// A file that could not be read.
 #[derive(Debug)]
 pub struct Refused {
@@ -62,16 +52,6 @@ pub struct Refused {
     /// It may have held documents, so that it counts wherever it is; else it
     /// only counts where it was to be edited.
     pub may_have_documents: bool,
-}
-
-/// The work tree that `from` is in: the nearest folder above with a `.git`.
-#[must_use]
-pub fn work_tree(from: &Path) -> Option<PathBuf> {
-    let absolute = from.canonicalize().ok()?;
-    absolute
-        .ancestors()
-        .find(|folder| folder.join(".git").exists())
-        .map(Path::to_path_buf)
 }
 
 /// `path` under `root`, as Flux joins `update.path`: absolute paths count from
@@ -89,90 +69,22 @@ pub fn join_within(root: &Path, path: &str) -> PathBuf {
     root.join(inside.iter().collect::<PathBuf>())
 }
 
-/// Whether Flux would read a file of this name.
-#[must_use]
-pub fn is_manifest_name(path: &Path) -> bool {
-    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-        return false;
-    };
-    name.ends_with(".yaml") || name.ends_with(".yml") || name == "Kustomization"
-}
-
-/// The files under `path` (or `path` itself, whatever its name), in lexical
-/// order of their paths.
+/// Where `path` leads from `root`, as Flux resolves `update.path`: joined as by
+/// [`join_within`], links followed on the way. Unlike Flux, which takes a link out
+/// of the root for one inside it, such a link is refused. `root` is a real path.
 ///
 /// # Errors
-/// When `path` cannot be looked at.
-pub fn files_under(path: &Path) -> io::Result<Vec<Listed>> {
-    let mut found = Vec::new();
-    if !fs::metadata(path)?.is_dir() {
-        found.push(listed(path.to_path_buf()));
-        return Ok(found);
-    }
-    // Ignore rules are the repository's; without one there are none to look
-    // for in every folder.
-    let in_repository = work_tree(path).is_some();
-    let mut walk = WalkBuilder::new(path);
-    walk.hidden(false)
-        .ignore(false)
-        .git_global(false)
-        .git_ignore(in_repository)
-        .git_exclude(in_repository)
-        .follow_links(false)
-        .parents(in_repository)
-        .sort_by_file_name(std::cmp::Ord::cmp)
-        .filter_entry(|entry| entry.file_name() != ".git");
-    for entry in walk.build() {
-        // A folder that cannot be opened is no reason to leave the others.
-        let Ok(entry) = entry else { continue };
-        let Some(kind) = entry.file_type() else {
-            continue;
-        };
-        if (kind.is_file() || kind.is_symlink()) && is_manifest_name(entry.path()) {
-            let is_link = kind.is_symlink();
-            found.push(Listed {
-                path: entry.into_path(),
-                is_link,
-            });
+/// Where nothing is there, or a link leads out of the root or into `.git`.
+pub fn resolve_within(root: &Path, path: &str) -> Result<PathBuf, ReadError> {
+    let mut real = root.to_path_buf();
+    for component in Path::new(path).components() {
+        match component {
+            Component::Normal(name) => real = regular_file::inside(root, &real.join(name))?,
+            Component::ParentDir if real != root => _ = real.pop(),
+            _ => {}
         }
     }
-    found.extend(tracked_under(path).into_iter().map(listed));
-    sort(&mut found);
-    Ok(found)
-}
-
-/// Puts files into the lexical order of their paths, each once.
-pub fn sort(files: &mut Vec<Listed>) {
-    // Mostly sorted already, which this sort makes use of.
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    files.dedup_by(|a, b| a.path == b.path);
-}
-
-fn listed(path: PathBuf) -> Listed {
-    let is_link = fs::symlink_metadata(&path).is_ok_and(|data| data.is_symlink());
-    Listed { path, is_link }
-}
-
-/// Manifests under `path` that git tracks: these count even where an ignore
-/// rule matches them.
-fn tracked_under(path: &Path) -> Vec<PathBuf> {
-    let Some(root) = work_tree(path) else {
-        return Vec::new();
-    };
-    let Ok(absolute) = path.canonicalize() else {
-        return Vec::new();
-    };
-    let mut tracked = Vec::new();
-    for name in git::tracked(&root) {
-        let file = root.join(&name);
-        if let (true, Ok(inside)) = (is_manifest_name(&file), file.strip_prefix(&absolute)) {
-            let named = path.join(inside);
-            if named.is_file() {
-                tracked.push(named);
-            }
-        }
-    }
-    tracked
+    Ok(real)
 }
 
 /// Reads those of `files` that speak of policies or are documents of ours or
@@ -218,26 +130,22 @@ pub fn read_holding<'f>(
         .collect();
     files.iter().filter_map(move |listed| {
         let path = &listed.path;
-        if listed.is_link && !path.canonicalize().is_ok_and(|to| to.starts_with(root)) {
-            return None;
-        }
-        let (bytes, _) = read_with_metadata(path).ok()?;
+        let (bytes, _) = read_listed(listed, root).ok()?;
         if !finders.iter().any(|finder| finder.find(&bytes).is_some()) {
             return None;
         }
-        Some((path.clone(), String::from_utf8(bytes).ok()?))
+        Some((path.clone(), encoding::decode(bytes).ok()?))
     })
 }
 
 /// Whether a text may hold documents that are read: ours, Flux's, or what a
 /// login depends on.
-#[must_use]
-pub fn may_have_documents(bytes: &[u8]) -> bool {
+fn holds_documents(text: &[u8]) -> bool {
     let logins = ["Secret", "ServiceAccount", "Namespace"];
-    Needles::new(false).may_have_documents(bytes)
+    Needles::new(false).may_have_documents(text)
         || logins
             .iter()
-            .any(|kind| memmem::find(bytes, kind.as_bytes()).is_some())
+            .any(|kind| memmem::find(text, kind.as_bytes()).is_some())
 }
 
 struct Needles {
@@ -248,6 +156,7 @@ struct Needles {
     flux: memmem::Finder<'static>,
     own: memmem::Finder<'static>,
     source: memmem::Finder<'static>,
+    image: memmem::Finder<'static>,
 }
 
 impl Needles {
@@ -259,6 +168,7 @@ impl Needles {
             flux: memmem::Finder::new(api::FLUX_GROUP),
             own: memmem::Finder::new(api::OWN_GROUP),
             source: memmem::Finder::new(api::SOURCE_GROUP),
+            image: memmem::Finder::new("image"),
         }
     }
 
@@ -270,6 +180,11 @@ impl Needles {
     fn has_markers(&self, bytes: &[u8]) -> bool {
         let words = [&self.marker, &self.annotation];
         words.iter().any(|word| word.find(bytes).is_some())
+    }
+
+    /// Whether a text that is not read may hold an image that would be bound.
+    fn may_miss(&self, bytes: &[u8]) -> bool {
+        self.all && self.image.find(bytes).is_some()
     }
 }
 
@@ -286,40 +201,38 @@ fn read_one(
     } else {
         Severity::Warning
     };
-    let refuse = |code: Code, message: String, may_have_documents: bool| {
+    let refuse = |code: Code, why: &ReadError, location: Location, may_have_documents: bool| {
+        let mut finding = Finding::new(severity, code, why.to_string(), location);
+        finding.hint = why.hint().map(str::to_owned);
         Some(Err(Refused {
             path: path.to_path_buf(),
-            finding: Finding::new(severity, code, message, Location::file(show(path))),
+            finding,
             may_have_documents,
         }))
     };
-    if listed.is_link {
-        match path.canonicalize() {
-            // A broken link has nothing to say; Flux skips it too.
-            Err(_) if !is_named => return None,
-            Ok(target) if !target.starts_with(root) => {
-                let message = "this link leads out of the tree and is not read".to_owned();
-                return refuse(Code::UnusableFile, message, false);
-            }
-            _ => {}
-        }
-    }
-    let (bytes, metadata) = match read_with_metadata(path) {
+    let (bytes, metadata) = match read_listed(listed, root) {
         Ok(read) => read,
-        // It went away since it was listed.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !is_named => return None,
+        // It went away since it was listed, or is a link to nothing, which Flux
+        // skips, too.
+        Err(error) if error.is_missing() && !is_named => return None,
         Err(error) => {
-            return refuse(Code::UnusableFile, format!("cannot be read: {error}"), true);
+            // No documents are read through links.
+            let may_have_documents = !listed.is_link && error.may_hide_a_text();
+            let location = Location::file(show(path));
+            return refuse(Code::UnusableFile, &error, location, may_have_documents);
         }
     };
-    let has_documents = needles.may_have_documents(&bytes);
-    let has_markers = needles.has_markers(&bytes);
+    let wide = encoding::wide(&bytes).map(|wide| wide.decode(&bytes));
+    let looked_at = wide.as_deref().map_or(bytes.as_slice(), str::as_bytes);
+    let has_documents = needles.may_have_documents(looked_at);
+    let has_markers = needles.has_markers(looked_at);
     let may_bind = has_markers || needles.all;
+    let is_missed = has_markers || has_documents || needles.may_miss(looked_at);
     if !may_bind && !has_documents {
         return None;
     }
-    match String::from_utf8(bytes) {
-        Err(_) if !has_markers && !has_documents => None,
+    match encoding::decode(bytes) {
+        Err(_) if !is_missed => None,
         Ok(text) => Some(Ok(SourceFile {
             path: path.to_path_buf(),
             name: show(path),
@@ -331,24 +244,84 @@ fn read_one(
             metadata,
         })),
         Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let place = Place::of(error.as_bytes(), at);
-            refuse(
-                Code::Unparsable,
-                format!("is no UTF-8: line {}, column {}", place.line, place.column),
-                has_documents,
-            )
+            let location = Location::new(show(path), error.place);
+            let why = ReadError::NotUtf8(error);
+            refuse(Code::Unparsable, &why, location, has_documents)
         }
     }
 }
 
-fn read_with_metadata(path: &Path) -> io::Result<(Vec<u8>, fs::Metadata)> {
-    let mut file = fs::File::open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("is no regular file"));
+/// The text of a file that a walk found, through a link only inside `root`; `None`
+/// where it holds no documents that are read.
+///
+/// # Errors
+/// Where it cannot be read, or is not UTF-8.
+pub fn read_documents(listed: &Listed, root: &Path) -> Result<Option<String>, ReadError> {
+    let (bytes, _) = read_listed(listed, root)?;
+    let wide = encoding::wide(&bytes).map(|wide| wide.decode(&bytes));
+    if !holds_documents(wide.as_deref().map_or(&bytes, str::as_bytes)) {
+        return Ok(None);
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
-    file.read_to_end(&mut bytes)?;
-    Ok((bytes, metadata))
+    let text = encoding::decode(bytes).map_err(ReadError::NotUtf8)?;
+    Ok(Some(text))
+}
+
+/// The bytes of a file that a walk found.
+fn read_listed(listed: &Listed, root: &Path) -> Result<(Vec<u8>, fs::Metadata), ReadError> {
+    if listed.is_link {
+        regular_file::read(&regular_file::inside(root, &listed.path)?, MAX_BYTES)
+    } else {
+        regular_file::read(&listed.path, MAX_BYTES)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn update_path_follows_links_inside_the_root() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let real = folder.path().canonicalize().expect("a folder");
+        let root = real.join("root");
+        fs::create_dir_all(root.join("a/b")).expect("a folder");
+        fs::create_dir_all(root.join(".git/x")).expect("a folder");
+        fs::create_dir(real.join("outside")).expect("a folder");
+        for (target, name) in [
+            ("a/b", "link"),
+            ("../link", "a/again"),
+            ("../outside", "out"),
+            ("/", "all"),
+            ("../..", "a/above"),
+            (".git/x", "git"),
+            ("loop", "loop"),
+        ] {
+            symlink(target, root.join(name)).expect("a link");
+        }
+        for (path, expected) in [
+            (".", Some("")),
+            ("", Some("")),
+            ("./a/b/", Some("a/b")),
+            ("/a/b", Some("a/b")),
+            ("../../a", Some("a")),
+            ("link", Some("a/b")),
+            ("a/again", Some("a/b")),
+            ("link/..", Some("a")),
+            ("link/../again/../b", Some("a/b")),
+            ("out", None),
+            ("out/../root/a", None),
+            ("all", None),
+            ("a/above", None),
+            ("git", None),
+            (".git/x", None),
+            ("loop", None),
+            ("gone", None),
+        ] {
+            let resolved = resolve_within(&root, path).ok();
+            let expected = expected.map(|inside| root.join(inside));
+            assert_eq!(resolved, expected, "{path}");
+        }
+    }
 }

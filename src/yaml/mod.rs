@@ -10,6 +10,7 @@
 pub mod characters;
 pub mod comment;
 pub mod emit;
+pub mod encoding;
 mod events;
 pub mod patch;
 pub mod scalar;

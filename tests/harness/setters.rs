@@ -15,7 +15,7 @@ use flux_image::update::catalogue::Freshness;
 use flux_image::update::checkout::{self, Planned, Request};
 use flux_image::update::files::{self, Lock, Staged};
 use flux_image::update::resolve::Refresh;
-use flux_image::update::tree;
+use flux_image::update::{tree, walk};
 use serde_json::Value;
 
 use crate::{Case, Verdict};
@@ -323,7 +323,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
 
 fn run(setup: &Setup, root: &Path, scope: &Path) -> Result<Planned, String> {
     // Flux keeps to manifests' names even where the path is one file.
-    if scope.is_file() && !tree::is_manifest_name(scope) {
+    if scope.is_file() && !walk::is_manifest_name(scope) {
         return Ok(Planned::default());
     }
     let request = Request {
