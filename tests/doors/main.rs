@@ -8,6 +8,8 @@ mod documents;
 mod foreign;
 mod function;
 mod handoff;
+mod nested_repositories;
+mod odd_files;
 mod output_files;
 mod patches;
 mod schemas;
