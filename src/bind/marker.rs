@@ -229,6 +229,7 @@ mod tests {
 
     /// What a part of an image may read as before it is replaced.
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn old_values_of_each_form() {
         for (part, of_its_form, other) in [
             (
