@@ -13,6 +13,7 @@ const CANARY: &str = "hunter2";
 const MARKER: &str = "# {\"$imagepolicy\": \"flux-system:app\"}";
 
 /// Documents in which a value that nobody is to see is marked.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn marked() -> Vec<(&'static str, String)> {
     let secret = format!(
         "apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData:\n  other: {CANARY}\n  # {CANARY}\n  image: {CANARY}:1.0.0@{CANARY} {MARKER}\n  block: |\n    {CANARY}\n"
