@@ -612,23 +612,15 @@ impl<'t> Reader<'t> {
             .map_or(value.span.end, |header| header.span.end);
         // What stands around a null that is written as nothing may be the next
         // item's.
-        if self.mentions.is_far_from(token_end) || !scalar::is_written(&value) {
+        let is_far = self.mentions.is_far_from(token_end)
+            && (self.mentions.is_done() || {
+                let reach = comment::reach(self.text, token_end, value.position);
+                self.mentions.is_far_from(reach)
+            });
+        if is_far || !scalar::is_written(&value) {
             return;
         }
-        let comment = comment::line_comment(self.text, token_end, value.position).or_else(|| {
-            let start = value
-                .scalar
-                .header
-                .map_or(value.span.start, |header| header.span.start);
-            comment::head_comment(
-                self.text,
-                value.after,
-                value.block,
-                value.scalar.start,
-                start,
-                value.position,
-            )
-        });
+        let comment = comment::of(self.text, &value, self.walk.ended_mappings());
         if let Some(comment) = comment
             && self.mentions.is_in(comment)
         {
@@ -758,6 +750,11 @@ impl<'t> Mentions<'t> {
     /// `end`: then no comment of that token, or before it, speaks of anything.
     fn is_far_from(&self, end: usize) -> bool {
         self.next_line > end
+    }
+
+    /// Whether there is none left.
+    fn is_done(&self) -> bool {
+        self.next_line == usize::MAX
     }
 
     fn is_in(&self, comment: ByteSpan) -> bool {

@@ -2,13 +2,20 @@
 //!
 //! Flux's markers hang on go-yaml's attachment of comments. A *line comment*
 //! stands behind the scalar on its last line (behind the header for a block
-//! scalar), with at most a flow comma between. A *head comment* stands on lines
-//! of its own above: above an item of a sequence, between `-` and its scalar,
-//! or between a key and a value that begins on a later line. A comment that
-//! directly follows the item before it and is followed by a blank line is that
-//! item's, and so is no head comment.
+//! scalar), with at most a flow comma between, or behind its anchor or tag. A
+//! *head comment* stands on lines of its own above: above an item of a sequence,
+//! between `-` and its scalar, or between a key and a value that begins on a
+//! later line.
+//!
+//! Head comments are what `yaml_parser_scan_comments` of go-yaml leaves of the gap
+//! before a scalar, told here step by step. A run of comments is the *foot* of what
+//! stands before it where a blank line follows it directly under that, and
+//! where what comes next stands left of the open collection and of the run.
 
 use super::ByteSpan;
+use super::walk::Value;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Where a scalar stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +27,7 @@ pub enum Position {
     /// The value of a key in a flow mapping.
     FlowValue,
     /// An item of a block sequence.
-    BlockItem {
-        /// Whether it is the sequence's first.
-        first: bool,
-        /// Whether the item before it was, or ended in, a block collection.
-        after_block: bool,
-    },
+    BlockItem,
     /// An item of a flow sequence.
     FlowItem,
 }
@@ -36,50 +38,78 @@ impl Position {
     }
 }
 
-/// The comment behind a scalar whose token ends at `end`: from its `#` to the
-/// end of the line.
+/// The comment of a scalar that is written, from its `#` to the end of the line:
+/// its line comment, or its head comment where it has none. Two of a kind make
+/// one text of several lines in go-yaml, which no marker survives, so they
+/// count as none. `ended` is where the block mappings begin that have ended since
+/// the token before.
 #[must_use]
-pub fn line_comment(text: &str, end: usize, position: Position) -> Option<ByteSpan> {
-    let bytes = text.as_bytes();
-    let mut at = skip_blanks(bytes, end);
-    if position.is_flow() && bytes.get(at) == Some(&b',') {
-        at = skip_blanks(bytes, at + 1);
-    }
-    if bytes.get(at) != Some(&b'#') {
-        return None;
-    }
-    Some(ByteSpan::new(at, end_of_line(bytes, at)))
-}
-
-/// The head comment of a scalar: the one comment that go-yaml keeps for it
-/// between the token before, which ends at `from`, and the scalar itself.
-/// `block` is where the innermost block collection begins that this token is
-/// in, `properties` where the scalar's anchor or tag begins, or its header or
-/// itself, and `start` where it begins behind those. Two comments make one text of
-/// several lines in go-yaml, which no marker survives, so they count as none.
-#[must_use]
-pub fn head_comment(
-    text: &str,
-    from: usize,
-    block: usize,
-    properties: usize,
-    start: usize,
-    position: Position,
-) -> Option<ByteSpan> {
-    let gap = Gap::read(text, from, properties, block);
-    let mut comments = match position {
-        Position::BlockItem { first, after_block } => gap.above_item(first, after_block),
-        Position::BlockValue => gap.own_line_after_indicator(),
-        Position::FlowItem => gap.own_line(),
-        Position::Root | Position::FlowValue => return None,
+pub fn of(text: &str, value: &Value<'_>, ended: &[usize]) -> Option<ByteSpan> {
+    let header = value.scalar.header.map(|header| header.span);
+    let token = header.unwrap_or(value.span);
+    let mut gap = Gap::new(text, value.after, value, ended);
+    gap.read(value.after, token.start);
+    let mut line = gap.line;
+    line.extend(line_comments(text, token.end, value));
+    let found = match value.position {
+        _ if !line.is_empty() => line,
+        Position::Root => Vec::new(),
+        _ => gap.head,
     };
-    if !position.is_flow() {
-        comments.extend(Gap::read(text, properties, start, block).comments());
-    }
-    match comments.as_slice() {
+    match found.as_slice() {
         [only] => Some(*only),
         _ => None,
     }
+}
+
+/// How far the comments behind a scalar may reach whose token ends at `end`: to
+/// the comma behind it, in a flow collection.
+#[must_use]
+pub fn reach(text: &str, end: usize, position: Position) -> usize {
+    if position.is_flow() {
+        next_token(text.as_bytes(), end)
+    } else {
+        end
+    }
+}
+
+/// The comments behind a scalar whose token ends at `end`: on its line, and in a
+/// flow collection on that of the comma behind it. One may be glued to a token
+/// that has an end of its own.
+fn line_comments(text: &str, end: usize, value: &Value<'_>) -> Vec<ByteSpan> {
+    let bytes = text.as_bytes();
+    let mut found = Vec::from_iter(comment_behind(bytes, end));
+    if value.position.is_flow() {
+        let comma = next_token(bytes, end);
+        let mut gap = Gap::new(text, end, value, &[]);
+        gap.read(end, comma);
+        // A head comment before the comma keeps the one behind it from coming
+        // back; it is the next scalar's then.
+        if bytes.get(comma) == Some(&b',') && gap.head.is_empty() {
+            found.extend(comment_behind(bytes, comma + 1));
+        }
+    }
+    found
+}
+
+/// The comment on the rest of the line, where nothing else stands before it.
+fn comment_behind(bytes: &[u8], from: usize) -> Option<ByteSpan> {
+    let at = skip_blanks(bytes, from);
+    let is_comment = bytes.get(at) == Some(&b'#');
+    is_comment.then(|| ByteSpan::new(at, end_of_line(bytes, at)))
+}
+
+/// The first byte from `from` on that is neither blank nor in a comment.
+fn next_token(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'#' => at = end_of_line(bytes, at),
+            byte if byte.is_ascii_whitespace() => at += 1,
+            _ => break,
+        }
+    }
+    at
 }
 
 fn skip_blanks(bytes: &[u8], from: usize) -> usize {
@@ -95,204 +125,214 @@ fn end_of_line(bytes: &[u8], from: usize) -> usize {
     memchr::memchr2(b'\n', b'\r', &bytes[from..]).map_or(bytes.len(), |n| from + n)
 }
 
-/// What stands between two tokens: comments, line by line, and `-` signs.
-struct Gap {
-    lines: Vec<GapLine>,
-}
-
-/// Comments on lines that follow each other, which go-yaml keeps together
-/// unless one stands left of the block collection at hand and of the first.
-#[derive(Default)]
-struct Run {
-    lines: Vec<usize>,
-    column: usize,
-}
-
-#[derive(Default)]
-struct GapLine {
-    comment: Option<ByteSpan>,
-    /// Bytes before it in its line.
-    comment_column: usize,
-    /// `-` indicators before the comment.
-    dashes: usize,
-    /// Bytes before the first of them in its line.
-    column: usize,
-    /// Bytes before the last of them.
-    last_column: usize,
-    /// Anything else but white space: `:`, `,`.
-    other: bool,
-}
-
-impl GapLine {
-    fn span(&self) -> Option<ByteSpan> {
-        self.comment
-    }
-
-    fn is_blank(&self) -> bool {
-        self.comment.is_none() && self.dashes == 0 && !self.other
-    }
-}
-
-impl Run {
-    /// Takes in the comment of the line behind `lines`. Where it cannot belong
-    /// to those before, they are the foot of what came earlier.
-    fn take(&mut self, lines: &mut [GapLine], column: usize, indent: usize) {
-        if !self.lines.is_empty() && column < indent && column != self.column {
-            for line in self.lines.drain(..) {
-                lines[line].comment = None;
-            }
-        }
-        if self.lines.is_empty() {
-            self.column = column;
-        }
-        self.lines.push(lines.len());
-    }
-}
-
-/// Bytes before `at` in its line.
+/// Bytes before `at` in its line, without a byte order mark.
 fn column_of(bytes: &[u8], at: usize) -> usize {
-    let begin = memchr::memrchr2(b'\n', b'\r', &bytes[..at]);
-    at - begin.map_or(0, |begin| begin + 1)
+    match memchr::memrchr2(b'\n', b'\r', &bytes[..at]) {
+        Some(end) => at - end - 1,
+        None if bytes.starts_with(BYTE_ORDER_MARK) => at.saturating_sub(BYTE_ORDER_MARK.len()),
+        None => at,
+    }
 }
 
-impl Gap {
-    /// Reads `from..start`. `block` is where the innermost block collection
-    /// begins that the token before stands in.
-    fn read(text: &str, from: usize, start: usize, block: usize) -> Self {
+/// A token without a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    /// `-`
+    Entry,
+    /// `:`
+    Value,
+    /// `,`
+    Comma,
+    /// Anchor, tag, `?`, or the token before the gap.
+    Other,
+}
+
+/// What stands between two tokens that have values, as it is read.
+struct Gap<'a> {
+    bytes: &'a [u8],
+    in_flow: bool,
+    /// Left edge of the innermost open block collection.
+    indent: usize,
+    /// Left edges of the mappings that end in the gap.
+    ended: Vec<usize>,
+    sign: Sign,
+    /// Where the line begins that an anchor or tag stands on.
+    property_line: Option<usize>,
+    /// Line breaks since the last character that is not blank.
+    breaks: usize,
+    /// The last token stands on the first line of its document.
+    on_first_line: bool,
+    /// Head comments that no token has passed.
+    pending: Vec<ByteSpan>,
+    /// Head comments of the next scalar.
+    head: Vec<ByteSpan>,
+    /// Line comments of the next scalar.
+    line: Vec<ByteSpan>,
+}
+
+impl<'a> Gap<'a> {
+    fn new(text: &'a str, from: usize, value: &Value<'_>, ended: &[usize]) -> Self {
         let bytes = text.as_bytes();
-        let mut lines = Vec::new();
-        let mut line = GapLine::default();
-        let mut run = Run::default();
-        let mut indent = column_of(bytes, block);
+        Self {
+            bytes,
+            in_flow: value.position.is_flow(),
+            indent: column_of(bytes, value.block),
+            ended: ended.iter().map(|at| column_of(bytes, *at)).collect(),
+            sign: Sign::Other,
+            property_line: None,
+            breaks: 0,
+            on_first_line: is_on_first_line(bytes, from),
+            pending: Vec::new(),
+            head: Vec::new(),
+            line: Vec::new(),
+        }
+    }
+
+    fn read(&mut self, from: usize, to: usize) {
         let mut at = from;
-        while at < start {
-            match bytes[at] {
-                b'\r' if bytes.get(at + 1) == Some(&b'\n') => {}
-                b'\n' | b'\r' => {
-                    if line.is_blank() {
-                        run.lines.clear();
-                    }
-                    lines.push(std::mem::take(&mut line));
+        while at < to {
+            match self.bytes[at] {
+                b'\n' => {
+                    self.breaks += 1;
+                    at += 1;
                 }
-                b'#' if at == from || bytes[at - 1].is_ascii_whitespace() => {
-                    let end = end_of_line(bytes, at).min(start);
-                    line.comment = Some(ByteSpan::new(at, end));
-                    line.comment_column = column_of(bytes, at);
-                    if !lines.is_empty() || line.dashes > 0 {
-                        run.take(&mut lines, line.comment_column, indent);
-                    }
-                    at = end;
-                    continue;
+                b'#' => at = self.comment(at, to),
+                b'-' if self.bytes.get(at + 1).is_none_or(u8::is_ascii_whitespace) => {
+                    self.entry(at, to);
+                    at += 1;
                 }
-                b'-' if bytes.get(at + 1).is_none_or(u8::is_ascii_whitespace) => {
-                    indent = column_of(bytes, at);
-                    if line.dashes == 0 {
-                        line.column = indent;
-                    }
-                    line.last_column = indent;
-                    line.dashes += 1;
-                    run.lines.clear();
-                }
-                byte if byte.is_ascii_whitespace() => {}
-                _ => line.other = true,
+                b' ' | b'\t' | b'\r' => at += 1,
+                _ => at = self.other(at, to),
             }
-            at += 1;
         }
-        lines.push(line);
-        Self { lines }
+        self.token(to);
     }
 
-    fn comments(&self) -> impl Iterator<Item = ByteSpan> {
-        self.lines.iter().filter_map(|line| line.comment)
-    }
-
-    /// Comments on lines of their own: all but one on the line of the token
-    /// before.
-    fn own_line(&self) -> Vec<ByteSpan> {
-        self.lines
-            .iter()
-            .skip(1)
-            .filter_map(|line| line.comment)
-            .collect()
-    }
-
-    /// Comments on later lines than the `:` before a value.
-    fn own_line_after_indicator(&self) -> Vec<ByteSpan> {
-        if self
-            .lines
-            .iter()
-            .skip(1)
-            .any(|line| line.other || line.dashes > 0)
-        {
-            return Vec::new();
+    /// Passes a comment, or a run of them.
+    fn comment(&mut self, at: usize, to: usize) -> usize {
+        // Behind `-` alone, a comment on its line heads what follows.
+        if self.breaks > 0 || self.sign == Sign::Entry {
+            return self.run(at, to);
         }
-        self.own_line()
-    }
-
-    /// The comment of `from..dash` that counts after a block collection: the last
-    /// one, exactly above the `-` of the line `dash`, with no other right above
-    /// it, which would make one text of both. `after_item` is that of
-    /// [`Self::between`].
-    fn alone_above(&self, from: usize, dash: usize, after_item: bool) -> Option<ByteSpan> {
-        let lines: Vec<&GapLine> = self.between(from, dash, after_item).collect();
-        let at = lines.iter().rposition(|line| line.comment.is_some())?;
-        let is_beside = at > 0 && lines[at - 1].comment.is_some();
-        let counts = lines[at].comment_column == self.lines[dash].column && !is_beside;
-        lines[at].comment.filter(|_| counts)
-    }
-
-    /// Comments that go-yaml gives to the item behind the last `-`.
-    fn above_item(&self, first: bool, after_block: bool) -> Vec<ByteSpan> {
-        let Some(last) = self.lines.iter().rposition(|line| line.dashes > 0) else {
-            return Vec::new();
+        let end = end_of_line(self.bytes, at);
+        let is_next = match self.sign {
+            Sign::Value => self.in_flow,
+            Sign::Comma => !self.head.is_empty(),
+            Sign::Entry | Sign::Other => self.property_line == Some(at - column_of(self.bytes, at)),
         };
-        let mut comments: Vec<ByteSpan> = self.lines[last].comment.into_iter().collect();
-        // The last line is the one that the scalar stands on.
-        comments.extend(
-            self.between(last + 1, self.lines.len() - 1, true)
-                .filter_map(GapLine::span),
-        );
-        let mut below = last;
-        while self.lines[below].dashes == 1 {
-            let above = self.lines[..below].iter().rposition(|line| line.dashes > 0);
-            let Some(above) = above else {
-                if after_block {
-                    comments.extend(self.alone_above(1, below, !first));
-                } else {
-                    let all = self.between(1, below, !first);
-                    comments.extend(all.filter_map(GapLine::span));
-                }
-                break;
-            };
-            let (ours, theirs) = (self.lines[last].column, self.lines[above].last_column);
-            if theirs > ours {
-                // It is in a sequence that has ended with an item without a
-                // value: a block collection all the same.
-                comments.extend(self.alone_above(above + 1, below, true));
-                break;
-            }
-            let all = self.between(above + 1, below, true);
-            comments.extend(all.filter_map(GapLine::span));
-            comments.extend(self.lines[above].comment);
-            if theirs < ours {
-                // It opens ours, and what stands above belongs to that.
-                break;
-            }
-            // An item without a value leaves its comments to the next.
-            below = above;
+        if is_next {
+            self.line.push(ByteSpan::new(at, end));
         }
-        comments
+        end
     }
 
-    /// Comments on the lines `from..to`. After an item, those directly under it
-    /// are its own when a blank line follows them.
-    fn between(&self, from: usize, to: usize, after_item: bool) -> impl Iterator<Item = &GapLine> {
-        let lines = self.lines.get(from..to).unwrap_or_default();
-        let under = lines
-            .iter()
-            .take_while(|line| line.comment.is_some())
-            .count();
-        let is_foot = after_item && lines.get(under).is_some_and(GapLine::is_blank);
-        lines[if is_foot { under } else { 0 }..].iter()
+    /// Comments on lines that follow each other, blank lines between them.
+    fn run(&mut self, from: usize, to: usize) -> usize {
+        let bytes = self.bytes;
+        let is_under_token = self.breaks == 1 && !self.on_first_line;
+        let mut may_be_foot = self.breaks <= 1;
+        let mut run: Vec<ByteSpan> = Vec::new();
+        let mut column = 0;
+        let mut at = from;
+        loop {
+            let here = column_of(bytes, at);
+            if !run.is_empty() && here < self.indent && here != column {
+                run.clear();
+            }
+            if bytes.get(at) != Some(&b'#') || at >= to {
+                break;
+            }
+            if run.is_empty() {
+                column = here;
+            }
+            let end = end_of_line(bytes, at);
+            run.push(ByteSpan::new(at, end));
+            let (next, blank_lines) = next_line_with_text(bytes, end);
+            if blank_lines > 0 {
+                let is_directly_under =
+                    is_under_token && self.sign != Sign::Value && run[0].start == from;
+                if may_be_foot && (is_directly_under || column < self.indent) {
+                    run.clear();
+                }
+                may_be_foot = false;
+            }
+            at = next;
+        }
+        if self.in_flow && matches!(bytes.get(at), Some(b']' | b'}')) {
+            run.clear();
+        }
+        self.pending.append(&mut run);
+        self.breaks = 1;
+        at.min(to)
     }
+
+    /// A token takes the comments before it along.
+    fn token(&mut self, at: usize) {
+        let column = column_of(self.bytes, at);
+        if column < self.indent {
+            // What a mapping has when it ends is its own.
+            let before = self.ended.len();
+            self.ended.retain(|mapping| *mapping <= column);
+            if self.ended.len() < before {
+                self.head.clear();
+                self.line.clear();
+            }
+        }
+        self.head.append(&mut self.pending);
+        self.breaks = 0;
+        self.on_first_line = is_on_first_line(self.bytes, at);
+    }
+
+    fn entry(&mut self, at: usize, to: usize) {
+        self.token(at);
+        self.indent = column_of(self.bytes, at);
+        self.sign = Sign::Entry;
+        // What stands above the first of an inner sequence belongs to that.
+        if self.opens_sequence(at + 1, to) {
+            self.head.clear();
+        }
+    }
+
+    /// Whether the next token is a `-` further to the right.
+    fn opens_sequence(&self, from: usize, to: usize) -> bool {
+        let at = next_token(self.bytes, from);
+        at < to && self.bytes[at] == b'-' && column_of(self.bytes, at) > self.indent
+    }
+
+    fn other(&mut self, at: usize, to: usize) -> usize {
+        self.token(at);
+        self.sign = match self.bytes[at] {
+            b':' => Sign::Value,
+            b',' => Sign::Comma,
+            _ => Sign::Other,
+        };
+        if !matches!(self.bytes[at], b'&' | b'!') {
+            return at + 1;
+        }
+        self.property_line = Some(at - column_of(self.bytes, at));
+        let rest = &self.bytes[at..to];
+        at + rest.iter().take_while(|b| !b.is_ascii_whitespace()).count()
+    }
+}
+
+/// Where the next text begins behind the line that ends at `end`, and how many
+/// blank lines stand before it.
+fn next_line_with_text(bytes: &[u8], end: usize) -> (usize, usize) {
+    let gap = bytes[end..]
+        .iter()
+        .take_while(|b| b.is_ascii_whitespace())
+        .count();
+    let breaks = memchr::memchr_iter(b'\n', &bytes[end..end + gap]).count();
+    (end + gap, breaks.saturating_sub(1))
+}
+
+/// Whether `at` is on the first line of what Flux takes for a document. There
+/// go-yaml keeps no comment as a foot.
+fn is_on_first_line(bytes: &[u8], at: usize) -> bool {
+    let line = at - column_of(bytes, at);
+    let Some(end) = line.checked_sub(1) else {
+        return true;
+    };
+    let above = end - column_of(bytes, end);
+    above > 0 && bytes[above..].starts_with(b"---")
 }

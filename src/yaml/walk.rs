@@ -9,6 +9,8 @@ use std::collections::HashSet;
 use super::comment::Position;
 use super::{ByteSpan, Event, EventKind, Events, Place, Scalar, Style, SyntaxError};
 
+const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
+
 /// An open collection.
 #[derive(Debug)]
 pub struct Frame<'t> {
@@ -108,6 +110,9 @@ pub struct Walk<'t> {
     content_end: usize,
     /// End of the last token before the last closing bracket or brace.
     inner_end: usize,
+    /// Where the block mappings begin that have ended since the last token.
+    ended: Vec<usize>,
+    is_after_token: bool,
     /// A place that was asked for, and its offset.
     place: (usize, Place),
     /// Whether the text is what stands under the key `items`.
@@ -158,6 +163,8 @@ impl<'t> Walk<'t> {
             block: 0,
             content_end: 0,
             inner_end: 0,
+            ended: Vec::new(),
+            is_after_token: false,
             place: (0, Place { line: 1, column: 1 }),
             in_items: false,
         }
@@ -167,6 +174,13 @@ impl<'t> Walk<'t> {
     #[must_use]
     pub fn frames(&self) -> &[Frame<'t>] {
         &self.frames
+    }
+
+    /// Where the block mappings begin that have ended between the token before
+    /// and the one at hand.
+    #[must_use]
+    pub fn ended_mappings(&self) -> &[usize] {
+        &self.ended
     }
 
     /// Behind the `:` before the node at hand.
@@ -224,7 +238,11 @@ impl<'t> Walk<'t> {
         while let Some(event) = self.events.next() {
             let event = event?;
             let before = (self.after, self.block);
-            let is_token = !event.span.is_empty();
+            let has_header = matches!(&event.kind, EventKind::Scalar(s) if s.header.is_some());
+            let is_token = has_header || !event.span.is_empty();
+            if std::mem::replace(&mut self.is_after_token, is_token) {
+                self.ended.clear();
+            }
             self.pass(&event);
             let step = self.take(event, before);
             if is_token && let Some(block) = self.frames.iter().rfind(|frame| !frame.flow) {
@@ -241,18 +259,24 @@ impl<'t> Walk<'t> {
     /// its last line that is not blank.
     fn pass(&mut self, event: &Event<'t>) {
         match &event.kind {
+            EventKind::Scalar(Scalar {
+                header: Some(header),
+                ..
+            }) => {
+                let lines = event.span.of(self.text).trim_end_matches(BLANKS);
+                self.after = if lines.is_empty() {
+                    header.span.end
+                } else {
+                    event.span.start + lines.len()
+                };
+                self.content_end = self.content_end.max(event.span.end);
+            }
             // A null that is written as nothing ends with the sign before it.
             EventKind::Scalar(_) if event.span.is_empty() => {
                 self.content_end = self.content_end.max(event.span.end);
             }
             _ if event.span.is_empty() => {}
             EventKind::DocumentStart | EventKind::DocumentEnd => self.after = event.span.end,
-            EventKind::Scalar(scalar) if scalar.header.is_some() => {
-                let lines = event.span.of(self.text);
-                self.after =
-                    event.span.start + lines.trim_end_matches([' ', '\t', '\r', '\n']).len();
-                self.content_end = event.span.end;
-            }
             _ => (self.after, self.content_end) = (event.span.end, event.span.end),
         }
     }
@@ -287,7 +311,7 @@ impl<'t> Walk<'t> {
             }
             EventKind::Alias => self.begin_child(None).then_some(Step::Alias(event.span)),
             EventKind::Scalar(scalar) => {
-                let position = self.position(block);
+                let position = self.position();
                 self.begin_child(Some(&scalar))
                     .then_some(Step::Value(Value {
                         scalar,
@@ -319,6 +343,9 @@ impl<'t> Walk<'t> {
     fn leave(&mut self, end: ByteSpan) -> Option<Step<'t>> {
         let frame = self.frames.pop()?;
         self.keys.truncate(frame.keys_from);
+        if !frame.flow && frame.kind == Collection::Mapping {
+            self.ended.push(frame.start);
+        }
         // A block collection ends where its last token does.
         let end = if frame.flow {
             end.end
@@ -351,16 +378,13 @@ impl<'t> Walk<'t> {
         !is_key
     }
 
-    fn position(&self, block: usize) -> Position {
+    fn position(&self) -> Position {
         match self.frames.last() {
             None => Position::Root,
             Some(frame) => match (frame.kind, frame.flow) {
                 (Collection::Mapping, false) => Position::BlockValue,
                 (Collection::Mapping, true) => Position::FlowValue,
-                (Collection::Sequence, false) => Position::BlockItem {
-                    first: frame.children == 0,
-                    after_block: frame.children > 0 && frame.start != block,
-                },
+                (Collection::Sequence, false) => Position::BlockItem,
                 (Collection::Sequence, true) => Position::FlowItem,
             },
         }

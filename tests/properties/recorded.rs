@@ -3,9 +3,10 @@
 //! `tests/cases/comments.jsonl` holds texts and, for each, the markers that
 //! Flux's own library (kyaml 0.21.1) finds on scalars that are not empty: the
 //! line comment, or the head comment where there is none. Most texts are
-//! generated, with comments wherever they may stand; of 57,656 such markers in
-//! 60,000 texts 45 are answered differently here, all beside items without a
-//! value or between comments of several columns, and those are not in the file.
+//! generated, with comments wherever they may stand: glued to a token, beside
+//! items without a value, in several columns, around flow commas. Of 35,000 such
+//! texts that both image-automation-controller v1.2.0 and this read, none that is
+//! one document was answered differently.
 
 use flux_image::bind::marker::{self, Comment};
 use flux_image::resource_list::outline;
