@@ -133,8 +133,10 @@ pub fn run<'t>(
     let is_misconfigured = outcome.worst() == Some(Severity::Error);
     outcome.findings.append(&mut catalogue.findings);
     outcome.findings.extend(asked);
+    let names = plan::by_name(&images);
     let policies = Policies {
         all: &images,
+        names: &names,
         selected: selected.as_ref(),
         on_unresolved: spec.on_unresolved,
         images: &rules.images,

@@ -37,6 +37,19 @@ pub fn message(text: String) -> String {
     }
 }
 
+/// The first of a list of names, and how many more there are.
+#[must_use]
+pub fn list<T: std::fmt::Display>(names: impl ExactSizeIterator<Item = T>) -> String {
+    const MOST: usize = 10;
+    let more = names.len().saturating_sub(MOST);
+    let shown = |name: T| format!("`{}`", at_most(&name.to_string(), 200));
+    let shown: Vec<String> = names.take(MOST).map(shown).collect();
+    match more {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +59,7 @@ mod tests {
         assert_eq!(at_most("abc", 3), "abc");
         assert_eq!(at_most("abcdefghi", 6), "abcd…hi");
         assert_eq!(at_most("üüüüü", 6), "üü…ü");
+        assert_eq!(list([1, 2].iter()), "`1`, `2`");
+        assert!(list([0; 12].iter()).ends_with("`0` and 2 more"));
     }
 }

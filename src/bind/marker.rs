@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use percent_encoding::percent_decode_str;
 
 use crate::image::is_tag;
+use crate::yaml::work;
 
 /// The bytes that a file must hold for Flux to read it at all.
 pub const TOKEN: &str = "\"$imagepolicy\"";
@@ -190,15 +191,28 @@ pub struct Target {
 /// The names of the policies that the markers of a text name, at least: a
 /// comment that turns out to be no marker may be among them.
 pub fn names_in(text: &str) -> impl Iterator<Item = String> {
-    let finder = memchr::memmem::find_iter(text.as_bytes(), KEY_STEM);
-    finder.filter_map(|at| {
-        let line = text[..at].rfind('\n').map_or(0, |before| before + 1);
-        let open = line + text[line..at].rfind('{')?;
-        let close = at + text[at..].find('}')?;
-        match read(&text[open..=close]) {
-            Comment::Marker(value) => Target::parse(&value).map(|target| target.name),
-            _ => None,
+    let mut last = (0, None, 0);
+    memchr::memmem::find_iter(text.as_bytes(), KEY_STEM).filter_map(move |at| {
+        let (known, mut open, mut close) = last;
+        // Of a line no byte is looked at twice: it may be a whole list.
+        let between = &text[known..at];
+        work::count(between.len());
+        match between.rfind(['\n', '{']) {
+            Some(found) if between[found..].starts_with('{') => open = Some(known + found),
+            Some(_) => open = None,
+            None => {}
         }
+        let is_same = open == last.1 && close > at;
+        if close <= at {
+            close = at + text[at..].find(['}', '\n']).unwrap_or(text.len() - at);
+            work::count(close - at);
+        }
+        last = (at, open, close);
+        let comment = text.get(open?..=close).filter(|_| !is_same)?;
+        work::count(comment.find('"').unwrap_or_default());
+        let object: BTreeMap<String, Option<String>> = serde_json::from_str(comment).ok()?;
+        let value = decode(object.get(KEY)?.as_deref()?)?;
+        Target::parse(&value).map(|target| target.name)
     })
 }
 

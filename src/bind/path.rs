@@ -13,6 +13,7 @@ use std::fmt;
 
 use crate::go::regex::Regex;
 use crate::yaml::tree::{Content, Node};
+use crate::yaml::work;
 
 /// A path to fields of a resource.
 #[derive(Clone, Debug)]
@@ -194,7 +195,7 @@ impl Test {
         if !value.contains(OPERATORS) {
             return Ok(Self::Text(value.to_owned()));
         }
-        Regex::new(value)
+        Regex::small(value)
             .map(Self::Pattern)
             .map_err(|error| format!("`{value}`: {error}"))
     }
@@ -227,6 +228,7 @@ fn find<'n, 't>(
     found: &mut Vec<Found<'n, 't>>,
     missing: &mut Option<(usize, Missing)>,
 ) {
+    work::count(1);
     let Some((piece, rest)) = pieces.split_first() else {
         found.push(Found { node, path });
         return;
@@ -234,14 +236,27 @@ fn find<'n, 't>(
     let next: Vec<(&Node<'t>, String)> = match (piece, &node.content) {
         (Piece::Key(key), Content::Mapping(_)) => with_key(node, key, &path),
         (Piece::Index(index), Content::Mapping(_)) => with_key(node, &index.to_string(), &path),
+        (
+            Piece::Where {
+                key,
+                is: Test::Text(text),
+            },
+            Content::Sequence(elements),
+        ) => node
+            .elements_with(key, text)
+            .map(|at| (&elements[at], format!("{path}[{at}]")))
+            .collect(),
+        (Piece::Index(index), Content::Sequence(elements)) => (elements.get(*index).into_iter())
+            .map(|element| (element, format!("{path}[{index}]")))
+            .collect(),
         (_, Content::Sequence(elements)) => {
-            let is_taken = |(at, element): &(usize, &Node<'_>)| match piece {
-                Piece::Key(_) => false,
-                Piece::Index(index) => at == index,
+            let is_taken = |(_, element): &(usize, &Node<'_>)| match piece {
+                Piece::Key(_) | Piece::Index(_) => false,
                 Piece::Every => true,
                 Piece::Where { key, is } if key.is_empty() => is.holds(Some(element)),
                 Piece::Where { key, is } => is.holds(element.get(key)),
             };
+            work::count(elements.len());
             let taken = elements.iter().enumerate().filter(is_taken);
             taken
                 .map(|(at, element)| (element, format!("{path}[{at}]")))
@@ -297,41 +312,40 @@ pub fn leading_to(root: &Node<'_>, start: usize) -> Option<String> {
     matches!(found.as_slice(), [one] if is_it(one.node)).then_some(path)
 }
 
+/// The way down to the scalar at `start`: children stand in the order of the
+/// text, so one of them can hold it.
 fn lead(node: &Node<'_>, start: usize, pieces: &mut Vec<String>) -> bool {
+    work::count(1);
+    let is_before = |child: &Node<'_>| child.span.start <= start;
     match &node.content {
-        Content::Scalar(value) => return value.span.start == start,
-        Content::Alias => return false,
+        Content::Scalar(value) => value.span.start == start,
+        Content::Alias => false,
         Content::Mapping(entries) => {
-            for (key, child) in entries {
-                pieces.push(key.replace('.', "\\."));
-                if lead(child, start, pieces) {
-                    return true;
-                }
-                pieces.pop();
-            }
+            let behind = entries.partition_point(|(_, child)| is_before(child));
+            let Some((key, child)) = entries[..behind].last() else {
+                return false;
+            };
+            pieces.push(key.replace('.', "\\."));
+            lead(child, start, pieces)
         }
         Content::Sequence(elements) => {
-            for (at, child) in elements.iter().enumerate() {
-                pieces.push(element_piece(elements, at));
-                if lead(child, start, pieces) {
-                    return true;
-                }
-                pieces.pop();
-            }
+            let behind = elements.partition_point(is_before);
+            let Some(at) = behind.checked_sub(1) else {
+                return false;
+            };
+            pieces.push(element_piece(node, elements, at));
+            lead(&elements[at], start, pieces)
         }
     }
-    false
 }
 
-fn element_piece(elements: &[Node<'_>], at: usize) -> String {
+fn element_piece(list: &Node<'_>, elements: &[Node<'_>], at: usize) -> String {
     let name_of = |node: &Node<'_>| node.get("name").and_then(Node::text).map(String::from);
     let Some(name) = name_of(&elements[at]) else {
         return at.to_string();
     };
-    let same = elements
-        .iter()
-        .filter(|other| name_of(other).as_ref() == Some(&name));
-    if same.count() == 1 && !name.is_empty() && !name.contains(OPERATORS) {
+    let same = list.elements_with("name", &name).count();
+    if same == 1 && !name.is_empty() && !name.contains(OPERATORS) {
         format!("[name={name}]")
     } else {
         at.to_string()

@@ -14,7 +14,7 @@ use super::gap::{self, Gap};
 use super::shares;
 use crate::bind::{annotation, marker};
 use crate::yaml::walk::{Collection, Step, Value, Walk};
-use crate::yaml::{ByteSpan, Place, Style, SyntaxError, comment, scalar, with_line_feeds};
+use crate::yaml::{ByteSpan, Place, Style, SyntaxError, comment, scalar, with_line_feeds, work};
 
 /// What a text holds.
 #[derive(Debug, Default)]
@@ -296,6 +296,7 @@ impl Document<'_> {
 /// What stands at `span`, which begins at `place`, as a text of its own.
 #[must_use]
 pub fn own_text(text: &str, span: ByteSpan, place: Place) -> String {
+    work::count(place.column + span.end - span.start);
     let mut own = " ".repeat(place.column.saturating_sub(1));
     own.push_str(&with_line_feeds(span.of(text)));
     own
@@ -721,6 +722,18 @@ struct Mentions<'t> {
     next: usize,
     /// Where the line of that one begins; past the text where there is none.
     next_line: usize,
+    /// The line that was last looked at for a comment.
+    line: LineSeen,
+}
+
+/// How far a line was looked at: thousands of mentions may stand on one.
+#[derive(Default)]
+struct LineSeen {
+    start: usize,
+    upto: usize,
+    has_hash: bool,
+    /// A `$` behind that.
+    has_dollar: bool,
 }
 
 impl<'t> Mentions<'t> {
@@ -731,19 +744,48 @@ impl<'t> Mentions<'t> {
             all: found.map(|at| share.start + at).collect(),
             next: 0,
             next_line: 0,
+            line: LineSeen::default(),
         };
-        mentions.note_line();
+        mentions.note_line(0);
         mentions
     }
 
-    fn note_line(&mut self) {
+    /// Finds the line of the next one, where that at `known` is on the line
+    /// found last.
+    fn note_line(&mut self, known: usize) {
         self.next_line = match self.all.get(self.next) {
             Some(&at) => {
-                let before = &self.text.as_bytes()[..at];
-                memchr::memrchr2(b'\n', b'\r', before).map_or(0, |n| n + 1)
+                let between = &self.text.as_bytes()[known..at];
+                work::count(between.len());
+                let found = memchr::memrchr2(b'\n', b'\r', between);
+                found.map_or(self.next_line, |n| known + n + 1)
             }
             None => usize::MAX,
         };
+    }
+
+    /// Whether a `#` with a `$` behind it stands before `at` on its line, which
+    /// begins at `next_line`.
+    fn is_in_comment(&mut self, at: usize) -> bool {
+        let line = &mut self.line;
+        if line.start != self.next_line || line.upto > at {
+            *line = LineSeen {
+                start: self.next_line,
+                upto: self.next_line,
+                ..LineSeen::default()
+            };
+        }
+        let mut piece = &self.text[line.upto..at];
+        work::count(piece.len());
+        if !line.has_hash
+            && let Some(hash) = piece.find('#')
+        {
+            line.has_hash = true;
+            piece = &piece[hash..];
+        }
+        line.has_dollar |= line.has_hash && piece.contains('$');
+        line.upto = at;
+        line.has_dollar
     }
 
     /// Whether the next one stands on a later line than a token that ends at
@@ -766,23 +808,19 @@ impl<'t> Mentions<'t> {
     /// belong to no scalar, which are noted.
     fn pass(&mut self, end: usize, dead: &mut Vec<DeadMarker>) {
         while let Some(&at) = self.all.get(self.next).filter(|&&at| at < end) {
-            let before = &self.text[self.next_line..at];
-            let in_comment = before
-                .find('#')
-                .is_some_and(|hash| before[hash..].contains('$'));
-            if in_comment {
+            if self.is_in_comment(at) {
                 dead.push(DeadMarker { offset: at });
             }
             self.next += 1;
-            self.note_line();
+            self.note_line(at);
         }
     }
 
     /// Leaves behind those before `end`.
     fn skip(&mut self, end: usize) {
-        while self.all.get(self.next).is_some_and(|&at| at < end) {
+        while let Some(&at) = self.all.get(self.next).filter(|&&at| at < end) {
             self.next += 1;
-            self.note_line();
+            self.note_line(at);
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::resource_list::outline;
 use crate::resource_list::{Concealed, Document, MASK, Object, Outline, Site};
 use crate::yaml::tree::{self, Content, Node};
 use crate::yaml::walk::Value;
-use crate::yaml::{ByteSpan, Place, scalar};
+use crate::yaml::{ByteSpan, Place, scalar, work};
 
 /// How scalars are bound, as somebody asked for it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,8 +41,53 @@ pub struct Rules<'r> {
     pub ways: &'r Ways,
     /// For images, the policies of each repository, by its canonical name.
     pub images: BTreeMap<String, Vec<Id>>,
+    /// The configuration's fields, by what they target.
+    pub(crate) targets: Targets<'r>,
     /// Reads the files that a build's items come from.
     pub origins: Option<&'r Origins<'r>>,
+}
+
+/// Numbers of the configuration's fields by kind, name and namespace of their
+/// targets: there may be as many fields as resources.
+pub(crate) struct Targets<'r> {
+    fields: &'r [FieldBinding],
+    by: BTreeMap<[Option<&'r str>; 3], Vec<usize>>,
+}
+
+impl<'r> Targets<'r> {
+    fn of(fields: &'r [FieldBinding]) -> Self {
+        let mut by: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for (number, field) in fields.iter().enumerate() {
+            let target = &field.target;
+            let key = [&target.kind, &target.name, &target.namespace].map(Option::as_deref);
+            by.entry(key).or_default().push(number);
+        }
+        Self { fields, by }
+    }
+
+    /// The fields of a resource, in their order.
+    fn of_object(&self, object: &Object) -> Vec<usize> {
+        let mut found = BTreeSet::new();
+        if self.fields.is_empty() {
+            return Vec::new();
+        }
+        let before = object.build.iter().flat_map(|build| build.previous());
+        let now = (object.name.as_str(), object.namespace.as_str());
+        for (name, namespace) in before.chain([now]) {
+            let all = [object.kind.as_str(), name, namespace];
+            // What a target leaves out does not matter.
+            for left_out in 0_u32..8 {
+                let named = |(bit, text): (u32, _)| (left_out >> bit & 1 == 0_u32).then_some(text);
+                let [kind, name, namespace] = all;
+                let key = [(0, kind), (1, name), (2, namespace)].map(named);
+                let numbers = self.by.get(&key).map(Vec::as_slice).unwrap_or_default();
+                work::count(1 + numbers.len());
+                let selects = |number: &&usize| self.fields[**number].target.selects(object);
+                found.extend(numbers.iter().filter(selects));
+            }
+        }
+        found.into_iter().collect()
+    }
 }
 
 /// A field that the configuration binds to a policy.
@@ -180,6 +225,7 @@ impl<'r> Rules<'r> {
         Self {
             ways,
             images,
+            targets: Targets::of(&ways.fields),
             origins: None,
         }
     }
@@ -310,10 +356,7 @@ impl<'o, 't> Bindings<'o, 't> {
     fn further(&mut self, text: &'t str, outline: &'o Outline<'t>, file: &str, rules: &Rules<'_>) {
         let mut wanted: BTreeMap<usize, Wanted<'o>> = BTreeMap::new();
         for object in outline.objects() {
-            let selected = |(_, field): &(usize, &FieldBinding)| field.target.selects(object);
-            let fields: Vec<usize> = (rules.ways.fields.iter().enumerate().filter(selected))
-                .map(|(number, _)| number)
-                .collect();
+            let fields = rules.targets.of_object(object);
             self.matched.extend(&fields);
             let annotation = object
                 .bind

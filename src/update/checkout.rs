@@ -230,6 +230,7 @@ pub fn plan(request: &Request, mut ask: Option<&mut Ask<'_>>) -> Result<Planned,
     planned.note_refused(read.refused, &scopes);
     let context = Context {
         images: &images,
+        names: &plan::by_name(&images),
         on_unresolved: request.on_unresolved,
         named: &read.named,
         real: HashSet::new(),
@@ -607,6 +608,7 @@ fn is_in(path: &Path, scopes: &[Scope]) -> bool {
 /// What the plan of each file needs to know of the run.
 struct Context<'a> {
     images: &'a BTreeMap<Id, Resolved>,
+    names: &'a plan::Names<'a>,
     on_unresolved: OnUnresolved,
     /// Files that the user named.
     named: &'a BTreeSet<PathBuf>,
@@ -645,6 +647,7 @@ fn plan_file(source: &SourceFile, numbers: &[usize], context: &Context<'_>) -> F
     let plans = numbers.iter().map(|number| {
         let policies = Policies {
             all: context.images,
+            names: context.names,
             selected: context.scopes[*number].selected.as_ref(),
             on_unresolved: context.on_unresolved,
             images: &context.rules.images,

@@ -7,7 +7,7 @@ use crate::api::Id;
 use crate::bind::marker::Part;
 use crate::quote;
 use crate::resource_list::Object;
-use crate::yaml::{ByteSpan, Place, Snippet};
+use crate::yaml::{ByteSpan, Place, Snippet, work};
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -292,7 +292,11 @@ impl Finding {
         Self {
             severity,
             code,
-            message: quote::message(message.into()),
+            message: {
+                let message = message.into();
+                work::count(message.len());
+                quote::message(message)
+            },
             hint: None,
             location,
             current: None,

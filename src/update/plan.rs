@@ -12,6 +12,7 @@ use crate::bind::marker::{Part, Target};
 use crate::go::semver::Version;
 use crate::image::Reference;
 use crate::policy::reflect::ImageRef;
+use crate::quote;
 use crate::resource_list::MASK;
 use crate::yaml::patch::Edit;
 use crate::yaml::{ByteSpan, Style, scalar};
@@ -27,12 +28,27 @@ pub struct Policies<'p> {
     /// Those that count; what is bound to the others is left to whom it
     /// concerns. `None`: all.
     pub selected: Option<&'p BTreeSet<Id>>,
+    /// The same by their names.
+    pub names: &'p Names<'p>,
     /// What a bound scalar is whose policy gave no image.
     pub on_unresolved: OnUnresolved,
     /// The policies of each repository, by its canonical name.
     pub images: &'p BTreeMap<String, Vec<Id>>,
     /// Policies that a build has renamed, by the names that they had.
     pub renamed: &'p BTreeMap<Id, Id>,
+}
+
+/// Policies by their names, whatever their namespaces.
+pub type Names<'p> = BTreeMap<&'p str, Vec<&'p Id>>;
+
+/// The policies of a run by their names.
+#[must_use]
+pub fn by_name(all: &BTreeMap<Id, Resolved>) -> Names<'_> {
+    let mut names = Names::new();
+    for id in all.keys() {
+        names.entry(id.name.as_str()).or_default().push(id);
+    }
+    names
 }
 
 impl Policies<'_> {
@@ -213,11 +229,7 @@ impl Subject<'_, '_, '_> {
         }
         // A document without a namespace is found by its name if that is unique.
         let unplaced = Id::new("", target.name.clone());
-        let same_name = policies
-            .all
-            .keys()
-            .filter(|known| known.name == target.name)
-            .count();
+        let same_name = policies.names.get(target.name.as_str()).map_or(0, Vec::len);
         if let (Some(resolved), 1) = (policies.all.get(&unplaced), same_name) {
             let message = format!(
                 "ImagePolicy `{}` names no namespace; taken for `{id}`",
@@ -251,12 +263,8 @@ impl Subject<'_, '_, '_> {
             Code::UnknownPolicy,
             format!("no ImagePolicy `{id}` is known"),
         );
-        let elsewhere: Vec<String> = policies
-            .all
-            .keys()
-            .filter(|known| known.name == target.name)
-            .map(Id::to_string)
-            .collect();
+        let elsewhere = policies.names.get(target.name.as_str());
+        let elsewhere = elsewhere.map(Vec::as_slice).unwrap_or_default();
         if let Some(now) = policies.renamed.get(id) {
             finding.hint(renamed(id, now))
         } else if id.to_string().contains("${") {
@@ -264,7 +272,7 @@ impl Subject<'_, '_, '_> {
         } else if elsewhere.is_empty() {
             finding.hint("add the ImagePolicy to the repository or name its file with `--policies`")
         } else {
-            finding.hint(format!("there is `{}`", elsewhere.join("`, `")))
+            finding.hint(format!("there is {}", quote::list(elsewhere.iter())))
         }
     }
 

@@ -47,14 +47,12 @@ impl Position {
 pub fn of(text: &str, value: &Value<'_>, ended: &[usize]) -> Option<ByteSpan> {
     let header = value.scalar.header.map(|header| header.span);
     let token = header.unwrap_or(value.span);
-    let mut gap = Gap::new(text, value.after, value, ended);
-    gap.read(value.after, token.start);
-    let mut line = gap.line;
+    let (head, mut line) = Gap::comments(text, value.after, token.start, value, ended);
     line.extend(line_comments(text, token.end, value));
     let found = match value.position {
         _ if !line.is_empty() => line,
         Position::Root => Vec::new(),
-        _ => gap.head,
+        _ => head,
     };
     match found.as_slice() {
         [only] => Some(*only),
@@ -81,11 +79,10 @@ fn line_comments(text: &str, end: usize, value: &Value<'_>) -> Vec<ByteSpan> {
     let mut found = Vec::from_iter(comment_behind(bytes, end));
     if value.position.is_flow() {
         let comma = next_token(bytes, end);
-        let mut gap = Gap::new(text, end, value, &[]);
-        gap.read(end, comma);
+        let (head, _) = Gap::comments(text, end, comma, value, &[]);
         // A head comment before the comma keeps the one behind it from coming
         // back; it is the next scalar's then.
-        if bytes.get(comma) == Some(&b',') && gap.head.is_empty() {
+        if bytes.get(comma) == Some(&b',') && head.is_empty() {
             found.extend(comment_behind(bytes, comma + 1));
         }
     }
@@ -127,10 +124,12 @@ fn end_of_line(bytes: &[u8], from: usize) -> usize {
 
 /// Bytes before `at` in its line, without a byte order mark.
 fn column_of(bytes: &[u8], at: usize) -> usize {
-    match memchr::memrchr2(b'\n', b'\r', &bytes[..at]) {
-        Some(end) => at - end - 1,
-        None if bytes.starts_with(BYTE_ORDER_MARK) => at.saturating_sub(BYTE_ORDER_MARK.len()),
-        None => at,
+    let begin = memchr::memrchr2(b'\n', b'\r', &bytes[..at]).map_or(0, |end| end + 1);
+    super::work::count(at - begin);
+    if begin == 0 && bytes.starts_with(BYTE_ORDER_MARK) {
+        at.saturating_sub(BYTE_ORDER_MARK.len())
+    } else {
+        at - begin
     }
 }
 
@@ -171,6 +170,25 @@ struct Gap<'a> {
 }
 
 impl<'a> Gap<'a> {
+    /// The head and the line comments in `from..to` that are the next scalar's.
+    fn comments(
+        text: &'a str,
+        from: usize,
+        to: usize,
+        value: &Value<'_>,
+        ended: &[usize],
+    ) -> (Vec<ByteSpan>, Vec<ByteSpan>) {
+        // Most gaps have none, and thousands of them may stand on one line, of
+        // which columns are counted from the beginning.
+        let gap = text.as_bytes().get(from..to).unwrap_or_default();
+        if memchr::memchr(b'#', gap).is_none() {
+            return (Vec::new(), Vec::new());
+        }
+        let mut gap = Self::new(text, from, value, ended);
+        gap.read(from, to);
+        (gap.head, gap.line)
+    }
+
     fn new(text: &'a str, from: usize, value: &Value<'_>, ended: &[usize]) -> Self {
         let bytes = text.as_bytes();
         Self {

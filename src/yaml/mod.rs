@@ -20,6 +20,7 @@ mod strict;
 mod tolerant;
 pub mod tree;
 pub mod walk;
+pub mod work;
 
 use std::borrow::Cow;
 

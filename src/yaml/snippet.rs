@@ -25,6 +25,7 @@ impl Snippet {
         let right = text.get(at..within.end).unwrap_or_default();
         let right = right.chars().take_while(on_line).take(WIDTH - before);
         let end = at + right.map(char::len_utf8).sum::<usize>();
+        super::work::count(end + bytes - at);
         let text = text.get(at - bytes..end).unwrap_or_default();
         Self {
             text: text.trim_end().to_owned(),

@@ -66,6 +66,7 @@ impl Place {
     /// YAML.
     #[must_use]
     pub fn further(self, text: &[u8]) -> Self {
+        super::work::count(text.len());
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let is_alone = |at: &usize| text.get(at + 1) != Some(&b'\n');
         let alone = memchr::memchr_iter(b'\r', text).filter(is_alone).count();

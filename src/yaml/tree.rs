@@ -5,10 +5,11 @@
 //! a time, and hold scalars as they stand in the text.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use super::walk::{Collection, Step, Value, Walk};
-use super::{ByteSpan, Place, SyntaxError};
+use super::{ByteSpan, Place, SyntaxError, work};
 
 /// A node and what is below it.
 #[derive(Debug)]
@@ -21,7 +22,25 @@ pub struct Node<'t> {
     pub flow: bool,
     /// What it is.
     pub content: Content<'t>,
+    /// What it is looked up by, made when somebody first does.
+    index: OnceCell<Box<Index<'t>>>,
 }
+
+/// Mappings with fewer keys are looked through.
+const SMALL: usize = 16;
+
+/// The order in which a collection's children are found.
+#[derive(Debug)]
+enum Index<'t> {
+    /// Numbers of a mapping's entries, by key.
+    Keys(Vec<usize>),
+    /// The scalars of a sequence's elements: key (`None` where the element itself
+    /// is one), text, and the element's number.
+    Scalars(Vec<ScalarOf<'t>>),
+}
+
+/// Key, text, and the number of the element.
+type ScalarOf<'t> = (Option<Cow<'t, str>>, Cow<'t, str>, usize);
 
 /// What a node is.
 #[derive(Debug)]
@@ -43,8 +62,62 @@ impl<'t> Node<'t> {
         let Content::Mapping(entries) = &self.content else {
             return None;
         };
-        let found = entries.iter().find(|(name, _)| name == key);
-        found.map(|(_, node)| node)
+        if entries.len() < SMALL {
+            work::count(entries.len());
+            let found = entries.iter().find(|(name, _)| name == key);
+            return found.map(|(_, node)| node);
+        }
+        let index = self.index.get_or_init(|| {
+            work::count(entries.len());
+            let mut order: Vec<usize> = (0..entries.len()).collect();
+            // Equal keys stay in the order of the text.
+            order.sort_by(|a, b| entries[*a].0.cmp(&entries[*b].0));
+            Box::new(Index::Keys(order))
+        });
+        let Index::Keys(order) = index.as_ref() else {
+            return None;
+        };
+        let first = order.partition_point(|at| entries[*at].0.as_ref() < key);
+        let (name, node) = &entries[*order.get(first)?];
+        (name == key).then_some(node)
+    }
+
+    /// The numbers of the elements of a sequence whose `key` is the scalar
+    /// `text`; with an empty key, of those that are it themselves.
+    pub fn elements_with<'n>(&'n self, key: &str, text: &str) -> impl Iterator<Item = usize> + 'n {
+        let index = self.index.get_or_init(|| Box::new(self.scalars()));
+        let all = match index.as_ref() {
+            Index::Scalars(all) => all.as_slice(),
+            Index::Keys(_) => &[],
+        };
+        let wanted = (Some(key).filter(|key| !key.is_empty()), text);
+        let is_before = |one: &ScalarOf<'t>| (one.0.as_deref(), one.1.as_ref()) < wanted;
+        let is_upto = |one: &ScalarOf<'t>| (one.0.as_deref(), one.1.as_ref()) <= wanted;
+        let from = all.partition_point(is_before);
+        let to = all.partition_point(is_upto);
+        all[from..to].iter().map(|(_, _, at)| *at)
+    }
+
+    fn scalars(&self) -> Index<'t> {
+        let mut all = Vec::new();
+        for (at, element) in self.elements().iter().enumerate() {
+            if let Some(text) = element.text() {
+                all.push((None, text, at));
+            }
+            for (key, child) in element.entries() {
+                let is_first = || {
+                    element
+                        .get(key)
+                        .is_some_and(|first| std::ptr::eq(first, child))
+                };
+                if let Some(text) = child.text().filter(|_| !key.is_empty() && is_first()) {
+                    all.push((Some(key.clone()), text, at));
+                }
+            }
+        }
+        work::count(all.len());
+        all.sort();
+        Index::Scalars(all)
     }
 
     /// The entries of a mapping; none for anything else.
@@ -152,6 +225,7 @@ fn each<'t>(
             span: span.unwrap_or_default(),
             flow,
             content,
+            index: OnceCell::new(),
         };
         let is_collection = span.is_none();
         let above = walk.frames().len() - usize::from(is_collection);

@@ -91,8 +91,10 @@ fn said_of_followers(count: usize) -> usize {
     let text = format!("{head}{}", container.repeat(count));
     let outline = outline::read(&text).expect("YAML");
     let bound = bindings::bind(&text, &outline, "pod.yaml", &rules);
+    let names = plan::by_name(&images);
     let policies = Policies {
         all: &images,
+        names: &names,
         selected: None,
         on_unresolved: OnUnresolved::Fail,
         images: &rules.images,

@@ -29,6 +29,9 @@ pub use parse::{Fault, SyntaxError};
 /// number of instructions and of the same order.
 const COMPILED_SIZE_LIMIT: usize = 64 << 20;
 
+/// The same for one that is kept, in bytes.
+const SMALL_SIZE_LIMIT: usize = 1 << 20;
+
 /// A pattern shorter than this, in bytes, cannot nest deeply.
 const LONG_PATTERN: usize = 256;
 /// Stack for a pattern that might, in bytes.
@@ -83,6 +86,15 @@ impl Regex {
             }
             compiled => compiled,
         }
+    }
+
+    /// Compiles a pattern that stays in memory beside many others: at most a
+    /// mebibyte.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn small(pattern: &str) -> Result<Self, SyntaxError> {
+        Self::compile_deep(pattern, SMALL_SIZE_LIMIT)
     }
 
     fn compile_deep(pattern: &str, limit: usize) -> Result<Self, SyntaxError> {
