@@ -2,10 +2,11 @@
 //! values. Their names and keys stay, and so do the lines, so that a diff of it
 //! shows where something changes.
 
+use crate::bind::marker::{self, Comment};
 use crate::resource_list::{Concealed, MASK, Outline};
-use crate::yaml::ByteSpan;
 use crate::yaml::patch::{Edit, Patched};
-use crate::yaml::walk::{Frame, Step, Walk};
+use crate::yaml::walk::{Frame, Step, Walk, by_either};
+use crate::yaml::{ByteSpan, SyntaxError};
 
 /// A text before and after `edits`, as they may be shown; `None` where nothing in
 /// it is concealed. What the edits write is shown.
@@ -37,15 +38,14 @@ pub fn masked(text: &str, outline: &Outline<'_>, edits: &[Edit]) -> Option<(Stri
 
 /// What hides the values and comments, line by line.
 fn masks(text: &str, concealed: &Concealed) -> Vec<Edit> {
-    let mut values: Vec<ByteSpan> = Vec::new();
-    let mut walk = Walk::tolerant(text);
-    while let Ok(Some(step)) = walk.step() {
-        let Step::Value(value) = step else { continue };
-        if concealed.covers(value.span) && !is_identity(walk.frames(), concealed) {
-            values.push(value.span);
-        }
-    }
     let mut masks = Vec::new();
+    // It was read before; should it not be any more, all of it is hidden.
+    let Ok(values) = by_either(text, |walk| values(walk, concealed)) else {
+        for span in concealed.spans() {
+            hide(text, *span, &mut masks);
+        }
+        return masks;
+    };
     for span in concealed.spans() {
         let mut at = span.start;
         let from = values.partition_point(|value| value.start < span.start);
@@ -57,9 +57,33 @@ fn masks(text: &str, concealed: &Concealed) -> Vec<Edit> {
             hide(text, *value, &mut masks);
             at = at.max(value.end);
         }
-        hide_comments(text, ByteSpan::new(at, span.end), &mut masks);
+        let end = span.end + comments_behind(&text[span.end..]);
+        hide_comments(text, ByteSpan::new(at, end), &mut masks);
     }
     masks
+}
+
+/// How far the comments reach that stand behind a resource, before anything else:
+/// what they speak of may be its last value.
+fn comments_behind(rest: &str) -> usize {
+    let lines = rest.split_inclusive(['\n', '\r']);
+    let is_comment = |line: &&str| {
+        let said = line.trim_start();
+        said.is_empty() || said.starts_with('#')
+    };
+    lines.take_while(is_comment).map(str::len).sum()
+}
+
+/// The values that are hidden, in the order of the text.
+fn values(mut walk: Walk<'_>, concealed: &Concealed) -> Result<Vec<ByteSpan>, SyntaxError> {
+    let mut values = Vec::new();
+    while let Some(step) = walk.step()? {
+        let Step::Value(value) = step else { continue };
+        if concealed.covers(value.span) && !is_identity(walk.frames(), concealed) {
+            values.push(value.span);
+        }
+    }
+    Ok(values)
 }
 
 /// Whether the scalar at hand says which resource it is in: `apiVersion`, `kind`
@@ -105,7 +129,7 @@ fn hide_comments(text: &str, gap: ByteSpan, masks: &mut Vec<Edit>) {
         let hash = line.match_indices('#').map(|(found, _)| found);
         if let Some(hash) = hash.into_iter().find(is_start) {
             let comment = line[hash..].trim_end();
-            if comment.len() > 1 && !comment.contains("$imagepolicy") {
+            if comment.len() > 1 && !matches!(marker::read(comment), Comment::Marker(_)) {
                 let start = at + hash;
                 let hidden = format!("# {MASK}");
                 masks.push(Edit::new(start, start + comment.len(), hidden));
@@ -130,6 +154,16 @@ mod tests {
         let expected = "kind: Secret\nmetadata:\n  name: x # ****\n  annotations: {a: ****}\nstringData:\n  # ****\n  name: **** # {\"$imagepolicy\": \"ns:app\"}\n  b: |\n    ****\n\n    ****\n---\na: b\n";
         assert_eq!(old, expected);
         assert_eq!(new, expected.replace("name: **** #", "name: new #"));
+        // Only the strict reader takes lines that end so.
+        let text = text.replace('\n', "\r");
+        let outline = outline::read(&text).expect("YAML");
+        let (old, _) = masked(&text, &outline, &edits).expect("a Secret");
+        assert_eq!(old, expected.replace('\n', "\r"));
+        // What speaks of a marker and is none is a comment as any other.
+        let text = "kind: Secret\nstringData: {a: b} # hunter1 $imagepolicy\n";
+        let outline = outline::read(text).expect("YAML");
+        let (old, _) = masked(text, &outline, &[]).expect("a Secret");
+        assert_eq!(old, "kind: Secret\nstringData: {a: ****} # ****\n");
         let other = outline::read("a: b").expect("YAML");
         assert_eq!(masked("a: b", &other, &[]), None);
     }

@@ -11,7 +11,7 @@ use super::masked::masked;
 use super::patch;
 pub use crate::foreign::shown as line;
 use crate::foreign::{is_hidden, shown_lines};
-use crate::resource_list::outline;
+use crate::resource_list::{MASK, outline};
 use crate::update::files::Replacement;
 use crate::update::outcome::{Change, Finding, Outcome, Severity};
 use crate::update::path_name;
@@ -121,9 +121,12 @@ pub enum DiffReader {
 /// # Errors
 /// Edits that overlap: a bug.
 pub fn diff(file: &Replacement, reader: DiffReader) -> Result<String, Overlap> {
-    // What was edited could be read.
-    let outline = outline::read(&file.old).unwrap_or_default();
-    let shown = masked(&file.old, &outline, &file.edits);
+    let shown = match outline::read(&file.old) {
+        Ok(outline) => masked(&file.old, &outline, &file.edits),
+        // What was edited could be read; should it not be any more, nobody knows
+        // what is in it.
+        Err(_) => Some((MASK.to_owned(), MASK.to_owned())),
+    };
     let path = path_name::bytes(&file.name);
     let path = path.strip_prefix(b"./").unwrap_or(&path);
     let text = match &shown {

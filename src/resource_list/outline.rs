@@ -13,7 +13,7 @@ use super::concealed::{Concealed, Watch};
 use super::gap::{self, Gap};
 use super::shares;
 use crate::bind::{annotation, marker};
-use crate::yaml::walk::{Collection, Step, Value, Walk};
+use crate::yaml::walk::{Collection, Step, Value, Walk, by_either};
 use crate::yaml::{ByteSpan, Place, Style, SyntaxError, comment, scalar, with_line_feeds, work};
 
 /// What a text holds.
@@ -311,8 +311,7 @@ pub fn read(text: &str) -> Result<Outline<'_>, SyntaxError> {
         return Ok(outline);
     }
     let whole = ByteSpan::new(0, text.len());
-    // The second reader is slow, and takes more than the first.
-    read_by(text, whole, Walk::strict(text)).or_else(|_| read_by(text, whole, Walk::tolerant(text)))
+    by_either(text, |walk| read_by(text, whole, walk))
 }
 
 /// Reads a share of `text` strictly: documents, or with `in_items` the items of

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
-use super::walk::{Collection, Step, Value, Walk};
+use super::walk::{Collection, Step, Value, Walk, by_either};
 use super::{ByteSpan, Place, SyntaxError, work};
 
 /// A node and what is below it.
@@ -164,15 +164,14 @@ pub fn look<'t, T: Default>(
     starts: &BTreeSet<usize>,
     take: impl Fn(&mut T, usize, &Node<'t>),
 ) -> Result<T, SyntaxError> {
-    let by = |walk| {
+    // What the first reader had made by where it refused the text is forgotten.
+    by_either(text, |walk| {
         let mut made = T::default();
         each(walk, starts, &mut |start, root| {
             take(&mut made, start, &root)
         })
         .map(|()| made)
-    };
-    // What the first reader had made by where it refused the text is forgotten.
-    by(Walk::strict(text)).or_else(|_| by(Walk::tolerant(text)))
+    })
 }
 
 fn each<'t>(

@@ -119,6 +119,18 @@ pub struct Walk<'t> {
     in_items: bool,
 }
 
+/// What `read` makes of a text by the strict reader or, where that refuses it, by
+/// the tolerant one, which is slow, and takes more.
+///
+/// # Errors
+/// Where neither reads the text: what the second said.
+pub fn by_either<'t, T>(
+    text: &'t str,
+    read: impl Fn(Walk<'t>) -> Result<T, SyntaxError>,
+) -> Result<T, SyntaxError> {
+    read(Walk::strict(text)).or_else(|_| read(Walk::tolerant(text)))
+}
+
 impl<'t> Walk<'t> {
     /// Begins at the top of `text`, which is read to the letter.
     #[must_use]
