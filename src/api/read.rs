@@ -158,23 +158,34 @@ fn is_expected(path: &str) -> bool {
 
 /// The path of the node at `line` and `column` of `text`.
 fn field_at(text: &str, line: usize, column: usize) -> String {
-    let mut walk = Walk::tolerant(text);
     let mut nearest = String::new();
+    each_node(text, |walk, start, depth| {
+        let place = walk.place(start);
+        let is_past = (place.line, place.column) > (line, column);
+        if !is_past {
+            nearest = walk.path_above(depth);
+        }
+        is_past
+    });
+    nearest
+}
+
+/// Visits the nodes of a text in its order, as far as it can be read: where each
+/// begins, and how many frames of the walk are its own and no part of its path. A
+/// visit that says so is the last.
+fn each_node(text: &str, mut is_last: impl FnMut(&mut Walk<'_>, usize, usize) -> bool) {
+    let mut walk = Walk::tolerant(text);
     while let Ok(Some(step)) = walk.step() {
-        // A node's own frame is no part of its path.
         let (start, depth) = match &step {
             Step::Value(value) => (value.span.start, 0),
             Step::Alias(span) => (span.start, 0),
             Step::Enter => (walk.frames().last().map_or(0, |frame| frame.start), 1),
             _ => continue,
         };
-        let place = walk.place(start);
-        if (place.line, place.column) > (line, column) {
+        if is_last(&mut walk, start, depth) {
             break;
         }
-        nearest = walk.path_above(depth);
     }
-    nearest
 }
 
 /// Reads `object` of `text` as `kind`.
@@ -288,15 +299,8 @@ fn refused(text: &str, object: &Object, fault: Fault) -> ReadError {
 
 /// The place of the node at a path of `text`, or of the nearest above it.
 fn place_of(text: &str, path: &str) -> Option<Place> {
-    let mut walk = Walk::tolerant(text);
     let mut nearest: Option<(usize, Place)> = None;
-    while let Ok(Some(step)) = walk.step() {
-        let (start, depth) = match &step {
-            Step::Value(value) => (value.span.start, 0),
-            Step::Alias(span) => (span.start, 0),
-            Step::Enter => (walk.frames().last().map_or(0, |frame| frame.start), 1),
-            _ => continue,
-        };
+    each_node(text, |walk, start, depth| {
         let at = walk.path_above(depth);
         let is_above = path
             .strip_prefix(at.as_str())
@@ -304,7 +308,8 @@ fn place_of(text: &str, path: &str) -> Option<Place> {
         if is_above && nearest.is_none_or(|(length, _)| length < at.len()) {
             nearest = Some((at.len(), walk.place(start)));
         }
-    }
+        false
+    });
     nearest.map(|(_, place)| place)
 }
 
