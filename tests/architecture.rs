@@ -53,7 +53,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "scan",
         &[
-            "api", "foreign", "go", "image", "login", "registry", "tags", "update",
+            "api", "foreign", "go", "image", "login", "quote", "registry", "tags", "update",
         ],
     ),
     (

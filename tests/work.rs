@@ -207,6 +207,26 @@ const KINDS: &[Kind] = &[
         items.insert(0, "{kind: X}".to_owned());
         resource_list("{keepPolicies: false}", &items)
     }),
+    ("namespaces that are let in", |n| {
+        let selectors = each(n, |i| {
+            format!("{{matchLabels: {{tier: gold, kubernetes.io/metadata.name: ns{i}}}}}")
+        });
+        let mut items = each(n, |i| {
+            format!(
+                "{{apiVersion: v1, kind: Namespace, metadata: {{name: ns{i}, labels: {{tier: gold}}}}}}"
+            )
+        });
+        items.extend(each(n, |i| {
+            let other = policy(i, "").replace("namespace: ns}", &format!("namespace: ns{i}}}"));
+            other.replace("{name: r}", "{name: r, namespace: ns}")
+        }));
+        let access = format!(
+            ", accessFrom: {{namespaceSelectors: [{}]}}",
+            selectors.join(", ")
+        );
+        items.push(repository("r", &access));
+        resource_list("{bind: Images}", &items)
+    }),
     ("Secrets", |n| {
         list(&each(n, |i| {
             format!("{{kind: Secret, metadata: {{name: s{i}}}, data: {{imagepolicy: x}}}}")

@@ -12,6 +12,7 @@ use crate::go::duration;
 use crate::image::Repository;
 use crate::login::cloud::Provider;
 use crate::login::{self, Credential, Format, Keyring};
+use crate::quote;
 use crate::registry::trust::{Part, Rank, Ranked, Trusted};
 use crate::registry::{Connection, CredentialFor, ProxySettings, Target, Withheld};
 use crate::tags::{Blame, Failure};
@@ -315,7 +316,7 @@ impl Subject<'_> {
             Found::Unreadable(why, at) => Err(Wrong::new(format!(
                 "the Secret `{id}` of `spec.{field}` cannot be read: {why} (at {at})"
             ))),
-            Found::Ambiguous(at, namespaces) => Err(ambiguous("Secret", &id, at, &namespaces)),
+            Found::Ambiguous(at, namespaces) => Err(ambiguous("Secret", &id, at, namespaces)),
             missing => Err(Wrong {
                 message: format!(
                     "the Secret `{id}` of `spec.{field}` is {}",
@@ -423,7 +424,7 @@ impl Subject<'_> {
                     )));
                 }
                 Found::Ambiguous(at, namespaces) => {
-                    return Err(ambiguous("Secret", &id, at, &namespaces));
+                    return Err(ambiguous("Secret", &id, at, namespaces));
                 }
                 absent => {
                     missing = Some(format!(
@@ -491,7 +492,7 @@ impl Subject<'_> {
                     names.extend(secrets.map(|r| ("imagePullSecrets", r.name.clone())));
                 }
                 Found::Ambiguous(at, namespaces) => {
-                    return Err(ambiguous("ServiceAccount", &id, at, &namespaces));
+                    return Err(ambiguous("ServiceAccount", &id, at, namespaces));
                 }
                 Found::Unreadable(why, at) => {
                     return Err(Wrong::new(format!(
@@ -563,12 +564,11 @@ fn whereabouts<T>(found: &Found<'_, T>) -> &'static str {
 
 /// A document without a namespace that references of several would take.
 fn ambiguous(kind: &str, id: &Id, at: &Location, namespaces: &BTreeSet<String>) -> Wrong {
-    let all: Vec<String> = namespaces.iter().map(|name| format!("`{name}`")).collect();
     Wrong {
         message: format!(
             "the {kind} `{}` (at {at}) names no namespace, and is referred to in several: {}",
             id.name,
-            all.join(", ")
+            quote::list(namespaces.iter())
         ),
         hint: Some(
             "write `metadata.namespace` in it, once for each namespace that may use it".to_owned(),

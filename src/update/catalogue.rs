@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::grants::Grants;
 use super::logins::Logins;
 use super::outcome::{Code, Finding, Location, Severity};
 use crate::api::{
@@ -80,6 +81,8 @@ pub struct Catalogue {
     pub tags: TagBook,
     /// Secrets and what goes with them.
     pub logins: Logins,
+    /// Whom the ImageRepositories let in, once all documents are in.
+    grants: BTreeMap<Id, Grants>,
     /// ImagePolicies that could not be read, and where they stand.
     pub unreadable: BTreeMap<Id, Location>,
     /// Whether an ImageUpdateAutomation could not be read, which was reported.
@@ -359,6 +362,17 @@ impl Catalogue {
         self.repositories.values().any(needs)
     }
 
+    /// Whether the ImageRepository of this name lets the policies of a namespace
+    /// in that is not its own.
+    #[must_use]
+    pub fn lets_in(&self, repository: &Id, namespace: &str) -> bool {
+        let rank = self.repositories.get(repository).map(Sourced::rank);
+        let grants = self.grants.get(repository);
+        grants
+            .zip(rank)
+            .is_some_and(|(grants, rank)| grants.lets_in(&self.logins.labels_of(namespace, rank)))
+    }
+
     /// Lets go of what only the choice of images needs.
     pub fn forget_policies(&mut self) {
         self.policies = BTreeMap::new();
@@ -369,6 +383,11 @@ impl Catalogue {
     /// Makes the TagBook of the snapshots, the weakest first, and warns of old
     /// ones. To be called once, when all documents are in.
     pub fn finish(&mut self, freshness: Freshness) {
+        let granting = self.repositories.iter().filter_map(|(id, repository)| {
+            let access = repository.document.spec.access_from.as_ref()?;
+            Some((id.clone(), Grants::of(access)))
+        });
+        self.grants = granting.collect();
         self.snapshots.sort_by_key(|(rank, ..)| *rank);
         for (_, snapshot, location) in std::mem::take(&mut self.snapshots) {
             self.findings.extend(aged(&snapshot, &location, freshness));

@@ -45,13 +45,14 @@ pub enum Found<'l, T> {
     /// One whose values are encrypted.
     Encrypted,
     /// One without a namespace, to which references of several namespaces lead.
-    Ambiguous(&'l Location, BTreeSet<String>),
+    Ambiguous(&'l Location, &'l BTreeSet<String>),
     /// Nothing in the input.
     Absent,
 }
 
 /// The references to Secrets and ServiceAccounts of a run: for each name the
-/// namespaces that refer to it.
+/// namespaces that refer to it and have none of their own by that name, so that
+/// one without a namespace would be theirs.
 #[derive(Clone, Debug, Default)]
 pub struct References {
     secrets: Names,
@@ -66,10 +67,17 @@ impl References {
     #[must_use]
     pub fn of(catalogue: &Catalogue) -> Self {
         let mut references = Self::default();
-        let note = |names: &mut Names, name: &str, namespace: &str| {
-            let namespaces = names.entry(name.to_owned()).or_default();
-            namespaces.insert(namespace.to_owned());
+        let logins = &catalogue.logins;
+        let note = |names: &mut Names, id: Id| {
+            names.entry(id.name).or_default().insert(id.namespace);
         };
+        let note_secret = |names: &mut Names, name: &str, namespace: &str| {
+            let id = Id::new(namespace, name);
+            if !logins.secrets.contains_key(&id) {
+                note(names, id);
+            }
+        };
+        let mut accounts: BTreeSet<Id> = BTreeSet::new();
         for (id, repository) in &catalogue.repositories {
             let spec = &repository.document.spec;
             let named = [
@@ -78,21 +86,20 @@ impl References {
                 &spec.proxy_secret_ref,
             ];
             for reference in named.into_iter().flatten() {
-                note(&mut references.secrets, &reference.name, &id.namespace);
+                note_secret(&mut references.secrets, &reference.name, &id.namespace);
             }
             if let Some(account) = &spec.service_account_name {
-                note(&mut references.accounts, account, &id.namespace);
+                accounts.insert(Id::new(id.namespace.as_str(), account.as_str()));
             }
         }
-        for (name, namespaces) in &references.accounts {
-            for namespace in namespaces {
-                let id = Id::new(namespace.as_str(), name.as_str());
-                let account = entry(&catalogue.logins.accounts, &id);
-                let account = account.and_then(|account| account.document.as_ref().ok());
-                let secrets = account.into_iter().flat_map(|a| &a.image_pull_secrets);
-                for secret in secrets {
-                    note(&mut references.secrets, &secret.name, namespace);
-                }
+        for id in accounts {
+            let account = entry(&logins.accounts, &id);
+            let account = account.and_then(|account| account.document.as_ref().ok());
+            for secret in account.into_iter().flat_map(|a| &a.image_pull_secrets) {
+                note_secret(&mut references.secrets, &secret.name, &id.namespace);
+            }
+            if !logins.accounts.contains_key(&id) {
+                note(&mut references.accounts, id);
             }
         }
         references
@@ -148,7 +155,7 @@ impl Logins {
 
     /// A Secret, as one of `references`.
     #[must_use]
-    pub fn secret(&self, id: &Id, references: &References) -> Found<'_, Secret> {
+    pub fn secret<'l>(&'l self, id: &Id, references: &'l References) -> Found<'l, Secret> {
         match find(&self.secrets, id, &references.secrets) {
             Found::Absent if self.is_encrypted(id) => Found::Encrypted,
             found => found,
@@ -157,7 +164,7 @@ impl Logins {
 
     /// A ServiceAccount, as one of `references`.
     #[must_use]
-    pub fn account(&self, id: &Id, references: &References) -> Found<'_, ServiceAccount> {
+    pub fn account<'l>(&'l self, id: &Id, references: &'l References) -> Found<'l, ServiceAccount> {
         find(&self.accounts, id, &references.accounts)
     }
 
@@ -166,26 +173,20 @@ impl Logins {
         self.encrypted.contains(id) || self.encrypted.contains(&unplaced)
     }
 
-    /// Whether `namespace` has all of these labels. Its name is one of them,
-    /// whether it is written or not. A Namespace of a lower rank than `least` is
-    /// as good as none: whoever grants access is not overruled by who asks for
-    /// it.
+    /// The labels of `namespace`. Its name is one of them, whether it is written
+    /// or not. A Namespace of a lower rank than `least` is as good as none:
+    /// whoever grants access is not overruled by who asks for it.
     #[must_use]
-    pub fn has_labels(
-        &self,
-        namespace: &str,
-        labels: &BTreeMap<String, String>,
-        least: Rank,
-    ) -> bool {
+    pub fn labels_of<'l>(&'l self, namespace: &'l str, least: Rank) -> BTreeMap<&'l str, &'l str> {
         let known = self.namespaces.get(&Id::new("", namespace));
         let known = known.filter(|entry| !entry.rank.is_below(least));
         let known = known.and_then(|entry| entry.document.as_ref().ok());
-        labels.iter().all(|(key, value)| {
-            if key == "kubernetes.io/metadata.name" {
-                return value == namespace;
-            }
-            known.is_some_and(|known| known.metadata.labels.get(key) == Some(value))
-        })
+        let written = known.into_iter().flat_map(|known| &known.metadata.labels);
+        let mut labels: BTreeMap<&str, &str> = written
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        labels.insert("kubernetes.io/metadata.name", namespace);
+        labels
     }
 }
 
@@ -198,19 +199,18 @@ fn entry<'l, T>(entries: &'l BTreeMap<Id, Entry<T>>, id: &Id) -> Option<&'l Entr
 /// The document that `id` refers to. One without a namespace serves the
 /// references of one namespace alone: where several would take it, nobody has
 /// said whose it is, and a tenant could ask with the login of another.
-fn find<'l, T>(entries: &'l BTreeMap<Id, Entry<T>>, id: &Id, references: &Names) -> Found<'l, T> {
+fn find<'l, T>(
+    entries: &'l BTreeMap<Id, Entry<T>>,
+    id: &Id,
+    references: &'l Names,
+) -> Found<'l, T> {
     let Some(found) = entry(entries, id) else {
         return Found::Absent;
     };
-    if !entries.contains_key(id) {
-        let all = references.get(&id.name).into_iter().flatten();
-        let has_none = |namespace: &&String| {
-            !entries.contains_key(&Id::new(namespace.as_str(), id.name.as_str()))
-        };
-        let takers: BTreeSet<String> = all.filter(has_none).cloned().collect();
-        if takers.len() > 1 {
-            return Found::Ambiguous(&found.location, takers);
-        }
+    if !entries.contains_key(id)
+        && let Some(takers) = references.get(&id.name).filter(|takers| takers.len() > 1)
+    {
+        return Found::Ambiguous(&found.location, takers);
     }
     match &found.document {
         Ok(document) => Found::Document(Known {

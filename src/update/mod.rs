@@ -17,6 +17,7 @@ pub mod checkout;
 pub mod files;
 pub mod gather;
 pub mod git;
+mod grants;
 pub mod ignore_rules;
 pub mod kustomization;
 pub mod labels;

@@ -75,9 +75,6 @@ pub struct Plan {
     pub(super) ambiguous: BTreeMap<String, String>,
 }
 
-/// How many of the policies that follow one repository a finding names.
-const NAMED_FOLLOWERS: usize = 10;
-
 /// Plans the edits of `text`, in which `bindings` are bound. `file` is what
 /// findings call it; an item's own path annotation goes before it.
 #[must_use]
@@ -96,16 +93,10 @@ pub fn plan(text: &str, bindings: &Bindings<'_, '_>, file: &str, policies: &Poli
 /// What is said where several policies follow a repository. It stands at every
 /// image of it, so it names only some.
 fn several(ids: &[&Id]) -> String {
-    let named = ids.iter().take(NAMED_FOLLOWERS);
-    let names: Vec<String> = named.map(|id| format!("`{id}`")).collect();
-    let more = match ids.len() - names.len() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
     format!(
-        "{} ImagePolicies follow this repository, and nothing says whose this is: {}{more}",
+        "{} ImagePolicies follow this repository, and nothing says whose this is: {}",
         ids.len(),
-        names.join(", ")
+        quote::list(ids.iter())
     )
 }
 

@@ -473,7 +473,7 @@ pub fn repository_of<'c>(
     if let Some(other) = &found.conflict {
         return Err(ambiguous("ImageRepositories", other, &found.location));
     }
-    if wanted.namespace != id.namespace && !is_let_in(catalogue, found, id) {
+    if wanted.namespace != id.namespace && !catalogue.lets_in(&wanted, &id.namespace) {
         return Err(Unresolved::AccessDenied(wanted, id.namespace.clone()));
     }
     Ok((wanted, &found.document))
@@ -491,21 +491,6 @@ fn repository_id(id: &Id, policy: &ImagePolicy) -> Id {
     let reference = &policy.spec.image_repository_ref;
     let namespace = reference.namespace.as_deref().unwrap_or(&id.namespace);
     Id::new(namespace, reference.name.clone())
-}
-
-/// Flux's rule: without `accessFrom` nobody of another namespace, else who has
-/// all labels of one of its selectors.
-fn is_let_in(catalogue: &Catalogue, repository: &Sourced<ImageRepository>, policy: &Id) -> bool {
-    let access = repository.document.spec.access_from.as_ref();
-    access.is_some_and(|access| {
-        access.namespace_selectors.iter().any(|selector| {
-            catalogue.logins.has_labels(
-                &policy.namespace,
-                &selector.match_labels,
-                repository.rank(),
-            )
-        })
-    })
 }
 
 fn from_tags<'c>(
