@@ -44,10 +44,10 @@ pub fn images(
     ask: Option<&mut Ask<'_>>,
 ) -> (BTreeMap<Id, Resolved>, Vec<Finding>) {
     let mut findings = Vec::new();
-    let mut images = None;
+    let counts = |policy: &Id| wish.only.is_none_or(|only| only.contains(policy));
+    let mut images;
     if let Some(ask) = ask {
         let mut needed = repositories(catalogue, &wish.sources);
-        let counts = |policy: &Id| wish.only.is_none_or(|only| only.contains(policy));
         needed.retain(|policy, _| counts(policy));
         // Whose names stand in the manifests is looked for only where that
         // spares somebody a question.
@@ -57,20 +57,14 @@ pub fn images(
         }
         let questions: BTreeSet<Question> = needed.values().cloned().map(Question::Tags).collect();
         learn(catalogue, wish, questions, ask, &mut findings);
-        let first = resolve::resolve(catalogue, &wish.sources);
-        let questions = digests(
-            catalogue,
-            first.iter().filter(|(policy, _)| counts(policy)),
-            &wish.sources,
-            &needed,
-        );
-        if questions.is_empty() {
-            images = Some(first);
-        } else {
-            learn(catalogue, wish, questions, ask, &mut findings);
-        }
+        images = resolve::resolve(catalogue, &wish.sources);
+        let counting = images.iter().filter(|(policy, _)| counts(policy));
+        let questions = digests(catalogue, counting, &wish.sources, &needed);
+        learn(catalogue, wish, questions, ask, &mut findings);
+        resolve::add_digests(&catalogue.tags, &mut images);
+    } else {
+        images = resolve::resolve(catalogue, &wish.sources);
     }
-    let mut images = images.unwrap_or_else(|| resolve::resolve(catalogue, &wish.sources));
     keep_previous(catalogue, &wish.sources, &mut images, &mut findings);
     (images, findings)
 }
@@ -170,7 +164,7 @@ fn digests<'r>(
             .of(catalogue, &missing.repository)
             .contains(&TagSource::Registry);
         if needed.contains_key(id) || may_ask {
-            let question = Question::Digest(missing.repository.clone(), missing.tag.clone());
+            let question = Question::Digest(missing.repository.clone(), missing.image.tag.clone());
             questions.insert(question);
         }
     }

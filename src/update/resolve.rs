@@ -107,16 +107,29 @@ pub enum Unresolved {
 
 /// A digest that nobody told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("failed fetching digest of {reference}: {}", .failure.as_ref().map_or("it is in no snapshot, and no registry was asked", |f| f.message.as_str()))]
+#[error("failed fetching digest of {image}: {}", .failure.as_ref().map_or("it is in no snapshot, and no registry was asked", |f| f.message.as_str()))]
 pub struct MissingDigest {
-    /// The image.
-    pub reference: String,
+    /// The image that was chosen, without a digest.
+    pub image: ImageRef,
     /// Its ImageRepository.
     pub repository: Id,
-    /// The tag.
-    pub tag: String,
     /// What the registry said, where it was asked.
     pub failure: Option<Failure>,
+}
+
+impl MissingDigest {
+    /// The image with what a registry has said of its digest.
+    fn asked(mut self: Box<Self>, book: &TagBook) -> Result<ImageRef, Unresolved> {
+        match book.digest(&self.repository, &self.image.tag) {
+            Some(Ok(digest)) => {
+                self.image.digest = Some(digest.clone());
+                return Ok(self.image);
+            }
+            Some(Err(failure)) => self.failure = Some(failure.clone()),
+            None => {}
+        }
+        Err(Unresolved::NoDigest(self))
+    }
 }
 
 impl ChosenNothing {
@@ -260,6 +273,16 @@ fn is_suspended(catalogue: &Catalogue, repository: &Id) -> bool {
 #[must_use]
 pub fn resolve(catalogue: &Catalogue, sources: &Sources<'_>) -> BTreeMap<Id, Resolved> {
     resolve_within(catalogue, sources, &mut Budget::default())
+}
+
+/// Takes in the digests that a registry was asked for since: what was chosen
+/// stays, so that nothing is compiled or compared once more.
+pub fn add_digests(book: &TagBook, images: &mut BTreeMap<Id, Resolved>) {
+    for resolved in images.values_mut() {
+        if let Err(Unresolved::NoDigest(missing)) = &resolved.image {
+            resolved.image = missing.clone().asked(book);
+        }
+    }
 }
 
 /// As [`resolve`], with what the patterns may take when compiled. Policies are
@@ -530,7 +553,7 @@ fn from_tags<'c>(
         }
         _ => Unresolved::Nothing(reason),
     })?;
-    let mut image = ImageRef {
+    let image = ImageRef {
         name: document.spec.image.clone(),
         tag,
         digest: None,
@@ -544,8 +567,7 @@ fn from_tags<'c>(
         policy: id,
         repository: &repository_id,
     };
-    image.digest = digests.of(policy, &image)?;
-    Ok(Some(image))
+    digests.add(policy, image).map(Some)
 }
 
 /// Where digests are known.
@@ -557,10 +579,10 @@ struct Digests<'a> {
 }
 
 impl Digests<'_> {
-    /// The digest that the policy reflects: the one of its status, or that of
-    /// the manifests, or what a snapshot or the registry says, as
+    /// The image with the digest that the policy reflects: the one of its status,
+    /// or that of the manifests, or what a snapshot or the registry says, as
     /// `digestReflectionPolicy` has it.
-    fn of(&self, document: &ImagePolicy, image: &ImageRef) -> Result<Option<String>, Unresolved> {
+    fn add(&self, document: &ImagePolicy, mut image: ImageRef) -> Result<ImageRef, Unresolved> {
         let spec = &document.spec;
         let word = || spec.digest_reflection_policy.clone().unwrap_or_default();
         let reflection = spec
@@ -569,25 +591,24 @@ impl Digests<'_> {
         let before = document.status.image().ok();
         let tag = &image.tag;
         match reflection.wanted(&image.name, tag, before.as_ref()) {
-            Wanted::Known(digest) => return Ok(digest),
+            Wanted::Known(digest) => {
+                image.digest = digest;
+                return Ok(image);
+            }
             Wanted::Fetch => {}
         }
         let present = self.book.present(self.policy, tag);
         let present = present.filter(|_| reflection == DigestReflection::IfNotPresent);
         let known = present.or_else(|| self.known.digests.get(tag).map(String::as_str));
         if let Some(digest) = known {
-            return Ok(Some(digest.to_owned()));
+            image.digest = Some(digest.to_owned());
+            return Ok(image);
         }
-        let failure = match self.book.digest(self.repository, tag) {
-            Some(Ok(digest)) => return Ok(Some(digest.clone())),
-            Some(Err(failure)) => Some(failure.clone()),
-            None => None,
-        };
-        Err(Unresolved::NoDigest(Box::new(MissingDigest {
-            reference: image.to_string(),
+        let missing = MissingDigest {
+            image,
             repository: self.repository.clone(),
-            tag: tag.clone(),
-            failure,
-        })))
+            failure: None,
+        };
+        Box::new(missing).asked(self.book)
     }
 }
