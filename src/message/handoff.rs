@@ -249,7 +249,7 @@ fn changed(
         };
         let object = change.location.resource.clone().unwrap_or_default();
         let seen = data::Change {
-            old: change.old.clone(),
+            old: change.value_before().to_owned(),
             new: change.new.clone(),
             setter: change.setter.clone(),
             image: planned.images.get(&change.policy).cloned(),

@@ -13,6 +13,31 @@ use crate::yaml::walk::{Collection, Frame};
 /// What is printed in the place of a value that nobody is to see.
 pub const MASK: &str = "****";
 
+/// A value that nobody is to see but a message's template, which shows what Flux's
+/// would.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Unshown(String);
+
+impl Unshown {
+    /// Keeps a value from being printed.
+    #[must_use]
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Unshown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
 /// Stretches of a text that hold values of Secrets; in the order of the text,
 /// none in another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

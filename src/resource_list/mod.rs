@@ -8,5 +8,5 @@ pub mod outline;
 pub mod removal;
 pub mod shares;
 
-pub use concealed::{Concealed, MASK};
+pub use concealed::{Concealed, MASK, Unshown};
 pub use outline::{Document, Object, Outline, Site};

@@ -155,6 +155,7 @@ mod tests {
         let change = Change {
             setter: "ns:app:tag".to_owned(),
             old: "1".to_owned(),
+            unshown: None,
             new: new.to_owned(),
             policy: Id::new("ns", "app"),
             part: Part::Tag,

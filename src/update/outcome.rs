@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use crate::api::Id;
 use crate::bind::marker::Part;
 use crate::quote;
-use crate::resource_list::Object;
+use crate::resource_list::{Object, Unshown};
 use crate::yaml::{ByteSpan, Place, Snippet, work};
 
 /// How much a finding weighs.
@@ -225,6 +225,9 @@ pub struct Change {
     pub setter: String,
     /// The value before; `****` in a Secret and in an encrypted document.
     pub old: String,
+    /// The value before where `old` does not show it.
+    #[serde(skip)]
+    pub unshown: Option<Unshown>,
     /// The value after.
     pub new: String,
     /// The ImagePolicy: `namespace:name`.
@@ -240,6 +243,15 @@ pub struct Change {
     /// Where.
     #[serde(flatten)]
     pub location: Location,
+}
+
+impl Change {
+    /// The value before, for a message's template: what Flux's would print is the
+    /// owner's of the automation to decide.
+    #[must_use]
+    pub fn value_before(&self) -> &str {
+        self.unshown.as_ref().map_or(&self.old, Unshown::reveal)
+    }
 }
 
 fn as_text<S: Serializer>(id: &Id, serializer: S) -> Result<S::Ok, S::Error> {

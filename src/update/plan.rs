@@ -13,7 +13,7 @@ use crate::go::semver::Version;
 use crate::image::Reference;
 use crate::policy::reflect::ImageRef;
 use crate::quote;
-use crate::resource_list::MASK;
+use crate::resource_list::{MASK, Unshown};
 use crate::yaml::patch::Edit;
 use crate::yaml::{ByteSpan, Style, scalar};
 
@@ -339,6 +339,7 @@ impl Subject<'_, '_, '_> {
         plan.outcome.changes.push(Change {
             setter: wanted.setter.clone(),
             old: self.bound.shown().to_owned(),
+            unshown: self.bound.is_concealed.then(|| Unshown::new(old)),
             new,
             policy: wanted.id.clone(),
             part: wanted.part,

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::run_in;
 use crate::support::{code, stderr, stdout};
-use crate::update::{POLICY, Tree};
+use crate::update::{POLICY, Tree, automation};
 
 /// Stands in every value that is nobody's to see.
 const CANARY: &str = "hunter2";
@@ -136,6 +136,29 @@ fn a_marked_value_of_a_secret_is_written_and_never_printed() {
             stderr(&output)
         );
     }
+}
+
+/// A message is what Flux's template prints, whatever the owner of the automation
+/// wrote into it; nothing else shows the value.
+#[test]
+fn a_template_prints_what_flux_prints() {
+    let document = format!(
+        "kind: Secret\nmetadata: {{name: s}}\nstringData:\n  image: {CANARY}:1.0.0 {MARKER}\n"
+    );
+    let tree = tree(&document);
+    let automation = automation("app", "apps", "").replace(
+        "{commit: {author",
+        "{commit: {messageTemplate: '{{ range .Changed.Changes }}{{ .OldValue }} {{ .NewValue }}{{ end }}', author",
+    );
+    tree.write("flux/app.yaml", &automation);
+    let outside = tempfile::tempdir().expect("a folder");
+    let message = outside.path().join("message");
+    let output = tree.update(&["--message-file", message.to_str().expect("UTF-8")]);
+    let said = stdout(&output) + &stderr(&output);
+    assert_eq!(code(&output), 0, "{said}");
+    assert!(!said.contains(CANARY), "{said}");
+    let message = fs::read_to_string(message).expect("a message");
+    assert_eq!(message, format!("{CANARY}:1.0.0 ghcr.io/acme/app:1.2.0"));
 }
 
 #[test]
