@@ -20,6 +20,7 @@ use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
 use crate::update::plan::{self, Policies};
 use crate::update::present::Carried;
 use crate::update::resolve::{self, Refresh, Resolved, Sources};
+use crate::update::takers::Takers;
 use crate::yaml::patch::{self, Patched};
 use crate::yaml::walk::Collection;
 
@@ -137,7 +138,8 @@ pub fn run<'t>(
     let policies = Policies {
         all: &images,
         names: &names,
-        selected: selected.as_ref(),
+        takers: &Takers::one(selected.as_ref()),
+        name_of: &|_| "the functionConfig".to_owned(),
         on_unresolved: spec.on_unresolved,
         images: &rules.images,
         renamed: &catalogue.renamed.policies,

@@ -35,7 +35,7 @@ pub struct LocalReference {
 }
 
 /// Namespace and name: one document of a kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id {
     /// The namespace, empty where none could be found.
     pub namespace: String,

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::label::{self, BadLabel};
 
 /// All labels and all expressions must hold; an empty selector selects all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
+)]
 #[serde(default, rename_all = "camelCase")]
 pub struct LabelSelector {
     /// Labels that must have these values.
@@ -23,7 +25,7 @@ pub struct LabelSelector {
 }
 
 /// An entry of `matchExpressions`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Requirement {
     /// The label.
@@ -36,7 +38,9 @@ pub struct Requirement {
 }
 
 /// `operator` of a requirement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
+)]
 pub enum Operator {
     /// The label has one of the values.
     In,

@@ -86,13 +86,9 @@ pub fn hand_off(planned: &Planned, setting: &Setting<'_>) -> (Vec<HandOff>, Vec<
         .collect();
     tell_apart(&mut commits);
     // The same template fails alike for each part of an automation.
-    let mut told: Vec<Finding> = Vec::new();
-    for finding in findings {
-        if !told.contains(&finding) {
-            told.push(finding);
-        }
-    }
-    (commits, told)
+    let mut told = HashSet::new();
+    findings.retain(|one| told.insert((one.location.to_string(), one.message.clone())));
+    (commits, findings)
 }
 
 /// Where the files are that changes name.
@@ -267,17 +263,25 @@ fn tell_apart(commits: &mut [HandOff]) {
         *uses.entry(push.branch.clone()).or_default() += 1;
     }
     let mut taken = HashSet::new();
+    let mut next_of: HashMap<String, usize> = HashMap::new();
     for commit in commits {
         let (Some(part), Some(push)) = (&commit.part, &mut commit.push) else {
             continue;
         };
         if push.switches && uses.get(&push.branch).is_some_and(|uses| *uses > 1) {
             let name = format!("{}-{}", push.branch, slug(part));
-            let numbered = (2..).map(|number| format!("{name}-{number}"));
-            let mut names = std::iter::once(name.clone()).chain(numbered);
-            push.branch = names
-                .find(|name| taken.insert(name.clone()))
-                .unwrap_or(name);
+            // Where many are called alike, no number is tried twice.
+            let next = next_of.entry(name.clone()).or_insert(1);
+            push.branch = loop {
+                let numbered = match *next {
+                    1 => name.clone(),
+                    number => format!("{name}-{number}"),
+                };
+                *next += 1;
+                if taken.insert(numbered.clone()) {
+                    break numbered;
+                }
+            };
         }
     }
 }

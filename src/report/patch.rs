@@ -11,8 +11,8 @@ use super::stored::Forms;
 use crate::message::handoff::{HandOff, slug};
 use crate::update::checkout::Planned;
 use crate::update::files::Replacement;
-use crate::update::merge;
 use crate::update::path_name;
+use crate::update::plan;
 use crate::yaml::patch::{Edit, Overlap, Patched};
 
 /// A unified diff with three lines around each change. Lines end at line feeds
@@ -96,7 +96,7 @@ pub fn patches(
             .map(|at| &planned.outcome.changes[*at])
         {
             if let Some(file) = by_name.get(change.location.file.as_str()) {
-                let of_change = merge::edits_of(&file.edits, change);
+                let of_change = plan::edits_of(&file.edits, change);
                 let known = edits.entry(file.name.as_str()).or_default();
                 known.extend_from_slice(of_change);
             }

@@ -17,15 +17,15 @@ use super::gather::{self, Ask, Wish};
 use super::git;
 use super::kustomization::Namespaces;
 use super::labels;
-use super::merge::{self, Merged};
 use super::only::{NoTarget, Only};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
 use super::path_name;
-use super::plan::{self, Policies};
+use super::plan::{self, Plan, Policies};
 use super::present::Carried;
 use super::reach::Reach;
 use super::resolve::{self, Refresh, Resolved, Sources};
-use super::scope::{self, Owner, Scope};
+use super::scope::{self, Owner, Scope, ScopeReach};
+use super::takers::Takers;
 use super::tree::{self, SourceFile};
 use super::walk::{self, Listed, Listing};
 use crate::api::{Id, OnUnresolved, TagSource};
@@ -117,20 +117,23 @@ impl Planned {
     }
 
     /// Reports the files that could not be read, where that matters.
-    fn note_refused(&mut self, refused: Vec<tree::Refused>, scopes: &[Scope]) {
-        let counts = |one: &tree::Refused| one.may_have_documents || is_in(&one.path, scopes);
+    fn note_refused(&mut self, refused: Vec<tree::Refused>, reach: Option<&ScopeReach<'_>>) {
+        let is_in = |path: &Path| reach.is_some_and(|reach| reach.at(path).is_some());
+        let counts = |one: &tree::Refused| one.may_have_documents || is_in(&one.path);
         let unread = refused.into_iter().filter(counts);
         let findings = unread.map(|refused| refused.finding);
         self.outcome.findings.extend(findings);
     }
 
     /// Keeps what a commit needs to know of the run.
-    fn remember(&mut self, images: &BTreeMap<Id, Resolved>, scopes: Vec<Scope>, root: PathBuf) {
+    fn remember(&mut self, images: &BTreeMap<Id, Resolved>, scope: Scope, root: PathBuf) {
         let changed = self.outcome.changes.iter().map(|change| &change.policy);
         self.images = changed
             .filter_map(|id| Some((id.clone(), images.get(id)?.image.clone().ok()?)))
             .collect();
-        self.owners = scopes.into_iter().filter_map(|scope| scope.owner).collect();
+        if let Scope::Automations(owners) = scope {
+            self.owners = owners;
+        }
         self.root = root;
     }
 }
@@ -175,7 +178,8 @@ struct Read {
     catalogue: Catalogue,
     sources: Vec<SourceFile>,
     refused: Vec<tree::Refused>,
-    scopes: Vec<Scope>,
+    /// The PATHs, where the user named some.
+    paths: Option<Scope>,
     named: BTreeSet<PathBuf>,
     root: PathBuf,
     /// What was found in it.
@@ -188,12 +192,14 @@ struct Read {
 /// Where there is nothing to plan for.
 pub fn plan(request: &Request, mut ask: Option<&mut Ask<'_>>) -> Result<Planned, CannotPlan> {
     let read = read(request)?;
-    let (mut catalogue, mut scopes) = (read.catalogue, read.scopes);
+    let (mut catalogue, paths) = (read.catalogue, read.paths);
     let sources = read.sources;
     let mut planned = Planned::default();
     planned.outcome.findings.append(&mut catalogue.findings);
+    let near = paths.as_ref().map(Scope::reach);
     let in_scope = |source: &&SourceFile| {
-        source.may_bind && (scopes.is_empty() || is_in(&source.path, &scopes))
+        let is_near = |reach: &ScopeReach<'_>| reach.at(&source.path).is_some();
+        source.may_bind && near.as_ref().is_none_or(is_near)
     };
     let targets = request.only.limit(&catalogue)?;
     let rules = Rules::new(&request.ways, &catalogue);
@@ -211,9 +217,11 @@ pub fn plan(request: &Request, mut ask: Option<&mut Ask<'_>>) -> Result<Planned,
         catalogue.forget_policies();
     }
     let (mut unreached, mut is_suspended) = (Vec::new(), false);
-    if request.paths.is_empty() {
+    let mut scope = if let Some(paths) = paths {
+        paths
+    } else {
         if catalogue.automations.is_empty() && !catalogue.has_unreadable_automation {
-            planned.note_refused(read.refused, &[]);
+            planned.note_refused(read.refused, None);
             return Err(no_scope(planned, &sources, &read.named));
         }
         let outcome = &mut planned.outcome;
@@ -222,27 +230,28 @@ pub fn plan(request: &Request, mut ask: Option<&mut Ask<'_>>) -> Result<Planned,
         let only = targets.as_ref();
         unreached = Reach::new(&automations, &images, &rules, only, root).findings(&sources);
         is_suspended = automations.are_suspended();
-        scopes = automations.scopes;
-    }
+        Scope::Automations(automations.owners)
+    };
     if let Some(targets) = &targets {
-        scopes.iter_mut().for_each(|scope| scope.limit(targets));
+        scope.limit(targets);
     }
-    planned.note_refused(read.refused, &scopes);
+    let reach = scope.reach();
+    planned.note_refused(read.refused, Some(&reach));
     let context = Context {
         images: &images,
         names: &plan::by_name(&images),
         on_unresolved: request.on_unresolved,
         named: &read.named,
         real: HashSet::new(),
-        scopes: &scopes,
+        scope: &scope,
         rules: &rules,
     };
-    let bound = plan_files(&sources, context, &mut planned);
+    let bound = plan_files(&sources, &reach, context, &mut planned);
     if bound == 0 && unreached.is_empty() && !is_suspended {
         planned.outcome.findings.push(Finding::nothing_bound());
     }
     planned.outcome.findings.extend(unreached);
-    planned.remember(&images, scopes, read.root);
+    planned.remember(&images, scope, read.root);
     if let Some(ask) = ask.filter(|_| request.labels) {
         labels::ask(&mut planned, &catalogue, ask);
     }
@@ -304,7 +313,7 @@ fn read(request: &Request) -> Result<Read, CannotPlan> {
         || read_policies(request),
         || list_all(&paths, request, whole.as_deref()),
     );
-    let (listing, scopes) = listed?;
+    let (listing, scope) = listed?;
     let notes = listing.notes.iter().map(|note| note.finding(&show));
     catalogue.findings.extend(notes);
     // Outside a work tree, links may lead anywhere under the first path.
@@ -337,7 +346,7 @@ fn read(request: &Request) -> Result<Read, CannotPlan> {
         catalogue,
         sources,
         refused,
-        scopes,
+        paths: scope,
         named,
         root: whole.unwrap_or(current),
         listing,
@@ -415,20 +424,20 @@ fn list_all(
     paths: &[PathBuf],
     request: &Request,
     whole: Option<&Path>,
-) -> Result<(Listing, Vec<Scope>), CannotPlan> {
+) -> Result<(Listing, Option<Scope>), CannotPlan> {
     let mut listing = Listing::default();
-    let mut scopes: Vec<Scope> = Vec::new();
+    let mut scope = None;
     if !paths.is_empty() {
         for (path, written) in paths.iter().zip(&request.paths) {
             listing.extend(list(path, written)?);
         }
-        scopes.push(Scope::of_paths(&listing.files));
+        scope = Some(Scope::of_paths(&listing.files));
     }
     if let Some(whole) = whole {
         listing.extend(list(whole, whole)?);
     }
     walk::sort(&mut listing.files);
-    Ok((listing, scopes))
+    Ok((listing, scope))
 }
 
 fn list(path: &Path, written: &Path) -> Result<Listing, CannotPlan> {
@@ -559,16 +568,16 @@ fn unparsable(source: &SourceFile, named: &BTreeSet<PathBuf>, error: SyntaxError
 
 /// Plans every file that is in a scope and whose scalars may be bound; how many
 /// of them are.
-fn plan_files(sources: &[SourceFile], mut context: Context<'_>, planned: &mut Planned) -> usize {
-    let in_scope: Vec<(&SourceFile, Vec<usize>)> = sources
+fn plan_files(
+    sources: &[SourceFile],
+    reach: &ScopeReach<'_>,
+    mut context: Context<'_>,
+    planned: &mut Planned,
+) -> usize {
+    let in_scope: Vec<(&SourceFile, Takers<'_>)> = sources
         .iter()
         .filter(|source| source.may_bind)
-        .map(|source| {
-            let has = |(_, scope): &(usize, &Scope)| scope.has(&source.path);
-            let numbers = context.scopes.iter().enumerate().filter(has);
-            (source, numbers.map(|(number, _)| number).collect())
-        })
-        .filter(|(_, numbers): &(_, Vec<usize>)| !numbers.is_empty())
+        .filter_map(|source| Some((source, reach.at(&source.path)?)))
         .collect();
     // Their folders hold no links, so these are the files' real names.
     context.real = in_scope
@@ -577,10 +586,10 @@ fn plan_files(sources: &[SourceFile], mut context: Context<'_>, planned: &mut Pl
         .map(|(source, _)| source.path.clone().into_os_string())
         .collect();
     let context = context;
-    let work = |share: &[(&SourceFile, Vec<usize>)]| -> Vec<FilePlan> {
+    let work = |share: &[(&SourceFile, Takers<'_>)]| -> Vec<FilePlan> {
         share
             .iter()
-            .map(|(source, numbers)| plan_file(source, numbers, &context))
+            .map(|(source, takers)| plan_file(source, takers, &context))
             .collect()
     };
     let (mut bound, mut used, mut matched) = (0, BTreeSet::new(), BTreeSet::new());
@@ -600,11 +609,6 @@ fn plan_files(sources: &[SourceFile], mut context: Context<'_>, planned: &mut Pl
     bound
 }
 
-/// Whether a file is in a scope.
-fn is_in(path: &Path, scopes: &[Scope]) -> bool {
-    scopes.iter().any(|scope| scope.has(path))
-}
-
 /// What the plan of each file needs to know of the run.
 struct Context<'a> {
     images: &'a BTreeMap<Id, Resolved>,
@@ -614,7 +618,7 @@ struct Context<'a> {
     named: &'a BTreeSet<PathBuf>,
     /// Files that are edited in their own right.
     real: HashSet<OsString>,
-    scopes: &'a [Scope],
+    scope: &'a Scope,
     rules: &'a Rules<'a>,
 }
 
@@ -630,7 +634,7 @@ struct FilePlan {
     matched: BTreeSet<usize>,
 }
 
-fn plan_file(source: &SourceFile, numbers: &[usize], context: &Context<'_>) -> FilePlan {
+fn plan_file(source: &SourceFile, takers: &Takers<'_>, context: &Context<'_>) -> FilePlan {
     let mut part = FilePlan::default();
     let outline = match outline::read(&source.text) {
         Ok(outline) => outline,
@@ -643,24 +647,19 @@ fn plan_file(source: &SourceFile, numbers: &[usize], context: &Context<'_>) -> F
         }
     };
     let bindings = bindings::bind(&source.text, &outline, &source.name, context.rules);
-    let renamed = BTreeMap::new();
-    let plans = numbers.iter().map(|number| {
-        let policies = Policies {
-            all: context.images,
-            names: context.names,
-            selected: context.scopes[*number].selected.as_ref(),
-            on_unresolved: context.on_unresolved,
-            images: &context.rules.images,
-            renamed: &renamed,
-        };
-        let plan = plan::plan(&source.text, &bindings, &source.name, &policies);
-        (*number, plan)
-    });
-    let name = |number: usize| match &context.scopes[number].owner {
-        Some(owner) => format!("ImageUpdateAutomation `{}`", owner.id),
-        None => "PATH".to_owned(),
+    let policies = Policies {
+        all: context.images,
+        names: context.names,
+        takers,
+        name_of: &|number| match context.scope {
+            Scope::Automations(owners) => format!("ImageUpdateAutomation `{}`", owners[number].id),
+            Scope::Paths { .. } => "PATH".to_owned(),
+        },
+        on_unresolved: context.on_unresolved,
+        images: &context.rules.images,
+        renamed: &BTreeMap::new(),
     };
-    let plan = merge::merge(plans.collect(), &name);
+    let plan = plan::plan(&source.text, &bindings, &source.name, &policies);
     if source.is_link {
         part.outcome
             .findings
@@ -715,7 +714,7 @@ pub fn replacement(source: &SourceFile, edits: Vec<Edit>) -> Result<Replacement,
 }
 
 /// A link that would change, unless its target is edited in its own right.
-fn unwritten_link(source: &SourceFile, plan: &Merged, real: &HashSet<OsString>) -> Option<Finding> {
+fn unwritten_link(source: &SourceFile, plan: &Plan, real: &HashSet<OsString>) -> Option<Finding> {
     let target = source.path.canonicalize().ok()?;
     if plan.edits.is_empty() || real.contains(target.as_os_str()) {
         return None;

@@ -3,7 +3,7 @@
 //! [`catalogue`] holds the documents, [`resolve`] makes of each policy an image
 //! or the reason why there is none, [`bindings`] says what in a text belongs to
 //! whom ([`origin`]: in a text that was built of others), [`plan`] makes edits of
-//! that, [`scope`] and [`merge`] say whose they are, [`reach`] what is nobody's,
+//! that, [`scope`] and [`takers`] say whose they are, [`reach`] what is nobody's,
 //! [`gather`] asks registries on the way, [`outcome`] is the one record of it all.
 //! On a disk, [`walk`] finds files, [`regular_file`] opens and [`tree`] reads them,
 //! and [`files`] replaces them ([`git`]: what else is read of a repository).
@@ -22,7 +22,6 @@ pub mod ignore_rules;
 pub mod kustomization;
 pub mod labels;
 pub mod logins;
-pub mod merge;
 pub mod only;
 pub mod origin;
 pub mod outcome;
@@ -34,6 +33,7 @@ pub mod regular_file;
 pub mod remotes;
 pub mod resolve;
 pub mod scope;
+pub mod takers;
 pub mod tree;
 pub mod twins;
 pub mod walk;

@@ -1,11 +1,18 @@
-//! What is bound in a text and the images of the policies make its edits.
+//! What is bound in a text and the images of the policies make its edits, each of
+//! the automation whose it is.
+//!
+//! A scalar that several automations would write alike belongs to the first of them
+//! ([`Takers`]); one that they would write differently, which can only be where the
+//! image itself says whose it is, is an error that names two, and stays as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::bindings::{Bindings, Bound, By, Policy};
 use super::catalogue::renamed;
 use super::outcome::{Change, Code, Finding, Outcome, Severity};
 use super::resolve::Resolved;
+use super::takers::Takers;
 use crate::api::{Id, OnUnresolved};
 use crate::bind::image::Holds;
 use crate::bind::marker::{Part, Target};
@@ -21,13 +28,14 @@ use crate::yaml::{ByteSpan, Style, scalar};
 const MAX_SHOWN: usize = 80;
 
 /// The policies that a plan may use.
-#[derive(Debug)]
 pub struct Policies<'p> {
     /// Every policy of the run.
     pub all: &'p BTreeMap<Id, Resolved>,
-    /// Those that count; what is bound to the others is left to whom it
-    /// concerns. `None`: all.
-    pub selected: Option<&'p BTreeSet<Id>>,
+    /// Who takes them here. What is bound to one that nobody takes is left to whom
+    /// it concerns.
+    pub takers: &'p Takers<'p>,
+    /// What an error calls a taker.
+    pub name_of: &'p dyn Fn(usize) -> String,
     /// The same by their names.
     pub names: &'p Names<'p>,
     /// What a bound scalar is whose policy gave no image.
@@ -51,12 +59,6 @@ pub fn by_name(all: &BTreeMap<Id, Resolved>) -> Names<'_> {
     names
 }
 
-impl Policies<'_> {
-    fn counts(&self, id: &Id) -> bool {
-        self.selected.is_none_or(|selected| selected.contains(id))
-    }
-}
-
 /// What is to be done to one text.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -70,9 +72,42 @@ pub struct Plan {
     pub bound: usize,
     /// Which of the configuration's fields found their resource.
     pub matched: BTreeSet<usize>,
-    /// Repositories that several policies follow, which are in `used`, with what
-    /// is said of each.
-    pub(super) ambiguous: BTreeMap<String, String>,
+    /// For each change, the number of whose it is.
+    pub owners: Vec<usize>,
+    /// Who takes the images of a repository: found once for each.
+    pub(super) followers: BTreeMap<String, Arc<Followers>>,
+}
+
+/// Who takes the images of a repository that say themselves whose they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Followers {
+    /// Policies that somebody takes alone of all that follow the repository, each
+    /// with the first who does.
+    each: Vec<(usize, Id)>,
+    /// What is said where somebody takes several.
+    ambiguous: Option<String>,
+    /// All of those.
+    several: BTreeSet<Id>,
+}
+
+impl Followers {
+    fn of(ids: &[Id], takers: &Takers<'_>) -> Self {
+        let mut followers = Self::default();
+        let mut known = BTreeSet::new();
+        for (number, taken) in takers.choices(ids) {
+            if let [id] = taken.as_slice() {
+                if known.insert(*id) {
+                    followers.each.push((number, (*id).clone()));
+                }
+                continue;
+            }
+            if followers.ambiguous.is_none() {
+                followers.ambiguous = Some(several(&taken));
+            }
+            followers.several.extend(taken.into_iter().cloned());
+        }
+        followers
+    }
 }
 
 /// Plans the edits of `text`, in which `bindings` are bound. `file` is what
@@ -100,14 +135,21 @@ fn several(ids: &[&Id]) -> String {
     )
 }
 
-/// What a scalar is to get.
-struct Wanted<'b> {
+/// What a scalar is bound to, by whom it is taken.
+struct Taken {
+    /// The number of whose change it is.
+    owner: usize,
     id: Id,
     /// As Flux would name it.
     setter: String,
     part: Part,
     /// What an image's own fields hold; absent where somebody named the part.
     holds: Option<Holds>,
+}
+
+/// What a scalar is to get.
+struct Wanted<'b> {
+    taken: Taken,
     image: &'b ImageRef,
 }
 
@@ -120,33 +162,32 @@ struct Subject<'a, 'o, 't> {
 
 impl Subject<'_, '_, '_> {
     fn plan(&self, policies: &Policies<'_>, plan: &mut Plan) {
-        let found = match &self.bound.policy {
-            Policy::Named(setter) => self.named(setter, policies, plan),
-            Policy::Of(repository, holds) => self.follower(repository, *holds, policies, plan),
-        };
-        let Some((id, part, resolved)) = found else {
-            return;
-        };
-        plan.bound += 1;
-        plan.used.insert(id.clone());
-        if !policies.counts(&id) {
-            return;
-        }
-        let (setter, holds) = match &self.bound.policy {
-            Policy::Named(setter) => (setter.clone(), None),
-            Policy::Of(_, holds) => (setter_of(&id, part), Some(*holds)),
-        };
-        match &resolved.image {
-            Ok(image) => {
-                let wanted = Wanted {
-                    id,
-                    setter,
-                    part,
-                    holds,
-                    image,
+        match &self.bound.policy {
+            Policy::Named(setter) => {
+                let Some((id, part, resolved)) = self.named(setter, policies, plan) else {
+                    return;
                 };
-                self.write(&wanted, plan);
+                plan.bound += 1;
+                plan.used.insert(id.clone());
+                if let Some(owner) = policies.takers.first(&id) {
+                    let taken = Taken {
+                        owner,
+                        id,
+                        part,
+                        setter: setter.clone(),
+                        holds: None,
+                    };
+                    self.take(taken, resolved, policies, plan);
+                }
             }
+            Policy::Of(repository, holds) => self.follow(repository, *holds, policies, plan),
+        }
+    }
+
+    /// Writes what a policy says, or says why it gives nothing.
+    fn take(&self, taken: Taken, resolved: &Resolved, policies: &Policies<'_>, plan: &mut Plan) {
+        match &resolved.image {
+            Ok(image) => self.write(&Wanted { taken, image }, plan),
             Err(reason) => {
                 let severity = match (reason.severity(), policies.on_unresolved) {
                     (Severity::Error, OnUnresolved::Warn) => Severity::Warning,
@@ -155,7 +196,7 @@ impl Subject<'_, '_, '_> {
                 let mut finding = self.finding(
                     severity,
                     reason.code(severity),
-                    format!("ImagePolicy `{id}` gives no image: {reason}"),
+                    format!("ImagePolicy `{}` gives no image: {reason}", taken.id),
                 );
                 finding = finding.hint_if(reason.hint());
                 plan.outcome.findings.push(finding);
@@ -163,37 +204,63 @@ impl Subject<'_, '_, '_> {
         }
     }
 
-    /// The one policy that follows a repository; several are an error.
-    fn follower<'p>(
-        &self,
-        repository: &str,
-        holds: Holds,
-        policies: &Policies<'p>,
-        plan: &mut Plan,
-    ) -> Option<(Id, Part, &'p Resolved)> {
-        if let Some(message) = plan.ambiguous.get(repository).cloned() {
-            self.ambiguous(message, plan);
-            return None;
-        }
-        let all = policies.images.get(repository)?;
-        let ids: Vec<&Id> = all.iter().filter(|id| policies.counts(id)).collect();
-        match ids.as_slice() {
-            [id] => return Some(((*id).clone(), holds.part(), policies.all.get(id)?)),
-            // Others may come for it.
-            [] => {}
-            _ => {
-                plan.used.extend(ids.iter().map(|id| (*id).clone()));
-                let message = several(&ids);
-                plan.ambiguous
-                    .insert(repository.to_owned(), message.clone());
-                self.ambiguous(message, plan);
+    /// Writes what the one policy says that follows a repository; several are an
+    /// error, with one taker or where two would write something different.
+    fn follow(&self, repository: &str, holds: Holds, policies: &Policies<'_>, plan: &mut Plan) {
+        let followers = match plan.followers.get(repository) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let ids = policies.images.get(repository);
+                let ids = ids.map_or(&[][..], Vec::as_slice);
+                let found = Arc::new(Followers::of(ids, policies.takers));
+                plan.used.extend(found.several.iter().cloned());
+                plan.used
+                    .extend(found.each.iter().map(|(_, id)| id.clone()));
+                let known = Arc::clone(&found);
+                plan.followers.insert(repository.to_owned(), known);
+                found
             }
+        };
+        plan.bound += usize::from(!followers.each.is_empty() || followers.ambiguous.is_some());
+        let before = (plan.edits.len(), plan.outcome.changes.len());
+        for (owner, id) in &followers.each {
+            let Some(resolved) = policies.all.get(id) else {
+                continue;
+            };
+            let part = holds.part();
+            let taken = Taken {
+                owner: *owner,
+                id: id.clone(),
+                part,
+                setter: setter_of(id, part),
+                holds: Some(holds),
+            };
+            let (edits, findings) = (plan.edits.len(), plan.outcome.findings.len());
+            self.take(taken, resolved, policies, plan);
+            let [first, other] = &plan.outcome.changes[before.1..] else {
+                continue;
+            };
+            let is_alike = first.new == other.new;
+            let owners = (plan.owners[before.1], *owner);
+            if is_alike {
+                plan.undo(edits, before.1 + 1);
+                plan.outcome.findings.truncate(findings);
+                continue;
+            }
+            let finding = disagreement(
+                (&(policies.name_of)(owners.0), first),
+                (&(policies.name_of)(owners.1), other),
+            );
+            plan.undo(before.0, before.1);
+            plan.outcome.findings.push(finding);
+            break;
         }
-        None
+        if let Some(message) = &followers.ambiguous {
+            self.ambiguous(message.clone(), plan);
+        }
     }
 
     fn ambiguous(&self, message: String, plan: &mut Plan) {
-        plan.bound += 1;
         let finding = self.finding(Severity::Error, Code::AmbiguousPolicy, message);
         plan.outcome.findings.push(finding.hint("bind it in `spec.bindings`, or by the annotation `flux-image.dev/bind`; or select one of them with `policySelector`"));
     }
@@ -272,7 +339,7 @@ impl Subject<'_, '_, '_> {
         let old = self.bound.text.as_ref();
         let image = wanted.image;
         let digest = image.digest.as_ref();
-        Some(match (wanted.part, wanted.holds) {
+        Some(match (wanted.taken.part, wanted.taken.holds) {
             // The name stays as it is spelled there.
             (Part::Image, Some(_)) => {
                 let written = Reference::parse(old).ok()?.repository;
@@ -296,12 +363,12 @@ impl Subject<'_, '_, '_> {
                     let message = if holds.is_some() {
                         format!(
                             "the digest stays, and so does the tag beside it: ImagePolicy `{}` has no digest",
-                            wanted.id
+                            wanted.taken.id
                         )
                     } else {
                         format!(
                             "`{}` wants a digest, and the policy has none",
-                            wanted.setter
+                            wanted.taken.setter
                         )
                     };
                     let finding = self.finding(Severity::Error, Code::DigestMissing, message);
@@ -336,13 +403,14 @@ impl Subject<'_, '_, '_> {
         let start = edits.iter().map(|edit| edit.span.start).min();
         let end = edits.iter().map(|edit| edit.span.end).max();
         plan.edits.extend(edits);
+        plan.owners.push(wanted.taken.owner);
         plan.outcome.changes.push(Change {
-            setter: wanted.setter.clone(),
+            setter: wanted.taken.setter.clone(),
             old: self.bound.shown().to_owned(),
             unshown: self.bound.is_concealed.then(|| Unshown::new(old)),
             new,
-            policy: wanted.id.clone(),
-            part: wanted.part,
+            policy: wanted.taken.id.clone(),
+            part: wanted.taken.part,
             span: ByteSpan::new(start.unwrap_or_default(), end.unwrap_or_default()),
             location: self.bound.location(self.file),
         });
@@ -371,8 +439,8 @@ impl Subject<'_, '_, '_> {
         let old = self.bound.text.trim();
         let is_null = self.bound.value.scalar.style == Style::Plain
             && matches!(old, "~" | "null" | "Null" | "NULL");
-        let part = wanted.part;
-        if wanted.holds.is_some() || is_null || old.is_empty() || part.takes(old) {
+        let part = wanted.taken.part;
+        if wanted.taken.holds.is_some() || is_null || old.is_empty() || part.takes(old) {
             return None;
         }
         let message = format!(
@@ -407,7 +475,7 @@ impl Subject<'_, '_, '_> {
 
     /// A digest that goes, a version that falls.
     fn warn_of_loss(&self, wanted: &Wanted<'_>, old: &str, new: &str, plan: &mut Plan) {
-        let (part, image) = (wanted.part, wanted.image);
+        let (part, image) = (wanted.taken.part, wanted.image);
         let (old_reference, old_digest) = old
             .split_once('@')
             .map_or((old, None), |(r, d)| (r, Some(d)));
@@ -420,12 +488,16 @@ impl Subject<'_, '_, '_> {
             };
             let message = format!("the digest `{shown}` is dropped");
             let finding = self.finding(Severity::Warning, Code::DigestDropped, message);
-            plan.outcome.findings.push(match (part, wanted.holds) {
-                (Part::Tag, None) => finding
-                    .hint("a `:tag` marker holds the tag alone; mark another field with `:digest`"),
-                _ => finding
-                    .hint("set `digestReflectionPolicy` on the ImagePolicy to keep images pinned"),
-            });
+            plan.outcome
+                .findings
+                .push(match (part, wanted.taken.holds) {
+                    (Part::Tag, None) => finding.hint(
+                        "a `:tag` marker holds the tag alone; mark another field with `:digest`",
+                    ),
+                    _ => finding.hint(
+                        "set `digestReflectionPolicy` on the ImagePolicy to keep images pinned",
+                    ),
+                });
         }
         let old_tag = match part {
             Part::Tag => old_reference,
@@ -451,6 +523,40 @@ impl Subject<'_, '_, '_> {
     fn finding(&self, severity: Severity, code: Code, message: impl Into<String>) -> Finding {
         self.bound.finding(self.file, severity, code, message)
     }
+}
+
+impl Plan {
+    /// Takes back the edits and changes from these numbers on.
+    fn undo(&mut self, edits: usize, changes: usize) {
+        self.edits.truncate(edits);
+        self.outcome.changes.truncate(changes);
+        self.owners.truncate(changes);
+    }
+}
+
+/// The edits that make a change, of edits in the order of the text.
+#[must_use]
+pub fn edits_of<'e>(edits: &'e [Edit], change: &Change) -> &'e [Edit] {
+    let span = change.span;
+    let from = edits.partition_point(|edit| edit.span.start < span.start);
+    let rest = &edits[from..];
+    let to = rest.partition_point(|edit| edit.span.end <= span.end);
+    &rest[..to]
+}
+
+fn disagreement(one: (&str, &Change), other: (&str, &Change)) -> Finding {
+    let message = format!(
+        "{} would write `{}` here, and {} `{}`",
+        one.0, one.1.new, other.0, other.1.new
+    );
+    let mut finding = Finding::new(
+        Severity::Error,
+        Code::ConflictingAutomations,
+        message,
+        one.1.location.clone(),
+    );
+    finding.current = Some(one.1.old.clone());
+    finding.hint("let one of them have this file: narrow its `update.path` or its `policySelector`")
 }
 
 /// The setter that a marker would name.

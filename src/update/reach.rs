@@ -4,13 +4,14 @@
 //! In a cluster such a value stays as it is for ever, and nothing says so. Each
 //! policy is one finding, at the first of its markers.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 
 use super::bindings::{self, By, Policy, Rules};
 use super::outcome::{Code, Finding, Location, Severity};
 use super::resolve::Resolved;
-use super::scope::{Automations, LeftOut, Owner, Reason, Scope};
+use super::scope::{self, Automations, LeftOut, Owner, Reason};
+use super::takers::Coverage;
 use super::tree::SourceFile;
 use crate::api::Id;
 use crate::bind::annotation;
@@ -21,6 +22,10 @@ use crate::resource_list::outline;
 /// What is known of a checkout and its automations.
 pub struct Reach<'a> {
     automations: &'a Automations,
+    editing: Coverage<'a>,
+    /// Who would come if it were not suspended or wrong, which was said, or another
+    /// cluster's.
+    idle: Coverage<'a>,
     images: &'a BTreeMap<Id, Resolved>,
     rules: &'a Rules<'a>,
     only: Option<&'a BTreeSet<Id>>,
@@ -31,7 +36,6 @@ pub struct Reach<'a> {
 #[derive(Debug)]
 struct Left {
     first: Location,
-    path: PathBuf,
     count: usize,
 }
 
@@ -46,8 +50,12 @@ impl<'a> Reach<'a> {
         only: Option<&'a BTreeSet<Id>>,
         root: &'a Path,
     ) -> Self {
+        let idle = automations.left_out.iter();
+        let idle = idle.filter(|one| one.reason != Reason::OtherRepository);
         Self {
             automations,
+            editing: scope::coverage(&automations.owners),
+            idle: Coverage::of(idle.map(|one| (one.base.as_path(), &one.selected))),
             images,
             rules,
             only,
@@ -59,7 +67,7 @@ impl<'a> Reach<'a> {
     /// Nothing where no automation edits at all: that was said.
     #[must_use]
     pub fn findings(&self, sources: &[SourceFile]) -> Vec<Finding> {
-        if self.automations.scopes.is_empty() {
+        if self.automations.owners.is_empty() {
             return Vec::new();
         }
         let mut names: BTreeMap<&str, Vec<&Id>> = BTreeMap::new();
@@ -85,8 +93,9 @@ impl<'a> Reach<'a> {
                 None => _ = all.insert(id, left),
             }
         }
+        let known = Known::of(self.automations);
         all.iter()
-            .map(|(id, left)| self.finding(id, left))
+            .map(|(id, left)| self.finding(id, left, &known))
             .collect()
     }
 
@@ -118,7 +127,6 @@ impl<'a> Reach<'a> {
                 (!self.is_reached(&id, &source.path)).then(|| {
                     let left = Left {
                         first: bound.location(&source.name),
-                        path: source.path.clone(),
                         count: 1,
                     };
                     (id, left)
@@ -135,36 +143,25 @@ impl<'a> Reach<'a> {
         (counts && self.images.contains_key(&id)).then_some(id)
     }
 
-    /// Whether an automation comes to a file with a policy, or would if it
-    /// were not suspended or wrong, which was said, or another cluster's.
+    /// Whether an automation comes to a file with a policy, or would.
     fn is_reached(&self, id: &Id, path: &Path) -> bool {
-        let comes = |scope: &Scope| scope.has(path) && selects(scope, id);
-        let would_come = |one: &LeftOut| {
-            one.reason != Reason::OtherRepository
-                && path.starts_with(&one.base)
-                && one.selected.contains(id)
+        let comes = |coverage: &Coverage<'_>| {
+            let takers = coverage.at(path);
+            takers.is_some_and(|takers| takers.first(id).is_some())
         };
-        self.automations.scopes.iter().any(comes)
-            || self.automations.left_out.iter().any(would_come)
+        comes(&self.editing) || comes(&self.idle)
     }
 
-    fn finding(&self, id: &Id, left: &Left) -> Finding {
+    fn finding(&self, id: &Id, left: &Left, known: &Known<'_>) -> Finding {
         let count = match left.count {
             1 => "is marked here".to_owned(),
             count => format!("is marked at {count} places, the first of them here"),
         };
-        let mut reasons = self.reasons(id, &left.path);
-        reasons.sort();
-        let hint = reasons
-            .first()
-            .map_or(Why::Namespace, |(why, _)| *why)
-            .hint(id);
-        let more = reasons.len().saturating_sub(MOST_NAMED);
-        let mut said: Vec<String> = reasons
-            .into_iter()
-            .take(MOST_NAMED)
-            .map(|(_, said)| said)
-            .collect();
+        let reasons = self.reasons(id, known);
+        let hint = reasons.first().map_or(Why::Namespace, |(why, _)| *why);
+        let hint = hint.hint(id);
+        let more = known.count.saturating_sub(reasons.len());
+        let mut said: Vec<String> = reasons.into_iter().map(|(_, said)| said).collect();
         if more > 0 {
             said.push(format!("and {more} more do not either"));
         }
@@ -176,54 +173,88 @@ impl<'a> Reach<'a> {
         Finding::new(Severity::Warning, Code::UnreachedMarker, message, location).hint(hint)
     }
 
-    /// Why each automation does not come to a place.
-    fn reasons(&self, id: &Id, path: &Path) -> Vec<(Why, String)> {
-        let owners = self.automations.scopes.iter();
-        let editing = owners.filter_map(|scope| Some((scope, scope.owner.as_ref()?)));
-        let editing = editing.map(|(scope, owner)| self.reason(id, path, scope, owner));
-        let left_out = self.automations.left_out.iter();
-        let others = left_out.filter_map(|one| {
-            let name = &one.id;
-            Some(match one.reason {
-                Reason::OtherRepository => (
-                    Why::Repository,
-                    format!("`{name}` is for another repository"),
-                ),
-                Reason::Suspended => (Why::LeftOut, format!("`{name}` is suspended")),
-                Reason::Fault => (Why::LeftOut, format!("`{name}` is left out")),
-                Reason::Outranked => return None,
-            })
+    /// Why automations do not come with a policy, the nearest to it first, and only
+    /// some: there may be as many as policies.
+    fn reasons(&self, id: &Id, known: &Known<'_>) -> Vec<(Why, String)> {
+        let selections = self.editing.selecting(id).iter();
+        let selecting = selections.filter_map(|number| known.by_selection.get(number));
+        let selecting = selecting.flat_map(|owners| owners.iter().take(MOST_NAMED));
+        let mut selecting: Vec<&Owner> = selecting.copied().collect();
+        selecting.sort_by_key(|owner| &owner.id);
+        let elsewhere = selecting.into_iter().map(|owner| {
+            let base = owner.base.strip_prefix(self.root).unwrap_or(&owner.base);
+            let said = format!("`{}` updates `./{}` alone", owner.id, base.display());
+            (Why::Path, said)
         });
-        editing.chain(others).collect()
-    }
-
-    fn reason(&self, id: &Id, path: &Path, scope: &Scope, owner: &Owner) -> (Why, String) {
-        let name = &owner.id;
-        if name.namespace != id.namespace {
-            let said = format!("`{name}` takes the policies of its own namespace alone");
-            return (Why::Namespace, said);
-        }
-        if !selects(scope, id) {
-            let said = format!("the `policySelector` of `{name}` does not select it");
-            return (Why::Selector, said);
-        }
-        let base = owner.base.strip_prefix(self.root).unwrap_or(&owner.base);
-        debug_assert!(!scope.has(path), "{name} comes to {}", path.display());
-        let said = format!("`{name}` updates `./{}` alone", base.display());
-        (Why::Path, said)
+        let near = known.by_namespace.get(id.namespace.as_str());
+        let near = near.into_iter().flatten();
+        let others = near.filter(|owner| !owner.selected.has(id)).map(|owner| {
+            let said = format!("the `policySelector` of `{}` does not select it", owner.id);
+            (Why::Selector, said)
+        });
+        let left_out = known.left_out.iter().map(|one| {
+            let name = &one.id;
+            match one.reason {
+                Reason::Suspended => (Why::LeftOut, format!("`{name}` is suspended")),
+                _ => (Why::LeftOut, format!("`{name}` is left out")),
+            }
+        });
+        let owners = self.automations.owners.iter();
+        let far = owners.filter(|owner| owner.id.namespace != id.namespace);
+        let far = far.map(|owner| {
+            let said = format!(
+                "`{}` takes the policies of its own namespace alone",
+                owner.id
+            );
+            (Why::Namespace, said)
+        });
+        let abroad = known.abroad.iter().map(|one| {
+            let said = format!("`{}` is for another repository", one.id);
+            (Why::Repository, said)
+        });
+        let all = elsewhere.chain(others).chain(left_out).chain(far);
+        all.chain(abroad).take(MOST_NAMED).collect()
     }
 }
 
-fn selects(scope: &Scope, id: &Id) -> bool {
-    let selected = scope.selected.as_ref();
-    selected.is_none_or(|selected| selected.contains(id))
+/// The automations of a checkout by what tells why they do not come.
+#[derive(Default)]
+struct Known<'a> {
+    by_selection: HashMap<usize, Vec<&'a Owner>>,
+    by_namespace: HashMap<&'a str, Vec<&'a Owner>>,
+    left_out: Vec<&'a LeftOut>,
+    /// Those for another repository.
+    abroad: Vec<&'a LeftOut>,
+    /// All that can be named.
+    count: usize,
+}
+
+impl<'a> Known<'a> {
+    fn of(automations: &'a Automations) -> Self {
+        let mut known = Self::default();
+        for owner in &automations.owners {
+            let alike = known.by_selection.entry(owner.selected.number());
+            alike.or_default().push(owner);
+            let near = known.by_namespace.entry(&owner.id.namespace);
+            near.or_default().push(owner);
+        }
+        for one in &automations.left_out {
+            match one.reason {
+                Reason::OtherRepository => known.abroad.push(one),
+                Reason::Suspended | Reason::Fault => known.left_out.push(one),
+                Reason::Outranked => {}
+            }
+        }
+        known.count = automations.owners.len() + known.left_out.len() + known.abroad.len();
+        known
+    }
 }
 
 /// How many automations a finding names.
 const MOST_NAMED: usize = 3;
 
 /// Why an automation does not come, the nearest to it first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
     Path,
     Selector,

@@ -14,6 +14,7 @@ use crate::policy::exclusion::{self, BadExclusion};
 use crate::policy::reflect::{DigestReflection, ImageRef, Wanted};
 use crate::policy::{ChosenNothing, InvalidPolicy};
 use crate::tags::{Blame, Failure, Known, TagBook};
+use crate::yaml::work;
 
 /// What came of a policy.
 #[derive(Clone, Debug)]
@@ -344,11 +345,14 @@ pub fn select(
     selector: Option<&LabelSelector>,
 ) -> Result<BTreeSet<Id>, SelectorError> {
     selector.map_or(Ok(()), LabelSelector::check)?;
-    let is_selected = |(id, resolved): &(&Id, &Resolved)| {
-        namespace.is_none_or(|namespace| namespace == id.namespace)
-            && selector.is_none_or(|selector| selector.matches(&resolved.labels))
-    };
-    let selected = images.iter().filter(is_selected);
+    // They come in the order of their namespaces.
+    let from = Id::new(namespace.unwrap_or_default(), "");
+    let is_near = |id: &Id| namespace.is_none_or(|namespace| namespace == id.namespace);
+    let near = images.range(from..).take_while(|(id, _)| is_near(id));
+    let selected = near.filter(|(_, resolved)| {
+        work::count(1);
+        selector.is_none_or(|selector| selector.matches(&resolved.labels))
+    });
     Ok(selected.map(|(id, _)| id.clone()).collect())
 }
 

@@ -10,14 +10,12 @@ use super::catalogue::{Catalogue, Sourced};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
 use super::path_name;
 use super::remotes;
-use super::resolve::{self, Resolved};
+use super::resolve::Resolved;
+use super::takers::{Coverage, Selection, Selections, Takers};
 use super::tree;
 use super::twins;
-use super::walk::{self, Listed, Listing, Unseen};
+use super::walk::{Listed, Listing, Unseen};
 use crate::api::{CommitSpec, GitReference, GitRepository, Id, ImageUpdateAutomation, PushSpec};
-
-/// Which policies may write to a file: `None` for all.
-pub type Selected = Option<BTreeSet<Id>>;
 
 /// An automation that edits, and what its commit is to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +27,8 @@ pub struct Owner {
     /// What its `update.path` names, which files in its message are relative
     /// to.
     pub base: PathBuf,
+    /// The policies that it selects.
+    pub selected: Selection,
     /// Author, message and its values.
     pub commit: CommitSpec,
     /// Where to push.
@@ -37,53 +37,85 @@ pub struct Owner {
     pub checkout: Option<GitReference>,
 }
 
-/// Files that may be edited, and by which policies.
+/// Which files may be edited, and by which policies.
 #[derive(Debug)]
-pub struct Scope {
-    /// The files.
-    pub files: HashSet<OsString>,
-    /// The policies.
-    pub selected: Selected,
-    /// Whose scope it is; `None` for the PATHs of the user.
-    pub owner: Option<Owner>,
+pub enum Scope {
+    /// The PATHs of the user.
+    Paths {
+        /// The files.
+        files: HashSet<OsString>,
+        /// The policies; `None` for all.
+        only: Option<BTreeSet<Id>>,
+    },
+    /// Each automation its own, in the order of their names.
+    Automations(Vec<Owner>),
 }
 
 impl Scope {
     /// The scope of PATHs.
     #[must_use]
     pub fn of_paths(listed: &[Listed]) -> Self {
-        Self {
-            files: paths_of(listed.iter()),
-            selected: None,
-            owner: None,
+        let paths = listed.iter().map(|listed| listed.path.clone());
+        Self::Paths {
+            files: paths.map(PathBuf::into_os_string).collect(),
+            only: None,
         }
     }
 
-    /// Whether it has a file.
-    #[must_use]
-    pub fn has(&self, path: &Path) -> bool {
-        self.files.contains(path.as_os_str())
+    /// Leaves out all policies but these.
+    pub fn limit(&mut self, to: &BTreeSet<Id>) {
+        match self {
+            Self::Paths { only, .. } => *only = Some(to.clone()),
+            Self::Automations(owners) => {
+                Selection::limit(owners.iter_mut().map(|owner| &mut owner.selected), to);
+            }
+        }
     }
 
-    /// Leaves out all policies but these.
-    pub fn limit(&mut self, only: &BTreeSet<Id>) {
-        self.selected = Some(match self.selected.take() {
-            Some(selected) => selected.intersection(only).cloned().collect(),
-            None => only.clone(),
-        });
+    /// The same, to be asked about many files.
+    #[must_use]
+    pub fn reach(&self) -> ScopeReach<'_> {
+        match self {
+            Self::Paths { files, only } => ScopeReach::Paths(files, only.as_ref()),
+            Self::Automations(owners) => ScopeReach::Automations(coverage(owners)),
+        }
     }
 }
 
-fn paths_of<'l>(listed: impl Iterator<Item = &'l Listed>) -> HashSet<OsString> {
-    let paths = listed.map(|listed| listed.path.clone());
-    paths.map(PathBuf::into_os_string).collect()
+/// The automations, to be asked who comes to a file.
+#[must_use]
+pub fn coverage(owners: &[Owner]) -> Coverage<'_> {
+    let owners = owners.iter();
+    Coverage::of(owners.map(|owner| (owner.base.as_path(), &owner.selected)))
+}
+
+/// A scope by files.
+#[derive(Debug)]
+pub enum ScopeReach<'s> {
+    /// See [`Scope::Paths`].
+    Paths(&'s HashSet<OsString>, Option<&'s BTreeSet<Id>>),
+    /// See [`Scope::Automations`].
+    Automations(Coverage<'s>),
+}
+
+impl ScopeReach<'_> {
+    /// Who may edit a file; `None` for nobody.
+    #[must_use]
+    pub fn at(&self, path: &Path) -> Option<Takers<'_>> {
+        match self {
+            Self::Paths(files, only) => files
+                .contains(path.as_os_str())
+                .then_some(Takers::one(*only)),
+            Self::Automations(coverage) => coverage.at(path),
+        }
+    }
 }
 
 /// What the automations of a checkout are for.
 #[derive(Debug, Default)]
 pub struct Automations {
-    /// One for each that would run in a cluster.
-    pub scopes: Vec<Scope>,
+    /// Those that would run in a cluster, in the order of their names.
+    pub owners: Vec<Owner>,
     /// Those that this run leaves out, which was said.
     pub left_out: Vec<LeftOut>,
 }
@@ -98,7 +130,7 @@ pub struct LeftOut {
     /// The folder that it would edit.
     pub base: PathBuf,
     /// The policies that it would select.
-    pub selected: BTreeSet<Id>,
+    pub selected: Selection,
 }
 
 /// Why an automation edits nothing here.
@@ -119,18 +151,15 @@ impl Automations {
     #[must_use]
     pub fn are_suspended(&self) -> bool {
         let is_idle = |one: &LeftOut| matches!(one.reason, Reason::Suspended | Reason::Outranked);
-        self.scopes.is_empty() && self.left_out.iter().all(is_idle)
+        self.owners.is_empty() && self.left_out.iter().all(is_idle)
     }
 }
 
-/// The repository that a path is in, if it is another than that of the run.
-fn other_repository_at<'l>(path: &Path, listing: &'l Listing) -> Option<&'l Path> {
-    let others = listing
-        .notes
-        .iter()
-        .filter(|note| note.what == Unseen::Repository);
-    let mut others = others.map(|note| note.path.as_path());
-    others.find(|other| path.starts_with(other))
+/// The other repositories below that of the run.
+fn other_repositories(listing: &Listing) -> HashSet<&Path> {
+    let notes = listing.notes.iter();
+    let others = notes.filter(|note| note.what == Unseen::Repository);
+    others.map(|note| note.path.as_path()).collect()
 }
 
 /// What each automation may edit of what was found under `root`, or why it edits
@@ -145,16 +174,18 @@ pub fn of_automations(
 ) -> Automations {
     let mut all = Automations::default();
     let remotes = remotes::of(root);
+    let mut selections = Selections::of(images);
+    let others = other_repositories(listing);
     for (id, automation) in &catalogue.automations {
         let source = source_of(id, &automation.document, catalogue);
-        let scope = match other_repository(id, automation, source, &remotes) {
+        let owner = match other_repository(id, automation, source, &remotes) {
             Some(finding) => Err((Reason::OtherRepository, finding)),
-            None => of_automation(id, automation, source, images, root, listing),
+            None => of_automation(id, automation, source, &mut selections, root, &others),
         };
-        match scope {
-            Ok(scope) => {
+        match owner {
+            Ok(owner) => {
                 outcome.findings.extend(doubt(id, automation));
-                all.scopes.push(scope);
+                all.owners.push(owner);
             }
             Err((reason, finding)) => {
                 outcome.findings.push(*finding);
@@ -164,16 +195,16 @@ pub fn of_automations(
                     Some(_) => &unsure,
                     None => &automation.document,
                 };
-                let one = left_out(id, document, reason, images, root);
+                let one = left_out(id, document, reason, &mut selections, root);
                 all.left_out.push(one);
             }
         }
     }
     for (id, document) in &catalogue.outranked {
-        let one = left_out(id, document, Reason::Outranked, images, root);
+        let one = left_out(id, document, Reason::Outranked, &mut selections, root);
         all.left_out.push(one);
     }
-    if all.scopes.is_empty() {
+    if all.owners.is_empty() {
         // Nothing is done at all then, and not because somebody wants it so.
         let mut findings = outcome.findings.iter_mut();
         while let Some(finding) = findings.find(|one| one.code == Code::SkippedAutomation) {
@@ -188,19 +219,19 @@ fn left_out(
     id: &Id,
     automation: &ImageUpdateAutomation,
     reason: Reason,
-    images: &BTreeMap<Id, Resolved>,
+    selections: &mut Selections<'_>,
     root: &Path,
 ) -> LeftOut {
     let spec = &automation.spec;
     let path = spec.update.path.as_deref();
     let selector = spec.policy_selector.as_ref();
-    let selected = resolve::select(images, Some(&id.namespace), selector);
+    let selected = selections.select(&id.namespace, selector);
     LeftOut {
         id: id.clone(),
         reason,
         base: tree::resolve_within(root, path.unwrap_or("."))
             .unwrap_or_else(|_| tree::join_within(root, path.unwrap_or("."))),
-        selected: selected.unwrap_or_else(|_| images.keys().cloned().collect()),
+        selected: selected.unwrap_or_else(|_| selections.all()),
     }
 }
 
@@ -276,10 +307,10 @@ fn of_automation(
     id: &Id,
     automation: &Sourced<ImageUpdateAutomation>,
     source: Option<&Sourced<GitRepository>>,
-    images: &BTreeMap<Id, Resolved>,
+    selections: &mut Selections<'_>,
     root: &Path,
-    listing: &Listing,
-) -> Result<Scope, (Reason, Box<Finding>)> {
+    others: &HashSet<&Path>,
+) -> Result<Owner, (Reason, Box<Finding>)> {
     let spec = &automation.document.spec;
     let left_out = |severity: Severity, code: Code, why: String, hint: Option<String>| {
         let message = format!("ImageUpdateAutomation `{id}` is left out: {why}");
@@ -305,35 +336,28 @@ fn of_automation(
     spec.check_strategy()
         .map_err(|error| fault(error.to_string(), None))?;
     let selector = spec.policy_selector.as_ref();
-    let selected = resolve::select(images, Some(&id.namespace), selector)
+    let selected = selections
+        .select(&id.namespace, selector)
         .map_err(|error| fault(format!("policySelector: {error}"), error.hint()))?;
     let written = spec.update.path.as_deref().unwrap_or(".");
     let base = tree::resolve_within(root, written).map_err(|error| {
         let path = path_name::shown(&tree::join_within(root, written));
         fault(format!("its update.path `{path}`: {error}"), None)
     })?;
-    if let Some(other) = other_repository_at(&base, listing) {
+    if let Some(other) = base.ancestors().find(|path| others.contains(path)) {
         let other = path_name::shown(other.strip_prefix(root).unwrap_or(other));
         let why = format!("its update.path `{written}` is in another repository, `{other}`");
         let code = Code::SkippedAutomation;
         return Err(left_out(Severity::Warning, code, why, None));
     }
-    let files = listing
-        .files
-        .iter()
-        // Flux takes a single file, too, only under a manifest's name.
-        .filter(|file| file.path.starts_with(&base) && walk::is_manifest_name(&file.path));
     let checked_out = source.and_then(|source| source.document.spec.reference.clone());
-    Ok(Scope {
-        files: paths_of(files),
-        selected: Some(selected),
-        owner: Some(Owner {
-            id: id.clone(),
-            location: automation.location.clone(),
-            base,
-            commit: spec.commit().clone(),
-            push: spec.push().cloned(),
-            checkout: spec.checkout_ref().or(checked_out),
-        }),
+    Ok(Owner {
+        id: id.clone(),
+        location: automation.location.clone(),
+        base,
+        selected,
+        commit: spec.commit().clone(),
+        push: spec.push().cloned(),
+        checkout: spec.checkout_ref().or(checked_out),
     })
 }

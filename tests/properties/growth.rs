@@ -11,6 +11,7 @@ use flux_image::update::bindings::{self, Rules, Ways};
 use flux_image::update::catalogue::{Catalogue, Freshness, Origin};
 use flux_image::update::plan::{self, Policies};
 use flux_image::update::resolve::{self, Refresh, Sources};
+use flux_image::update::takers::Takers;
 
 const REPOSITORY: &str = "\
 apiVersion: image.toolkit.fluxcd.io/v1
@@ -95,7 +96,8 @@ fn said_of_followers(count: usize) -> usize {
     let policies = Policies {
         all: &images,
         names: &names,
-        selected: None,
+        takers: &Takers::one(None),
+        name_of: &|_| String::new(),
         on_unresolved: OnUnresolved::Fail,
         images: &rules.images,
         renamed: &BTreeMap::new(),
