@@ -196,19 +196,13 @@ pub fn plan(request: &Request, mut ask: Option<&mut Ask<'_>>) -> Result<Planned,
     let sources = read.sources;
     let mut planned = Planned::default();
     planned.outcome.findings.append(&mut catalogue.findings);
-    let near = paths.as_ref().map(Scope::reach);
-    let in_scope = |source: &&SourceFile| {
-        let is_near = |reach: &ScopeReach<'_>| reach.at(&source.path).is_some();
-        source.may_bind && near.as_ref().is_none_or(is_near)
-    };
+    let near = may_bind(&sources, paths.as_ref());
     let targets = request.only.limit(&catalogue)?;
     let rules = Rules::new(&request.ways, &catalogue);
-    note_present(&mut catalogue, sources.iter().filter(in_scope), &rules);
+    note_present(&mut catalogue, near.iter().copied(), &rules);
     let names = || {
-        let bound = sources.iter().filter(in_scope);
-        bound
-            .flat_map(|source| rules.names_in(&source.text))
-            .collect()
+        let named = near.iter().flat_map(|source| rules.names_in(&source.text));
+        named.collect()
     };
     let wish = request.wish(&names, targets.as_ref());
     let (images, asked) = gather::images(&mut catalogue, &wish, ask.as_deref_mut());
@@ -256,6 +250,17 @@ pub fn plan(request: &Request, mut ask: Option<&mut Ask<'_>>) -> Result<Planned,
         labels::ask(&mut planned, &catalogue, ask);
     }
     Ok(planned)
+}
+
+/// The files whose scalars may be bound: of the PATHs, where there are some.
+fn may_bind<'s>(sources: &'s [SourceFile], paths: Option<&Scope>) -> Vec<&'s SourceFile> {
+    let reach = paths.map(Scope::reach);
+    let is_near = |source: &&SourceFile| {
+        let reach = reach.as_ref();
+        reach.is_none_or(|reach| reach.at(&source.path).is_some())
+    };
+    let bound = sources.iter().filter(|source| source.may_bind);
+    bound.filter(is_near).collect()
 }
 
 /// The documents of a checkout, for what edits no file. Files that may hold some
