@@ -389,7 +389,10 @@ fn selection(
     if selector.is_none() && namespace.is_none() {
         return Ok(None);
     }
-    let selected = resolve::select(images, namespace.as_deref(), selector.as_ref());
+    let selected = resolve::select(
+        resolve::in_namespace(images, namespace.as_deref()),
+        selector.as_ref(),
+    );
     selected.map(Some).map_err(|error| {
         let message = format!("policySelector is invalid: {error}");
         let location = Location::default();

@@ -5,9 +5,15 @@
 
 use std::time::Duration;
 
+use flux_image::api::{OnUnresolved, TagSource};
 use flux_image::config::Settings;
 use flux_image::function::{self, Options};
+use flux_image::go::time::Time;
+use flux_image::message::handoff::{self, Setting, SplitBy};
+use flux_image::update::bindings::Ways;
 use flux_image::update::catalogue::{Catalogue, Freshness};
+use flux_image::update::checkout::{self, Request};
+use flux_image::update::only::Only;
 use flux_image::update::resolve::Refresh;
 use flux_image::yaml::work::counted;
 
@@ -59,6 +65,105 @@ fn each(n: usize, one: impl Fn(usize) -> String) -> Vec<String> {
 }
 
 type Kind = (&'static str, fn(usize) -> String);
+
+/// Files by their names.
+type Files = Vec<(String, String)>;
+
+type Tree = (&'static str, fn(usize) -> Files);
+
+fn automation(number: usize, path: &str, labels: &str) -> String {
+    format!(
+        "{{apiVersion: {GROUP}, kind: ImageUpdateAutomation, metadata: {{name: a{number}, namespace: ns}}, spec: {{sourceRef: {{kind: GitRepository, name: g}}, git: {{commit: {{author: {{email: a@ghcr.io}}}}}}, policySelector: {{matchLabels: {{{labels}}}}}, update: {{path: {path}}}}}}}\n---\n"
+    )
+}
+
+fn labelled(number: usize, labels: &str) -> String {
+    policy(number, "").replace(
+        "namespace: ns}, spec",
+        &format!("namespace: ns, labels: {{{labels}}}}}, spec"),
+    )
+}
+
+/// The same for trees: large ones are read in shares, and so not twice as much but
+/// from a certain size on.
+const FEW: usize = 240;
+
+/// Every kind of tree that may be large, made of `n` of something.
+const TREES: &[Tree] = &[
+    ("automations with a folder each", |n| {
+        let automations = many(n, |i| automation(i, &format!("apps/x{i}"), ""));
+        let marked = format!("kind: X\na: b:1 {MARKER}\n");
+        let folders = (0..n).map(|i| (format!("apps/x{i}/a.yaml"), marked.clone()));
+        let documents = policy(0, "") + "\n---\n" + &automations;
+        folders
+            .chain([("flux.yaml".to_owned(), documents)])
+            .collect()
+    }),
+    ("automations with a policy each", |n| {
+        let of = |i| format!("app: x{i}");
+        let automations = many(n, |i| automation(i, "apps", &of(i)));
+        let policies = many(n, |i| labelled(i, &of(i)) + "\n---\n");
+        let markers = many(n, |i| {
+            format!("a{i}: b:1 # {{\"$imagepolicy\": \"ns:p{i}\"}}\n")
+        });
+        vec![
+            ("flux.yaml".to_owned(), policies + &automations),
+            ("apps/a.yaml".to_owned(), format!("kind: X\n{markers}")),
+        ]
+    }),
+    ("automations, and policies that none selects", |n| {
+        let automations = many(n, |i| automation(i, "apps", "app: none"));
+        let policies = many(n, |i| policy(i, "") + "\n---\n");
+        let markers = many(n, |i| {
+            format!("a{i}: b:1 # {{\"$imagepolicy\": \"ns:p{i}\"}}\n")
+        });
+        vec![
+            ("flux.yaml".to_owned(), policies + &automations),
+            ("apps/a.yaml".to_owned(), format!("kind: X\n{markers}")),
+        ]
+    }),
+    ("automations of one folder, and its files", |n| {
+        let automations = many(n, |i| automation(i, "apps", ""));
+        let marked = format!("kind: X\na: b:1 {MARKER}\n");
+        let files = (0..n).map(|i| (format!("apps/a{i}.yaml"), marked.clone()));
+        let documents = policy(0, "") + "\n---\n" + &automations;
+        files.chain([("flux.yaml".to_owned(), documents)]).collect()
+    }),
+    ("automations that are suspended, and markers", |n| {
+        let suspended =
+            |i| automation(i, "apps", "app: none").replace("spec: {", "spec: {suspend: true, ");
+        let automations = automation(n, "other", "") + &many(n, suspended);
+        let policies = many(n, |i| policy(i, "") + "\n---\n");
+        let markers = many(n, |i| {
+            format!("a{i}: b:1 # {{\"$imagepolicy\": \"ns:p{i}\"}}\n")
+        });
+        vec![
+            ("flux.yaml".to_owned(), policies + &automations),
+            ("apps/a.yaml".to_owned(), format!("kind: X\n{markers}")),
+            ("other/a.yaml".to_owned(), "kind: X\n".to_owned()),
+        ]
+    }),
+    ("policies without a namespace below kustomizations", |n| {
+        let folders = (0..n).flat_map(|i| {
+            let policy = policy(i, "").replace(", namespace: ns}, spec", "}, spec");
+            let kustomization = format!("namespace: n{i}\nresources: [p.yaml]\n");
+            [
+                (format!("k{i}/kustomization.yaml"), kustomization),
+                (format!("k{i}/p.yaml"), policy),
+            ]
+        });
+        let documents = policy(0, "") + "\n---\n" + &automation(0, "apps", "");
+        let marked = format!("kind: X\na: b:1 {MARKER}\n");
+        let others = [("flux.yaml", documents), ("apps/a.yaml", marked)];
+        let others = others.map(|(name, text)| (name.to_owned(), text));
+        folders.chain(others).collect()
+    }),
+    ("files that are broken, and links", |n| {
+        let files = (0..n).map(|i| (format!("apps/a{i}.yaml"), format!("a: [ {MARKER}\n")));
+        let documents = policy(0, "") + "\n---\n" + &automation(0, "apps", "");
+        files.chain([("flux.yaml".to_owned(), documents)]).collect()
+    }),
+];
 
 /// Every kind of input that may be large, made of `n` of something.
 const KINDS: &[Kind] = &[
@@ -260,6 +365,40 @@ fn run(text: &str) -> (u64, usize) {
     (counted() - before + names as u64, size)
 }
 
+/// The same of an update in place.
+fn update(files: &Files) -> (u64, usize) {
+    let tree = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        let path = tree.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    }
+    let request = Request {
+        current: tree.path().to_owned(),
+        paths: Vec::new(),
+        policies: Vec::new(),
+        tags_from: TagSource::ALL.to_vec(),
+        on_unresolved: OnUnresolved::Fail,
+        freshness: freshness(),
+        refresh: Refresh::Nothing,
+        secrets: Vec::new(),
+        only: Only::default(),
+        labels: false,
+        ways: Ways::default(),
+    };
+    let before = counted();
+    let planned = checkout::plan(&request, None).expect("a plan");
+    let setting = Setting {
+        split_by: SplitBy::Policy,
+        legacy: false,
+        needs_messages: true,
+        now: &Time::utc(jiff::Timestamp::UNIX_EPOCH),
+    };
+    let commits = handoff::hand_off(&planned, &setting);
+    let size = format!("{:?} {commits:?}", planned.outcome).len();
+    (counted() - before, size)
+}
+
 #[test]
 fn twice_as_much_is_no_more_than_twice_the_work() {
     let mut wrong = Vec::new();
@@ -277,6 +416,9 @@ fn twice_as_much_is_no_more_than_twice_the_work() {
     };
     for (name, made) in KINDS {
         compare(name, run(&made(N)), run(&made(2 * N)));
+    }
+    for (name, made) in TREES {
+        compare(name, update(&made(FEW)), update(&made(2 * FEW)));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

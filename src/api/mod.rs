@@ -28,7 +28,7 @@ pub use policy::{ImagePolicy, ImagePolicySpec, ImagePolicyStatus, StatusRef, Und
 pub use read::{Document, Kind, ReadError, Reading, read, read_text};
 pub use repository::{AccessFrom, ImageRepository, ImageRepositorySpec, NamespaceSelector};
 pub use secret::{BadValue, Namespace, Secret, ServiceAccount};
-pub use selector::{LabelSelector, SelectorError};
+pub use selector::{LabelSelector, Operator, Requirement, SelectorError};
 pub use snapshot::{SnapshotRepository, TagSnapshot, TagSnapshotSpec};
 pub use source::{GitRepository, GitRepositorySpec};
 pub use update::{

@@ -334,22 +334,27 @@ pub fn followers(catalogue: &Catalogue) -> BTreeMap<String, Vec<Id>> {
     followers
 }
 
-/// The policies of a namespace (`None`: of all) whose labels a selector selects
-/// (`None`: all).
+/// The policies of a namespace, or all of them.
+pub fn in_namespace<'i>(
+    images: &'i BTreeMap<Id, Resolved>,
+    namespace: Option<&'i str>,
+) -> impl Iterator<Item = (&'i Id, &'i Resolved)> {
+    // They come in the order of their namespaces.
+    let from = Id::new(namespace.unwrap_or_default(), "");
+    let is_near = move |id: &Id| namespace.is_none_or(|namespace| namespace == id.namespace);
+    images.range(from..).take_while(move |(id, _)| is_near(id))
+}
+
+/// Those of some policies that a selector takes; all, if there is none.
 ///
 /// # Errors
-/// A selector that the API server would refuse.
-pub fn select(
-    images: &BTreeMap<Id, Resolved>,
-    namespace: Option<&str>,
+/// A selector that Kubernetes refuses.
+pub fn select<'i>(
+    policies: impl Iterator<Item = (&'i Id, &'i Resolved)>,
     selector: Option<&LabelSelector>,
 ) -> Result<BTreeSet<Id>, SelectorError> {
     selector.map_or(Ok(()), LabelSelector::check)?;
-    // They come in the order of their namespaces.
-    let from = Id::new(namespace.unwrap_or_default(), "");
-    let is_near = |id: &Id| namespace.is_none_or(|namespace| namespace == id.namespace);
-    let near = images.range(from..).take_while(|(id, _)| is_near(id));
-    let selected = near.filter(|(_, resolved)| {
+    let selected = policies.filter(|(_, resolved)| {
         work::count(1);
         selector.is_none_or(|selector| selector.matches(&resolved.labels))
     });

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::resolve::{self, Resolved};
 use super::walk;
-use crate::api::{Id, LabelSelector, SelectorError};
+use crate::api::{Id, LabelSelector, Operator, Requirement, SelectorError};
 use crate::yaml::work;
 
 /// Policies that somebody selects.
@@ -54,6 +54,8 @@ impl Selection {
 #[derive(Debug)]
 pub struct Selections<'i> {
     images: &'i BTreeMap<Id, Resolved>,
+    /// The policies of a namespace that have a label, by its key and value.
+    by_label: HashMap<[&'i str; 3], Vec<&'i Id>>,
     by_selector: BTreeMap<(String, Option<LabelSelector>), Selection>,
     by_ids: BTreeMap<Arc<BTreeSet<Id>>, usize>,
 }
@@ -62,8 +64,16 @@ impl<'i> Selections<'i> {
     /// Of these policies.
     #[must_use]
     pub fn of(images: &'i BTreeMap<Id, Resolved>) -> Self {
+        let mut by_label: HashMap<_, Vec<&Id>> = HashMap::new();
+        for (id, resolved) in images {
+            for (key, value) in &resolved.labels {
+                let alike = by_label.entry([&id.namespace, key.as_str(), value.as_str()]);
+                alike.or_default().push(id);
+            }
+        }
         Self {
             images,
+            by_label,
             by_selector: BTreeMap::new(),
             by_ids: BTreeMap::new(),
         }
@@ -82,10 +92,42 @@ impl<'i> Selections<'i> {
         if let Some(known) = self.by_selector.get(&key) {
             return Ok(known.clone());
         }
-        let ids = resolve::select(self.images, Some(namespace), selector)?;
+        let ids = match selector.and_then(|selector| self.candidates(namespace, selector)) {
+            Some(some) => {
+                let some = some
+                    .into_iter()
+                    .filter_map(|id| self.images.get_key_value(id));
+                resolve::select(some, selector)?
+            }
+            None => resolve::select(
+                resolve::in_namespace(self.images, Some(namespace)),
+                selector,
+            )?,
+        };
         let selection = self.numbered(ids);
         self.by_selector.insert(key, selection.clone());
         Ok(selection)
+    }
+
+    /// Those that have one of the labels that a selector asks for: of the label that
+    /// the fewest have. `None` where it asks for none.
+    fn candidates(&self, namespace: &str, selector: &LabelSelector) -> Option<Vec<&'i Id>> {
+        let labels = selector.match_labels.iter();
+        let labels = labels.map(|(key, value)| self.having([namespace, key, value]).to_vec());
+        let is_in = |one: &&Requirement| one.operator == Operator::In;
+        let required = selector.match_expressions.iter().filter(is_in);
+        let required = required.map(|one| {
+            let values = one.values.iter();
+            let found = values.flat_map(|value| self.having([namespace, &one.key, value]));
+            found.copied().collect()
+        });
+        labels.chain(required).min_by_key(Vec::len)
+    }
+
+    /// The policies of a namespace that have a label.
+    fn having<'k>(&'k self, label: [&'k str; 3]) -> &'k [&'i Id] {
+        let by_label: &'k HashMap<[&'k str; 3], Vec<&'i Id>> = &self.by_label;
+        by_label.get(&label).map_or(&[], Vec::as_slice)
     }
 
     /// All policies.
@@ -317,6 +359,59 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    fn labelled(labels: &[(&str, &str)]) -> Resolved {
+        let owned = labels
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Resolved {
+            image: Err(resolve::Unresolved::NoInterval),
+            location: Default::default(),
+            labels: owned.collect(),
+            kept: None,
+        }
+    }
+
+    #[test]
+    fn looked_up_by_label_a_selector_takes_what_it_takes_of_all() {
+        let images = BTreeMap::from([
+            (
+                Id::new("a", "one"),
+                labelled(&[("app", "x"), ("tier", "gold")]),
+            ),
+            (Id::new("a", "two"), labelled(&[("app", "y")])),
+            (Id::new("a", "three"), labelled(&[])),
+            (Id::new("b", "one"), labelled(&[("app", "x")])),
+        ]);
+        for (selector, expected) in [
+            ("{}", &["one", "three", "two"][..]),
+            ("{matchLabels: {app: x}}", &["one"]),
+            ("{matchLabels: {app: x, tier: silver}}", &[]),
+            (
+                "{matchExpressions: [{key: app, operator: In, values: [x, y, x]}]}",
+                &["one", "two"],
+            ),
+            (
+                "{matchExpressions: [{key: app, operator: NotIn, values: [x]}]}",
+                &["three", "two"],
+            ),
+            (
+                "{matchExpressions: [{key: app, operator: Exists}]}",
+                &["one", "two"],
+            ),
+            (
+                "{matchLabels: {app: x}, matchExpressions: [{key: tier, operator: DoesNotExist}]}",
+                &[],
+            ),
+        ] {
+            let selector: LabelSelector = crate::api::read_text(selector).expect("a selector");
+            let mut selections = Selections::of(&images);
+            let selected = selections.select("a", Some(&selector)).expect("a selector");
+            let names: Vec<&str> = selected.ids.iter().map(|id| id.name.as_str()).collect();
+            assert_eq!(names, expected, "{selector:?}");
+            assert!(selected.ids.iter().all(|id| id.namespace == "a"));
         }
     }
 
