@@ -10,6 +10,8 @@ use flux_image::config::Settings;
 use flux_image::function::{self, Options};
 use flux_image::go::time::Time;
 use flux_image::message::handoff::{self, Setting, SplitBy};
+use flux_image::report::patch;
+use flux_image::report::stored::Forms;
 use flux_image::update::bindings::Ways;
 use flux_image::update::catalogue::{Catalogue, Freshness};
 use flux_image::update::checkout::{self, Request};
@@ -394,8 +396,10 @@ fn update(files: &Files) -> (u64, usize) {
         needs_messages: true,
         now: &Time::utc(jiff::Timestamp::UNIX_EPOCH),
     };
-    let commits = handoff::hand_off(&planned, &setting);
-    let size = format!("{:?} {commits:?}", planned.outcome).len();
+    let (commits, findings) = handoff::hand_off(&planned, &setting);
+    let patches = patch::patches(&planned, &commits, &Forms::new()).expect("patches");
+    let said = format!("{:?} {commits:?} {findings:?} {patches:?}", planned.outcome);
+    let size = said.len();
     (counted() - before, size)
 }
 

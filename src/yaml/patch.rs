@@ -20,6 +20,13 @@ impl Edit {
             text: text.into(),
         }
     }
+
+    /// The same edit of what of its text stands behind the first `bytes`.
+    #[must_use]
+    pub fn moved_back(&self, bytes: usize) -> Self {
+        let Self { span, text } = self;
+        Self::new(span.start - bytes, span.end - bytes, text)
+    }
 }
 
 /// Two edits that would change the same bytes: a bug of the caller.
