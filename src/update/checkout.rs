@@ -142,7 +142,7 @@ impl Planned {
 #[derive(Debug, thiserror::Error)]
 pub enum CannotPlan {
     /// A path that cannot be looked at.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path_name::shown(path))]
     Path {
         /// The path.
         path: PathBuf,

@@ -463,11 +463,9 @@ fn without_a_scope_there_is_advice() {
     );
     let output = tree.update(&["absent"]);
     assert_eq!(code(&output), 2);
-    assert!(
-        stderr(&output).contains("absent: No such file"),
-        "{}",
-        stderr(&output)
-    );
+    let said = stderr(&output);
+    assert!(said.contains("absent: No such file"), "{said}");
+    assert_eq!(said.matches("No such file").count(), 1, "{said}");
 }
 
 #[test]
