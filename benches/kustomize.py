@@ -150,7 +150,7 @@ def containers(args, work):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--binary", default=ROOT / "target/release/flux-image", type=pathlib.Path)
-    parser.add_argument("--kustomize", default=ROOT / "target/peers/kustomize", type=pathlib.Path)
+    parser.add_argument("--kustomize", default=ROOT / "target/services/kustomize", type=pathlib.Path)
     parser.add_argument("--static", type=pathlib.Path)
     parser.add_argument("--runs", default=7, type=int)
     args = parser.parse_args()

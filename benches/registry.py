@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Listing tags, side by side with crane and skopeo, on registries on loopback.
 
-    cargo build --release && tests/peers/install
-    GOBIN=$PWD/target/peers go install github.com/google/go-containerregistry/cmd/crane@v0.20.3
+    cargo build --release && tests/services/install
+    GOBIN=$PWD/target/services go install github.com/google/go-containerregistry/cmd/crane@v0.20.3
     python3 benches/registry.py [--binary PATH] [--runs N] [--dir DIR] [NAME…]
 
 NAME is one of: many, tokens, large, million, slow. DIR should be on tmpfs
@@ -29,7 +29,7 @@ import time
 import urllib.parse
 
 HERE = pathlib.Path(__file__).resolve().parent
-PEERS = HERE.parent / "target/peers"
+PEERS = HERE.parent / "target/services"
 REPOSITORIES, TAGS, LARGE = 32, 300, 20_000
 
 

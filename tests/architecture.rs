@@ -231,8 +231,8 @@ fn the_middle_is_pure() {
 
 /// Each parser is known to one file.
 #[test]
-fn parsers_are_behind_one_door_each() {
-    for (library, door) in [
+fn each_parser_is_named_in_one_place() {
+    for (library, place) in [
         ("granit_parser", "yaml/tolerant"),
         ("regex_syntax", "go/regex"),
         ("regex_automata", "go/regex"),
@@ -240,7 +240,7 @@ fn parsers_are_behind_one_door_each() {
         for (file, text) in sources() {
             let name = file.to_string_lossy();
             assert!(
-                name.starts_with(door) || !text.contains(&format!("{library}::")),
+                name.starts_with(place) || !text.contains(&format!("{library}::")),
                 "{name} uses {library}"
             );
         }

@@ -7,7 +7,7 @@
 
 #![cfg(target_os = "linux")]
 
-#[path = "peers/image.rs"]
+#[path = "services/image.rs"]
 mod image;
 
 use std::io::Write as _;

@@ -1,7 +1,6 @@
 //! `flux-image annotate`.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -9,6 +8,7 @@ use anyhow::Context as _;
 use super::Exit;
 use super::args::AnnotateArgs;
 use super::edit::{self, Step};
+use super::streams::{print_diff, print_styled, say_findings};
 use crate::report::text;
 use crate::resource_list::outline;
 use crate::update::annotate::annotate;
@@ -68,9 +68,7 @@ pub fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
             return Ok(Exit::Interrupted);
         };
     }
-    for finding in &outcome.findings {
-        anstream::eprint!("{}", text::finding(finding));
-    }
+    say_findings(&outcome.findings);
     print(args, &replacements, &lines)?;
     let outdated = args.check && !replacements.is_empty();
     Ok(Exit::of(&outcome, outdated, false))
@@ -78,17 +76,11 @@ pub fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
 
 /// What changed, or a diff.
 fn print(args: &AnnotateArgs, replacements: &[Replacement], lines: &str) -> anyhow::Result<()> {
-    let mut out = anstream::stdout().lock();
     if args.diff {
-        for file in replacements {
-            let diff = text::diff(file, super::update::diff_reader())?;
-            out.write_all(diff.as_bytes())?;
-        }
+        print_diff(replacements)
     } else {
-        out.write_all(lines.as_bytes())?;
+        print_styled([lines])
     }
-    out.flush()?;
-    Ok(())
 }
 
 /// The folder that no link may lead out of: that of the work tree, or else of

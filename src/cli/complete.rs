@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::Write as _;
 
 use clap::CommandFactory as _;
 use clap_complete::engine::{CompletionCandidate, complete};
@@ -15,6 +14,7 @@ use clap_complete::engine::{CompletionCandidate, complete};
 use super::Exit;
 use super::args::{Cli, CompletionArgs, RegistryArgs, Shell};
 use super::scan;
+use super::streams::print;
 use crate::api::{Id, ImagePolicy};
 use crate::update::catalogue::{Catalogue, Freshness, Sourced};
 use crate::update::checkout;
@@ -60,7 +60,7 @@ pub fn answer(arguments: &[OsString]) -> anyhow::Result<Exit> {
         text.push('\n');
     }
     text.push_str(&format!(":{directive}\n"));
-    std::io::stdout().write_all(text.as_bytes())?;
+    print([text])?;
     Ok(Exit::Done)
 }
 
@@ -74,7 +74,7 @@ pub fn script(args: &CompletionArgs) -> anyhow::Result<Exit> {
         Shell::Zsh => include_str!("shells/zsh"),
         Shell::Fish => include_str!("shells/fish"),
     };
-    std::io::stdout().write_all(script.as_bytes())?;
+    print([script])?;
     Ok(Exit::Done)
 }
 

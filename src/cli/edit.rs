@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use super::streams::say;
 use crate::report::text;
 use crate::update::checkout;
 use crate::update::files::{self, Cause, Lock, Replacement, Staged, WriteError};
@@ -37,7 +38,9 @@ pub fn lock(paths: &[PathBuf]) -> anyhow::Result<Lock> {
     let mut waiting = |root: &Path| {
         let root = root.display().to_string();
         let root = text::line(&root);
-        anstream::eprintln!("waiting for another run of flux-image that edits {root}");
+        say(format_args!(
+            "waiting for another run of flux-image that edits {root}\n"
+        ));
     };
     Lock::take(roots, PATIENCE, &mut waiting).context("cannot edit files")
 }
@@ -83,7 +86,7 @@ fn step<T>(result: Result<T, WriteError>) -> anyhow::Result<Step<T>> {
     match result {
         Ok(done) => Ok(Step::Done(done)),
         Err(error) if error.cause == Cause::Interrupted => {
-            anstream::eprintln!("{error}");
+            say(format_args!("{error}\n"));
             Ok(Step::Interrupted)
         }
         Err(error) => Err(error.into()),

@@ -1,4 +1,4 @@
-//! Exit codes, the same in every door.
+//! Exit codes, the same for every command.
 
 use std::process::ExitCode;
 

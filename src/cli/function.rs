@@ -1,6 +1,5 @@
 //! `flux-image fn`.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,9 +9,10 @@ use super::Exit;
 use super::args::FnArgs;
 use super::network::{self, Asker, Caller};
 use super::origin;
+use super::stdin::is_stdin;
+use super::streams::{print, say_findings};
 use crate::config::{self, Settings};
 use crate::function::{self, Options};
-use crate::report::text;
 use crate::resource_list::outline;
 use crate::update::catalogue::{Catalogue, Freshness, Origin, Rank};
 use crate::update::kustomization::Namespaces;
@@ -27,9 +27,6 @@ use crate::yaml::encoding::{self, NotUtf8};
 /// # Errors
 /// Where the input cannot be read at all.
 pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
-    if args.policies.iter().any(|path| path.as_os_str() == "-") {
-        bail!("`--policies -` would read the list itself: `fn` takes its input from stdin");
-    }
     let mut options = Options {
         config: None,
         catalogue: given(args)?,
@@ -55,17 +52,9 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
     let mut asker = Asker::new(&args.registries, caller, options.refresh.clone());
     let mut ask = |catalogue: &Catalogue, questions: &[_]| asker.ask(catalogue, questions);
     let output = function::run(&input, options, Some(&mut ask))?;
-    for finding in &output.outcome.findings {
-        anstream::eprint!("{}", text::finding(finding));
-    }
+    say_findings(&output.outcome.findings);
     // Unedited stretches of a large list go out as they are.
-    let mut stdout = std::io::BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
-    output
-        .text
-        .pieces()
-        .try_for_each(|piece| stdout.write_all(piece.as_bytes()))
-        .and_then(|()| stdout.flush())
-        .context("cannot write to stdout")?;
+    print(output.text.pieces())?;
     if let Some(overlap) = output.bug {
         bail!(overlap);
     }
@@ -151,9 +140,7 @@ pub fn read_config(path: &Path, catalogue: &mut Catalogue) -> anyhow::Result<Opt
     };
     let settings = config::read(&source, &document.root, origin, catalogue);
     let say = |findings: Vec<Finding>| {
-        for finding in &findings {
-            anstream::eprint!("{}", text::finding(finding));
-        }
+        say_findings(&findings);
     };
     let settings = settings.map_err(say).ok();
     Ok(settings.map(|settings| Config {
@@ -205,7 +192,7 @@ pub fn documents(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
 /// # Errors
 /// Where it cannot be read, or is no text.
 pub fn document(path: &Path) -> anyhow::Result<(String, String)> {
-    if path.as_os_str() == "-" {
+    if is_stdin(path) {
         let bytes = regular_file::bounded(std::io::stdin().lock(), 0, MAX_BYTES);
         let text = bytes.and_then(|bytes| encoding::decode(bytes).map_err(ReadError::NotUtf8));
         let name = "<stdin>".to_owned();
@@ -227,7 +214,7 @@ fn documents_under(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
         if let Unseen::Folder(why) = &note.what {
             bail!("cannot read {}: {why}", path_name::shown(&note.path));
         }
-        anstream::eprint!("{}", text::finding(&finding));
+        say_findings([&finding]);
     }
     let real = folder.canonicalize().with_context(unlisted)?;
     let root = git::work_tree(&real).unwrap_or(real);

@@ -1,7 +1,6 @@
 //! What a run is limited to, and `flux-image message` and `branch`, which read a
 //! report again.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -10,6 +9,8 @@ use jiff::Timestamp;
 use super::Exit;
 use super::args::{HandOffArgs, OnlyArgs, StoredArgs};
 use super::function::document;
+use super::stdin::is_stdin;
+use super::streams::print;
 use crate::api::Id;
 use crate::report::json::{self, Stored};
 use crate::update::only::{Only, Subject};
@@ -44,7 +45,7 @@ fn read_some(path: &Path) -> anyhow::Result<Vec<u8>> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
     let most = MAX_PAYLOAD as u64 + 1;
-    let read = if path.as_os_str() == "-" {
+    let read = if is_stdin(path) {
         std::io::stdin().take(most).read_to_end(&mut bytes)
     } else {
         std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes))
@@ -77,7 +78,7 @@ fn stored(args: &StoredArgs) -> anyhow::Result<Stored> {
 pub fn message(args: &StoredArgs) -> anyhow::Result<Exit> {
     let stored = stored(args)?;
     let message = json::message(&stored.automations, args.automation.as_deref())?;
-    std::io::stdout().write_all(message.as_bytes())?;
+    print([message])?;
     Ok(Exit::Done)
 }
 
@@ -89,6 +90,6 @@ pub fn branch(args: &StoredArgs) -> anyhow::Result<Exit> {
     let stored = stored(args)?;
     let branch = json::branch(&stored.automations, args.automation.as_deref());
     let branch = branch.context("cannot name one branch; `--automation NAMESPACE/NAME` chooses")?;
-    writeln!(std::io::stdout(), "{branch}")?;
+    print([branch, "\n".to_owned()])?;
     Ok(Exit::Done)
 }

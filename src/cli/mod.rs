@@ -14,6 +14,8 @@ mod origin;
 mod output_files;
 mod scan;
 mod schema;
+mod stdin;
+mod streams;
 mod target;
 mod update;
 
@@ -23,6 +25,8 @@ use clap::{CommandFactory as _, Parser as _};
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::foreign::shown_lines;
+
+use args::{Command, FnArgs};
 
 pub use args::Cli;
 pub use exit::Exit;
@@ -72,34 +76,42 @@ pub fn main() -> Exit {
             if shown == said {
                 _ = error.print();
             } else {
-                anstream::eprint!("{shown}");
+                streams::say(shown);
             }
             return exit;
         }
     };
-    let result = match cli.command {
-        Some(args::Command::Fn(args)) => function::run(&args),
-        Some(args::Command::Update(args)) => update::run(&args),
-        Some(args::Command::Annotate(args)) => annotate::run(&args),
-        Some(args::Command::Scan(args)) => scan::scan(&args),
-        Some(args::Command::Resolve(args)) => scan::resolve(&args),
-        Some(args::Command::Message(args)) => handoff::message(&args),
-        Some(args::Command::Branch(args)) => handoff::branch(&args),
-        Some(args::Command::Schema(args)) => schema::run(&args),
-        Some(args::Command::Completion(args)) => complete::script(&args),
+    let command = match cli.command {
         None if std::io::stdin().is_terminal() => {
             _ = Cli::command().print_help();
             return Exit::Usage;
         }
-        None => function::run(&args::FnArgs::default()),
+        None => Command::Fn(FnArgs::default()),
+        Some(command) => command,
     };
-    result.unwrap_or_else(|error| {
+    run(&command).unwrap_or_else(|error| {
         let said = shown_lines(&format!("{error:#}"));
-        anstream::eprintln!("{}error{:#}: {said}", exit::ERROR, exit::ERROR);
+        let style = exit::ERROR;
+        streams::say(format_args!("{style}error{style:#}: {said}\n"));
         let exit = Exit::of_error(&error);
         if exit == Exit::Bug {
-            anstream::eprintln!("  hint: this is a bug of flux-image; please report it");
+            streams::say("  hint: this is a bug of flux-image; please report it\n");
         }
         exit
     })
+}
+
+fn run(command: &Command) -> anyhow::Result<Exit> {
+    stdin::check(command)?;
+    match command {
+        Command::Fn(args) => function::run(args),
+        Command::Update(args) => update::run(args),
+        Command::Annotate(args) => annotate::run(args),
+        Command::Scan(args) => scan::scan(args),
+        Command::Resolve(args) => scan::resolve(args),
+        Command::Message(args) => handoff::message(args),
+        Command::Branch(args) => handoff::branch(args),
+        Command::Schema(args) => schema::run(args),
+        Command::Completion(args) => complete::script(args),
+    }
 }

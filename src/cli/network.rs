@@ -16,7 +16,7 @@ use crate::image::Repository;
 use crate::login::{self, Credential, DockerAnswer, DockerConfig};
 use crate::registry::trust::Trusted;
 use crate::registry::{Limits, host_of};
-use crate::scan::{Cache, DockerLogin, Live, NoCache, Options, Patience};
+use crate::scan::{Cache, DockerLogin, Live, Options, Patience};
 use crate::tags::Question;
 use crate::update::catalogue::Catalogue;
 use crate::update::gather::Answers;
@@ -134,7 +134,7 @@ impl<'a> Asker<'a> {
                 proxies: proxies(),
                 ..Limits::default()
             },
-            cache: self.cache(findings)?,
+            cache: self.cache(findings),
             refresh: self.refresh.clone(),
             offline: self.args.offline,
             may_run_programs: self.caller == Caller::Person,
@@ -143,25 +143,19 @@ impl<'a> Asker<'a> {
         Live::new(options).context("cannot ask registries")
     }
 
-    fn cache(&self, findings: &mut Vec<Finding>) -> anyhow::Result<Option<Cache>> {
+    fn cache(&self, findings: &mut Vec<Finding>) -> Option<Cache> {
         let usual = || (self.caller == Caller::Person && !self.args.no_cache).then(cache_folder);
-        let named = self.args.cache.clone();
-        let Some(folder) = named.clone().or_else(|| usual().flatten()) else {
-            return Ok(None);
-        };
+        let folder = self.args.cache.clone().or_else(|| usual().flatten())?;
         match Cache::open(&folder) {
-            Ok(cache) => Ok(Some(cache)),
-            // Who names a folder means it.
-            Err(NoCache::Folder(error)) if named.is_some() => {
-                Err(error).with_context(|| format!("cannot open the cache {}", folder.display()))
-            }
+            Ok(cache) => Some(cache),
+            // Without it registries are asked, which costs requests and no run.
             Err(error) => {
                 let message = format!("no lists are kept: {}: {error}", folder.display());
                 findings.push(
                     trouble(Severity::Info, message)
                         .hint("name a folder that is yours alone (mode 700) with `--cache DIR`, or say `--no-cache`"),
                 );
-                Ok(None)
+                None
             }
         }
     }

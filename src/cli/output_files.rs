@@ -19,6 +19,7 @@ use rustix::fs::{OFlags, XattrFlags, fcntl_setfl, fsetxattr, getxattr};
 use rustix::io::Errno;
 
 use super::args::UpdateArgs;
+use super::streams::unless_closed;
 use super::target::{Place, Purpose, Target, Targets};
 use crate::foreign::json_pretty;
 use crate::message::handoff::HandOff;
@@ -226,8 +227,11 @@ impl OutputFiles {
 }
 
 fn print(mut stream: impl io::Write, text: &str) -> io::Result<()> {
-    stream.write_all(text.as_bytes())?;
-    stream.flush()
+    unless_closed(
+        stream
+            .write_all(text.as_bytes())
+            .and_then(|()| stream.flush()),
+    )
 }
 
 /// How long somebody is waited for who reads a named pipe.

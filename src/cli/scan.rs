@@ -1,15 +1,14 @@
 //! `flux-image scan` and `flux-image resolve`.
 
-use std::io::Write as _;
-
 use anyhow::Context as _;
 
 use super::Exit;
 use super::args::{RegistryArgs, ResolveArgs, ScanArgs};
 use super::function::{documents, freshness};
 use super::network::{self, Asker, Caller};
+use super::streams::{print, say, say_findings};
 use crate::api::{OnUnresolved, TagSource};
-use crate::report::{policies, snapshot, table, text};
+use crate::report::{policies, snapshot, table};
 use crate::update::bindings::Ways;
 use crate::update::catalogue::{Catalogue, Freshness};
 use crate::update::checkout::{self, Request};
@@ -169,20 +168,8 @@ pub fn request(
     })
 }
 
-fn print(documents: &[String]) -> anyhow::Result<()> {
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    let written = documents
-        .iter()
-        .try_for_each(|document| out.write_all(document.as_bytes()));
-    written
-        .and_then(|()| out.flush())
-        .context("cannot write to stdout")
-}
-
 fn finish(outcome: &Outcome, table: &str) -> anyhow::Result<Exit> {
-    for finding in &outcome.findings {
-        anstream::eprint!("{}", text::finding(finding));
-    }
-    anstream::eprint!("{table}");
+    say_findings(&outcome.findings);
+    say(table);
     Ok(Exit::of(outcome, false, false))
 }

@@ -1,12 +1,11 @@
 //! `flux-image schema`.
 
-use std::io::Write as _;
-
 use anyhow::bail;
 
 use super::Exit;
 use super::args::{SchemaArgs, SchemaKind};
 use super::crd;
+use super::streams::print;
 use crate::api::{ImageUpdate, TagSnapshot};
 use crate::report::json::Report;
 
@@ -15,13 +14,13 @@ use crate::report::json::Report;
 #[must_use]
 pub fn schemas() -> [(&'static str, String); 3] {
     [
-        ("ImageUpdate", print(&schemars::schema_for!(ImageUpdate))),
-        ("TagSnapshot", print(&schemars::schema_for!(TagSnapshot))),
-        ("Report", print(&schemars::schema_for!(Report))),
+        ("ImageUpdate", pretty(&schemars::schema_for!(ImageUpdate))),
+        ("TagSnapshot", pretty(&schemars::schema_for!(TagSnapshot))),
+        ("Report", pretty(&schemars::schema_for!(Report))),
     ]
 }
 
-fn print(schema: &schemars::Schema) -> String {
+fn pretty(schema: &schemars::Schema) -> String {
     // A schema is a JSON value, and those always print.
     let mut text = serde_json::to_string_pretty(schema).unwrap_or_default();
     text.push('\n');
@@ -38,7 +37,7 @@ pub fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
     }
     if args.crd {
         let text = crd::custom_resource(&schemars::schema_for!(ImageUpdate));
-        std::io::stdout().write_all(text.as_bytes())?;
+        print([text])?;
         return Ok(Exit::Done);
     }
     let [update, snapshot, report] = schemas();
@@ -47,6 +46,6 @@ pub fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
         SchemaKind::TagSnapshot => snapshot,
         SchemaKind::Report => report,
     };
-    std::io::stdout().write_all(text.as_bytes())?;
+    print([text])?;
     Ok(Exit::Done)
 }

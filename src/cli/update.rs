@@ -1,7 +1,6 @@
 //! `flux-image update`.
 
 use std::cell::LazyCell;
-use std::io::{IsTerminal as _, Write as _};
 use std::ops::Deref;
 use std::path::Path;
 
@@ -14,6 +13,7 @@ use super::function::{documents, freshness, read_config};
 use super::handoff;
 use super::network::{self, Asker, Caller};
 use super::output_files::{Contents, OutputFiles};
+use super::streams::{print, print_diff, print_styled, say, say_findings};
 use super::target::Targets;
 use crate::api::{Bind, ImageUpdateSpec, OnUnresolved};
 use crate::config;
@@ -22,7 +22,6 @@ use crate::go::time::Time;
 use crate::message::handoff::{HandOff, Setting, hand_off};
 use crate::report::json::Report;
 use crate::report::stored::{self, Forms};
-use crate::report::text::DiffReader;
 use crate::report::{github, gitlab, markdown, sarif, text};
 use crate::update::bindings::Ways;
 use crate::update::catalogue::Catalogue;
@@ -80,12 +79,10 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     };
     let left_out: Vec<Finding> = files.left_out.iter().map(|name| expandable(name)).collect();
     files.write().with_context(after)?;
-    for finding in planned.outcome.findings.iter().chain(&left_out) {
-        anstream::eprint!("{}", text::finding(finding));
-    }
+    say_findings(planned.outcome.findings.iter().chain(&left_out));
     show(args, &planned, writes, &report).with_context(after)?;
     if is_kept_back {
-        anstream::eprintln!("no file was changed; `--keep-going` edits them all the same");
+        say("no file was changed; `--keep-going` edits them all the same\n");
     }
     let outdated = args.check && !planned.outcome.changes.is_empty();
     let exit = Exit::of(&planned.outcome, outdated, args.strict);
@@ -165,9 +162,7 @@ fn plan(args: &UpdateArgs, request: &Request) -> anyhow::Result<Planned> {
         let CannotPlan::NoScope(findings) = &error else {
             return error.into();
         };
-        for finding in findings {
-            anstream::eprint!("{}", text::finding(finding));
-        }
+        say_findings(findings);
         anyhow::anyhow!(
             "{error}\n  hint: `flux-image update .` edits every marked value below this folder"
         )
@@ -217,10 +212,7 @@ fn show(
         Output::Gitlab => gitlab::code_quality(report, args.check)?,
         Output::Sarif => sarif::log(report, args.check)?,
     };
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(())
+    print([text])
 }
 
 /// Why a variable is left out of a dotenv report.
@@ -233,43 +225,14 @@ fn expandable(name: &str) -> Finding {
         .hint("read it from the file of `--branch-file`, `--message-file` or `--report`")
 }
 
-/// Who reads a diff on stdout: in the log of a CI system a person does, unless it
-/// goes to a file.
-pub fn diff_reader() -> DiffReader {
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let in_ci = [
-        "GITHUB_ACTIONS",
-        "GITLAB_CI",
-        "TF_BUILD",
-        "TEAMCITY_VERSION",
-    ]
-    .into_iter();
-    let is_log = || {
-        let file = std::fs::metadata("/dev/stdout");
-        !file.is_ok_and(|file| file.is_file())
-    };
-    if std::io::stdout().is_terminal() || in_ci.into_iter().any(is_set) && is_log() {
-        DiffReader::Person
-    } else {
-        DiffReader::Tool
-    }
-}
-
 /// The changes, a line each, or a diff.
 fn show_to_people(args: &UpdateArgs, planned: &Planned, written: bool) -> anyhow::Result<()> {
-    let mut out = std::io::BufWriter::new(anstream::stdout().lock());
     if args.diff {
-        for file in &planned.replacements {
-            let diff = text::diff(file, diff_reader())?;
-            out.write_all(diff.as_bytes())?;
-        }
+        print_diff(&planned.replacements)?;
     } else {
-        for change in &planned.outcome.changes {
-            out.write_all(text::change(change).as_bytes())?;
-        }
+        print_styled(planned.outcome.changes.iter().map(text::change))?;
     }
-    out.flush()?;
     let files = planned.replacements.len();
-    anstream::eprint!("{}", text::summary(&planned.outcome, files, written));
+    say(text::summary(&planned.outcome, files, written));
     Ok(())
 }

@@ -377,7 +377,7 @@ mod tests {
         }
     }
 
-    /// A token server next door is one for a registry that is next door itself.
+    /// A token server on a private address is one for a registry on a private address.
     #[test]
     #[expect(clippy::too_many_lines, reason = "a table")]
     fn near_realms() {

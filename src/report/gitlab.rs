@@ -1,6 +1,7 @@
 //! What GitLab CI reads: a Code Quality report, and the variables of a dotenv
 //! report.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use aws_lc_rs::digest;
@@ -17,7 +18,7 @@ use crate::update::outcome::{Location, Severity};
 /// # Errors
 /// Never, in fact: JSON values always print.
 pub fn code_quality(report: &Report, checks: bool) -> Result<String, serde_json::Error> {
-    let mut issues = Vec::new();
+    let mut issues = Issues::default();
     for finding in &report.findings {
         let severity = match finding.severity {
             Severity::Error => "major",
@@ -25,37 +26,48 @@ pub fn code_quality(report: &Report, checks: bool) -> Result<String, serde_json:
             Severity::Info => "info",
         };
         let name = finding.code.word();
-        issues.push(issue(&name, &finding.message, severity, &finding.location));
+        issues.add(&name, &finding.message, severity, &finding.location);
     }
     for change in &report.changes {
         let severity = if checks { "minor" } else { "info" };
         let message = format!("{}: {} → {}", change.setter, change.old, change.new);
-        issues.push(issue("outdated", &message, severity, &change.location));
+        issues.add("outdated", &message, severity, &change.location);
     }
-    let mut text = crate::foreign::json_pretty(&issues)?;
+    let mut text = crate::foreign::json_pretty(&issues.list)?;
     text.push('\n');
     Ok(text)
 }
 
-fn issue(name: &str, message: &str, severity: &str, location: &Location) -> Value {
-    let path = match location.file.trim_start_matches("./") {
-        // Each issue needs a file; what is of none is of the repository.
-        "" => ".",
-        file => file,
-    };
-    let line = location.line.max(1);
-    let unique = format!(
-        "{name}\0{path}\0{}\0{}\0{message}",
-        location.field, location.line
-    );
-    let fingerprint = digest::digest(&digest::SHA256, unique.as_bytes());
-    json!({
-        "description": message,
-        "check_name": format!("flux-image/{name}"),
-        "fingerprint": HEXLOWER.encode(&fingerprint.as_ref()[..16]),
-        "severity": severity,
-        "location": {"path": path, "lines": {"begin": line}},
-    })
+/// The issues of a report. GitLab tells old from new by their fingerprints, which
+/// therefore hold no line: a line above that is added or taken away neither fixes an
+/// issue nor makes a new one. Several that are alike are told apart by their order.
+#[derive(Default)]
+struct Issues {
+    list: Vec<Value>,
+    /// How many there are of each.
+    alike: HashMap<String, usize>,
+}
+
+impl Issues {
+    fn add(&mut self, name: &str, message: &str, severity: &str, location: &Location) {
+        let path = match location.file.trim_start_matches("./") {
+            // Each issue needs a file; what is of none is of the repository.
+            "" => ".",
+            file => file,
+        };
+        let what = format!("{name}\0{path}\0{}\0{message}", location.field);
+        let number = self.alike.entry(what.clone()).or_default();
+        *number += 1;
+        let unique = format!("{what}\0{number}");
+        let fingerprint = digest::digest(&digest::SHA256, unique.as_bytes());
+        self.list.push(json!({
+            "description": message,
+            "check_name": format!("flux-image/{name}"),
+            "fingerprint": HEXLOWER.encode(&fingerprint.as_ref()[..16]),
+            "severity": severity,
+            "location": {"path": path, "lines": {"begin": location.line.max(1)}},
+        }));
+    }
 }
 
 /// Variables for later jobs, and the names of those that are left out. A dotenv

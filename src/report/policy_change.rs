@@ -60,7 +60,8 @@ impl Step {
                 Self::Name
             };
         };
-        let (Ok(before), Ok(after)) = (Version::parse(tag), Version::parse(&new.tag)) else {
+        let (Ok(before), Ok(after)) = (Version::parse_tag(tag), Version::parse_tag(&new.tag))
+        else {
             return Self::Tag;
         };
         let ([old_major, old_minor, _], [major, minor, _]) = (before.numbers(), after.numbers());
@@ -246,4 +247,36 @@ fn old_images(changes: &[&Change]) -> Vec<Reference> {
     all.sort();
     all.dedup();
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As Flux reads tags: what has fewer than two dots is no version.
+    #[test]
+    fn how_far_a_tag_moves() {
+        for (old, new, step) in [
+            ("1.2.3", "2.0.0", Step::Major),
+            ("v1.2.3", "v1.3.0", Step::Minor),
+            ("1.2.3", "1.2.4", Step::Patch),
+            ("1.2.3-rc.1", "1.2.3", Step::Patch),
+            ("1.2.3", "1.2.2", Step::Downgrade),
+            ("41", "42", Step::Tag),
+            ("1.9", "1.10", Step::Tag),
+            ("20261125", "20261126", Step::Tag),
+            ("main-1-2", "main-1-3", Step::Tag),
+        ] {
+            let old_image = Reference {
+                tag: Some(old.to_owned()),
+                ..Reference::default()
+            };
+            let image = ImageRef {
+                name: "ghcr.io/acme/app".to_owned(),
+                tag: new.to_owned(),
+                digest: None,
+            };
+            assert_eq!(Step::between(&old_image, &image), step, "{old} to {new}");
+        }
+    }
 }

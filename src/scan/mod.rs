@@ -10,5 +10,5 @@ mod cache;
 mod live;
 
 pub use access::{Access, DockerLogin, Patience};
-pub use cache::{Cache, NoCache};
+pub use cache::Cache;
 pub use live::{Live, Options};

@@ -355,7 +355,7 @@ mod tests {
         two(fleet, "git@ssh.dev.azure.com:v3/umbrella/apps/fleet");
     }
 
-    /// Two servers on one host, and one server's two doors.
+    /// Two servers on one host, and one server's two schemes.
     #[test]
     fn ports() {
         two("https://git.example:8443/a/b", "https://git.example/a/b");

@@ -1,4 +1,4 @@
-//! Opening files that a tree names: the one door for manifests, kustomizations,
+//! Opening files that a tree names: the one place for manifests, kustomizations,
 //! ignore rules and git's own files.
 //!
 //! Who writes a repository chooses what stands at a name: a link to `/dev/zero`,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::Story;
 use crate::image::layout;
 use crate::kustomize::{self, DEPLOYMENT, FLUX};
-use crate::peers;
+use crate::services;
 use crate::world::{Ran, Tool, Tree, World};
 
 /// The image of a run, removed at its end.
@@ -22,7 +22,7 @@ impl Image {
     /// Builds the last stage of the Dockerfile around a static binary: base
     /// images are not to be had everywhere.
     pub fn build(world: &World) -> Self {
-        let dockerfile = Path::new(peers::ROOT).join("Dockerfile");
+        let dockerfile = Path::new(services::ROOT).join("Dockerfile");
         let dockerfile = fs::read_to_string(dockerfile).expect("Dockerfile");
         let (_, stage) = dockerfile
             .split_once("FROM scratch\n")
@@ -42,7 +42,7 @@ impl Image {
     }
 
     pub fn remove(&self, world: &World) {
-        let folder = Path::new(peers::ROOT);
+        let folder = Path::new(services::ROOT);
         world.run(folder, "docker", &["rmi", "--force", &self.name]);
     }
 }
@@ -229,7 +229,7 @@ impl Registry {
     /// With one image under some tags of `acme/app`.
     fn with_tags(world: &World, tags: &[&str]) -> Self {
         let registry = Self::start();
-        let folder = Path::new(peers::ROOT);
+        let folder = Path::new(services::ROOT);
         for tag in tags {
             let name = format!("{}/acme/app:{tag}", registry.host);
             world
@@ -280,5 +280,5 @@ impl Registry {
 
 /// A registry of this machine.
 pub fn program() -> Option<std::path::PathBuf> {
-    peers::program("registry").or_else(|| peers::program("docker-registry"))
+    services::program("registry").or_else(|| services::program("docker-registry"))
 }

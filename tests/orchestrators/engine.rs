@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::peers;
+use crate::services;
 
 /// An engine.
 pub struct Engine {
@@ -19,7 +19,7 @@ pub struct Engine {
 impl Engine {
     /// The engine that answers, or else one that is started, where that can be.
     pub fn find() -> Option<Self> {
-        let docker = peers::program("docker")?;
+        let docker = services::program("docker")?;
         let answers = |host: Option<&str>| {
             let mut command = Command::new(&docker);
             command
@@ -72,7 +72,7 @@ impl Engine {
 
 /// Without a bridge and without changes to the machine's firewall.
 fn start(folder: &Path, host: &str) -> Option<Child> {
-    let dockerd = peers::program("dockerd")?;
+    let dockerd = services::program("dockerd")?;
     let log = std::fs::File::create(folder.join("log")).ok()?;
     let mut command = Command::new(dockerd);
     command

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Story;
-use crate::peers;
+use crate::services;
 use crate::world::{Tool, Tree, World};
 
 /// Folders that are no examples by themselves.
@@ -18,7 +18,7 @@ const OTHERS: &[&str] = &["pipelines"];
 const IMAGE: &str = "ghcr.io/acme/flux-image:latest";
 
 pub fn stories() -> Vec<Story> {
-    let folder = Path::new(peers::ROOT).join("examples");
+    let folder = Path::new(services::ROOT).join("examples");
     let entries = fs::read_dir(folder).expect("examples");
     let mut folders: Vec<PathBuf> = entries
         .map(|entry| entry.expect("an entry").path())

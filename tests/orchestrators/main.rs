@@ -8,15 +8,15 @@
 mod container;
 mod engine;
 mod examples;
-#[path = "../peers/image.rs"]
+#[path = "../services/image.rs"]
 mod image;
 mod kpt;
 mod kustomize;
-#[path = "../peers/mod.rs"]
-mod peers;
 mod pipelines;
 mod plugin;
-#[path = "../peers/tree.rs"]
+#[path = "../services/mod.rs"]
+mod services;
+#[path = "../services/tree.rs"]
 mod tree;
 mod world;
 
@@ -44,7 +44,7 @@ impl Story {
 
 fn main() {
     let arguments = Arguments::from_args();
-    peers::install();
+    services::install();
     let world: &'static World = Box::leak(Box::new(World::new()));
     let mut left_out: BTreeMap<Tool, Vec<String>> = BTreeMap::new();
     let mut trials = Vec::new();
@@ -66,7 +66,7 @@ fn main() {
             (story.run)(world);
             Ok(())
         });
-        let is_left_out = missing.is_some() && !peers::must_be_here();
+        let is_left_out = missing.is_some() && !services::must_be_here();
         if let Some(tool) = missing.filter(|_| is_left_out) {
             left_out.entry(tool).or_default().push(name);
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::Story;
-use crate::peers;
+use crate::services;
 use crate::world::{Ran, Tool, Tree, World};
 
 const FLUX: &str = "\
@@ -125,7 +125,9 @@ cd .. && git clone --quiet remote.git clone && git clone --quiet remote.git revi
 
 /// Where a file of the pipelines lies.
 fn pipelines(name: &str) -> String {
-    let path = Path::new(peers::ROOT).join("examples/pipelines").join(name);
+    let path = Path::new(services::ROOT)
+        .join("examples/pipelines")
+        .join(name);
     path.to_str().expect("UTF-8").to_owned()
 }
 
@@ -192,7 +194,7 @@ fn push_to_the_base(world: &World) {
 
 /// The example of a home lab, with the policies that were meant.
 fn a_home_lab_for_review(world: &World) {
-    let example = Path::new(peers::ROOT).join("examples/weekly-review");
+    let example = Path::new(services::ROOT).join("examples/weekly-review");
     let tree = Tree::new(&[]);
     let script = format!(
         "git init --quiet --bare --initial-branch main forgejo.git
@@ -364,7 +366,7 @@ fn forgejo(world: &World) {
 }
 
 fn their_syntax(world: &World) {
-    let root = Path::new(peers::ROOT);
+    let root = Path::new(services::ROOT);
     let (github, forgejo) = (pipelines(GITHUB), pipelines(FORGEJO));
     // Runners of Forgejo have labels of their own.
     let flags = ["-ignore", "label \"docker\" is unknown", &github, &forgejo];

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 
 use crate::Story;
 use crate::kustomize::FLUX;
-use crate::peers;
+use crate::services;
 use crate::world::{Ran, Tool, Tree, World};
 
 /// Stands for a binary where that need not run.
@@ -34,7 +34,7 @@ pub fn stories() -> Vec<Story> {
 
 /// A release of one binary, for this machine.
 fn archives(world: &World, out: &Path, url: &str, binary: &str) -> Ran {
-    let script = Path::new(peers::ROOT).join("release/archives");
+    let script = Path::new(services::ROOT).join("release/archives");
     let arch = if cfg!(target_arch = "x86_64") {
         "amd64"
     } else {
@@ -44,7 +44,7 @@ fn archives(world: &World, out: &Path, url: &str, binary: &str) -> Ran {
     let out = out.to_str().expect("UTF-8");
     let script = script.to_str().expect("UTF-8");
     world.run(
-        Path::new(peers::ROOT),
+        Path::new(services::ROOT),
         script,
         &["1.2.3", url, out, &platform],
     )
@@ -144,7 +144,7 @@ fn same_each_time(world: &World) {
 
 fn sound_arguments(world: &World) {
     let tree = Tree::new(&[("full/file", "")]);
-    let script = Path::new(peers::ROOT).join("release/archives");
+    let script = Path::new(services::ROOT).join("release/archives");
     let binary = env!("CARGO_BIN_EXE_flux-image");
     for (arguments, why) in [
         ("1.2 url out linux/amd64=BINARY", "`1.2` is no version"),

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::container::{self, Image};
 use crate::engine::Engine;
-use crate::peers;
+use crate::services;
 pub use crate::tree::Tree;
 
 /// Longest time for one command.
@@ -69,7 +69,7 @@ impl World {
     pub fn new() -> Self {
         let own = Path::new(env!("CARGO_BIN_EXE_flux-image"));
         let own = own.parent().expect("a folder").to_path_buf();
-        let peers = Path::new(peers::ROOT).join("target/peers");
+        let peers = Path::new(services::ROOT).join("target/services");
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders = [own, peers].into_iter().chain(std::env::split_paths(&path));
         Self {
@@ -82,14 +82,14 @@ impl World {
 
     pub fn has(&self, tool: Tool) -> bool {
         match tool {
-            Tool::Kustomize => peers::program("kustomize").is_some(),
-            Tool::Kpt => peers::program("kpt").is_some(),
-            Tool::Actionlint => peers::program("actionlint").is_some(),
-            Tool::Jq => peers::program("jq").is_some(),
-            Tool::Fish => peers::program("fish").is_some(),
-            Tool::Flux => peers::program("flux").is_some(),
-            Tool::Zsh => peers::program("zsh").is_some(),
-            Tool::Git => peers::program("git").is_some(),
+            Tool::Kustomize => services::program("kustomize").is_some(),
+            Tool::Kpt => services::program("kpt").is_some(),
+            Tool::Actionlint => services::program("actionlint").is_some(),
+            Tool::Jq => services::program("jq").is_some(),
+            Tool::Fish => services::program("fish").is_some(),
+            Tool::Flux => services::program("flux").is_some(),
+            Tool::Zsh => services::program("zsh").is_some(),
+            Tool::Git => services::program("git").is_some(),
             Tool::Registry => container::program().is_some(),
             Tool::Docker => self.engine().is_some(),
         }

@@ -6,7 +6,7 @@ mod envelope;
 mod generated;
 mod growth;
 mod promises;
-#[path = "../harness/readback.rs"]
+#[path = "../conformance/readback.rs"]
 mod readback;
 mod readers;
 mod recorded;

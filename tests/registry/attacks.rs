@@ -92,7 +92,7 @@ fn a_realm_of_a_tls_registry_may_not_be_in_the_clear() {
     );
 }
 
-/// A registry that is somewhere else may not send us next door for a token. It is
+/// A registry that is somewhere else may not send us to a private address for a token. It is
 /// behind a proxy here, since nothing else is far from a test.
 #[test]
 fn a_far_registry_has_no_realm_next_door() {
@@ -241,7 +241,7 @@ fn a_challenge_behind_a_redirect_is_answered_as_nobody() {
     assert_eq!(tags(&target).expect("a list"), ["moved"]);
 }
 
-/// A host that the user trusts by name, whose name leads next door.
+/// A host that the user trusts by name, whose name leads to a private address.
 #[test]
 fn a_redirect_by_name_to_a_near_address() {
     let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
@@ -262,7 +262,7 @@ fn a_redirect_by_name_to_a_near_address() {
     };
     let registries = Registries::new(limits);
     let target = target(&server.host(), "acme/app");
-    let error = run(registries.tags(&target, LONG, &[])).expect_err("next door");
+    let error = run(registries.tags(&target, LONG, &[])).expect_err("a private address");
     assert!(matches!(error, RegistryError::Forbidden(_)), "{error}");
 }
 

@@ -2,7 +2,7 @@
 
 use flux_image::registry::{RegistryError, TlsFault};
 
-use super::doors::Place;
+use super::commands::Place;
 use super::server::{Identity, Reply, Server, identity, self_signed};
 use super::support::{code, feed, stderr};
 use super::{by, list, own, tags, target};

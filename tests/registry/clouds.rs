@@ -18,9 +18,9 @@ use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
 use super::PASSWORD;
-use super::peers;
 use super::real::left_out;
 use super::server::{Asked, Identity, Reply, Server, identity_of};
+use super::services;
 use super::support::{code, feed, flux_image, stderr, stdout};
 
 const ECR: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
@@ -400,8 +400,8 @@ fn hosts_that_only_look_like_a_clouds() {
 /// The real requests of STS and ECR against moto, where it is installed.
 #[test]
 fn amazon_by_moto() {
-    let Some(program) = peers::program("python/bin/moto_server") else {
-        return left_out("amazon_by_moto", "no moto; run tests/peers/install");
+    let Some(program) = services::program("python/bin/moto_server") else {
+        return left_out("amazon_by_moto", "no moto; run tests/services/install");
     };
     let free = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = free.local_addr().expect("an address");

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::doors::{Place, open_registry, said};
+use super::commands::{Place, open_registry, said};
 use super::server::{Asked, Reply, Server};
 use super::support::{code, stdout};
 
@@ -263,4 +263,36 @@ fn a_folder_of_somebody_elses_is_not_used() {
     }
     let text = run_anew(&place, &server, "another's");
     assert!(text.contains("belongs to another user"), "{text}");
+}
+
+/// Whatever is wrong with a folder that was named, registries are asked, and the
+/// run ends as it would have.
+#[test]
+fn a_folder_that_cannot_be_used_costs_a_request() {
+    let server = open_registry();
+    let place = Place::usual(&server, "");
+    let folder = place.cache().with_file_name("elsewhere");
+    let named = folder.to_str().expect("UTF-8").to_owned();
+    let arguments = ["update", ".", "--diff", "--strict", "--cache", &named];
+    let again = |what: &str| {
+        let before = server.paths().len();
+        let output = place.run(&arguments);
+        assert_eq!(code(&output), 0, "{what}: {}", said(&output));
+        assert!(stdout(&output).contains(":1.1.0 "), "{what}");
+        assert_eq!(server.paths().len(), before + 1, "{what}");
+        let said = said(&output);
+        assert!(said.contains("no lists are kept"), "{what}: {said}");
+    };
+    fs::create_dir_all(folder.parent().expect("a parent")).expect("a folder");
+    fs::write(&folder, "").expect("a file");
+    again("a file");
+    fs::remove_file(&folder).expect("ours");
+    symlink("nowhere/at/all", &folder).expect("a link");
+    again("a link to nothing");
+    fs::remove_file(&folder).expect("ours");
+    symlink(&folder, &folder).expect("a link");
+    again("a link to itself");
+    fs::remove_file(&folder).expect("ours");
+    symlink("/proc/self/fdinfo", &folder).expect("a link");
+    again("a folder that takes no files");
 }

@@ -7,19 +7,19 @@ mod attacks;
 mod certificates;
 mod clouds;
 
-mod doors;
+mod commands;
 mod kept;
 mod labels;
 mod login;
 mod pages;
-#[path = "../peers/mod.rs"]
-mod peers;
 mod ranks;
 mod real;
 mod retries;
+#[path = "../services/mod.rs"]
+mod services;
 
 mod server;
-#[path = "../doors/support.rs"]
+#[path = "../cli/support.rs"]
 mod support;
 
 use std::sync::Arc;

@@ -19,8 +19,8 @@ use flux_image::login::Secret;
 use flux_image::registry::RegistryError;
 use tempfile::TempDir;
 
-use super::peers;
 use super::server::{Asked, Reply, Server, identity};
+use super::services;
 use super::support::skipped;
 use super::{PASSWORD, by, digest as digest_of, list_all, own, tags, target, with, with_password};
 
@@ -31,7 +31,7 @@ const HTPASSWD: &str = "alice:$2b$04$DQt47C4tgGG9CrDG1rvJc.8e3Y4IokBq5gr3A9CBnNM
 enum Version {
     /// Debian's.
     Two,
-    /// As `tests/peers/install` builds it.
+    /// As `tests/services/install` builds it.
     Three,
 }
 
@@ -50,7 +50,7 @@ impl Drop for Real {
 }
 
 fn program(version: Version) -> Option<PathBuf> {
-    peers::program(match version {
+    services::program(match version {
         Version::Two => "docker-registry",
         Version::Three => "registry",
     })
@@ -58,7 +58,7 @@ fn program(version: Version) -> Option<PathBuf> {
 
 /// Leaves a test out for want of a program, where that may be.
 pub fn left_out(test: &str, why: &str) {
-    assert!(!peers::must_be_here(), "{test}: {why}");
+    assert!(!services::must_be_here(), "{test}: {why}");
     skipped(test, why);
 }
 
@@ -66,7 +66,7 @@ impl Real {
     /// Starts one; `None` where there is none to start.
     fn start(version: Version, test: &str, more: &str) -> Option<Self> {
         let Some(program) = program(version) else {
-            left_out(test, "no registry to start; run tests/peers/install");
+            left_out(test, "no registry to start; run tests/services/install");
             return None;
         };
         let folder = tempfile::tempdir().expect("a folder");
@@ -174,7 +174,10 @@ fn what_skopeo_pushed() {
         return;
     };
     if Command::new("skopeo").arg("--version").output().is_err() {
-        return left_out("what_skopeo_pushed", "no skopeo; run tests/peers/install");
+        return left_out(
+            "what_skopeo_pushed",
+            "no skopeo; run tests/services/install",
+        );
     }
     // An image in the layout of the OCI, to push from.
     let folder = real.folder.path().join("layout");

@@ -10,7 +10,7 @@ use url::Host;
 
 /// No answer of a cloud is longer.
 const MOST_BYTES: usize = 1 << 20;
-/// A metadata service is next door, or there is none.
+/// A metadata service is on the local network, or there is none.
 const NEXT_DOOR: Duration = Duration::from_secs(2);
 const FAR: Duration = Duration::from_secs(10);
 

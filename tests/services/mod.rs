@@ -1,7 +1,7 @@
 //! The real programs that tests run against: who has them, who brings them.
 //!
 //! With `FLUX_IMAGE_TEST_INSTALL=1` the tests bring what is missing themselves
-//! (`tests/peers/install`), and none may be left out. Without it nothing is
+//! (`tests/services/install`), and none may be left out. Without it nothing is
 //! installed on anybody's system, and what is missing is named.
 
 use std::path::{Path, PathBuf};
@@ -21,18 +21,20 @@ pub fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if must_be_here() {
-            let script = Path::new(ROOT).join("tests/peers/install");
-            let status = Command::new(script).status().expect("tests/peers/install");
-            assert!(status.success(), "tests/peers/install failed");
+            let script = Path::new(ROOT).join("tests/services/install");
+            let status = Command::new(script)
+                .status()
+                .expect("tests/services/install");
+            assert!(status.success(), "tests/services/install failed");
         }
     });
 }
 
-/// A program of `target/peers`, or of the path.
+/// A program of `target/services`, or of the path.
 pub fn program(name: &str) -> Option<PathBuf> {
     install();
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let own = Path::new(ROOT).join("target/peers");
+    let own = Path::new(ROOT).join("target/services");
     let folders = std::iter::once(own).chain(std::env::split_paths(&path));
     let files = folders.map(|folder| folder.join(name));
     files.into_iter().find(|file| file.is_file())

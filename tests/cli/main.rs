@@ -1,4 +1,4 @@
-//! The program as users run it: each door, on real input, by its output.
+//! The program as users run it: each command, on real input, by its output.
 
 mod automations;
 mod bad_input;
@@ -14,8 +14,9 @@ mod output_files;
 mod patches;
 mod schemas;
 mod secrets;
+mod streams;
 mod support;
-#[path = "../peers/tree.rs"]
+#[path = "../services/tree.rs"]
 mod tree;
 mod update;
 mod writing;

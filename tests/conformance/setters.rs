@@ -487,7 +487,7 @@ fn is_setter_of(setter: &str, policy: &str) -> bool {
 }
 
 /// Policies whose image Flux cannot parse: more than one can be bad, so each is
-/// judged by the program's own door.
+/// judged by the program itself.
 fn bad_policies(setup: &Setup) -> Vec<String> {
     let policies = setup.policies.as_array().into_iter().flatten();
     let is_bad = |policy: &&Value| {

@@ -1326,7 +1326,7 @@ fn two_repositories_of_one_name() {
 }
 
 /// As with every document, what `--policies` says of a namespace goes before what
-/// the tree or the list says, in both doors.
+/// the tree or the list says, for both commands.
 #[test]
 fn labels_of_a_flag_go_first() {
     let server = open_registry();

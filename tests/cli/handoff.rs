@@ -649,6 +649,28 @@ fn what_gitlab_reads() {
         .map(|issue| issue["fingerprint"].as_str().expect("a fingerprint"))
         .collect();
     assert_eq!(prints.len(), 3);
+    // A line above changes where they stand, and none of them.
+    let path = repository.work().join("apps/a/deploy.yaml");
+    let manifest = fs::read_to_string(&path).expect("a file");
+    fs::write(&path, format!("# a line\n{manifest}")).expect("a file");
+    let shifted = repository.update(&["--check", "-o", "gitlab"]);
+    let shifted: Value = serde_json::from_slice(&shifted.stdout).expect("JSON");
+    assert_eq!(shifted[0]["location"]["lines"]["begin"], 7);
+    for number in 0..3 {
+        assert_eq!(
+            shifted[number]["fingerprint"], issues[number]["fingerprint"],
+            "{number}"
+        );
+    }
+    // The same, twice in one file, is two issues.
+    fs::write(&path, format!("{manifest}---\n{manifest}")).expect("a file");
+    let twice = repository.update(&["--check", "-o", "gitlab"]);
+    let twice: Value = serde_json::from_slice(&twice.stdout).expect("JSON");
+    let twice = twice.as_array().expect("issues").iter();
+    let prints: std::collections::BTreeSet<String> = twice
+        .map(|issue| issue["fingerprint"].to_string())
+        .collect();
+    assert_eq!(prints.len(), 5);
     assert_eq!(
         fs::read_to_string(&variables).expect("variables"),
         "FLUX_IMAGE_CHANGED=true\nFLUX_IMAGE_CHANGES=3\nFLUX_IMAGE_FILES=2\nFLUX_IMAGE_BRANCH=b\nFLUX_IMAGE_TITLE=one\n"

@@ -1,0 +1,70 @@
+//! Who reads stdin: one part of a command line at most, since what the first has
+//! read is gone.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+
+use super::args::Command;
+
+/// Whether a path means stdin: `-`, or a name that Unix has for it.
+#[must_use]
+pub fn is_stdin(path: &Path) -> bool {
+    const NAMES: [&str; 4] = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
+    NAMES.iter().any(|name| path.as_os_str() == *name)
+}
+
+/// Refuses a command line of which two parts would read stdin.
+///
+/// # Errors
+/// Which two.
+pub fn check(command: &Command) -> anyhow::Result<()> {
+    let readers: Vec<String> = files(command)
+        .into_iter()
+        .flat_map(|(flag, paths)| paths.iter().map(move |path| (flag, path)))
+        .filter(|(_, path)| is_stdin(path))
+        .map(|(flag, path)| format!("{flag} {}", path.display()))
+        .collect();
+    match &readers[..] {
+        [flag, ..] if matches!(command, Command::Fn(_)) => {
+            bail!("`{flag}` would read the ResourceList itself: `fn` takes its input from stdin")
+        }
+        [first, second, ..] => {
+            bail!("`{first}` and `{second}` would both read stdin: give one of them a file")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The flags of a command that name files to read, with what they name.
+fn files(command: &Command) -> Vec<(&'static str, &[PathBuf])> {
+    const POLICIES: &str = "--policies";
+    const SECRET: &str = "--secret";
+    const CONFIG: &str = "--config";
+    match command {
+        Command::Fn(args) => vec![
+            (CONFIG, args.config.as_slice()),
+            (POLICIES, &args.policies),
+            (SECRET, &args.registries.secrets),
+        ],
+        Command::Update(args) => vec![
+            (POLICIES, &args.policies),
+            (CONFIG, args.config.as_slice()),
+            (SECRET, &args.registries.secrets),
+            ("--from-webhook", args.only.from_webhook.as_slice()),
+        ],
+        Command::Scan(args) => vec![
+            (POLICIES, &args.policies),
+            (SECRET, &args.registries.secrets),
+        ],
+        Command::Resolve(args) => vec![
+            (POLICIES, &args.policies),
+            (SECRET, &args.registries.secrets),
+        ],
+        Command::Annotate(_)
+        | Command::Message(_)
+        | Command::Branch(_)
+        | Command::Schema(_)
+        | Command::Completion(_) => Vec::new(),
+    }
+}

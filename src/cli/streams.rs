@@ -1,0 +1,104 @@
+//! What a command prints.
+//!
+//! Whoever reads stdout may stop early, as `head` does. What is left is dropped
+//! then, and the command goes on and ends as it would have. What cannot be written
+//! to stderr can be told to nobody.
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
+
+use anyhow::Context as _;
+
+use crate::report::text::{self, DiffReader};
+use crate::update::files::Replacement;
+use crate::update::outcome::Finding;
+
+/// Long texts go out in pieces of this many bytes.
+const BUFFER: usize = 1 << 16;
+
+/// Prints to stdout, as it is.
+///
+/// # Errors
+/// Where stdout takes nothing, though somebody reads it.
+pub fn print<P: AsRef<[u8]>>(pieces: impl IntoIterator<Item = P>) -> anyhow::Result<()> {
+    write_all(io::stdout().lock(), pieces).context("cannot write to stdout")
+}
+
+/// Prints to stdout, with colours where they are seen.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_styled<P: AsRef<[u8]>>(pieces: impl IntoIterator<Item = P>) -> anyhow::Result<()> {
+    write_all(anstream::stdout().lock(), pieces).context("cannot write to stdout")
+}
+
+fn write_all<P: AsRef<[u8]>>(
+    stream: impl Write,
+    pieces: impl IntoIterator<Item = P>,
+) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(BUFFER, stream);
+    let mut pieces = pieces.into_iter();
+    let written = pieces
+        .try_for_each(|piece| out.write_all(piece.as_ref()))
+        .and_then(|()| out.flush());
+    // What is still in the buffer is nobody's.
+    _ = out.into_parts();
+    unless_closed(written)
+}
+
+/// A reader that has gone is no error.
+///
+/// # Errors
+/// Any other.
+pub fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Prints how files change, as one diff, with colours where they are seen.
+///
+/// # Errors
+/// Where a diff cannot be made, or stdout takes nothing.
+pub fn print_diff(replacements: &[Replacement]) -> anyhow::Result<()> {
+    let reader = diff_reader();
+    for file in replacements {
+        print_styled([text::diff(file, reader)?])?;
+    }
+    Ok(())
+}
+
+/// Who reads a diff on stdout: in the log of a CI system a person does, unless it
+/// goes to a file.
+fn diff_reader() -> DiffReader {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let in_ci = [
+        "GITHUB_ACTIONS",
+        "GITLAB_CI",
+        "TF_BUILD",
+        "TEAMCITY_VERSION",
+    ]
+    .into_iter();
+    let is_log = || {
+        let file = std::fs::metadata("/dev/stdout");
+        !file.is_ok_and(|file| file.is_file())
+    };
+    if std::io::stdout().is_terminal() || in_ci.into_iter().any(is_set) && is_log() {
+        DiffReader::Person
+    } else {
+        DiffReader::Tool
+    }
+}
+
+/// Prints to stderr, with colours where they are seen.
+pub fn say(text: impl Display) {
+    _ = write!(anstream::stderr().lock(), "{text}");
+}
+
+/// Prints findings to stderr.
+pub fn say_findings<'f>(findings: impl IntoIterator<Item = &'f Finding>) {
+    for finding in findings {
+        say(text::finding(finding));
+    }
+}
