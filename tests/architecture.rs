@@ -126,7 +126,7 @@ const TOUCH_THE_WORLD: &[&str] = &[
     "scan/live.rs",
     "update/checkout.rs",
     "update/files/",
-    "update/git.rs",
+    "update/git/",
     "update/ignore_rules.rs",
     "update/kustomization.rs",
     "update/regular_file.rs",

@@ -243,7 +243,7 @@ fn is_one(metadata: &Metadata, path: &Path) -> bool {
 /// Git's own folder that a path is in.
 fn git_folder_above(path: &Path) -> Option<&Path> {
     let above = path.ancestors().skip(1);
-    let is_git = |folder: &&Path| folder.ends_with(".git") || git::is_own_folder(folder);
+    let is_git = |folder: &&Path| folder.ends_with(".git") || git::is_git_dir(folder);
     above.filter(|folder| folder.is_dir()).find(is_git)
 }
 

@@ -27,7 +27,8 @@ use crate::update::bindings::Ways;
 use crate::update::catalogue::Catalogue;
 use crate::update::checkout::{self, CannotPlan, Planned, Request};
 use crate::update::files::{self, Staged};
-use crate::update::git;
+use crate::update::git::Repository;
+use crate::update::git::index::Index;
 use crate::update::outcome::{Code, Finding, Location, Severity};
 
 /// Updates files in place.
@@ -187,7 +188,10 @@ fn forms(args: &UpdateArgs, planned: &mut Planned) -> Forms {
     if args.handoff.patch_dir.is_none() {
         return Forms::default();
     }
-    let (forms, findings) = stored::forms(planned, &git::index_of(&planned.root));
+    let repository = Repository::of(&planned.root);
+    // One that cannot be read is among the findings.
+    let index = repository.as_ref().and_then(|found| found.index().ok());
+    let (forms, findings) = stored::forms(planned, index.unwrap_or(&Index::default()));
     planned.outcome.findings.extend(findings);
     forms
 }

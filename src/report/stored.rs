@@ -15,7 +15,7 @@ use aws_lc_rs::digest;
 
 use crate::update::checkout::Planned;
 use crate::update::files::Replacement;
-use crate::update::git::IndexEntry;
+use crate::update::git::index::{Entry, Index};
 use crate::update::outcome::{Code, Finding, Location, Severity};
 
 /// What is different in the stored text.
@@ -34,7 +34,8 @@ pub type Forms = BTreeMap<String, Form>;
 /// The forms of all files that change, with a warning for each that git stores in
 /// a form that is not known here.
 #[must_use]
-pub fn forms(planned: &Planned, index: &BTreeMap<Vec<u8>, IndexEntry>) -> (Forms, Vec<Finding>) {
+pub fn forms(planned: &Planned, index: &Index) -> (Forms, Vec<Finding>) {
+    let index = index.by_path();
     let (mut forms, mut findings) = (Forms::new(), Vec::new());
     for file in &planned.replacements {
         let inside = file.path.strip_prefix(&planned.root).ok();
@@ -52,7 +53,7 @@ pub fn forms(planned: &Planned, index: &BTreeMap<Vec<u8>, IndexEntry>) -> (Forms
 }
 
 /// Whether a file is as git last saw it, by what the system says.
-fn is_as_added(file: &Replacement, entry: &IndexEntry) -> bool {
+fn is_as_added(file: &Replacement, entry: &Entry) -> bool {
     // As the index keeps them: their lower 32 bits.
     let low = |number: u64| u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default();
     let seconds = low(file.metadata.mtime().cast_unsigned());

@@ -1,128 +1,80 @@
 //! The remotes of a checkout, as its git configuration names them.
 //!
 //! An ImageUpdateAutomation is for one repository; in a checkout of another it
-//! has no say. The configuration of the user and of the machine is not read:
-//! what they rewrite, the checkout does not know.
-
-use std::path::Path;
+//! has no say. What the configuration of the user and of the machine rewrites, the
+//! checkout does not know.
 
 use super::address::Address;
-use super::git;
+use super::git::config::Setting;
 
-/// Addresses of the remotes of the work tree at `root`. Empty where there are
-/// none, or none can be read.
+/// Addresses of the remotes that a repository's configuration names.
 #[must_use]
-pub fn of(root: &Path) -> Vec<Address> {
-    let urls = urls(&git::config(root));
+pub fn of(settings: &[Setting]) -> Vec<Address> {
+    let urls = urls(settings);
     urls.iter().map(|url| Address::parse(url)).collect()
 }
 
 /// `url` and `pushurl` of the `[remote "…"]` sections, each as it stands and as
 /// `url.<base>.insteadOf` rewrites it.
-fn urls(config: &str) -> Vec<String> {
-    let entries = entries(config);
+fn urls(settings: &[Setting]) -> Vec<String> {
     let in_section = |name: &'static str| {
-        let entries = entries.iter();
-        entries.filter(move |entry| entry.section.eq_ignore_ascii_case(name))
+        let settings = settings.iter();
+        settings.filter(move |setting| setting.section == name)
     };
     let mut all = Vec::new();
-    for entry in in_section("remote") {
-        if !matches!(entry.key.as_str(), "url" | "pushurl") {
+    for remote in in_section("remote") {
+        if !matches!(remote.key.as_str(), "url" | "pushurl") {
             continue;
         }
         let rewrites = in_section("url").filter(|rewrite| {
             matches!(rewrite.key.as_str(), "insteadof" | "pushinsteadof")
-                && entry.value.starts_with(&rewrite.value)
+                && remote.value.starts_with(&rewrite.value)
         });
         // The longest counts.
         if let Some(rewrite) = rewrites.max_by_key(|rewrite| rewrite.value.len()) {
-            let rest = &entry.value[rewrite.value.len()..];
+            let rest = &remote.value[rewrite.value.len()..];
             all.push(format!("{}{rest}", rewrite.subsection));
         }
-        all.push(entry.value.clone());
+        all.push(remote.value.clone());
     }
     all
-}
-
-/// A line of a configuration.
-struct Entry {
-    section: String,
-    subsection: String,
-    /// In lower case.
-    key: String,
-    value: String,
-}
-
-/// What a configuration says (git-config(1), "Syntax").
-fn entries(config: &str) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    let (mut section, mut subsection) = (String::new(), String::new());
-    // A value goes on behind a backslash at the end of its line.
-    let config = config.replace("\\\r\n", "").replace("\\\n", "");
-    for line in config.lines() {
-        let mut line = line.trim();
-        if let Some(header) = line.strip_prefix('[') {
-            let Some((name, rest)) = header.split_once(']') else {
-                continue;
-            };
-            let (name, sub) = name.split_once([' ', '\t']).unwrap_or((name, ""));
-            name.clone_into(&mut section);
-            subsection = sub.trim().trim_matches('"').to_owned();
-            line = rest.trim_start();
-        }
-        let Some((key, value)) = line.split_once('=') else {
-            continue;
-        };
-        if line.starts_with(['#', ';']) {
-            continue;
-        }
-        entries.push(Entry {
-            section: section.clone(),
-            subsection: subsection.clone(),
-            key: key.trim().to_ascii_lowercase(),
-            value: unquoted(value),
-        });
-    }
-    entries
-}
-
-/// A value without quotes, escapes and the comment behind it.
-fn unquoted(value: &str) -> String {
-    let mut text = String::new();
-    let mut is_quoted = false;
-    let mut characters = value.trim().chars();
-    while let Some(c) = characters.next() {
-        match c {
-            '"' => is_quoted = !is_quoted,
-            '\\' => text.extend(characters.next()),
-            '#' | ';' if !is_quoted => break,
-            c => text.push(c),
-        }
-    }
-    text.trim_end().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_remotes_are_read() {
-        let config = "[core]\n\turl = a\n[remote \"origin\"]\n\tfetch = x\n\turl = git@h:b\n\tpushurl=\"h:c\"\n[branch \"m\"]\n url = d\n";
-        assert_eq!(urls(config), ["git@h:b", "h:c"]);
+    fn setting(section: &str, subsection: &str, key: &str, value: &str) -> Setting {
+        Setting {
+            section: section.to_owned(),
+            subsection: subsection.to_owned(),
+            key: key.to_owned(),
+            value: value.to_owned(),
+        }
     }
 
     #[test]
-    fn values_as_git_reads_them() {
-        let config = "[Remote \"a\"] URL = h:a # mine\n[remote \"b\"]\n  url = \"h:b#x\" ; no\n  # url = h:c\n  url = h:\\\nd\n";
-        assert_eq!(urls(config), ["h:a", "h:b#x", "h:d"]);
+    fn only_remotes_are_read() {
+        let settings = [
+            setting("core", "", "url", "a"),
+            setting("remote", "origin", "fetch", "x"),
+            setting("remote", "origin", "url", "git@h:b"),
+            setting("remote", "origin", "pushurl", "h:c"),
+            setting("branch", "m", "url", "d"),
+        ];
+        assert_eq!(urls(&settings), ["git@h:b", "h:c"]);
     }
 
     #[test]
     fn rewritten_addresses() {
-        let config = "[url \"git@github.com:\"]\n  insteadOf = gh:\n[url \"https://git.example/\"]\n  insteadOf = gh:acme/\n[remote \"origin\"]\n  url = gh:acme/fleet\n[remote \"up\"]\n  url = gh:up/fleet\n";
+        let settings = [
+            setting("url", "git@github.com:", "insteadof", "gh:"),
+            setting("url", "https://git.example/", "insteadof", "gh:acme/"),
+            setting("remote", "origin", "url", "gh:acme/fleet"),
+            setting("remote", "up", "url", "gh:up/fleet"),
+        ];
         assert_eq!(
-            urls(config),
+            urls(&settings),
             [
                 "https://git.example/fleet",
                 "gh:acme/fleet",

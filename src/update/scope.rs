@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::address::Address;
 use super::catalogue::{Catalogue, Sourced};
+use super::git::Repository;
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
 use super::path_name;
 use super::remotes;
@@ -173,7 +174,8 @@ pub fn of_automations(
     outcome: &mut Outcome,
 ) -> Automations {
     let mut all = Automations::default();
-    let remotes = remotes::of(root);
+    let settings = Repository::of(root).map(|found| found.settings());
+    let remotes = remotes::of(&settings.unwrap_or_default());
     let mut selections = Selections::of(images);
     let others = other_repositories(listing);
     for (id, automation) in &catalogue.automations {

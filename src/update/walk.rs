@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::git::{self, Index};
+use super::git::Repository;
+use super::git::index::Index;
 use super::ignore_rules::{IgnoreRules, Unread};
 use super::outcome::{Code, Finding, Location, Severity};
 
@@ -107,7 +108,7 @@ pub fn is_manifest_name(path: &Path) -> bool {
 /// When `path` cannot be looked at.
 pub fn files_under(path: &Path) -> io::Result<Listing> {
     let real = path.canonicalize()?;
-    let mut walk = Walk::of(&real)?;
+    let mut walk = Walk::of(&real);
     if let Some(other) = walk.submodule(&real) {
         walk.note(&other, Unseen::Repository);
     } else if real.is_dir() {
@@ -169,30 +170,29 @@ struct Walk {
     /// The work tree. Ignore rules and other repositories are a repository's;
     /// without one there are none to look for.
     repository: Option<Repository>,
+    /// Those that the index knows, from the root on.
+    other_repositories: Vec<PathBuf>,
     found: Vec<Listed>,
     notes: BTreeSet<Note>,
 }
 
-struct Repository {
-    root: PathBuf,
-    index: Index,
-}
-
 impl Walk {
-    fn of(real: &Path) -> io::Result<Self> {
+    fn of(real: &Path) -> Self {
         let mut walk = Self {
             repository: None,
+            other_repositories: Vec::new(),
             found: Vec::new(),
             notes: BTreeSet::new(),
         };
-        if let Some(root) = git::work_tree(real) {
-            let index = git::tracked(&root).unwrap_or_else(|(path, error)| {
-                walk.note(&path, Unseen::Index(error.to_string()));
-                Index::default()
-            });
-            walk.repository = Some(Repository { root, index });
+        let Some(repository) = Repository::of(real) else {
+            return walk;
+        };
+        match repository.index() {
+            Ok(index) => walk.other_repositories = index.repositories().collect(),
+            Err(error) => walk.note(&error.path, Unseen::Index(error.why.clone())),
         }
-        Ok(walk)
+        walk.repository = Some(repository);
+        walk
     }
 
     fn note(&mut self, path: &Path, what: Unseen) {
@@ -204,9 +204,9 @@ impl Walk {
 
     /// The other repository that a path is in, or is, if the index knows of one.
     fn submodule(&self, path: &Path) -> Option<PathBuf> {
-        let Repository { root, index } = self.repository.as_ref()?;
+        let root = &self.repository.as_ref()?.root;
         let inside = path.strip_prefix(root).ok()?;
-        let mut others = index.repositories.iter();
+        let mut others = self.other_repositories.iter();
         let other = others.find(|other| inside.starts_with(other))?;
         Some(root.join(other))
     }
@@ -216,7 +216,7 @@ impl Walk {
         let mut unread: Vec<Unread> = Vec::new();
         let mut rules = IgnoreRules::default();
         if let Some(repository) = &self.repository {
-            let exclude = git::exclude(&repository.root);
+            let exclude = repository.exclude_file();
             rules = IgnoreRules::above(&repository.root, exclude.as_deref(), top, &mut unread);
         }
         let mut entries = WalkDir::new(top).sort_by_file_name().into_iter();
@@ -287,10 +287,9 @@ impl Walk {
         let found: HashSet<&Path> = self.found.iter().map(|one| one.path.as_path()).collect();
         let mut real_folders: BTreeMap<PathBuf, bool> = BTreeMap::new();
         let mut more = Vec::new();
-        for name in &repository.index.files {
-            if !is_manifest_name(name) {
-                continue;
-            }
+        // What is wrong with it is noted.
+        let files = repository.index().into_iter().flat_map(Index::files);
+        for name in files.filter(|name| is_manifest_name(name)) {
             let path = repository.root.join(name);
             if !path.starts_with(top) || found.contains(path.as_path()) {
                 continue;

@@ -7,6 +7,7 @@ mod completion;
 mod documents;
 mod foreign;
 mod function;
+mod git_layouts;
 mod handoff;
 mod nested_repositories;
 mod odd_files;

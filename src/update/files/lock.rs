@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::staging;
-use crate::update::git;
+use crate::update::git::Repository;
 
 /// The work trees that this run alone may write to, until it is dropped.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Lock {
         let by_name: BTreeMap<PathBuf, Option<PathBuf>> = roots
             .into_iter()
             .map(|root| {
-                let git = git::own_folder(&root);
+                let git = Repository::of(&root).and_then(|found| found.git_dir);
                 (root, git)
             })
             .collect();

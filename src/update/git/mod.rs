@@ -1,0 +1,226 @@
+//! What is read of a git repository besides its files: where its work tree and
+//! its own folder are, the [`index`], the [`config`]uration and the exclude file.
+//!
+//! As git finds them (git(1), gitrepository-layout): the nearest folder above that
+//! has a `.git`, which may be a file or a link, as in a linked work tree or a
+//! submodule; or what `GIT_DIR`, `GIT_WORK_TREE` and `GIT_INDEX_FILE` name, as in
+//! a hook. git itself is never run: a repository's configuration can name programs.
+
+pub mod config;
+pub mod index;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use super::regular_file::{self, ReadError};
+use config::Setting;
+use index::{Index, IndexError};
+
+/// A repository with a work tree.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    /// The work tree: a real path.
+    pub root: PathBuf,
+    /// git's own folder of this work tree. `None` where `.git` is none, or a file
+    /// that points to none, which may be an attacker's: such a work tree has no
+    /// index and no configuration.
+    pub git_dir: Option<PathBuf>,
+    /// Where its index is, if not in there.
+    index_file: Option<PathBuf>,
+    /// The index, once it was read.
+    index: Arc<OnceLock<Result<Index, IndexError>>>,
+}
+
+impl Repository {
+    /// The repository whose work tree a path is in: that of the environment, if the
+    /// path is in its work tree, or else the nearest.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        let real = path.canonicalize().ok()?;
+        Self::of_environment(&real).or_else(|| Self::nearest(&real))
+    }
+
+    fn new(root: PathBuf, git_dir: Option<PathBuf>) -> Self {
+        Self {
+            root,
+            git_dir,
+            index_file: None,
+            index: Arc::default(),
+        }
+    }
+
+    fn nearest(real: &Path) -> Option<Self> {
+        let mut above = real.ancestors();
+        let root = above.find(|folder| folder.join(".git").exists())?;
+        Some(Self::new(root.to_path_buf(), git_dir(root)))
+    }
+
+    /// The one that `GIT_DIR`, `GIT_WORK_TREE` and `GIT_INDEX_FILE` name, relative
+    /// to the current folder, if `real` is in its work tree.
+    fn of_environment(real: &Path) -> Option<Self> {
+        let [git_dir, work_tree, index] =
+            ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"].map(|name| {
+                let value = env::var_os(name).filter(|value| !value.is_empty());
+                value.map(PathBuf::from)
+            });
+        if git_dir.is_none() && work_tree.is_none() && index.is_none() {
+            return None;
+        }
+        let current = env::current_dir().ok()?.canonicalize().ok()?;
+        let mut found = match git_dir {
+            None => Self::nearest(&current)?,
+            Some(folder) => {
+                let folder = folder.canonicalize().ok()?;
+                if !is_git_dir(&folder) {
+                    return None;
+                }
+                // Without a word about it, the current folder is the work tree.
+                Self::new(current.clone(), Some(folder))
+            }
+        };
+        let is_named = found.git_dir.is_some() && env::var_os("GIT_DIR").is_some();
+        let of_config = || -> Option<PathBuf> {
+            let core = found.settings();
+            let mut core = core.iter().filter(|setting| setting.is("core", "worktree"));
+            let folder = core.next_back()?;
+            Some(found.git_dir.as_ref()?.join(&folder.value))
+        };
+        let root = work_tree.or_else(|| is_named.then(of_config).flatten());
+        if let Some(root) = root {
+            found.root = root.canonicalize().ok()?;
+        }
+        found.index_file = index.map(|index| current.join(index));
+        real.starts_with(&found.root).then_some(found)
+    }
+
+    /// What all work trees of a repository share, as its configuration: git's own
+    /// folder, or where `commondir` in there says.
+    fn common_dir(&self) -> Option<PathBuf> {
+        let own = self.git_dir.as_ref()?;
+        let common = read(&own.join("commondir")).ok();
+        let common = common.and_then(|common| String::from_utf8(common).ok());
+        Some(match common {
+            Some(common) => own.join(common.trim()),
+            None => own.clone(),
+        })
+    }
+
+    /// The configuration of the repository, with what it includes; empty where
+    /// there is none, or none that can be read. That of the user and of the
+    /// machine is not read.
+    #[must_use]
+    pub fn settings(&self) -> Vec<Setting> {
+        let common = self.common_dir().map(|folder| folder.join("config"));
+        let own = self.git_dir.as_ref();
+        let own = own.map(|folder| folder.join("config.worktree"));
+        let files = common.into_iter().chain(own);
+        files.flat_map(|file| config::read(&file)).collect()
+    }
+
+    /// Where the ignore rules are that the repository has besides those in its
+    /// folders.
+    #[must_use]
+    pub fn exclude_file(&self) -> Option<PathBuf> {
+        Some(self.common_dir()?.join("info/exclude"))
+    }
+
+    /// What the index holds, read once; nothing where there is none.
+    ///
+    /// # Errors
+    /// Where there is one that cannot be read: its path, and why.
+    pub fn index(&self) -> Result<&Index, &IndexError> {
+        let read = || {
+            let Some(git_dir) = &self.git_dir else {
+                return Ok(Index::default());
+            };
+            let usual = || git_dir.join("index");
+            let path = self.index_file.clone().unwrap_or_else(usual);
+            Index::read(&path, git_dir)
+        };
+        self.index.get_or_init(read).as_ref()
+    }
+}
+
+/// The work tree that `path` is in.
+#[must_use]
+pub fn work_tree(path: &Path) -> Option<PathBuf> {
+    Repository::of(path).map(|repository| repository.root)
+}
+
+/// git's own folder of the work tree at `root`: `.git`, or what a file of that
+/// name points to.
+fn git_dir(root: &Path) -> Option<PathBuf> {
+    let git = root.join(".git");
+    let kind = fs::symlink_metadata(&git).ok()?;
+    if kind.is_dir() {
+        return Some(git);
+    }
+    let folder = if kind.is_symlink() {
+        git
+    } else {
+        let text = regular_file::text_within(root, &git).ok()?;
+        root.join(text.strip_prefix("gitdir:")?.trim())
+    };
+    let folder = folder.canonicalize().ok()?;
+    is_git_dir(&folder).then_some(folder)
+}
+
+/// Whether a folder is one in which git keeps a repository or a work tree's
+/// part of it.
+#[must_use]
+pub fn is_git_dir(folder: &Path) -> bool {
+    let has = |name: &str| folder.join(name).exists();
+    has("HEAD") && (has("commondir") || has("objects") && has("refs"))
+}
+
+/// The bytes of a file of git's own. It may be a link, as `git-new-workdir` makes
+/// them, but nothing else than a regular file behind it.
+fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
+    let target = path.canonicalize()?;
+    let (bytes, _) = regular_file::read(&target, regular_file::MAX_BYTES)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_linked_work_tree_has_the_common_configuration() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("main/.git/worktrees/two")).expect("a folder");
+        fs::create_dir(at("two")).expect("a folder");
+        fs::write(at("main/.git/config"), "[core]\nbare = false\n").expect("a file");
+        fs::write(at("main/.git/worktrees/two/HEAD"), "").expect("a file");
+        fs::write(at("main/.git/worktrees/two/commondir"), "../..\n").expect("a file");
+        let of_two = at("main/.git/worktrees/two/config.worktree");
+        fs::write(of_two, "[remote \"x\"]\nurl = h:x\n").expect("a file");
+        let gitdir = format!("gitdir: {}\n", at("main/.git/worktrees/two").display());
+        fs::write(at("two/.git"), gitdir).expect("a file");
+        let two = Repository::of(&at("two")).expect("a repository");
+        let settings = two.settings();
+        let values: Vec<_> = settings.iter().map(|one| one.value.as_str()).collect();
+        assert_eq!(values, ["false", "h:x"]);
+        assert!(two.index().expect("none yet").entries.is_empty());
+    }
+
+    #[test]
+    fn a_file_that_points_to_what_is_no_git_folder_is_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("tree")).expect("a folder");
+        fs::create_dir(at("home")).expect("a folder");
+        fs::write(at("tree/.git"), "gitdir: ../home\n").expect("a file");
+        let git_dir = || Repository::of(&at("tree")).expect("a work tree").git_dir;
+        assert_eq!(git_dir(), None);
+        for name in ["objects", "refs"] {
+            fs::create_dir(at("home").join(name)).expect("a folder");
+        }
+        fs::write(at("home/HEAD"), "ref: refs/heads/main\n").expect("a file");
+        let real = at("home").canonicalize().expect("a folder");
+        assert_eq!(git_dir(), Some(real));
+    }
+}
