@@ -4,8 +4,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use flux_image::go::semver::Constraint;
 use flux_image::policy::{Choice, Order, Policy};
+use masterminds_semver::Constraint;
 
 const TAGS: usize = 200_000;
 const RUNS: usize = 15;

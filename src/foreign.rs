@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use crate::yaml::characters::is_hidden;
+pub use yaml_edit_spans::characters::is_hidden;
 
 /// A text on one line, with an escape in the place of each hidden character
 /// (`\n`, `\u{202e}`) and of what would make it a command to a CI system: the runners

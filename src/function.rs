@@ -21,8 +21,8 @@ use crate::update::plan::{self, Policies};
 use crate::update::present::Carried;
 use crate::update::resolve::{self, Refresh, Resolved, Sources};
 use crate::update::takers::Takers;
-use crate::yaml::patch::{self, Patched};
-use crate::yaml::walk::Collection;
+use yaml_edit_spans::patch::{self, Patched};
+use yaml_edit_spans::walk::Collection;
 
 /// What the function was given besides its input.
 pub struct Options<'r> {
@@ -66,14 +66,14 @@ pub enum BadInput {
     #[error(
         "<stdin>:{0}: expected a ResourceList or a stream of resources, and found only a scalar"
     )]
-    NoResource(crate::yaml::Place),
+    NoResource(yaml_edit_spans::Place),
     /// The text is no YAML.
     #[error("<stdin>:{place}: {message}")]
     Syntax {
         /// What is wrong.
         message: String,
         /// Where.
-        place: crate::yaml::Place,
+        place: yaml_edit_spans::Place,
     },
     /// It calls itself a ResourceList and is none.
     #[error("<stdin>:{place}: {message}")]
@@ -81,7 +81,7 @@ pub enum BadInput {
         /// What is wrong.
         message: String,
         /// Where.
-        place: crate::yaml::Place,
+        place: yaml_edit_spans::Place,
     },
 }
 

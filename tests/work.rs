@@ -8,7 +8,6 @@ use std::time::Duration;
 use flux_image::api::{OnUnresolved, TagSource};
 use flux_image::config::Settings;
 use flux_image::function::{self, Options};
-use flux_image::go::time::Time;
 use flux_image::message::handoff::{self, Setting, SplitBy};
 use flux_image::report::patch;
 use flux_image::report::stored::Forms;
@@ -17,7 +16,8 @@ use flux_image::update::catalogue::{Catalogue, Freshness};
 use flux_image::update::checkout::{self, Request};
 use flux_image::update::only::Only;
 use flux_image::update::resolve::Refresh;
-use flux_image::yaml::work::counted;
+use go_template::time::Time;
+use yaml_edit_spans::work::counted;
 
 /// How much twice as large an input may take.
 const MOST: f64 = 2.2;

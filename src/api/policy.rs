@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::meta::{LocalReference, Metadata};
-use crate::go::semver::Constraint;
-use crate::image::{Reference, is_digest, is_tag};
 use crate::policy::reflect::{DigestReflection, ImageRef};
 use crate::policy::{Choice, InvalidPolicy, Order, Policy};
+use masterminds_semver::Constraint;
+use oci_tags::image::{Reference, is_digest, is_tag};
 
 /// An ImagePolicy of any version from v1alpha1 to v1.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

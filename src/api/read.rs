@@ -10,8 +10,8 @@ use super::{
 };
 use crate::quote;
 use crate::resource_list::Object;
-use crate::yaml::walk::{Step, Walk};
-use crate::yaml::{ByteSpan, Place, Snippet, with_line_feeds};
+use yaml_edit_spans::walk::{Step, Walk};
+use yaml_edit_spans::{ByteSpan, Place, Snippet, with_line_feeds};
 
 /// A document of ours or Flux's.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use serde::Deserialize;
 
 use super::meta::{LocalReference, Metadata};
-use crate::login;
+use oci_tags::login;
 
 /// A `v1` Secret. Its values are never printed.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

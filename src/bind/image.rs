@@ -13,8 +13,8 @@
 
 use crate::bind::marker::Part;
 use crate::bind::path::{FieldPath, below};
-use crate::image::{Reference, Repository};
-use crate::yaml::tree::{Content, Node};
+use oci_tags::image::{Reference, Repository};
+use yaml_edit_spans::tree::{Content, Node};
 
 /// Further fields of a kind.
 #[derive(Clone, Debug, PartialEq)]
@@ -347,7 +347,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::yaml::tree;
+    use yaml_edit_spans::tree;
 
     const APP: &str = "ghcr.io/acme/app";
 

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
 
-use crate::image::is_tag;
-use crate::yaml::work;
+use oci_tags::image::is_tag;
+use yaml_edit_spans::work;
 
 /// The bytes that a file must hold for Flux to read it at all.
 pub const TOKEN: &str = "\"$imagepolicy\"";

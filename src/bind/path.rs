@@ -11,9 +11,9 @@
 
 use std::fmt;
 
-use crate::go::regex::Regex;
-use crate::yaml::tree::{Content, Node};
-use crate::yaml::work;
+use go_regexp::Regex;
+use yaml_edit_spans::tree::{Content, Node};
+use yaml_edit_spans::work;
 
 /// A path to fields of a resource.
 #[derive(Clone, Debug)]
@@ -357,7 +357,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::yaml::tree;
+    use yaml_edit_spans::tree;
 
     const TEXT: &str = "\
 metadata:

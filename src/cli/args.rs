@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use super::complete;
 use crate::api::{Bind, TagSource};
-use crate::go::duration;
 use crate::message::handoff::SplitBy;
+use go_template::duration;
 
 /// Flux's image automation as a function: policies and manifests in, patched
 /// manifests out, without a cluster.

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::api::OWN_GROUP;
-use crate::yaml::emit;
+use yaml_edit_spans::emit;
 
 /// The definition, as YAML.
 #[must_use]

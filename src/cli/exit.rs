@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::update::outcome::{Code, Finding, Outcome, Severity};
-use crate::yaml::patch::Overlap;
+use yaml_edit_spans::patch::Overlap;
 
 /// How the word "error" looks.
 pub const ERROR: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();

@@ -20,7 +20,7 @@ use crate::update::outcome::{Finding, Severity};
 use crate::update::regular_file::{self, MAX_BYTES, ReadError};
 use crate::update::walk::{self, Unseen};
 use crate::update::{git, path_name, tree};
-use crate::yaml::encoding::{self, NotUtf8};
+use yaml_edit_spans::encoding::{self, NotUtf8};
 
 /// Runs the function from stdin to stdout.
 ///

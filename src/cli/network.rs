@@ -12,10 +12,6 @@ use jiff::Timestamp;
 use super::args::RegistryArgs;
 use super::function::document;
 use crate::api::Id;
-use crate::image::Repository;
-use crate::login::{self, Credential, DockerAnswer, DockerConfig};
-use crate::registry::trust::Trusted;
-use crate::registry::{Limits, host_of};
 use crate::scan::{Cache, DockerLogin, Live, Options, Patience};
 use crate::tags::Question;
 use crate::update::catalogue::Catalogue;
@@ -23,6 +19,10 @@ use crate::update::gather::Answers;
 use crate::update::outcome::{Code, Finding, Location, Severity};
 use crate::update::regular_file;
 use crate::update::resolve::Refresh;
+use oci_tags::image::Repository;
+use oci_tags::login::{self, Credential, DockerAnswer, DockerConfig};
+use oci_tags::registry::trust::Trusted;
+use oci_tags::registry::{Limits, host_of};
 
 /// A credential helper gets so long.
 const HELPER_TIME: Duration = Duration::from_secs(30);

@@ -18,7 +18,6 @@ use super::target::Targets;
 use crate::api::{Bind, ImageUpdateSpec, OnUnresolved};
 use crate::config;
 use crate::foreign::json_pretty;
-use crate::go::time::Time;
 use crate::message::handoff::{HandOff, Setting, hand_off};
 use crate::report::json::Report;
 use crate::report::stored::{self, Forms};
@@ -30,6 +29,7 @@ use crate::update::files::{self, Staged};
 use crate::update::git::Repository;
 use crate::update::git::index::Index;
 use crate::update::outcome::{Code, Finding, Location, Severity};
+use go_template::time::Time;
 
 /// Updates files in place.
 ///

@@ -11,12 +11,12 @@ use super::data::Data;
 use super::refname::{self, BadBranch};
 use super::render;
 use crate::api::{GitReference, PushSpec};
-use crate::go::regex::Regex;
-use crate::go::template::error::Error;
-use crate::go::template::function::{Args, Function, Param, Run};
-use crate::go::template::heap::Fault;
-use crate::go::template::value::Value;
-use crate::go::time::Time;
+use go_regexp::Regex;
+use go_template::error::Error;
+use go_template::function::{Args, Function, Param, Run};
+use go_template::heap::Fault;
+use go_template::time::Time;
+use go_template::value::Value;
 
 /// Where to push, as the automation says it.
 #[derive(Clone, Debug, PartialEq, Eq)]

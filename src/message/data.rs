@@ -5,19 +5,19 @@
 //! apiVersion, kind, name and namespace. Go leaves the order of
 //! `.Changed.Changes` to chance; here they come as they stand in the files.
 
-// Keys are texts and structs of texts, which nothing changes.
-#![allow(clippy::mutable_key_type)]
+#![allow(
+    clippy::mutable_key_type,
+    reason = "keys are texts and structs of texts, which nothing changes"
+)]
 
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use crate::api::Id;
-use crate::go::template::value::{
-    Entries, Field, Key, List, Map, Method, Struct, TEXT_MAP, Type, Value,
-};
-use crate::image::Repository;
 use crate::policy::reflect::ImageRef;
 use crate::update::outcome::ResourceRef;
+use go_template::value::{Entries, Field, Key, List, Map, Method, Struct, TEXT_MAP, Type, Value};
+use oci_tags::image::Repository;
 
 /// A scalar that got another value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -9,11 +9,11 @@ use super::branch::{self, Push};
 use super::data::{self, Changed, Data};
 use super::render::{self, MessageError};
 use crate::api::Id;
-use crate::go::time::Time;
 use crate::update::checkout::Planned;
 use crate::update::outcome::{Change, Code, Finding, Severity};
 use crate::update::path_name;
 use crate::update::scope::Owner;
+use go_template::time::Time;
 
 /// What gets a commit of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

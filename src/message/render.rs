@@ -3,10 +3,10 @@
 use std::thread;
 
 use super::data::Data;
-use crate::go::template::error::{Cause, Error, Position};
-use crate::go::template::function::Function;
-use crate::go::template::{Limits, Template};
-use crate::go::time::Time;
+use go_template::error::{Cause, Error, Position};
+use go_template::function::Function;
+use go_template::time::Time;
+use go_template::{Limits, Template};
 
 /// The message where an automation has no template.
 pub const DEFAULT_MESSAGE: &str = "Update from image update automation";

@@ -1,6 +1,6 @@
 //! `ImageRepository.spec.exclusionList`: tags that a scan never keeps.
 
-use crate::go::regex::{Budget, Regex, SyntaxError};
+use go_regexp::{Budget, Regex, SyntaxError};
 
 /// What Flux excludes where a repository names nothing: cosign's signatures.
 pub const DEFAULT: &[&str] = &["^.*\\.sig$"];

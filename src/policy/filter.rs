@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::go::regex::{Budget, Regex, SyntaxError, Template};
+use go_regexp::{Budget, Regex, SyntaxError, Template};
 
 /// A compiled `filterTags`.
 #[derive(Clone, Debug)]

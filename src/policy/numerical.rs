@@ -1,7 +1,7 @@
 //! Numerical order: every value must be a number in Go's eyes.
 
 use super::{ChosenNothing, Order};
-use crate::go::float;
+use go_template::strconv;
 
 /// The position of the latest value. Of equals the last is chosen, and a NaN
 /// takes the lead and loses it to whatever follows, as in Flux.
@@ -14,7 +14,7 @@ pub(super) fn latest<'v>(
 ) -> Result<Option<usize>, ChosenNothing> {
     let mut best: Option<(usize, f64)> = None;
     for (index, text) in values.enumerate() {
-        let value = float::parse(text).ok_or_else(|| ChosenNothing::NotNumeric {
+        let value = strconv::parse_float(text).ok_or_else(|| ChosenNothing::NotNumeric {
             value: text.to_owned(),
         })?;
         let keeps = best.is_some_and(|(_, best)| match order {

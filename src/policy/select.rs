@@ -1,8 +1,8 @@
 //! From tags to the one tag a policy chooses, or the reason why none.
 
 use super::{Candidate, Filter, Order, numerical};
-use crate::go::regex::{Budget, SyntaxError};
-use crate::go::semver::{Constraint, ConstraintError, Version};
+use go_regexp::{Budget, SyntaxError};
+use masterminds_semver::{Constraint, ConstraintError, Version};
 
 /// How a policy compares tags.
 #[derive(Clone, Debug)]

@@ -4,9 +4,9 @@
 
 use crate::bind::marker::{self, Comment};
 use crate::resource_list::{Concealed, MASK, Outline};
-use crate::yaml::patch::{Edit, Patched};
-use crate::yaml::walk::{Frame, Step, Walk, by_either};
-use crate::yaml::{ByteSpan, SyntaxError};
+use yaml_edit_spans::patch::{Edit, Patched};
+use yaml_edit_spans::walk::{Frame, Step, Walk, by_either};
+use yaml_edit_spans::{ByteSpan, SyntaxError};
 
 /// A text before and after `edits`, as they may be shown; `None` where nothing in
 /// it is concealed. What the edits write is shown.

@@ -15,8 +15,8 @@ use crate::update::checkout::Planned;
 use crate::update::files::Replacement;
 use crate::update::path_name;
 use crate::update::plan;
-use crate::yaml::patch::{Edit, Overlap, Patched};
-use crate::yaml::work;
+use yaml_edit_spans::patch::{Edit, Overlap, Patched};
+use yaml_edit_spans::work;
 
 /// A unified diff with three lines around each change. Lines end at line feeds
 /// and nowhere else, as git counts them. The file's path is bytes, as git has it.

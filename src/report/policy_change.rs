@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use crate::api::Id;
 use crate::bind::marker::Part;
-use crate::go::semver::Version;
 use crate::policy::reflect::ImageRef;
 use crate::resource_list::MASK;
 use crate::update::checkout::Planned;
 use crate::update::outcome::{Change, ResourceRef};
+use masterminds_semver::Version;
 
 /// How far an image moves; of several, the first here counts most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-use crate::image::Repository;
 use crate::tags::Known;
 use crate::update::catalogue::Catalogue;
-use crate::yaml::scalar::spelled;
+use oci_tags::image::Repository;
+use yaml_edit_spans::scalar::spelled;
 
 /// Writes the TagSnapshot of what registries said, by canonical name, each
 /// repository once.

@@ -15,8 +15,8 @@ use crate::resource_list::{MASK, outline};
 use crate::update::files::Replacement;
 use crate::update::outcome::{Change, Finding, Outcome, Severity};
 use crate::update::path_name;
-use crate::yaml::Snippet;
-use crate::yaml::patch::Overlap;
+use yaml_edit_spans::Snippet;
+use yaml_edit_spans::patch::Overlap;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();

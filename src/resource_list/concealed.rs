@@ -7,8 +7,8 @@
 //! such as a SealedSecret or an ExternalSecret, is not concealed; its values are
 //! encrypted or stand elsewhere.
 
-use crate::yaml::ByteSpan;
-use crate::yaml::walk::{Collection, Frame};
+use yaml_edit_spans::ByteSpan;
+use yaml_edit_spans::walk::{Collection, Frame};
 
 /// What is printed in the place of a value that nobody is to see.
 pub const MASK: &str = "****";

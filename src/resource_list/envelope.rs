@@ -11,7 +11,7 @@ use super::gap::{Gap, end_of_line, line_break, line_start, next_line};
 use super::outline::{Document, List, Null, Part};
 use super::removal::{aliases, anchors};
 use crate::foreign::json;
-use crate::yaml::patch::Edit;
+use yaml_edit_spans::patch::Edit;
 
 /// Versions of the envelope that are read.
 pub const VERSIONS: &[&str] = &["v1", "v1beta1", "v1alpha1"];

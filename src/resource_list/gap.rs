@@ -4,7 +4,7 @@
 //! comment nor part an anchor from its node. The gaps are read here once for
 //! all edits; lines end at a line feed, a carriage return or both, as in YAML.
 
-use crate::yaml::ByteSpan;
+use yaml_edit_spans::ByteSpan;
 
 /// The signs between two nodes, in order.
 #[derive(Debug, Default)]

@@ -13,8 +13,10 @@ use super::concealed::{Concealed, Watch};
 use super::gap::{self, Gap};
 use super::shares;
 use crate::bind::{annotation, marker};
-use crate::yaml::walk::{Collection, Step, Value, Walk, by_either};
-use crate::yaml::{ByteSpan, Place, Style, SyntaxError, comment, scalar, with_line_feeds, work};
+use yaml_edit_spans::walk::{Collection, Step, Value, Walk, by_either};
+use yaml_edit_spans::{
+    ByteSpan, Place, Style, SyntaxError, comment, scalar, with_line_feeds, work,
+};
 
 /// What a text holds.
 #[derive(Debug, Default)]

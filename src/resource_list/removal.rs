@@ -8,8 +8,8 @@
 
 use super::gap::{Gap, end_of_line, line_start, next_line};
 use super::outline::{Document, List};
-use crate::yaml::ByteSpan;
-use crate::yaml::patch::Edit;
+use yaml_edit_spans::ByteSpan;
+use yaml_edit_spans::patch::Edit;
 
 /// Why items cannot be taken out of a list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

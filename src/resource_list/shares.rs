@@ -11,7 +11,7 @@ use memchr::memmem;
 
 use super::outline::{self, Document, Outline, Part};
 use crate::parallel;
-use crate::yaml::ByteSpan;
+use yaml_edit_spans::ByteSpan;
 
 /// Texts smaller than this are read by one core.
 const SMALLEST: usize = 256 << 10;

@@ -2,23 +2,23 @@
 //! whom, and for how long.
 //!
 //! Each part of it keeps whose word it is; whether a credential may go along is
-//! decided by [`crate::registry::trust`].
+//! decided by [`oci_tags::registry::trust`].
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::api::{Id, ImageRepository, Secret, ServiceAccount};
-use crate::go::duration;
-use crate::image::Repository;
-use crate::login::cloud::Provider;
-use crate::login::{self, Credential, Format, Keyring};
 use crate::quote;
-use crate::registry::trust::{Part, Rank, Ranked, Trusted};
-use crate::registry::{Connection, CredentialFor, ProxySettings, Target, Withheld};
 use crate::tags::{Blame, Failure};
 use crate::update::catalogue::{self, Sourced};
 use crate::update::logins::{Found, Known, Logins, References};
 use crate::update::outcome::{Code, Finding, Location, Severity};
+use go_template::duration;
+use oci_tags::image::Repository;
+use oci_tags::login::cloud::Provider;
+use oci_tags::login::{self, Credential, Format, Keyring};
+use oci_tags::registry::trust::{Part, Rank, Ranked, Trusted};
+use oci_tags::registry::{Connection, CredentialFor, ProxySettings, Target, Withheld};
 
 /// Shortest deadline of a scan, as in Flux.
 const SHORTEST: Duration = Duration::from_secs(1);

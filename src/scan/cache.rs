@@ -22,8 +22,8 @@ use jiff::Timestamp;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
-use crate::login::Credential;
-use crate::registry::{Listing, Page, Target};
+use oci_tags::login::Credential;
+use oci_tags::registry::{Listing, Page, Target};
 
 /// Why a folder keeps no lists.
 #[derive(Debug, thiserror::Error)]

@@ -13,10 +13,6 @@ use tokio::task::JoinSet;
 use super::access::{self, Access, Context, DockerLogin, Patience};
 use super::cache::{Cache, Kept};
 use crate::api::{Id, ImageRepository};
-use crate::go::duration;
-use crate::login::cloud::{self, Clouds};
-use crate::registry::trust::{Rank, Ranked};
-use crate::registry::{self, Limits, Listing, Page, Registries, RegistryError, Target};
 use crate::tags::{Answer, Blame, Failure, Known, Labels, Question};
 use crate::update::catalogue::{Catalogue, Sourced};
 use crate::update::gather::Answers;
@@ -24,6 +20,10 @@ use crate::update::logins::References;
 use crate::update::outcome::{Code, Finding, Location, Severity};
 use crate::update::resolve::Refresh;
 use crate::update::twins;
+use go_template::duration;
+use oci_tags::login::cloud::{self, Clouds};
+use oci_tags::registry::trust::{Rank, Ranked};
+use oci_tags::registry::{self, Limits, Listing, Page, Registries, RegistryError, Target};
 
 /// How a run asks.
 pub struct Options<'a> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::api::{Id, TagSnapshot};
-use crate::image::{NameError, Repository};
+use oci_tags::image::{NameError, Repository};
 
 /// What is known, from snapshots by the repository's canonical name, from
 /// registries by ImageRepository: each has its own way to log in.

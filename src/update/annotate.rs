@@ -11,9 +11,9 @@ use super::outcome::{Code, Finding, Location, Severity};
 use crate::api::Bind;
 use crate::bind::annotation;
 use crate::resource_list::{Object, Outline};
-use crate::yaml::patch::Edit;
-use crate::yaml::scalar;
-use crate::yaml::tree::{self, Content, Node};
+use yaml_edit_spans::patch::Edit;
+use yaml_edit_spans::scalar;
+use yaml_edit_spans::tree::{self, Content, Node};
 
 /// What is to be written in a text.
 #[derive(Debug, Default)]
@@ -222,7 +222,7 @@ fn lines_behind(text: &str, mapping: &Node<'_>, lines: &[String]) -> Edit {
 mod tests {
     use super::*;
     use crate::resource_list::outline;
-    use crate::yaml::patch::Patched;
+    use yaml_edit_spans::patch::Patched;
 
     fn annotated(text: &str) -> (String, Vec<String>) {
         let outline = outline::read(text).expect("YAML");

@@ -20,9 +20,9 @@ use crate::bind::marker::{self, Comment, Target};
 use crate::bind::path::FieldPath;
 use crate::resource_list::outline;
 use crate::resource_list::{Concealed, Document, MASK, Object, Outline, Site};
-use crate::yaml::tree::{self, Content, Node};
-use crate::yaml::walk::Value;
-use crate::yaml::{ByteSpan, Place, scalar, work};
+use yaml_edit_spans::tree::{self, Content, Node};
+use yaml_edit_spans::walk::Value;
+use yaml_edit_spans::{ByteSpan, Place, scalar, work};
 
 /// How scalars are bound, as somebody asked for it.
 #[derive(Clone, Debug, Default, PartialEq)]

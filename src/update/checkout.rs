@@ -33,8 +33,8 @@ use crate::parallel;
 use crate::policy::reflect::ImageRef;
 use crate::resource_list::outline;
 use crate::tags::Labels;
-use crate::yaml::SyntaxError;
-use crate::yaml::patch::{Edit, Patched};
+use yaml_edit_spans::SyntaxError;
+use yaml_edit_spans::patch::{Edit, Patched};
 
 /// What the user asked for.
 #[derive(Clone, Debug)]

@@ -10,8 +10,8 @@ use super::catalogue::Catalogue;
 use super::outcome::{Code, Finding, Severity};
 use super::resolve::{self, Refresh, Resolved, Sources, Unresolved};
 use crate::api::{Id, OnUnresolved, TagSource, Undefined};
-use crate::image::Repository;
 use crate::tags::{Answer, Blame, Failure, Question};
+use oci_tags::image::Repository;
 
 /// Who answers questions.
 pub type Ask<'a> = dyn FnMut(&Catalogue, &[Question]) -> Answers + 'a;

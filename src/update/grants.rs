@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::api::AccessFrom;
-use crate::yaml::work;
+use yaml_edit_spans::work;
 
 type Labels = BTreeMap<String, String>;
 

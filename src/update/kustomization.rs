@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::regular_file;
 use super::{git, path_name};
-use crate::yaml::walk::{Step, Walk};
+use yaml_edit_spans::walk::{Step, Walk};
 
 /// The names that kustomize knows, the first that there is being the one.
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -94,7 +94,7 @@ impl Namespaces {
 }
 
 fn top_level_scalar(text: &str, key: &str) -> Option<String> {
-    let text = crate::yaml::with_line_feeds(text);
+    let text = yaml_edit_spans::with_line_feeds(text);
     let mut walk = Walk::tolerant(&text);
     while let Ok(Some(step)) = walk.step() {
         if let Step::Value(value) = step

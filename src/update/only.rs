@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::catalogue::Catalogue;
 use super::resolve;
 use crate::api::Id;
-use crate::image::Repository;
+use oci_tags::image::Repository;
 
 /// What a run is limited to; with several, to any of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

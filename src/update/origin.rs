@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::bind::marker::{self, Comment};
 use crate::bind::path::{self, FieldPath};
 use crate::resource_list::outline::{self, Build, Object, Outline};
-use crate::yaml::tree;
+use yaml_edit_spans::tree;
 
 /// Reads a file, by the path in the annotation.
 pub type ReadOrigin<'r> = dyn Fn(&str) -> Result<String, String> + Sync + 'r;

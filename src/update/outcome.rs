@@ -7,7 +7,7 @@ use crate::api::Id;
 use crate::bind::marker::Part;
 use crate::quote;
 use crate::resource_list::{Object, Unshown};
-use crate::yaml::{ByteSpan, Place, Snippet, work};
+use yaml_edit_spans::{ByteSpan, Place, Snippet, work};
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]

@@ -16,13 +16,13 @@ use super::takers::Takers;
 use crate::api::{Id, OnUnresolved};
 use crate::bind::image::Holds;
 use crate::bind::marker::{Part, Target};
-use crate::go::semver::Version;
-use crate::image::Reference;
 use crate::policy::reflect::ImageRef;
 use crate::quote;
 use crate::resource_list::{MASK, Unshown};
-use crate::yaml::patch::Edit;
-use crate::yaml::{ByteSpan, Style, scalar};
+use masterminds_semver::Version;
+use oci_tags::image::Reference;
+use yaml_edit_spans::patch::Edit;
+use yaml_edit_spans::{ByteSpan, Style, scalar};
 
 /// Characters of an old value that a message shows.
 const MAX_SHOWN: usize = 80;

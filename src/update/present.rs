@@ -7,9 +7,9 @@ use super::bindings::{Bindings, Policy, Rules};
 use super::catalogue::Catalogue;
 use crate::api::Id;
 use crate::bind::marker::{Part, Target};
-use crate::image::{Reference, is_digest};
 use crate::policy::reflect::DigestReflection;
 use crate::tags::Present;
+use oci_tags::image::{Reference, is_digest};
 
 /// Tags and digests of the scalars of some policies.
 #[derive(Debug)]

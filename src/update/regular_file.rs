@@ -19,7 +19,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::yaml::encoding::{self, NotUtf8};
+use yaml_edit_spans::encoding::{self, NotUtf8};
 
 /// The largest file that is read, in bytes: more than forges take into a
 /// repository, and far more than a controller could hold.

@@ -8,13 +8,13 @@ use super::twins::{self, Twins};
 use crate::api::{
     Id, ImagePolicy, ImageRepository, LabelSelector, SelectorError, TagSource, Undefined,
 };
-use crate::go::regex::{self, Budget, Fault, SyntaxError};
-use crate::image::{NameError, Repository};
 use crate::policy::exclusion::{self, BadExclusion};
 use crate::policy::reflect::{DigestReflection, ImageRef, Wanted};
 use crate::policy::{ChosenNothing, InvalidPolicy};
 use crate::tags::{Blame, Failure, Known, TagBook};
-use crate::yaml::work;
+use go_regexp::{Budget, Fault, SyntaxError};
+use oci_tags::image::{NameError, Repository};
+use yaml_edit_spans::work;
 
 /// What came of a policy.
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ pub enum Unresolved {
     /// Nothing is left for this pattern of the ImageRepository or its policy.
     #[error(
         "the patterns of one run may take {} MiB when compiled, and `{pattern}` of {whose} is more than is left",
-        regex::RUN_LIMIT >> 20
+        go_regexp::RUN_LIMIT >> 20
     )]
     OverBudget {
         /// The pattern as written.
@@ -567,7 +567,7 @@ fn from_tags<'c>(
         tag,
         digest: None,
     };
-    if !crate::image::is_tag(&image.tag) {
+    if !oci_tags::image::is_tag(&image.tag) {
         return Err(Unresolved::Reference(image.to_string()));
     }
     let digests = Digests {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::resolve::{self, Resolved};
 use super::walk;
 use crate::api::{Id, LabelSelector, Operator, Requirement, SelectorError};
-use crate::yaml::work;
+use yaml_edit_spans::work;
 
 /// Policies that somebody selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use super::walk::Listed;
 use crate::api;
 use crate::bind::{annotation, marker};
 use crate::parallel;
-use crate::yaml::encoding;
+use yaml_edit_spans::encoding;
 
 /// A file that has something to say: markers, or documents of ours or Flux's.
 #[derive(Debug)]

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use flux_image::api::{GitReference, Id, PushSpec};
-use flux_image::go::regex::Budget;
-use flux_image::go::semver::Constraint;
-use flux_image::go::time::Time;
-use flux_image::image::Repository;
 use flux_image::message::data::{Change, Changed, Data};
 use flux_image::message::{branch, render};
 use flux_image::policy::exclusion;
 use flux_image::policy::reflect::{DigestReflection, ImageRef, Reflected, Wanted};
 use flux_image::policy::{Choice, ChosenNothing, Filter, InvalidPolicy, Order, Policy};
 use flux_image::update::outcome::ResourceRef;
-use flux_image::yaml::scalar::reads_as_non_string_in_yaml_1_1;
+use go_regexp::Budget;
+use go_template::time::Time;
+use masterminds_semver::Constraint;
+use oci_tags::image::Repository;
 use serde_json::Value;
+use yaml_edit_spans::scalar::reads_as_non_string_in_yaml_1_1;
 
 use crate::Verdict;
 

@@ -499,7 +499,7 @@ fn bad_policies(setup: &Setup) -> Vec<String> {
             text("tag"),
             if digest.is_empty() { "" } else { "@" }
         );
-        flux_image::image::Reference::parse(&image).is_err() || text("tag").is_empty()
+        oci_tags::image::Reference::parse(&image).is_err() || text("tag").is_empty()
     };
     policies
         .filter(is_bad)

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flux_image::api::{Bind, OnUnresolved, TagSource};
-use flux_image::go::regex::Budget;
 use flux_image::resource_list::outline;
 use flux_image::update::bindings::{self, Rules, Ways};
 use flux_image::update::catalogue::{Catalogue, Freshness, Origin};
 use flux_image::update::plan::{self, Policies};
 use flux_image::update::resolve::{self, Refresh, Sources};
 use flux_image::update::takers::Takers;
+use go_regexp::Budget;
 
 const REPOSITORY: &str = "\
 apiVersion: image.toolkit.fluxcd.io/v1

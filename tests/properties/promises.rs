@@ -7,7 +7,7 @@ use flux_image::resource_list::MASK;
 use flux_image::resource_list::outline;
 use flux_image::update::catalogue::{Catalogue, Freshness, Origin, Rank};
 use flux_image::update::outcome::Severity;
-use flux_image::yaml::scalar::reads_as_non_string_in_yaml_1_1;
+use yaml_edit_spans::scalar::reads_as_non_string_in_yaml_1_1;
 
 use crate::readback::{Rest, Scalar, scalars};
 

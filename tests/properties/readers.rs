@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use flux_image::resource_list::outline::{self, Document, Outline};
 use flux_image::resource_list::shares;
-use flux_image::yaml::{EventKind, Events, Style, SyntaxError};
 use proptest::prelude::*;
+use yaml_edit_spans::{EventKind, Events, Style, SyntaxError};
 
 use crate::corpora;
 use crate::generated;

@@ -11,10 +11,10 @@
 use std::collections::BTreeMap;
 
 use flux_image::api::Id;
-use flux_image::go::template::error::{Cause, Error};
-use flux_image::go::time::Time;
 use flux_image::message::data::{Changed, Data};
 use flux_image::message::render;
+use go_template::error::{Cause, Error};
+use go_template::time::Time;
 use proptest::prelude::*;
 use serde_json::Value;
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use flux_image::login::Secret;
-use flux_image::registry::trust::{Rank, Trusted};
-use flux_image::registry::{Limits, ProxySettings, Registries, RegistryError};
+use oci_tags::login::Secret;
+use oci_tags::registry::trust::{Rank, Trusted};
+use oci_tags::registry::{Limits, ProxySettings, Registries, RegistryError};
 
 use super::server::{Reply, Server, identity};
 use super::{LONG, PASSWORD, by, list, own, quick, run, tags, target, with_password};

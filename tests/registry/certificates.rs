@@ -1,6 +1,6 @@
 //! Which certificates are accepted, and what is said where one is not.
 
-use flux_image::registry::{RegistryError, TlsFault};
+use oci_tags::registry::{RegistryError, TlsFault};
 
 use super::commands::Place;
 use super::server::{Identity, Reply, Server, identity, self_signed};

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use flux_image::login::{Credential, Secret};
-use flux_image::registry::{Registries, RegistryError};
+use oci_tags::login::{Credential, Secret};
+use oci_tags::registry::{Registries, RegistryError};
 
 use super::server::{Asked, Reply, Server, identity};
 use super::{LONG, PASSWORD, by, list_all, own, quick, run, tags, target, with, with_password};

@@ -25,10 +25,10 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flux_image::image::Repository;
-use flux_image::login::{Credential, Secret};
-use flux_image::registry::trust::{Rank, Ranked};
-use flux_image::registry::{Connection, Limits, Listing, Registries, RegistryError, Target};
+use oci_tags::image::Repository;
+use oci_tags::login::{Credential, Secret};
+use oci_tags::registry::trust::{Rank, Ranked};
+use oci_tags::registry::{Connection, Limits, Listing, Registries, RegistryError, Target};
 
 /// A patience that no test comes near, unless it is about patience.
 const LONG: Duration = Duration::from_secs(30);

@@ -112,7 +112,7 @@ fn a_page_that_is_too_large_is_asked_for_smaller() {
                     false => Reply::tags(&["a"]).with("link", "<?last=a>; rel=next"),
                 }
             });
-            let registries = flux_image::registry::Registries::new(super::quick());
+            let registries = oci_tags::registry::Registries::new(super::quick());
             let target = target(&server.host(), "acme/app");
             let listing = super::run(registries.tags(&target, super::LONG, &[]));
             assert_eq!(listing.expect("a list").into_tags(), ["a", "b"]);
@@ -357,7 +357,7 @@ fn a_page_that_has_not_changed_is_not_sent_again() {
     });
     let target = target(&server.host(), "acme/app");
     let first = list(&target).expect("a list");
-    let again = super::run(flux_image::registry::Registries::new(super::quick()).tags(
+    let again = super::run(oci_tags::registry::Registries::new(super::quick()).tags(
         &target,
         super::LONG,
         &first.pages,

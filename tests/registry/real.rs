@@ -15,8 +15,8 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use flux_image::login::Secret;
-use flux_image::registry::RegistryError;
+use oci_tags::login::Secret;
+use oci_tags::registry::RegistryError;
 use tempfile::TempDir;
 
 use super::server::{Asked, Reply, Server, identity};
@@ -259,7 +259,7 @@ fn passwords() {
             "{error}"
         );
         let mut wrong = with_password(target);
-        let credential = flux_image::login::Credential::Basic {
+        let credential = oci_tags::login::Credential::Basic {
             username: "alice".to_owned(),
             password: Secret::new("wrong"),
         };

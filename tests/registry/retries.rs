@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flux_image::registry::{Registries, RegistryError};
+use oci_tags::registry::{Registries, RegistryError};
 
 use super::server::{Reply, Server};
 use super::{LONG, list, list_all, quick, run, tags, target};
@@ -86,7 +86,7 @@ fn the_deadline_ends_everything() {
         || Reply::Close,
     ] {
         let server = Server::start(move |_| reply());
-        let limits = flux_image::registry::Limits {
+        let limits = oci_tags::registry::Limits {
             backoff: Duration::from_millis(200),
             ..quick()
         };

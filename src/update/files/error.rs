@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use super::Replacement;
-use crate::yaml::patch::Overlap;
+use yaml_edit_spans::patch::Overlap;
 
 /// Why the files are not as planned.
 #[derive(Debug)]

@@ -28,7 +28,7 @@ use self::staging::Stagings;
 pub use self::staging::{Staging, sweep};
 use super::outcome::{Code, Finding, Location, Severity};
 use crate::parallel;
-use crate::yaml::patch::{Edit, Overlap, Patched};
+use yaml_edit_spans::patch::{Edit, Overlap, Patched};
 
 /// Set from outside (Ctrl-C) to stop before the next file is touched; what was
 /// done is undone.

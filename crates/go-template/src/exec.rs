@@ -1,0 +1,720 @@
+//! A template and its data give a text.
+//!
+//! Types are checked as Go's reflection checks them: a constant takes the type
+//! that is wanted, all else must have it already.
+
+use std::rc::Rc;
+
+use super::error::{Cause, Error, Position};
+use super::function::{self, Args, Function, Param, Run};
+use super::heap::{Fault, Heap, STEP};
+use super::node::{Branch, Call, Command, Node, Operand, Pipe, Term};
+use super::parse::Trees;
+use super::value::{Entries, Key, Text, Value};
+use super::{fmt, method};
+use crate::time::Time;
+
+/// How deep templates, actions and pipelines may call one another. Go's limit,
+/// on templates alone, is 100,000.
+const MAX_DEPTH: usize = 2_000;
+
+/// What a run is given.
+pub struct Setting<'s> {
+    pub source: &'s str,
+    pub trees: &'s Trees,
+    pub functions: &'static [Function],
+    pub now: &'s Time,
+    pub most: usize,
+}
+
+/// Executes a template.
+///
+/// # Errors
+/// What cannot be done, and where.
+pub fn execute(setting: &Setting<'_>, data: &Value, work: usize) -> Result<Vec<u8>, Error> {
+    let mut state = State {
+        setting,
+        heap: Heap::new(work),
+        out: Vec::new(),
+        variables: vec![("$".into(), data.clone())],
+        depth: 0,
+    };
+    state.nodes(data, &setting.trees.main)?;
+    Ok(state.out)
+}
+
+struct State<'s> {
+    setting: &'s Setting<'s>,
+    heap: Heap,
+    out: Vec<u8>,
+    variables: Vec<(Rc<str>, Value)>,
+    depth: usize,
+}
+
+/// How a list of nodes was left.
+#[derive(Clone, Copy, PartialEq)]
+enum Left {
+    AtEnd,
+    Break,
+    Continue,
+}
+
+/// Where something went wrong, for the error.
+struct Place<'p> {
+    at: usize,
+    context: &'p dyn std::fmt::Display,
+}
+
+impl<'p> Place<'p> {
+    fn of(operand: &'p Operand) -> Self {
+        Self {
+            at: operand.at,
+            context: operand,
+        }
+    }
+}
+
+impl State<'_> {
+    fn error(&self, place: &Place<'_>, cause: Cause, message: impl Into<String>) -> Error {
+        Error {
+            position: Position::of(self.setting.source, place.at),
+            context: place.context.to_string(),
+            message: message.into(),
+            cause,
+        }
+    }
+
+    fn fail<T>(&self, place: &Place<'_>, message: impl Into<String>) -> Result<T, Error> {
+        Err(self.error(place, Cause::Run, message))
+    }
+
+    /// What a function says, as an error here.
+    fn fault(&self, place: &Place<'_>, name: &str, fault: Fault) -> Error {
+        match fault {
+            Fault::Error(message) => self.error(
+                place,
+                Cause::Run,
+                format!("error calling {name}: {message}"),
+            ),
+            Fault::Limit(message) => self.error(place, Cause::Limit, message),
+        }
+    }
+
+    fn pay(&mut self, place: &Place<'_>, work: usize) -> Result<(), Error> {
+        let paid = self.heap.pay(work);
+        paid.map_err(|fault| self.fault(place, "", fault))
+    }
+
+    /// Runs `inner` one level deeper.
+    fn deeper<T>(
+        &mut self,
+        place: &Place<'_>,
+        inner: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if self.depth == MAX_DEPTH {
+            let message = "templates or actions call one another without end";
+            return Err(self.error(place, Cause::Limit, message));
+        }
+        self.depth += 1;
+        let result = inner(self);
+        self.depth -= 1;
+        result
+    }
+
+    fn write(&mut self, place: &Place<'_>, bytes: &[u8]) -> Result<(), Error> {
+        self.pay(place, bytes.len())?;
+        if self.out.len() + bytes.len() > self.setting.most {
+            let most = self.setting.most;
+            let message = format!("the result is longer than {most} bytes");
+            return Err(self.error(place, Cause::Limit, message));
+        }
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn nodes(&mut self, dot: &Value, nodes: &[Node]) -> Result<Left, Error> {
+        for node in nodes {
+            let left = self.node(dot, node)?;
+            if left != Left::AtEnd {
+                return Ok(left);
+            }
+        }
+        Ok(Left::AtEnd)
+    }
+
+    fn node(&mut self, dot: &Value, node: &Node) -> Result<Left, Error> {
+        match node {
+            Node::Text(text) => {
+                let place = Place {
+                    at: 0,
+                    context: &"text",
+                };
+                self.write(&place, text.as_bytes())?;
+            }
+            Node::Action(pipe) => {
+                let value = self.pipe(dot, pipe)?;
+                if pipe.variables.is_empty() {
+                    let place = Place {
+                        at: pipe.at,
+                        context: pipe,
+                    };
+                    self.print(&place, &value)?;
+                }
+            }
+            Node::If(branch) => return self.branch(dot, branch, false),
+            Node::With(branch) => return self.branch(dot, branch, true),
+            Node::Range(branch) => return self.range(dot, branch),
+            Node::Template(call) => self.template(dot, call)?,
+            Node::Break => return Ok(Left::Break),
+            Node::Continue => return Ok(Left::Continue),
+        }
+        Ok(Left::AtEnd)
+    }
+
+    fn print(&mut self, place: &Place<'_>, value: &Value) -> Result<(), Error> {
+        if value.is_nothing() {
+            return self.write(place, b"<no value>");
+        }
+        let printed = fmt::print(&mut self.heap, value);
+        let printed = printed.map_err(|fault| self.fault(place, "print", fault))?;
+        self.write(place, &printed)
+    }
+
+    fn branch(&mut self, dot: &Value, branch: &Branch, is_with: bool) -> Result<Left, Error> {
+        let place = Place {
+            at: branch.at,
+            context: &branch.pipe,
+        };
+        self.deeper(&place, |state| {
+            let mark = state.variables.len();
+            let value = state.pipe(dot, &branch.pipe)?;
+            let left = match (value.is_true(), &branch.otherwise) {
+                (true, _) if is_with => state.nodes(&value, &branch.body),
+                (true, _) => state.nodes(dot, &branch.body),
+                (false, Some(otherwise)) => state.nodes(dot, otherwise),
+                (false, None) => Ok(Left::AtEnd),
+            };
+            state.variables.truncate(mark);
+            left
+        })
+    }
+
+    fn range(&mut self, dot: &Value, branch: &Branch) -> Result<Left, Error> {
+        let place = Place {
+            at: branch.at,
+            context: &branch.pipe,
+        };
+        self.deeper(&place, |state| {
+            let mark = state.variables.len();
+            let value = state.pipe(dot, &branch.pipe)?;
+            let left = state.iterate(dot, branch, &value, &place);
+            state.variables.truncate(mark);
+            left
+        })
+    }
+
+    fn iterate(
+        &mut self,
+        dot: &Value,
+        branch: &Branch,
+        value: &Value,
+        place: &Place<'_>,
+    ) -> Result<Left, Error> {
+        let mut ran = false;
+        match value {
+            Value::Int(count, kind) => {
+                let count = u64::try_from(*count).unwrap_or(0);
+                let element = |number: u64| Value::Int(number.cast_signed(), *kind);
+                match self.count(branch, count, &element, place)? {
+                    Left::Break => return Ok(Left::AtEnd),
+                    _ => ran = count > 0,
+                }
+            }
+            Value::Uint(count, kind) => {
+                let element = |number: u64| Value::Uint(number, *kind);
+                match self.count(branch, *count, &element, place)? {
+                    Left::Break => return Ok(Left::AtEnd),
+                    _ => ran = *count > 0,
+                }
+            }
+            Value::List(list) => {
+                for (number, element) in (0..).zip(list.items.iter()) {
+                    ran = true;
+                    let index = Value::int(number);
+                    if self.turn(branch, index, element.clone(), place)? == Left::Break {
+                        return Ok(Left::AtEnd);
+                    }
+                }
+            }
+            Value::Map(map) => {
+                // The body may change the map.
+                self.pay(place, map.entries.borrow().len() * 4)?;
+                let entries: Entries = map.entries.borrow().clone();
+                for (Key(key), element) in entries {
+                    ran = true;
+                    if self.turn(branch, key, element, place)? == Left::Break {
+                        return Ok(Left::AtEnd);
+                    }
+                }
+            }
+            Value::Missing => {}
+            other => {
+                let shown = fmt::print(&mut self.heap, other).unwrap_or_default();
+                let shown = function::lossy(&shown);
+                return self.fail(place, format!("range can't iterate over {shown}"));
+            }
+        }
+        match &branch.otherwise {
+            Some(otherwise) if !ran => self.nodes(dot, otherwise),
+            _ => Ok(Left::AtEnd),
+        }
+    }
+
+    /// A range over the numbers below another.
+    fn count(
+        &mut self,
+        branch: &Branch,
+        count: u64,
+        element: &dyn Fn(u64) -> Value,
+        place: &Place<'_>,
+    ) -> Result<Left, Error> {
+        if branch.pipe.variables.len() > 1 {
+            let message = format!("can't use {count} to iterate over more than one variable");
+            return self.fail(place, message);
+        }
+        for number in 0..count {
+            if self.turn(branch, Value::Missing, element(number), place)? == Left::Break {
+                return Ok(Left::Break);
+            }
+        }
+        Ok(Left::AtEnd)
+    }
+
+    /// One turn of a range.
+    fn turn(
+        &mut self,
+        branch: &Branch,
+        index: Value,
+        element: Value,
+        place: &Place<'_>,
+    ) -> Result<Left, Error> {
+        self.pay(place, STEP)?;
+        let mark = self.variables.len();
+        let pipe = &branch.pipe;
+        match pipe.variables.as_slice() {
+            [] => {}
+            [one] if pipe.is_assignment => self.assign(place, one, element.clone())?,
+            [one, two] if pipe.is_assignment => {
+                self.assign(place, one, index)?;
+                self.assign(place, two, element.clone())?;
+            }
+            // The pipe pushed its variables, which stand at the top.
+            [_] => self.variables[mark - 1].1 = element.clone(),
+            _ => {
+                self.variables[mark - 1].1 = element.clone();
+                self.variables[mark - 2].1 = index;
+            }
+        }
+        let left = self.nodes(&element, &branch.body);
+        self.variables.truncate(mark);
+        left
+    }
+
+    fn template(&mut self, dot: &Value, call: &Call) -> Result<(), Error> {
+        let place = Place {
+            at: call.at,
+            context: call,
+        };
+        let trees = self.setting.trees;
+        let Some(tree) = trees.named.get(&call.name) else {
+            return self.fail(&place, format!("template {:?} not defined", call.name));
+        };
+        let data = match &call.pipe {
+            Some(pipe) => self.pipe(dot, pipe)?,
+            None => Value::Missing,
+        };
+        self.pay(&place, STEP)?;
+        self.deeper(&place, |state| {
+            let inner = vec![("$".into(), data.clone())];
+            let outer = std::mem::replace(&mut state.variables, inner);
+            let left = state.nodes(&data, tree);
+            state.variables = outer;
+            left.map(|_| ())
+        })
+    }
+
+    fn assign(&mut self, place: &Place<'_>, name: &str, value: Value) -> Result<(), Error> {
+        let mut known = self.variables.iter_mut().rev();
+        match known.find(|(known, _)| **known == *name) {
+            Some((_, slot)) => {
+                *slot = value;
+                Ok(())
+            }
+            None => self.fail(place, format!("undefined variable: {name}")),
+        }
+    }
+
+    fn pipe(&mut self, dot: &Value, pipe: &Pipe) -> Result<Value, Error> {
+        let place = Place {
+            at: pipe.at,
+            context: pipe,
+        };
+        self.pay(&place, STEP)?;
+        let mut value = None;
+        for command in &pipe.commands {
+            let given = self.command(dot, command, value)?;
+            // What is inside an interface; nothing, in a nil one.
+            value = Some(match given {
+                Value::Nil => Value::Missing,
+                given => given,
+            });
+        }
+        let value = value.unwrap_or(Value::Missing);
+        for name in &pipe.variables {
+            if pipe.is_assignment {
+                self.assign(&place, name, value.clone())?;
+            } else {
+                self.variables.push((name.as_str().into(), value.clone()));
+            }
+        }
+        Ok(value)
+    }
+
+    fn command(
+        &mut self,
+        dot: &Value,
+        command: &Command,
+        last: Option<Value>,
+    ) -> Result<Value, Error> {
+        let first = &command.operands[0];
+        let place = Place::of(first);
+        let has_arguments = command.operands.len() > 1 || last.is_some();
+        let call = Invocation {
+            operands: &command.operands[1..],
+            last,
+        };
+        match &first.term {
+            Term::Field(names) => return self.fields(dot, dot.clone(), names, &place, call),
+            Term::Chain(inner, names) => {
+                let receiver = self.operand(dot, inner)?;
+                return self.fields(dot, receiver, names, &place, call);
+            }
+            Term::Variable(name, names) if !names.is_empty() => {
+                let receiver = self.variable(&place, name)?;
+                return self.fields(dot, receiver, names, &place, call);
+            }
+            Term::Function(name) => {
+                let place = Place {
+                    at: first.at,
+                    context: command,
+                };
+                return self.function(dot, name, &place, call);
+            }
+            _ => {}
+        }
+        if has_arguments {
+            return self.fail(
+                &place,
+                format!("can't give argument to non-function {first}"),
+            );
+        }
+        if let Term::Nil = first.term {
+            return self.fail(&place, "nil is not a command");
+        }
+        self.operand(dot, first)
+    }
+
+    /// A variable's value. Its name is known, but it may stand before its own
+    /// declaration: `{{ $x := $x }}`.
+    fn variable(&self, place: &Place<'_>, name: &str) -> Result<Value, Error> {
+        let mut known = self.variables.iter().rev();
+        match known.find(|(known, _)| **known == *name) {
+            Some((_, value)) => Ok(value.clone()),
+            None => self.fail(place, format!("undefined variable: {name}")),
+        }
+    }
+
+    /// An operand where any type will do.
+    fn operand(&mut self, dot: &Value, operand: &Operand) -> Result<Value, Error> {
+        let place = Place::of(operand);
+        Ok(match &operand.term {
+            Term::Dot => dot.clone(),
+            Term::Nil => Value::Nil,
+            Term::Bool(is_so) => Value::Bool(*is_so),
+            Term::Text(_, text) => Value::Text(Text::from(text.as_slice())),
+            Term::Number(number) => {
+                if number.is_float_by_itself() {
+                    return Ok(Value::Float(number.float.unwrap_or_default()));
+                }
+                let Some(int) = number.int else {
+                    return self.fail(&place, format!("{} overflows int", number.text));
+                };
+                Value::int(int)
+            }
+            Term::Field(names) => {
+                self.fields(dot, dot.clone(), names, &place, Invocation::bare())?
+            }
+            Term::Variable(name, names) => {
+                let receiver = self.variable(&place, name)?;
+                self.fields(dot, receiver, names, &place, Invocation::bare())?
+            }
+            Term::Chain(inner, names) => {
+                let receiver = self.operand(dot, inner)?;
+                self.fields(dot, receiver, names, &place, Invocation::bare())?
+            }
+            Term::Function(name) => self.function(dot, name, &place, Invocation::bare())?,
+            Term::Pipe(pipe) => self.deeper(&place, |state| state.pipe(dot, pipe))?,
+        })
+    }
+
+    /// An operand where a type is wanted.
+    fn argument(&mut self, dot: &Value, operand: &Operand, param: Param) -> Result<Value, Error> {
+        let place = Place::of(operand);
+        let found = |what: &str| format!("expected {what}; found {operand}");
+        match (&operand.term, param) {
+            (Term::Nil, param) if param.takes_nil() => Ok(Value::Nil),
+            (Term::Nil, param) => {
+                self.fail(&place, format!("cannot assign nil to {}", param.name()))
+            }
+            (Term::Bool(_) | Term::Number(_) | Term::Text(..), Param::Any | Param::Value) => {
+                self.operand(dot, operand)
+            }
+            (Term::Bool(is_so), Param::Bool) => Ok(Value::Bool(*is_so)),
+            (Term::Number(number), Param::Int) if number.int.is_some() => {
+                Ok(Value::int(number.int.unwrap_or_default()))
+            }
+            (Term::Number(number), Param::Float) if number.float.is_some() => {
+                Ok(Value::Float(number.float.unwrap_or_default()))
+            }
+            (Term::Text(_, text), Param::Text) => Ok(Value::Text(Text::from(text.as_slice()))),
+            (Term::Bool(_) | Term::Number(_) | Term::Text(..), param) => {
+                let message = match param {
+                    Param::Bool => found("bool"),
+                    Param::Int => found("integer"),
+                    Param::Float => found("float"),
+                    Param::Text => found("string"),
+                    _ => format!("can't handle {operand} for arg of type {}", param.name()),
+                };
+                self.fail(&place, message)
+            }
+            _ => {
+                let value = self.operand(dot, operand)?;
+                self.check(&place, value, param)
+            }
+        }
+    }
+
+    fn check(&self, place: &Place<'_>, value: Value, param: Param) -> Result<Value, Error> {
+        let name = param.name();
+        match &value {
+            Value::Missing if param == Param::Any => Ok(Value::Nil),
+            Value::Missing if param.takes_nil() => Ok(value),
+            Value::Missing => self.fail(place, format!("invalid value; expected {name}")),
+            _ if param.takes(&value) => Ok(value),
+            other => {
+                let type_name = match other {
+                    Value::Nil => "interface {}",
+                    other => other.type_name(),
+                };
+                let message = format!("wrong type for value; expected {name}; got {type_name}");
+                self.fail(place, message)
+            }
+        }
+    }
+
+    /// Fields, one of the other; arguments go to the last.
+    fn fields(
+        &mut self,
+        dot: &Value,
+        mut receiver: Value,
+        names: &[String],
+        place: &Place<'_>,
+        call: Invocation<'_>,
+    ) -> Result<Value, Error> {
+        let Some((last, before)) = names.split_last() else {
+            return Ok(receiver);
+        };
+        for name in before {
+            receiver = self.field(dot, &receiver, name, place, Invocation::bare())?;
+        }
+        self.field(dot, &receiver, last, place, call)
+    }
+
+    fn field(
+        &mut self,
+        dot: &Value,
+        receiver: &Value,
+        name: &str,
+        place: &Place<'_>,
+        call: Invocation<'_>,
+    ) -> Result<Value, Error> {
+        let has_arguments = !call.operands.is_empty() || call.last.is_some();
+        match receiver {
+            Value::Missing => return Ok(Value::Missing),
+            Value::Nil => {
+                let message = format!("nil pointer evaluating interface {{}}.{name}");
+                return self.fail(place, message);
+            }
+            Value::Struct(inner) => {
+                let method = inner.methods.iter().find(|(known, _)| *known == name);
+                if let Some((_, method)) = method {
+                    if has_arguments {
+                        let message = format!("wrong number of args for {name}: want 0");
+                        return self.fail(place, message);
+                    }
+                    let given = method();
+                    let value = given.map_err(|why| self.error(place, Cause::Refused, why))?;
+                    let paid = self.heap.pay_to_make(&value);
+                    paid.map_err(|fault| self.fault(place, name, fault))?;
+                    return Ok(value);
+                }
+                if let Some(value) = inner.field(name) {
+                    if has_arguments {
+                        let message =
+                            format!("{name} has arguments but cannot be invoked as function");
+                        return self.fail(place, message);
+                    }
+                    return Ok(value);
+                }
+            }
+            Value::Map(map) if map.of.name.starts_with("map[string]") => {
+                if has_arguments {
+                    let message = format!("{name} is not a method but has arguments");
+                    return self.fail(place, message);
+                }
+                return Ok(map.get(&Key::text(name)).unwrap_or(Value::Missing));
+            }
+            _ => {
+                if let Some(method) = method::find(receiver, name) {
+                    let method = Function {
+                        params: &method.params[1..],
+                        ..*method
+                    };
+                    let values = self.arguments(dot, &method, place, call)?;
+                    let values: Vec<Value> = [receiver.clone()].into_iter().chain(values).collect();
+                    return self.call(&method, place, &values);
+                }
+            }
+        }
+        let of = receiver.type_name();
+        self.fail(place, format!("can't evaluate field {name} in type {of}"))
+    }
+
+    fn function(
+        &mut self,
+        dot: &Value,
+        name: &str,
+        place: &Place<'_>,
+        call: Invocation<'_>,
+    ) -> Result<Value, Error> {
+        let Some(function) = function::find(name, self.setting.functions) else {
+            return self.fail(place, format!("{name:?} is not a defined function"));
+        };
+        if matches!(name, "and" | "or") {
+            return self.and_or(dot, name == "or", function, place, call);
+        }
+        let values = self.arguments(dot, function, place, call)?;
+        self.call(function, place, &values)
+    }
+
+    fn call(
+        &mut self,
+        function: &Function,
+        place: &Place<'_>,
+        values: &[Value],
+    ) -> Result<Value, Error> {
+        let mut run = Run {
+            heap: &mut self.heap,
+            now: self.setting.now,
+        };
+        let mut result = run.heap.pay(STEP);
+        for value in values {
+            result = result.and_then(|()| run.heap.pay_for(value));
+        }
+        let result = result.and_then(|()| (function.call)(&mut run, &Args(values)));
+        let result = result.and_then(|value| {
+            run.heap.pay_for(&value)?;
+            Ok(value)
+        });
+        result.map_err(|fault| self.fault(place, function.name, fault))
+    }
+
+    /// The first argument that decides, or the last.
+    fn and_or(
+        &mut self,
+        dot: &Value,
+        is_or: bool,
+        function: &Function,
+        place: &Place<'_>,
+        call: Invocation<'_>,
+    ) -> Result<Value, Error> {
+        self.check_count(function, place, &call)?;
+        let mut value = Value::Missing;
+        for operand in call.operands {
+            value = self.argument(dot, operand, Param::Value)?;
+            if value.is_true() == is_or {
+                return Ok(value);
+            }
+        }
+        Ok(call.last.unwrap_or(value))
+    }
+
+    fn check_count(
+        &self,
+        function: &Function,
+        place: &Place<'_>,
+        call: &Invocation<'_>,
+    ) -> Result<(), Error> {
+        let given = call.operands.len() + usize::from(call.last.is_some());
+        let (name, want) = (function.name, function.params.len());
+        if function.rest.is_some() && given < want {
+            let message =
+                format!("wrong number of args for {name}: want at least {want} got {given}");
+            return self.fail(place, message);
+        }
+        if function.rest.is_none() && given != want {
+            let message = format!("wrong number of args for {name}: want {want} got {given}");
+            return self.fail(place, message);
+        }
+        Ok(())
+    }
+
+    fn arguments(
+        &mut self,
+        dot: &Value,
+        function: &Function,
+        place: &Place<'_>,
+        call: Invocation<'_>,
+    ) -> Result<Vec<Value>, Error> {
+        self.check_count(function, place, &call)?;
+        let param = |index: usize| {
+            let fixed = function.params.get(index).copied();
+            fixed.or(function.rest).unwrap_or(Param::Any)
+        };
+        let mut values = Vec::with_capacity(call.operands.len() + 1);
+        for (index, operand) in call.operands.iter().enumerate() {
+            values.push(self.argument(dot, operand, param(index))?);
+        }
+        if let Some(last) = call.last {
+            values.push(self.check(place, last, param(call.operands.len()))?);
+        }
+        Ok(values)
+    }
+}
+
+/// What a function or method is given.
+struct Invocation<'i> {
+    operands: &'i [Operand],
+    /// The result of the command before, in a pipe.
+    last: Option<Value>,
+}
+
+impl Invocation<'_> {
+    /// Nothing.
+    fn bare() -> Self {
+        Self {
+            operands: &[],
+            last: None,
+        }
+    }
+}

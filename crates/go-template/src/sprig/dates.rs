@@ -1,0 +1,117 @@
+//! Times and durations. There is no clock here: now is what the run says.
+
+use std::rc::Rc;
+
+use super::super::function::{Args, Function, Param, Run};
+use super::super::heap::Fault;
+use super::super::value::{Int, Semver, Value};
+use super::{function, params};
+use crate::duration;
+use crate::time::Time;
+use masterminds_semver::{Constraint, Version};
+
+const TEXT_TIME: &[Param] = &[Param::Text, Param::Time];
+
+/// The functions by name; versions are here, too, which are two.
+pub static TABLE: &[Function] = &[
+    function("ago", params::ANY, ago),
+    function("duration", params::ANY, |_, args| {
+        let seconds = match args.any(0) {
+            Value::Text(text) => String::from_utf8_lossy(text).parse().unwrap_or(0),
+            Value::Int(number, Int::Int64) => *number,
+            _ => 0,
+        };
+        Ok(Value::text(duration::print(seconds.wrapping_mul(SECOND))))
+    }),
+    function("durationRound", params::ANY, duration_round),
+    function("mustDateModify", TEXT_TIME, modify),
+    function("must_date_modify", TEXT_TIME, modify),
+    function("mustToDate", params::TEXT_TEXT, |_, args| {
+        let time = Time::parse(&args.text(0), &args.text(1));
+        time.map(Value::Time)
+            .map_err(|error| error.to_string().into())
+    }),
+    function("semver", params::TEXT, |_, args| semver(&args.text(0))),
+    function("semverCompare", params::TEXT_TEXT, |_, args| {
+        let constraint = Constraint::parse(&args.text(0)).map_err(|error| error.to_string())?;
+        let version = version(&args.text(1))?;
+        Ok(Value::Bool(constraint.admits(&version)))
+    }),
+    function("toDate", params::TEXT_TEXT, |_, args| {
+        let time = Time::parse(&args.text(0), &args.text(1));
+        Ok(Value::Time(time.unwrap_or_default()))
+    }),
+    function("unixEpoch", &[Param::Time], |_, args| {
+        Ok(Value::text(
+            args.time(0).timestamp().as_second().to_string(),
+        ))
+    }),
+];
+
+/// Nanoseconds in a second.
+const SECOND: i64 = 1_000_000_000;
+
+/// Nanoseconds from an instant until now, as far as 64 bits count them.
+fn since(run: &Run<'_>, nanoseconds: i128) -> i64 {
+    let passed = run.now.timestamp().as_nanosecond() - nanoseconds;
+    let least = i128::from(i64::MIN);
+    i64::try_from(passed.clamp(least, i128::from(i64::MAX))).unwrap_or(i64::MAX)
+}
+
+fn ago(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let passed = match args.any(0) {
+        Value::Time(time) => since(run, time.timestamp().as_nanosecond()),
+        Value::Int(seconds, Int::Int | Int::Int64) => {
+            since(run, i128::from(*seconds) * i128::from(SECOND))
+        }
+        _ => 0,
+    };
+    // To the second, and up from the half.
+    let half = if passed < 0 { -SECOND / 2 } else { SECOND / 2 };
+    let rounded = passed.saturating_add(half) / SECOND;
+    Ok(Value::text(duration::print(rounded.saturating_mul(SECOND))))
+}
+
+fn duration_round(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    const UNITS: [(u64, &str); 6] = [
+        (365 * 24 * 3600, "y"),
+        (30 * 24 * 3600, "mo"),
+        (24 * 3600, "d"),
+        (3600, "h"),
+        (60, "m"),
+        (1, "s"),
+    ];
+    let nanoseconds = match args.any(0) {
+        Value::Text(_) => duration::parse_signed(&args.text(0)).unwrap_or(0),
+        Value::Int(number, Int::Int64) => *number,
+        Value::Time(time) => since(run, time.timestamp().as_nanosecond()),
+        _ => 0,
+    };
+    let size = nanoseconds.unsigned_abs();
+    let unit = UNITS
+        .iter()
+        .find(|(seconds, _)| size > seconds * SECOND.unsigned_abs());
+    Ok(Value::text(match unit {
+        Some((seconds, name)) => format!("{}{name}", size / (seconds * SECOND.unsigned_abs())),
+        None => "0s".to_owned(),
+    }))
+}
+
+fn modify(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let by = duration::parse_signed(&args.text(0)).map_err(|error| error.to_string())?;
+    let time = args.time(1).plus(by).ok_or("the time is out of range")?;
+    Ok(Value::Time(time))
+}
+
+fn version(text: &str) -> Result<Version, Fault> {
+    Version::parse(text).map_err(|error| format!("invalid semantic version: {error}").into())
+}
+
+fn semver(text: &str) -> Result<Value, Fault> {
+    let metadata = text.split_once('+').map_or("", |(_, metadata)| metadata);
+    Ok(Value::Version(Rc::new(Semver {
+        original: text.to_owned(),
+        metadata: metadata.to_owned(),
+        version: version(text)?,
+    })))
+}

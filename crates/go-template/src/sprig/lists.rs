@@ -1,0 +1,265 @@
+//! Lists. Those of any type come in, those of anything go out.
+
+use super::super::function::{Args, Function, Param, Run};
+use super::super::heap::{Fault, Heap, STEP};
+use super::super::value::{LIST, LISTS, List, MAX_DEPTH, TEXTS, Value};
+use super::numbers::to_int;
+use super::types::is_empty;
+use super::{function, params, strings, variadic};
+
+/// The functions by name.
+pub static TABLE: &[Function] = &[
+    function("append", params::ANY_ANY, push),
+    function("mustAppend", params::ANY_ANY, push),
+    function("push", params::ANY_ANY, push),
+    function("mustPush", params::ANY_ANY, push),
+    function("prepend", params::ANY_ANY, prepend),
+    function("mustPrepend", params::ANY_ANY, prepend),
+    function("chunk", params::INT_ANY, chunk),
+    function("mustChunk", params::INT_ANY, chunk),
+    function("compact", params::ANY, compact),
+    function("mustCompact", params::ANY, compact),
+    variadic("concat", params::NONE, Param::Any, concat),
+    function("first", params::ANY, first),
+    function("mustFirst", params::ANY, first),
+    function("last", params::ANY, last),
+    function("mustLast", params::ANY, last),
+    function("rest", params::ANY, rest),
+    function("mustRest", params::ANY, rest),
+    function("initial", params::ANY, initial),
+    function("mustInitial", params::ANY, initial),
+    function("has", params::ANY_ANY, has),
+    function("mustHas", params::ANY_ANY, has),
+    variadic("list", params::NONE, Param::Any, |_, args| {
+        list(args.0.to_vec())
+    }),
+    variadic("tuple", params::NONE, Param::Any, |_, args| {
+        list(args.0.to_vec())
+    }),
+    function("reverse", params::ANY, reverse),
+    function("mustReverse", params::ANY, reverse),
+    variadic("slice", params::ANY, Param::Any, slice),
+    variadic("mustSlice", params::ANY, Param::Any, slice),
+    function("sortAlpha", params::ANY, sort_alpha),
+    function("uniq", params::ANY, uniq),
+    function("mustUniq", params::ANY, uniq),
+    variadic("without", params::ANY, Param::Any, without),
+    variadic("mustWithout", params::ANY, Param::Any, without),
+];
+
+fn list(items: Vec<Value>) -> Result<Value, Fault> {
+    Ok(Value::List(List::new(&LIST, items)?))
+}
+
+fn none() -> Value {
+    Value::List(List::none(&LIST))
+}
+
+fn push(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let given = args.list(0, "Cannot push on type")?;
+    let items = given.items.iter().chain([args.any(1)]);
+    list(items.cloned().collect())
+}
+
+fn prepend(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let given = args.list(0, "Cannot prepend on type")?;
+    let items = [args.any(1)].into_iter().chain(given.items.iter());
+    list(items.cloned().collect())
+}
+
+fn chunk(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let given = args.list(1, "Cannot chunk type")?;
+    let Ok(size @ 1..) = usize::try_from(args.int(0)) else {
+        // Go counts the chunks in floats before it looks at the size.
+        let count = (given.items.len() as f64 - 1.0) / args.int(0) as f64;
+        if count.floor() == -1.0 {
+            return Ok(Value::List(List::new(&LISTS, Vec::new())?));
+        }
+        return Err("runtime error: makeslice: len out of range".into());
+    };
+    let chunks = given.items.chunks(size);
+    let chunks: Result<Vec<Value>, Fault> = chunks.map(|chunk| list(chunk.to_vec())).collect();
+    Ok(Value::List(List::new(&LISTS, chunks?)?))
+}
+
+fn compact(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let given = args.list(0, "Cannot compact on type")?;
+    let items = given.items.iter().filter(|item| !is_empty(item));
+    list(items.cloned().collect())
+}
+
+fn concat(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let mut items = Vec::new();
+    for index in 0..args.0.len() {
+        let given = args.list(index, "Cannot concat type")?;
+        run.heap.pay(given.items.len())?;
+        items.extend(given.items.iter().cloned());
+    }
+    if items.is_empty() {
+        return Ok(none());
+    }
+    list(items)
+}
+
+fn first(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let given = args.list(0, "Cannot find first on type")?;
+    Ok(given.items.first().cloned().unwrap_or(Value::Nil))
+}
+
+fn last(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let given = args.list(0, "Cannot find last on type")?;
+    Ok(given.items.last().cloned().unwrap_or(Value::Nil))
+}
+
+fn rest(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let given = args.list(0, "Cannot find rest on type")?;
+    match given.items.split_first() {
+        Some((_, rest)) => list(rest.to_vec()),
+        None => Ok(none()),
+    }
+}
+
+fn initial(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let given = args.list(0, "Cannot find initial on type")?;
+    match given.items.split_last() {
+        Some((_, initial)) => list(initial.to_vec()),
+        None => Ok(none()),
+    }
+}
+
+fn reverse(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let given = args.list(0, "Cannot find reverse on type")?;
+    list(given.items.iter().rev().cloned().collect())
+}
+
+fn has(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    if args.any(1).is_nothing() {
+        return Ok(Value::Bool(false));
+    }
+    let given = args.list(1, "Cannot find has on type")?;
+    contains(run.heap, &given.items, args.any(0)).map(Value::Bool)
+}
+
+fn contains(heap: &mut Heap, items: &[Value], wanted: &Value) -> Result<bool, Fault> {
+    for item in items {
+        if deep_equal(heap, wanted, item, 0)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn slice(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let given = args.list(0, "list should be type of slice or array but")?;
+    if given.items.is_empty() {
+        return Ok(Value::Nil);
+    }
+    let at = |index: usize, default: usize| match args.0.get(index) {
+        Some(value) => usize::try_from(to_int(value)).unwrap_or(usize::MAX),
+        None => default,
+    };
+    let part = given.items.get(at(1, 0)..at(2, given.items.len()));
+    let part = part.ok_or("reflect.Value.Slice: slice index out of bounds")?;
+    Ok(Value::List(List::new(given.of, part.to_vec())?))
+}
+
+fn sort_alpha(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let mut strings = match args.any(0) {
+        Value::List(_) => strings::strings(run.heap, args.any(0))?,
+        other => vec![super::super::fmt::print(run.heap, other)?],
+    };
+    strings.sort();
+    let items = strings.iter().map(|text| Value::bytes(text)).collect();
+    Ok(Value::List(List::new(&TEXTS, items)?))
+}
+
+fn uniq(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let given = args.list(0, "Cannot find uniq on type")?;
+    let mut kept: Vec<Value> = Vec::new();
+    for item in given.items.iter() {
+        if !contains(run.heap, &kept, item)? {
+            kept.push(item.clone());
+        }
+    }
+    list(kept)
+}
+
+fn without(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let given = args.list(0, "Cannot find without on type")?;
+    let mut kept = Vec::new();
+    for item in given.items.iter() {
+        if !contains(run.heap, args.from(1), item)? {
+            kept.push(item.clone());
+        }
+    }
+    list(kept)
+}
+
+/// `reflect.DeepEqual`: an `int` is no `int64`, and a nil list no empty one.
+///
+/// # Errors
+/// Where the work is spent, or values are nested too deep.
+pub fn deep_equal(
+    heap: &mut Heap,
+    one: &Value,
+    other: &Value,
+    depth: usize,
+) -> Result<bool, Fault> {
+    heap.pay(STEP)?;
+    if depth > MAX_DEPTH {
+        return Err(Fault::too_deep());
+    }
+    if one.is_nothing() || other.is_nothing() {
+        return Ok(one.is_nothing() && other.is_nothing());
+    }
+    if one.type_name() != other.type_name() {
+        return Ok(false);
+    }
+    Ok(match (one, other) {
+        (Value::Bool(one), Value::Bool(other)) => one == other,
+        (Value::Int(one, _), Value::Int(other, _)) => one == other,
+        (Value::Uint(one, _), Value::Uint(other, _)) => one == other,
+        (Value::Float(one), Value::Float(other)) => one == other,
+        (Value::Text(one), Value::Text(other)) => {
+            heap.pay(one.len())?;
+            one == other
+        }
+        (Value::List(one), Value::List(other)) => {
+            if one.is_nil != other.is_nil || one.items.len() != other.items.len() {
+                return Ok(false);
+            }
+            for (one, other) in one.items.iter().zip(other.items.iter()) {
+                if !deep_equal(heap, one, other, depth + 1)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        (Value::Map(one), Value::Map(other)) => {
+            if one.is_nil != other.is_nil {
+                return Ok(false);
+            }
+            let (one, other) = (one.entries.borrow(), other.entries.borrow());
+            if one.len() != other.len() {
+                return Ok(false);
+            }
+            for ((key, value), (other_key, other_value)) in one.iter().zip(other.iter()) {
+                if key != other_key || !deep_equal(heap, value, other_value, depth + 1)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        (Value::Struct(one), Value::Struct(other)) => {
+            for (one, other) in one.fields.iter().zip(&other.fields) {
+                if !deep_equal(heap, &one.value, &other.value, depth + 1)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        (Value::Time(one), Value::Time(other)) => one == other,
+        (Value::Version(one), Value::Version(other)) => one.original == other.original,
+        _ => false,
+    })
+}

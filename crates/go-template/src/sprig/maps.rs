@@ -1,0 +1,254 @@
+//! Dicts: `map[string]interface {}`, shared and changed in place by `set`,
+//! `unset` and `merge`.
+
+use std::rc::Rc;
+
+use super::super::fmt;
+use super::super::function::{Args, Function, Param, Run};
+use super::super::heap::{Fault, Heap, STEP};
+use super::super::value::{DICT, Entries, Key, LIST, List, MAX_DEPTH, Map, Semver, TEXTS, Value};
+use super::types::is_empty;
+use super::{function, params, variadic};
+use masterminds_semver::Version;
+
+/// The functions by name.
+pub static TABLE: &[Function] = &[
+    function("deepCopy", params::ANY, deep_copy),
+    function("mustDeepCopy", params::ANY, deep_copy),
+    variadic("dict", params::NONE, Param::Any, dict),
+    variadic("dig", params::NONE, Param::Any, dig),
+    function("get", params::DICT_TEXT, |_, args| {
+        let found = args.dict(0).and_then(|dict| dict.get(&key(args, 1)));
+        Ok(found.unwrap_or_else(|| Value::text("")))
+    }),
+    function("hasKey", params::DICT_TEXT, |_, args| {
+        let found = args.dict(0).and_then(|dict| dict.get(&key(args, 1)));
+        Ok(Value::Bool(found.is_some()))
+    }),
+    variadic("keys", params::NONE, Param::Dict, keys),
+    variadic("merge", params::DICT, Param::Dict, |run, args| {
+        merged(run, args, false)
+    }),
+    variadic("mustMerge", params::DICT, Param::Dict, |run, args| {
+        merged(run, args, false)
+    }),
+    variadic("mergeOverwrite", params::DICT, Param::Dict, |run, args| {
+        merged(run, args, true)
+    }),
+    variadic(
+        "mustMergeOverwrite",
+        params::DICT,
+        Param::Dict,
+        |run, args| merged(run, args, true),
+    ),
+    variadic("omit", params::DICT, Param::Text, |run, args| {
+        kept(run, args, false)
+    }),
+    variadic("pick", params::DICT, Param::Text, |run, args| {
+        kept(run, args, true)
+    }),
+    variadic("pluck", params::TEXT, Param::Dict, pluck),
+    function("set", &[Param::Dict, Param::Text, Param::Any], set),
+    function("unset", params::DICT_TEXT, |_, args| {
+        if let Some(dict) = args.dict(0) {
+            dict.entries.borrow_mut().remove(&key(args, 1));
+            return Ok(args.any(0).clone());
+        }
+        Ok(Value::Map(Map::none(&DICT)))
+    }),
+    function("values", params::DICT, values),
+];
+
+fn key(args: &Args<'_>, index: usize) -> Key {
+    Key::text(args.bytes(index))
+}
+
+fn dict(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let mut entries = Entries::new();
+    for pair in args.0.chunks(2) {
+        let key = Key(Value::bytes(&fmt::print(run.heap, &pair[0])?));
+        let value = pair.get(1).cloned().unwrap_or_else(|| Value::text(""));
+        entries.insert(key, value);
+    }
+    Ok(Value::Map(run.heap.dict(entries)))
+}
+
+fn set(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let Some(dict) = args.dict(0) else {
+        return Err("assignment to entry in nil map".into());
+    };
+    run.heap.pay(64)?;
+    let mut entries = dict.entries.borrow_mut();
+    entries.insert(key(args, 1), args.any(2).clone());
+    Ok(args.any(0).clone())
+}
+
+fn dig(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let [path @ .., default, dict] = args.0 else {
+        return Err("dig needs at least three arguments".into());
+    };
+    if path.is_empty() {
+        return Err("dig needs at least three arguments".into());
+    }
+    let conversion = |value: &Value, to: &str| {
+        let from = value.type_name();
+        Fault::Error(format!(
+            "interface conversion: interface {{}} is {from}, not {to}"
+        ))
+    };
+    let mut here = dict.clone();
+    for step in path {
+        let Value::Map(map) = &here else {
+            return Err(conversion(&here, "map[string]interface {}"));
+        };
+        if map.of.name != Param::Dict.name() {
+            return Err(conversion(&here, "map[string]interface {}"));
+        }
+        let Value::Text(_) = step else {
+            return Err(conversion(step, "string"));
+        };
+        match map.get(&Key(step.clone())) {
+            Some(value) => here = value,
+            None => return Ok(default.clone()),
+        }
+    }
+    Ok(here)
+}
+
+fn keys(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let mut items = Vec::new();
+    for index in 0..args.0.len() {
+        if let Some(dict) = args.dict(index) {
+            run.heap.pay(dict.entries.borrow().len())?;
+            items.extend(dict.entries.borrow().keys().map(|Key(key)| key.clone()));
+        }
+    }
+    Ok(Value::List(List::new(&TEXTS, items)?))
+}
+
+fn values(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let items = args
+        .dict(0)
+        .map(|dict| dict.entries.borrow().values().cloned().collect());
+    Ok(Value::List(List::new(&LIST, items.unwrap_or_default())?))
+}
+
+fn pluck(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let key = key(args, 0);
+    let dicts = (1..args.0.len()).filter_map(|index| args.dict(index));
+    let items = dicts.filter_map(|dict| dict.get(&key)).collect();
+    Ok(Value::List(List::new(&LIST, items)?))
+}
+
+/// A dict of the named keys, or of the others.
+fn kept(run: &mut Run<'_>, args: &Args<'_>, named: bool) -> Result<Value, Fault> {
+    let names: Vec<Key> = (1..args.0.len()).map(|index| key(args, index)).collect();
+    let mut entries = Entries::new();
+    if let Some(dict) = args.dict(0) {
+        let given = dict.entries.borrow();
+        run.heap.pay_product(given.len(), names.len() + 1)?;
+        let wanted = given.iter().filter(|(key, _)| names.contains(key) == named);
+        entries.extend(wanted.map(|(key, value)| (key.clone(), value.clone())));
+    }
+    Ok(Value::Map(run.heap.dict(entries)))
+}
+
+fn merged(run: &mut Run<'_>, args: &Args<'_>, overwrites: bool) -> Result<Value, Fault> {
+    let into = match args.dict(0) {
+        Some(into) => into.clone(),
+        None if args.0.len() == 1 => return Ok(Value::Map(Map::none(&DICT))),
+        None => run.heap.dict(Entries::new()),
+    };
+    for index in 1..args.0.len() {
+        if let Some(from) = args.dict(index) {
+            merge(run.heap, &into, from, overwrites, 0)?;
+        }
+    }
+    Ok(Value::Map(into))
+}
+
+/// `mergo.Merge`: what is missing or empty is taken over, dicts are merged.
+fn merge(
+    heap: &mut Heap,
+    into: &Map,
+    from: &Map,
+    overwrites: bool,
+    depth: usize,
+) -> Result<(), Fault> {
+    if depth > MAX_DEPTH {
+        return Err(Fault::too_deep());
+    }
+    let source: Vec<(Key, Value)> = {
+        let entries = from.entries.borrow();
+        heap.pay_product(entries.len(), 64)?;
+        entries
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    };
+    for (key, value) in source {
+        let old = into.get(&key);
+        let is_free = old.as_ref().is_none_or(is_empty);
+        let takes = match (&old, &value) {
+            (_, Value::Nil) => overwrites,
+            (Some(Value::Map(old)), Value::Map(new)) => {
+                merge(heap, old, new, overwrites, depth + 1)?;
+                old.entries.borrow().is_empty()
+            }
+            _ => overwrites || is_free,
+        };
+        if takes {
+            into.entries.borrow_mut().insert(key, value);
+        }
+    }
+    Ok(())
+}
+
+fn deep_copy(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    match args.any(0) {
+        Value::Nil | Value::Missing => {
+            Err("reflect: call of reflect.Value.Type on zero Value".into())
+        }
+        // Its fields are its own, and copystructure passes over those.
+        Value::Version(_) => Ok(Value::Version(Rc::new(Semver {
+            original: String::new(),
+            metadata: String::new(),
+            version: Version::of([0; 3], ""),
+        }))),
+        value => copy(run.heap, value, 0),
+    }
+}
+
+fn copy(heap: &mut Heap, value: &Value, depth: usize) -> Result<Value, Fault> {
+    heap.pay(STEP)?;
+    if depth > MAX_DEPTH {
+        return Err(Fault::too_deep());
+    }
+    Ok(match value {
+        Value::List(list) if !list.is_nil => {
+            let items: Result<Vec<Value>, Fault> = list
+                .items
+                .iter()
+                .map(|item| copy(heap, item, depth + 1))
+                .collect();
+            Value::List(List::new(list.of, items?)?)
+        }
+        Value::Map(map) if map.of.name == Param::Dict.name() => {
+            let given: Vec<(Key, Value)> = {
+                let entries = map.entries.borrow();
+                heap.pay(entries.len())?;
+                entries
+                    .iter()
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect()
+            };
+            let mut entries = Entries::new();
+            for (key, value) in given {
+                entries.insert(key, copy(heap, &value, depth + 1)?);
+            }
+            Value::Map(heap.dict(entries))
+        }
+        // What no function changes may be shared.
+        other => other.clone(),
+    })
+}

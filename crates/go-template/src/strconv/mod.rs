@@ -1,0 +1,7 @@
+//! Go's `strconv`, for floating-point numbers: how they are read, and printed.
+
+mod format_float;
+mod parse_float;
+
+pub use format_float::{binary, fixed, general, hexadecimal, scientific};
+pub use parse_float::parse as parse_float;

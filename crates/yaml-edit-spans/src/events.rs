@@ -1,0 +1,266 @@
+//! The stream of events of a YAML text, each with its bytes.
+//!
+//! Two readers make it. [`strict`](super::strict) is fast and refuses whatever
+//! the specification does; [`tolerant`](super::tolerant) reads what go-yaml,
+//! and so Flux, reads besides, such as a closing bracket that stands as far
+//! left as its key. A text is read by the first and, where that refuses it, by
+//! the second. Where both read a text they say the same.
+
+use std::borrow::Cow;
+
+use super::strict::Sourced;
+use super::{ByteSpan, Place, strict, tolerant};
+
+/// Deepest nesting of collections.
+pub(super) const MAX_NESTING: usize = 512;
+
+/// Namespace of the tags that YAML itself defines.
+pub(super) const CORE: &str = "tag:yaml.org,2002:";
+
+/// One event and the bytes it was read from.
+#[derive(Clone, Debug)]
+pub struct Event<'t> {
+    /// What was read.
+    pub kind: EventKind<'t>,
+    /// Its bytes; empty for what has no sign of its own, such as the start of
+    /// a block mapping. Anchors and tags are not part of it.
+    pub span: ByteSpan,
+}
+
+/// What an event says.
+#[derive(Clone, Debug)]
+pub enum EventKind<'t> {
+    /// A document begins.
+    DocumentStart,
+    /// A document ends.
+    DocumentEnd,
+    /// A mapping begins; `true` for `{`.
+    MappingStart(bool),
+    /// A mapping ends.
+    MappingEnd,
+    /// A sequence begins; `true` for `[`.
+    SequenceStart(bool),
+    /// A sequence ends.
+    SequenceEnd,
+    /// A scalar.
+    Scalar(Scalar<'t>),
+    /// `*name`.
+    Alias,
+}
+
+/// A scalar as written.
+#[derive(Clone, Debug)]
+pub struct Scalar<'t> {
+    /// How it is written.
+    pub style: Style,
+    /// The explicit tag, if one is written.
+    pub tag: Option<Tag>,
+    /// The header of a block scalar.
+    pub header: Option<Header>,
+    /// Where its anchor, tag or header begins, or itself.
+    pub start: usize,
+    pub(super) source: Source<'t>,
+}
+
+/// What the value is read from.
+#[derive(Clone, Debug)]
+pub(super) enum Source<'t> {
+    /// The value as it stands in the text.
+    Slice(&'t str),
+    /// The event, to be decoded.
+    Event(Box<Sourced<'t>>),
+    /// The decoded value.
+    Value(Cow<'t, str>),
+}
+
+impl<'t> Scalar<'t> {
+    /// The value after unescaping and folding.
+    #[must_use]
+    pub fn value(&self) -> Cow<'t, str> {
+        match &self.source {
+            Source::Slice(value) => Cow::Borrowed(value),
+            Source::Event(event) => event.value().unwrap_or_default(),
+            Source::Value(value) => value.clone(),
+        }
+    }
+
+    /// Takes the final line break from the value of a block scalar whose
+    /// `lines` have none: there is nothing to keep then (YAML 1.2.2, production
+    /// 165, and go-yaml), which both libraries see otherwise.
+    pub(super) fn end_with(&mut self, lines: &str) {
+        if self.header.is_some_and(|header| !header.is_ended(lines))
+            && let Some(value) = self.value().strip_suffix('\n')
+        {
+            self.source = Source::Value(Cow::Owned(value.to_owned()));
+        }
+    }
+}
+
+/// `|` or `>` with what follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Its bytes.
+    pub span: ByteSpan,
+    /// Spaces before each line of the content.
+    pub indent: usize,
+}
+
+impl Header {
+    /// How many bytes of a block scalar's lines are its content: all up to the
+    /// end of the last line with more than its indentation, without the line
+    /// break. A line of blanks that is longer than the indentation is content
+    /// too (YAML 1.2.2, section 8.1.2).
+    #[must_use]
+    pub fn content_length(self, lines: &str) -> usize {
+        let mut end = 0;
+        let mut at = 0;
+        for line in lines.split_inclusive(['\n', '\r']) {
+            let text = line.trim_end_matches(['\r', '\n']);
+            let blanks = text.bytes().take_while(|byte| *byte == b' ').count();
+            if text.len() > blanks.min(self.indent) {
+                end = at + text.len();
+            }
+            at += line.len();
+        }
+        end
+    }
+
+    /// Whether the last line of a block scalar's content has a line break; at
+    /// the end of a text it may have none.
+    fn is_ended(self, lines: &str) -> bool {
+        let length = self.content_length(lines);
+        length == 0 || length < lines.len()
+    }
+}
+
+/// An explicit tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// Bytes of the tag token.
+    pub span: ByteSpan,
+    /// A tag of YAML's core that makes something else than a string of the
+    /// scalar, such as `!!int`.
+    pub is_non_string: bool,
+    /// Whether the scalar is a string by this tag, `!!str`. `!` alone makes one
+    /// in YAML 1.2; go-yaml looks at the text all the same.
+    pub is_string: bool,
+}
+
+/// How a scalar is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Without quotes.
+    Plain,
+    /// `'…'`
+    SingleQuoted,
+    /// `"…"`
+    DoubleQuoted,
+    /// `|`
+    Literal,
+    /// `>`
+    Folded,
+}
+
+/// A text that is no YAML.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SyntaxError {
+    /// What is wrong.
+    pub message: String,
+    /// Where.
+    pub place: Place,
+}
+
+impl SyntaxError {
+    pub(super) fn new(text: &str, offset: usize, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            place: Place::of(text.as_bytes(), offset),
+        }
+    }
+}
+
+/// The events of a text, in order.
+pub enum Events<'t> {
+    /// As the specification has it.
+    Strict(Box<strict::Reader<'t>>),
+    /// As go-yaml has it.
+    Tolerant(Box<tolerant::Reader<'t>>),
+}
+
+impl<'t> Events<'t> {
+    /// Reads `text`, which may hold any number of documents, to the letter.
+    #[must_use]
+    pub fn strict(text: &'t str) -> Self {
+        Self::Strict(Box::new(strict::Reader::new(text)))
+    }
+
+    /// Reads a share of `text` to the letter, as a text of its own.
+    #[must_use]
+    pub fn strict_share(text: &'t str, share: ByteSpan) -> Self {
+        Self::Strict(Box::new(strict::Reader::share(text, share)))
+    }
+
+    /// Reads `text` as go-yaml does.
+    #[must_use]
+    pub fn tolerant(text: &'t str) -> Self {
+        Self::Tolerant(Box::new(tolerant::Reader::new(text)))
+    }
+
+    /// Behind the last `:` before the last event.
+    #[must_use]
+    pub fn behind_colon(&self) -> usize {
+        match self {
+            Self::Strict(reader) => reader.behind_colon,
+            Self::Tolerant(reader) => reader.behind_colon,
+        }
+    }
+
+    /// The last `-` before the last event.
+    #[must_use]
+    pub fn dash(&self) -> usize {
+        match self {
+            Self::Strict(reader) => reader.dash,
+            Self::Tolerant(reader) => reader.dash,
+        }
+    }
+}
+
+impl<'t> Iterator for Events<'t> {
+    type Item = Result<Event<'t>, SyntaxError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Strict(reader) => reader.next(),
+            Self::Tolerant(reader) => reader.next(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As go-yaml answers; both libraries alone add a line break.
+    #[test]
+    fn a_block_scalar_at_the_end_of_a_text() {
+        for (text, value) in [
+            ("|\n  x", "x"),
+            ("|+\n  x", "x"),
+            ("|-\n  x", "x"),
+            (">\n  x\n  y", "x y"),
+            ("|\n  x\n", "x\n"),
+            ("|+\n  x\n\n", "x\n\n"),
+            ("|\n  x\n\n  y", "x\n\ny"),
+            ("|\n  x\n ", "x\n"),
+        ] {
+            for mut events in [Events::strict(text), Events::tolerant(text)] {
+                let found = events.find_map(|event| match event.expect("YAML").kind {
+                    EventKind::Scalar(scalar) => Some(scalar.value().into_owned()),
+                    _ => None,
+                });
+                assert_eq!(found.as_deref(), Some(value), "{text:?}");
+            }
+        }
+    }
+}

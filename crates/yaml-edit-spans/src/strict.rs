@@ -1,0 +1,206 @@
+//! The reader that keeps to the letter of YAML 1.2.2.
+//!
+//! `oneyaml-syntax` does the reading; this module is the only one that knows
+//! it. Its stream is lossless: every byte belongs to an event, so where a value
+//! begins behind its `:` and where a block scalar's header stands is told, not
+//! searched for. Values are decoded only when somebody asks for them.
+
+use std::collections::HashSet;
+
+use oneyaml_core::{Limits, Settings};
+use oneyaml_syntax::event::{
+    CollectionStyle, Event as RawEvent, EventKind as Raw, Indicator, ScalarStyle, TriviaKind,
+};
+use oneyaml_syntax::parser;
+
+pub use oneyaml_syntax::Sourced;
+
+use super::ByteSpan;
+use super::events::{
+    CORE, Event, EventKind, Header, MAX_NESTING, Scalar, Source, Style, SyntaxError, Tag,
+};
+
+/// The events of a text, in order.
+pub struct Reader<'t> {
+    text: &'t str,
+    /// Where the share begins that is read.
+    base: usize,
+    parser: parser::Events<'t>,
+    /// Anchors of the document so far.
+    anchors: HashSet<&'t str>,
+    has_failed: bool,
+    pub(super) behind_colon: usize,
+    pub(super) dash: usize,
+}
+
+impl<'t> Reader<'t> {
+    /// Reads `text`, which may hold any number of documents.
+    #[must_use]
+    pub fn new(text: &'t str) -> Self {
+        Self::share(text, ByteSpan::new(0, text.len()))
+    }
+
+    /// Reads a share of `text` as a text of its own; its events have their
+    /// bytes in the whole.
+    #[must_use]
+    pub fn share(text: &'t str, share: ByteSpan) -> Self {
+        let limits = Limits::unlimited().max_depth(MAX_NESTING);
+        Self {
+            text,
+            base: share.start,
+            parser: parser::events_with(share.of(text), &Settings::new().limits(limits)),
+            anchors: HashSet::new(),
+            has_failed: false,
+            behind_colon: 0,
+            dash: 0,
+        }
+    }
+
+    fn event(&mut self, raw: Sourced<'t>) -> Result<Option<Event<'t>>, SyntaxError> {
+        let span = span_of(&raw, self.base);
+        let has_properties = raw
+            .node_info()
+            .is_some_and(|info| !info.has_no_properties());
+        if has_properties && let Some(anchor) = raw.anchor() {
+            self.anchors.insert(anchor.name);
+        }
+        let kind = match raw.kind() {
+            Raw::Trivia(TriviaKind::Indicator(Indicator::SequenceEntry)) => {
+                self.dash = span.start;
+                return Ok(None);
+            }
+            Raw::Trivia(TriviaKind::Indicator(Indicator::MappingValue)) => {
+                self.behind_colon = span.end;
+                return Ok(None);
+            }
+            Raw::Trivia(_)
+            | Raw::Warning(_)
+            | Raw::Directive(_)
+            | Raw::StreamStart
+            | Raw::StreamEnd => return Ok(None),
+            Raw::DocumentStart { .. } => {
+                self.anchors.clear();
+                EventKind::DocumentStart
+            }
+            Raw::DocumentEnd { .. } => EventKind::DocumentEnd,
+            Raw::MappingStart { style, .. } => {
+                EventKind::MappingStart(*style != CollectionStyle::Block)
+            }
+            Raw::MappingEnd => EventKind::MappingEnd,
+            Raw::SequenceStart { style, .. } => {
+                EventKind::SequenceStart(*style != CollectionStyle::Block)
+            }
+            Raw::SequenceEnd => EventKind::SequenceEnd,
+            Raw::Alias => match raw.alias_name() {
+                Some(name) if self.anchors.contains(name) => EventKind::Alias,
+                name => {
+                    let message = format!("unknown anchor `{}`", name.unwrap_or_default());
+                    return Err(SyntaxError::new(self.text, span.start, message));
+                }
+            },
+            Raw::Scalar { style, .. } => {
+                EventKind::Scalar(self.scalar(span, *style, raw, has_properties))
+            }
+            Raw::Error(diagnostic) => {
+                let message = diagnostic.message.as_str();
+                return Err(SyntaxError::new(self.text, span.start, message));
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Event { kind, span }))
+    }
+
+    fn scalar(
+        &self,
+        span: ByteSpan,
+        style: ScalarStyle,
+        raw: Sourced<'t>,
+        has_properties: bool,
+    ) -> Scalar<'t> {
+        let base = self.base;
+        let mut scalar = Scalar {
+            style: style.into(),
+            tag: None,
+            header: None,
+            start: span.start,
+            source: Source::Slice(""),
+        };
+        if matches!(scalar.style, Style::Literal | Style::Folded) {
+            scalar.header = raw.block_header().map(|header| Header {
+                span: ByteSpan::new(base + header.span.start, base + header.span.end),
+                indent: header.content_indent,
+            });
+            scalar.start = scalar
+                .header
+                .map_or(scalar.start, |header| header.span.start);
+        }
+        if has_properties {
+            let properties = raw.properties().unwrap_or_default();
+            for mark in [properties.anchor, properties.tag].into_iter().flatten() {
+                scalar.start = scalar.start.min(base + mark);
+            }
+            scalar.tag = raw.tag().map(|tag| {
+                let core = tag.resolved.strip_prefix(CORE);
+                Tag {
+                    span: ByteSpan::new(base + tag.span.start, base + tag.span.end),
+                    is_non_string: core.is_some_and(|name| name != "str"),
+                    is_string: core == Some("str"),
+                }
+            });
+        }
+        scalar.source = match as_written(span.of(self.text), scalar.style) {
+            Some(value) => Source::Slice(value),
+            None => Source::Event(Box::new(raw)),
+        };
+        scalar.end_with(span.of(self.text));
+        scalar
+    }
+}
+
+impl<'t> Iterator for Reader<'t> {
+    type Item = Result<Event<'t>, SyntaxError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.has_failed {
+            let raw = self.parser.next()?;
+            let event = self.event(raw).transpose();
+            self.has_failed = matches!(event, Some(Err(_)));
+            if event.is_some() {
+                return event;
+            }
+        }
+        None
+    }
+}
+
+fn span_of(raw: &RawEvent<'_>, base: usize) -> ByteSpan {
+    ByteSpan::new(base + raw.span().start, base + raw.span().end)
+}
+
+/// The value of a scalar on one line without escapes.
+fn as_written(token: &str, style: Style) -> Option<&str> {
+    let (value, needs_decoding): (_, &[u8]) = match style {
+        Style::Plain => (token, b"\n\r"),
+        Style::SingleQuoted => (token.get(1..token.len() - 1)?, b"\n\r'"),
+        Style::DoubleQuoted => (token.get(1..token.len() - 1)?, b"\n\r\\"),
+        Style::Literal | Style::Folded => return None,
+    };
+    let is_plain = match *needs_decoding {
+        [a, b] => memchr::memchr2(a, b, value.as_bytes()).is_none(),
+        [a, b, c] => memchr::memchr3(a, b, c, value.as_bytes()).is_none(),
+        _ => false,
+    };
+    is_plain.then_some(value)
+}
+
+impl From<ScalarStyle> for Style {
+    fn from(style: ScalarStyle) -> Self {
+        match style {
+            ScalarStyle::SingleQuoted => Self::SingleQuoted,
+            ScalarStyle::DoubleQuoted => Self::DoubleQuoted,
+            ScalarStyle::Literal => Self::Literal,
+            ScalarStyle::Folded => Self::Folded,
+            _ => Self::Plain,
+        }
+    }
+}
