@@ -8,12 +8,12 @@ use crate::api::{
     self, Bind, BindingSpec, Emit, ImageFieldSpec, ImageUpdateSpec, Kind, Mode, OnUnresolved,
     TagSource, TargetSpec,
 };
-use crate::bind::image::ImageField;
+use crate::bind::image::ImageFieldRule;
 use crate::bind::marker::Target;
 use crate::bind::path::FieldPath;
 use crate::resource_list::Object;
-use crate::update::bindings::{FieldBinding, Ways};
-use crate::update::catalogue::{Catalogue, Origin};
+use crate::update::bindings::{BindingConfig, FieldBinding};
+use crate::update::catalogue::{Catalogue, Provenance};
 use crate::update::outcome::{Code, Finding, Location, Severity};
 
 /// Options of a run, valid.
@@ -26,7 +26,7 @@ pub struct Settings {
     /// Nothing is to be changed: an ImageUpdateAutomation that is suspended.
     pub is_suspended: bool,
     /// `bind`, `bindings` and `imageFields`.
-    pub ways: Ways,
+    pub ways: BindingConfig,
     /// What a build notes of the file that the functionConfig comes from.
     pub origin: Option<String>,
 }
@@ -45,7 +45,7 @@ impl TryFrom<ImageUpdateSpec> for Settings {
         let images = spec.image_fields.iter().enumerate();
         let images = images.map(|(n, one)| image_field(one).map_err(at("imageFields", n)));
         Ok(Self {
-            ways: Ways {
+            ways: BindingConfig {
                 bind: spec.bind,
                 fields: fields.collect::<Result<_, _>>()?,
                 image_fields: images.collect::<Result<_, _>>()?,
@@ -74,11 +74,11 @@ fn field_binding(spec: &BindingSpec) -> Result<FieldBinding, String> {
     })
 }
 
-fn image_field(spec: &ImageFieldSpec) -> Result<ImageField, String> {
+fn image_field(spec: &ImageFieldSpec) -> Result<ImageFieldRule, String> {
     if spec.kind.is_empty() {
         return Err("`kind` is missing".to_owned());
     }
-    Ok(ImageField {
+    Ok(ImageFieldRule {
         group: spec.group.clone(),
         version: spec.version.clone(),
         kind: spec.kind.clone(),
@@ -95,7 +95,7 @@ fn image_field(spec: &ImageFieldSpec) -> Result<ImageField, String> {
 pub fn read(
     text: &str,
     object: &Object,
-    origin: Origin<'_>,
+    origin: Provenance<'_>,
     catalogue: &mut Catalogue,
 ) -> Result<Settings, Vec<Finding>> {
     let location = Location::new(origin.file, object.place);
@@ -181,7 +181,7 @@ enum Entry {
 fn checked(spec: ImageUpdateSpec) -> Result<ImageUpdateSpec, String> {
     match api::fault_of_options(&spec) {
         None => Ok(spec),
-        Some(api::Fault { field, message, .. }) => {
+        Some(api::FieldFault { field, message, .. }) => {
             let key = field.trim_start_matches("spec.");
             Err(format!("functionConfig: {key}: {message}"))
         }

@@ -12,13 +12,13 @@ use crate::report::results::results;
 use crate::resource_list::Object;
 use crate::resource_list::outline::{self, Document, Outline, Part};
 use crate::resource_list::{envelope, removal};
-use crate::update::bindings::{self, Bindings, Rules};
-use crate::update::catalogue::{Catalogue, Freshness, Origin, Rank};
-use crate::update::gather::{self, Ask, Wish};
+use crate::update::bindings::{self, BindingContext, Bindings};
+use crate::update::catalogue::{Catalogue, Freshness, Provenance, Rank};
+use crate::update::current_digests::CurrentDigests;
 use crate::update::origin::Origins;
 use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
 use crate::update::plan::{self, Policies};
-use crate::update::present::Carried;
+use crate::update::registry_queries::{self, Ask, QueryScope};
 use crate::update::resolve::{self, Refresh, Resolved, Sources};
 use crate::update::takers::Takers;
 use yaml_edit_spans::patch::{self, Patched};
@@ -120,9 +120,9 @@ pub fn run<'t>(
         None => Err("no file can be read here".to_owned()),
     };
     let origins = Origins::new(&read_origin);
-    let rules = Rules {
+    let rules = BindingContext {
         origins: Some(&origins),
-        ..Rules::new(&settings.ways, &catalogue)
+        ..BindingContext::new(&settings.ways, &catalogue)
     };
     let bindings = bindings::bind(text, &outline, "", &rules);
     let bound = (&bindings, &rules);
@@ -177,7 +177,7 @@ impl<'t> Output<'t> {
 
 /// Takes in the documents of the text itself.
 fn add_items(text: &str, outline: &Outline<'_>, freshness: Freshness, catalogue: &mut Catalogue) {
-    let origin = Origin {
+    let origin = Provenance {
         file: "",
         rank: Rank::Items,
         default_namespace: None,
@@ -223,16 +223,16 @@ fn with_envelope(
 /// The policies' images, with what the text's own scalars tell.
 fn images(
     catalogue: &mut Catalogue,
-    (bindings, rules): (&Bindings<'_, '_>, &Rules<'_>),
+    (bindings, rules): (&Bindings<'_, '_>, &BindingContext<'_>),
     spec: &ImageUpdateSpec,
     refresh: &Refresh,
     ask: Option<&mut Ask<'_>>,
 ) -> (BTreeMap<Id, Resolved>, Vec<Finding>) {
-    if let Some(mut carried) = Carried::wanted(catalogue) {
+    if let Some(mut carried) = CurrentDigests::wanted(catalogue) {
         carried.add(bindings, rules);
         catalogue.tags.note_present(carried.present());
     }
-    let wish = Wish {
+    let wish = QueryScope {
         sources: Sources {
             tags_from: &spec.tags_from,
             refresh,
@@ -241,7 +241,7 @@ fn images(
         only: None,
         on_unresolved: spec.on_unresolved,
     };
-    gather::images(catalogue, &wish, ask)
+    registry_queries::images(catalogue, &wish, ask)
 }
 
 /// Whether one of the items at `gone` (ascending) holds an edit.
@@ -366,7 +366,7 @@ fn function_config(
             ..document.root
         })
         .unwrap_or_default();
-    let origin = Origin {
+    let origin = Provenance {
         file: "",
         rank: Rank::Config,
         default_namespace: None,

@@ -3,7 +3,7 @@
 use std::thread;
 
 /// Shares smaller than this are not worth a thread.
-const SMALLEST_SHARE: usize = 32;
+const SMALLEST_CHUNK: usize = 32;
 const MAX_WORKERS: usize = 8;
 
 /// How many threads work at once.
@@ -14,15 +14,15 @@ pub fn workers() -> usize {
         .min(MAX_WORKERS)
 }
 
-/// `work` over shares of `items`, its results one after the other. A panic in a
-/// share goes on in the caller.
+/// `work` over chunks of `items`, its results one after the other. A panic in a
+/// chunk goes on in the caller.
 pub fn map<T: Sync, R: Send>(items: &[T], work: &(impl Fn(&[T]) -> Vec<R> + Sync)) -> Vec<R> {
-    let share = items.len().div_ceil(workers()).max(SMALLEST_SHARE);
-    if items.len() <= share {
+    let chunk = items.len().div_ceil(workers()).max(SMALLEST_CHUNK);
+    if items.len() <= chunk {
         return work(items);
     }
-    let shares: Vec<&[T]> = items.chunks(share).collect();
-    each(&shares, &|share| work(share))
+    let chunks: Vec<&[T]> = items.chunks(chunk).collect();
+    each(&chunks, &|chunk| work(chunk))
         .into_iter()
         .flatten()
         .collect()

@@ -83,8 +83,8 @@ const TOUCH_THE_WORLD: &[&str] = &[
     "crates/oci-tags/src/login/cloud",
     "crates/oci-tags/src/login/helper.rs",
     "crates/oci-tags/src/registry/client.rs",
-    "crates/oci-tags/src/registry/pass.rs",
-    "crates/oci-tags/src/registry/persist.rs",
+    "crates/oci-tags/src/registry/auth.rs",
+    "crates/oci-tags/src/registry/send.rs",
     "crates/oci-tags/src/registry/session.rs",
     // `SSL_CERT_FILE` and `SSL_CERT_DIR`.
     "crates/oci-tags/src/registry/tls.rs",

@@ -11,7 +11,7 @@ use flux_image::function::{self, Options};
 use flux_image::message::handoff::{self, Setting, SplitBy};
 use flux_image::report::patch;
 use flux_image::report::stored::Forms;
-use flux_image::update::bindings::Ways;
+use flux_image::update::bindings::BindingConfig;
 use flux_image::update::catalogue::{Catalogue, Freshness};
 use flux_image::update::checkout::{self, Request};
 use flux_image::update::only::Only;
@@ -86,7 +86,7 @@ fn labelled(number: usize, labels: &str) -> String {
     )
 }
 
-/// The same for trees: large ones are read in shares, and so not twice as much but
+/// The same for trees: large ones are read in chunks, and so not twice as much but
 /// from a certain size on.
 const FEW: usize = 240;
 
@@ -386,7 +386,7 @@ fn update(files: &Files) -> (u64, usize) {
         secrets: Vec::new(),
         only: Only::default(),
         labels: false,
-        ways: Ways::default(),
+        ways: BindingConfig::default(),
     };
     let before = counted();
     let planned = checkout::plan(&request, None).expect("a plan");

@@ -35,7 +35,7 @@ pub use update::{
     Bind, BindingSpec, Emit, ImageFieldSpec, ImageUpdate, ImageUpdateSpec, Mode, OnUnresolved,
     TagSource, TargetSpec,
 };
-pub use validate::{Fault, options as fault_of_options};
+pub use validate::{FieldFault, options as fault_of_options};
 
 /// Group of Flux's image documents.
 pub const FLUX_GROUP: &str = "image.toolkit.fluxcd.io";

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::nulls::{Pruned, Shape};
-use super::validate::{self, Fault};
+use super::validate::{self, FieldFault};
 use super::{
     FLUX_GROUP, GitRepository, ImagePolicy, ImageRepository, ImageUpdate, ImageUpdateAutomation,
     Namespace, OWN_GROUP, SOURCE_GROUP, Secret, ServiceAccount, TagSnapshot,
@@ -285,7 +285,7 @@ fn error_at(text: &str, object: &Object, own: &str, message: String, at: Place) 
 }
 
 /// What the API server would not take, where it stands.
-fn refused(text: &str, object: &Object, fault: Fault) -> ReadError {
+fn refused(text: &str, object: &Object, fault: FieldFault) -> ReadError {
     let own = object.own_text(text);
     let found = place_of(&own, &fault.field).unwrap_or(Place {
         line: 1,

@@ -8,7 +8,7 @@ use super::{Document, ImageUpdateAutomation, ImageUpdateSpec, Metadata, label};
 
 /// Why a document would be refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct FieldFault {
     /// The path of the field.
     pub field: String,
     /// What is wrong with it.
@@ -19,7 +19,7 @@ pub struct Fault {
 
 /// The first fault of a document.
 #[must_use]
-pub fn document(document: &Document) -> Option<Fault> {
+pub fn document(document: &Document) -> Option<FieldFault> {
     match document {
         Document::Repository(repository) => metadata(&repository.metadata, ""),
         Document::Policy(policy) => metadata(&policy.metadata, ""),
@@ -37,7 +37,7 @@ pub fn document(document: &Document) -> Option<Fault> {
 
 /// The first fault of the documents inside an ImageUpdate.
 #[must_use]
-pub fn options(spec: &ImageUpdateSpec) -> Option<Fault> {
+pub fn options(spec: &ImageUpdateSpec) -> Option<FieldFault> {
     let repositories = (spec.repositories.iter().enumerate())
         .map(|(n, one)| (format!("spec.repositories[{n}]."), &one.metadata));
     let policies = (spec.policies.iter().enumerate())
@@ -47,9 +47,9 @@ pub fn options(spec: &ImageUpdateSpec) -> Option<Fault> {
 }
 
 /// `metadata` of the document at the path `above`.
-fn metadata(metadata: &Metadata, above: &str) -> Option<Fault> {
+fn metadata(metadata: &Metadata, above: &str) -> Option<FieldFault> {
     if metadata.name.is_empty() {
-        return Some(Fault {
+        return Some(FieldFault {
             field: format!("{above}metadata.name"),
             message: "`metadata.name` is missing".to_owned(),
             hint: None,
@@ -60,7 +60,7 @@ fn metadata(metadata: &Metadata, above: &str) -> Option<Fault> {
     if ["${", "{{"].iter().any(|open| bad.written().contains(open)) {
         return None;
     }
-    Some(Fault {
+    Some(FieldFault {
         field: format!("{above}metadata.labels.{}", bad.key()),
         message: bad.to_string(),
         hint: None,
@@ -68,10 +68,10 @@ fn metadata(metadata: &Metadata, above: &str) -> Option<Fault> {
 }
 
 /// Words of an automation that are none of the CRD's.
-fn automation(document: &ImageUpdateAutomation) -> Option<Fault> {
+fn automation(document: &ImageUpdateAutomation) -> Option<FieldFault> {
     let spec = &document.spec;
     let wrong = |field: &str, word: &str, known: &str| {
-        Some(Fault {
+        Some(FieldFault {
             field: field.to_owned(),
             message: format!("`{field}` is `{word}`, and must be one of: {known}"),
             hint: None,

@@ -14,7 +14,7 @@ pub const KEY: &str = "flux-image.dev/bind";
 
 /// Why its value binds nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum AnnotationFault {
     /// It is no JSON object.
     #[error("it must be a JSON object")]
     NotAnObject,
@@ -30,10 +30,10 @@ pub enum Fault {
 ///
 /// # Errors
 /// What is wrong with the first that is wrong.
-pub fn read(value: &str) -> Result<Vec<(FieldPath, String)>, Fault> {
+pub fn read(value: &str) -> Result<Vec<(FieldPath, String)>, AnnotationFault> {
     let one = |(path, setter): (String, Value)| match setter {
         Value::String(setter) => Ok((FieldPath::parse(&path)?, setter)),
-        _ => Err(Fault::NotAText(path)),
+        _ => Err(AnnotationFault::NotAText(path)),
     };
     object(value)?.into_iter().map(one).collect()
 }
@@ -43,7 +43,7 @@ pub fn read(value: &str) -> Result<Vec<(FieldPath, String)>, Fault> {
 ///
 /// # Errors
 /// Where the value is no JSON object.
-pub fn with(value: &str, fields: &[(String, String)]) -> Result<Option<String>, Fault> {
+pub fn with(value: &str, fields: &[(String, String)]) -> Result<Option<String>, AnnotationFault> {
     let mut object = if value.trim().is_empty() {
         Map::new()
     } else {
@@ -56,8 +56,8 @@ pub fn with(value: &str, fields: &[(String, String)]) -> Result<Option<String>, 
     Ok((object != before).then(|| Value::Object(object).to_string()))
 }
 
-fn object(value: &str) -> Result<Map<String, Value>, Fault> {
-    serde_json::from_str(value).map_err(|_| Fault::NotAnObject)
+fn object(value: &str) -> Result<Map<String, Value>, AnnotationFault> {
+    serde_json::from_str(value).map_err(|_| AnnotationFault::NotAnObject)
 }
 
 #[cfg(test)]
@@ -91,6 +91,6 @@ mod tests {
         assert_eq!(first.as_deref(), Some(r#"{"a":"1:2","b":"x:y"}"#));
         assert_eq!(with(&first.expect("a change"), &fields), Ok(None));
         assert_eq!(with("", &fields), Ok(Some(r#"{"b":"x:y"}"#.to_owned())));
-        assert_eq!(with("a", &fields), Err(Fault::NotAnObject));
+        assert_eq!(with("a", &fields), Err(AnnotationFault::NotAnObject));
     }
 }

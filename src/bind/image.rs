@@ -18,7 +18,7 @@ use yaml_edit_spans::tree::{Content, Node};
 
 /// Further fields of a kind.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ImageField {
+pub struct ImageFieldRule {
     /// API group, empty for the core group.
     pub group: String,
     /// API version; any where absent.
@@ -31,7 +31,7 @@ pub struct ImageField {
 
 /// A scalar that holds an image or a part of one.
 #[derive(Clone, Debug)]
-pub struct Place<'n, 't> {
+pub struct ImageField<'n, 't> {
     /// The scalar.
     pub node: &'n Node<'t>,
     /// Its path.
@@ -39,12 +39,12 @@ pub struct Place<'n, 't> {
     /// Its repository in canonical form.
     pub repository: String,
     /// What it holds.
-    pub holds: Holds,
+    pub holds: ImageFieldKind,
 }
 
 /// What a scalar holds of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holds {
+pub enum ImageFieldKind {
     /// `name[:tag][@digest]`
     Image,
     /// `tag[@digest]`; whether a digest stands in a field beside it.
@@ -56,7 +56,7 @@ pub enum Holds {
     Digest,
 }
 
-impl Holds {
+impl ImageFieldKind {
     /// The part of an image that a marker would name.
     #[must_use]
     pub fn part(self) -> Part {
@@ -154,9 +154,9 @@ const CONTAINERS: &[&str] = &["containers", "initContainers", "ephemeralContaine
 /// each scalar once.
 pub fn places<'n, 't>(
     root: &'n Node<'t>,
-    further: &[ImageField],
+    further: &[ImageFieldRule],
     is_wanted: &dyn Fn(&str) -> bool,
-) -> Vec<Place<'n, 't>> {
+) -> Vec<ImageField<'n, 't>> {
     let text = |key: &str| root.get(key).and_then(Node::text).unwrap_or_default();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
     let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
@@ -179,7 +179,7 @@ pub fn places<'n, 't>(
     for path in built_in.filter_map(|path| FieldPath::parse(path).ok()) {
         finder.fields(root, &path);
     }
-    let is_for = |field: &&ImageField| {
+    let is_for = |field: &&ImageFieldRule| {
         let is_version = field
             .version
             .as_ref()
@@ -212,7 +212,7 @@ fn start(node: &Node<'_>) -> usize {
 struct Finder<'w, 'n, 't> {
     is_wanted: &'w dyn Fn(&str) -> bool,
     holders: Vec<&'static str>,
-    places: Vec<Place<'n, 't>>,
+    places: Vec<ImageField<'n, 't>>,
 }
 
 impl<'n, 't> Finder<'_, 'n, 't> {
@@ -292,7 +292,12 @@ impl<'n, 't> Finder<'_, 'n, 't> {
     fn image(&mut self, node: &'n Node<'t>, path: String) {
         let reference = node.text().and_then(|text| Reference::parse(&text).ok());
         if let Some(reference) = reference {
-            self.add(node, path, reference.repository.canonical(), Holds::Image);
+            self.add(
+                node,
+                path,
+                reference.repository.canonical(),
+                ImageFieldKind::Image,
+            );
         }
     }
 
@@ -319,17 +324,22 @@ impl<'n, 't> Finder<'_, 'n, 't> {
                 digest,
                 below(path, "digest"),
                 repository.clone(),
-                Holds::Digest,
+                ImageFieldKind::Digest,
             );
         }
         if let Some(node) = node.get(tag) {
-            self.add(node, below(path, tag), repository, Holds::Tag { is_pinned });
+            self.add(
+                node,
+                below(path, tag),
+                repository,
+                ImageFieldKind::Tag { is_pinned },
+            );
         }
     }
 
-    fn add(&mut self, node: &'n Node<'t>, path: String, repository: String, holds: Holds) {
+    fn add(&mut self, node: &'n Node<'t>, path: String, repository: String, holds: ImageFieldKind) {
         if node.scalar().is_some() && (self.is_wanted)(&repository) {
-            self.places.push(Place {
+            self.places.push(ImageField {
                 node,
                 path,
                 repository,
@@ -352,17 +362,17 @@ mod tests {
     const APP: &str = "ghcr.io/acme/app";
 
     /// The places of a resource of an apiVersion and kind, with what they hold.
-    fn found_in(head: &str, body: &str, further: &[ImageField]) -> Vec<String> {
+    fn found_in(head: &str, body: &str, further: &[ImageFieldRule]) -> Vec<String> {
         let (api_version, kind) = head.split_once(' ').expect("two words");
         let text = format!("{{apiVersion: {api_version}, kind: {kind}, {body}}}");
         let starts = BTreeSet::from([0]);
-        let found = tree::look(&text, &starts, |found: &mut Vec<String>, _, root| {
+        let found = tree::build_trees(&text, &starts, |found: &mut Vec<String>, _, root| {
             for place in places(root, further, &|name| name == APP) {
                 let holds = match place.holds {
-                    Holds::Image => "",
-                    Holds::Tag { is_pinned: false } => " tag",
-                    Holds::Tag { is_pinned: true } => " pinned tag",
-                    Holds::Digest => " digest",
+                    ImageFieldKind::Image => "",
+                    ImageFieldKind::Tag { is_pinned: false } => " tag",
+                    ImageFieldKind::Tag { is_pinned: true } => " pinned tag",
+                    ImageFieldKind::Digest => " digest",
                 };
                 found.push(format!("{}{holds}", place.path));
             }
@@ -562,14 +572,14 @@ mod tests {
 
     #[test]
     fn fields_of_the_configuration() {
-        let field = |group: &str, version: Option<&str>, path: &str| ImageField {
+        let field = |group: &str, version: Option<&str>, path: &str| ImageFieldRule {
             group: group.to_owned(),
             version: version.map(str::to_owned),
             kind: "Thing".to_owned(),
             path: FieldPath::parse(path).expect("a path"),
         };
         let body = "spec: {runner: {image: 'ghcr.io/acme/app:1'}, other: {repository: ghcr.io/acme/app, tag: 1}}";
-        let found = |fields: &[ImageField]| found_in("example.org/v1 Thing", body, fields);
+        let found = |fields: &[ImageFieldRule]| found_in("example.org/v1 Thing", body, fields);
         assert_eq!(
             found(&[field("example.org", None, "spec.runner.image")]),
             ["spec.runner.image"]

@@ -25,14 +25,14 @@ pub enum Comment {
     /// A marker, with its value decoded.
     Marker(String),
     /// It speaks of `$imagepolicy` but is no marker.
-    Broken(Fault),
+    Broken(MarkerFault),
     /// Something else.
     Other,
 }
 
 /// Why a comment that speaks of `$imagepolicy` is no marker.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum MarkerFault {
     /// The comment is not one JSON object and nothing else.
     #[error("the whole comment must be one JSON object, and nothing before or after it")]
     NotAnObject,
@@ -60,18 +60,20 @@ pub fn read(comment: &str) -> Comment {
             let is_object =
                 serde_json::from_str::<serde_json::Value>(body).is_ok_and(|v| v.is_object());
             return Comment::Broken(if is_object {
-                Fault::NotAString
+                MarkerFault::NotAString
             } else {
-                Fault::NotAnObject
+                MarkerFault::NotAnObject
             });
         }
     };
     match value {
-        None if speaks() => Comment::Broken(Fault::NotAnObject),
+        None if speaks() => Comment::Broken(MarkerFault::NotAnObject),
         None => Comment::Other,
-        Some(None) => Comment::Broken(Fault::NotAString),
-        Some(Some(value)) if value.is_empty() => Comment::Broken(Fault::Empty),
-        Some(Some(value)) => decode(&value).map_or(Comment::Broken(Fault::Escape), Comment::Marker),
+        Some(None) => Comment::Broken(MarkerFault::NotAString),
+        Some(Some(value)) if value.is_empty() => Comment::Broken(MarkerFault::Empty),
+        Some(Some(value)) => {
+            decode(&value).map_or(Comment::Broken(MarkerFault::Escape), Comment::Marker)
+        }
     }
 }
 

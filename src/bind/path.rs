@@ -372,7 +372,7 @@ spec:
 
     fn with_tree<T>(take: impl Fn(&Node<'_>) -> T) -> T {
         let starts = BTreeSet::from([0]);
-        let made = tree::look(TEXT, &starts, |made, _, root| *made = Some(take(root)));
+        let made = tree::build_trees(TEXT, &starts, |made, _, root| *made = Some(take(root)));
         made.expect("YAML").expect("a tree")
     }
 

@@ -111,10 +111,10 @@ pub struct UpdateArgs {
     pub config: Option<PathBuf>,
     /// How values are bound to policies, besides by `bindings` of `--config` [default: auto]
     #[arg(long, value_name = "HOW")]
-    pub bind: Option<How>,
+    pub bind: Option<BindArg>,
     /// Where tags are taken from, in order
     #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["status", "snapshot", "registry"])]
-    pub tags_from: Vec<Source>,
+    pub tags_from: Vec<TagSourceArg>,
     /// A marked value whose policy chose nothing is only a warning
     #[arg(long)]
     pub allow_unresolved: bool,
@@ -152,7 +152,7 @@ pub struct UpdateArgs {
 
 /// `--bind`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum How {
+pub enum BindArg {
     /// By markers, and by the annotation flux-image.dev/bind
     Auto,
     /// By markers alone
@@ -161,12 +161,12 @@ pub enum How {
     Images,
 }
 
-impl From<How> for Bind {
-    fn from(how: How) -> Self {
+impl From<BindArg> for Bind {
+    fn from(how: BindArg) -> Self {
         match how {
-            How::Auto => Self::Auto,
-            How::Markers => Self::Markers,
-            How::Images => Self::Images,
+            BindArg::Auto => Self::Auto,
+            BindArg::Markers => Self::Markers,
+            BindArg::Images => Self::Images,
         }
     }
 }
@@ -204,7 +204,7 @@ pub struct HandOffArgs {
     pub patch_dir: Option<PathBuf>,
     /// What gets a commit of its own
     #[arg(long, value_name = "PART", default_value = "automation")]
-    pub split_by: Part,
+    pub split_by: SplitByArg,
     /// With `-o gitlab`: write the variables of a dotenv report to this file
     #[arg(long, value_name = "FILE")]
     pub dotenv: Option<PathBuf>,
@@ -239,7 +239,7 @@ impl HandOffArgs {
 
 /// `--split-by`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Part {
+pub enum SplitByArg {
     /// Each ImageUpdateAutomation
     Automation,
     /// Each ImagePolicy of one
@@ -250,13 +250,13 @@ pub enum Part {
     Folder,
 }
 
-impl From<Part> for SplitBy {
-    fn from(part: Part) -> Self {
+impl From<SplitByArg> for SplitBy {
+    fn from(part: SplitByArg) -> Self {
         match part {
-            Part::Automation => Self::Automation,
-            Part::Policy => Self::Policy,
-            Part::Image => Self::Image,
-            Part::Folder => Self::Folder,
+            SplitByArg::Automation => Self::Automation,
+            SplitByArg::Policy => Self::Policy,
+            SplitByArg::Image => Self::Image,
+            SplitByArg::Folder => Self::Folder,
         }
     }
 }
@@ -335,7 +335,7 @@ pub struct ResolveArgs {
     pub policies: Vec<PathBuf>,
     /// Where tags are taken from, in order; never the status, which only tells what was chosen before
     #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["snapshot", "registry"])]
-    pub tags_from: Vec<Live>,
+    pub tags_from: Vec<LiveSourceArg>,
     /// A TagSnapshot that is older is a warning; a duration as in Go
     #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
     pub max_age: Duration,
@@ -396,18 +396,18 @@ impl Default for RegistryArgs {
 
 /// `--tags-from` of what has no use for a status.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Live {
+pub enum LiveSourceArg {
     /// TagSnapshots
     Snapshot,
     /// The registries
     Registry,
 }
 
-impl From<Live> for TagSource {
-    fn from(source: Live) -> Self {
+impl From<LiveSourceArg> for TagSource {
+    fn from(source: LiveSourceArg) -> Self {
         match source {
-            Live::Snapshot => Self::Snapshot,
-            Live::Registry => Self::Registry,
+            LiveSourceArg::Snapshot => Self::Snapshot,
+            LiveSourceArg::Registry => Self::Registry,
         }
     }
 }
@@ -469,7 +469,7 @@ pub enum SchemaKind {
 
 /// `--tags-from`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Source {
+pub enum TagSourceArg {
     /// status.latestRef of the policies
     Status,
     /// TagSnapshots
@@ -478,12 +478,12 @@ pub enum Source {
     Registry,
 }
 
-impl From<Source> for TagSource {
-    fn from(source: Source) -> Self {
+impl From<TagSourceArg> for TagSource {
+    fn from(source: TagSourceArg) -> Self {
         match source {
-            Source::Status => Self::Status,
-            Source::Snapshot => Self::Snapshot,
-            Source::Registry => Self::Registry,
+            TagSourceArg::Status => Self::Status,
+            TagSourceArg::Snapshot => Self::Snapshot,
+            TagSourceArg::Registry => Self::Registry,
         }
     }
 }

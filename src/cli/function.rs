@@ -14,7 +14,7 @@ use super::streams::{print, say_findings};
 use crate::config::{self, Settings};
 use crate::function::{self, Options};
 use crate::resource_list::outline;
-use crate::update::catalogue::{Catalogue, Freshness, Origin, Rank};
+use crate::update::catalogue::{Catalogue, Freshness, Provenance, Rank};
 use crate::update::kustomization::Namespaces;
 use crate::update::outcome::{Finding, Severity};
 use crate::update::regular_file::{self, MAX_BYTES, ReadError};
@@ -75,16 +75,18 @@ fn given(args: &FnArgs) -> anyhow::Result<Catalogue> {
         let outline = outline::read(&text)
             .map_err(|error| anyhow::anyhow!("{name}:{}: {error}", error.place))?;
         let namespace = namespaces.of_given(&name);
-        let origin = Origin {
+        let origin = Provenance {
             default_namespace: namespace.as_deref(),
-            ..Origin::flag(&name)
+            ..Provenance::flag(&name)
         };
         catalogue.add_outline(&text, &outline, origin);
         catalogue.logins.add(&text, &outline, origin);
     }
     for (name, text) in network::secrets(&args.registries.secrets)? {
         if let Ok(outline) = outline::read(&text) {
-            catalogue.logins.add(&text, &outline, Origin::flag(&name));
+            catalogue
+                .logins
+                .add(&text, &outline, Provenance::flag(&name));
         }
     }
     Ok(catalogue)
@@ -132,7 +134,7 @@ pub fn read_config(path: &Path, catalogue: &mut Catalogue) -> anyhow::Result<Opt
     let Some(document) = outline.documents.first() else {
         bail!("{name} holds no document");
     };
-    let origin = Origin {
+    let origin = Provenance {
         file: &name,
         rank: Rank::Config,
         default_namespace: None,

@@ -15,8 +15,8 @@ use crate::api::Id;
 use crate::scan::{Cache, DockerLogin, Live, Options, Patience};
 use crate::tags::Question;
 use crate::update::catalogue::Catalogue;
-use crate::update::gather::Answers;
 use crate::update::outcome::{Code, Finding, Location, Severity};
+use crate::update::registry_queries::Answers;
 use crate::update::regular_file;
 use crate::update::resolve::Refresh;
 use oci_tags::image::Repository;
@@ -99,7 +99,7 @@ impl<'a> Asker<'a> {
         }
     }
 
-    /// Asks; see [`crate::update::gather::Ask`].
+    /// Asks; see [`crate::update::registry_queries::Ask`].
     pub fn ask(&mut self, catalogue: &Catalogue, questions: &[Question]) -> Answers {
         let mut findings = Vec::new();
         if self.live.is_none() {

@@ -22,7 +22,7 @@ use super::args::UpdateArgs;
 use super::streams::unless_closed;
 use super::target::{Place, Purpose, Target, Targets};
 use crate::foreign::json_pretty;
-use crate::message::handoff::HandOff;
+use crate::message::handoff::Commit;
 use crate::report::json::{self, NotOne, Report, Stored};
 use crate::report::patch::{self, Patch};
 use crate::report::stored::Forms;
@@ -56,7 +56,7 @@ pub struct Contents<'r> {
     /// The run.
     pub planned: &'r Planned,
     /// Its commits.
-    pub commits: &'r [HandOff],
+    pub commits: &'r [Commit],
     /// The forms in which git stores the files.
     pub forms: &'r Forms,
     /// Its report.

@@ -9,12 +9,12 @@ use super::network::{self, Asker, Caller};
 use super::streams::{print, say, say_findings};
 use crate::api::{OnUnresolved, TagSource};
 use crate::report::{policies, snapshot, table};
-use crate::update::bindings::Ways;
+use crate::update::bindings::BindingConfig;
 use crate::update::catalogue::{Catalogue, Freshness};
 use crate::update::checkout::{self, Request};
-use crate::update::gather::{self, Wish};
 use crate::update::only::Only;
 use crate::update::outcome::{Code, Finding, Outcome, Severity};
+use crate::update::registry_queries::{self, QueryScope};
 use crate::update::resolve::{Refresh, Resolved, Sources, Unresolved};
 
 /// Prints a TagSnapshot of all ImageRepositories.
@@ -37,7 +37,7 @@ pub fn scan(args: &ScanArgs) -> anyhow::Result<Exit> {
     outcome.findings = found;
     outcome.findings.extend(unknown(&refresh, &catalogue));
     let mut asker = Asker::new(&args.registries, Caller::Person, refresh);
-    let asked = gather::scan(&mut catalogue, &mut |catalogue, questions| {
+    let asked = registry_queries::scan(&mut catalogue, &mut |catalogue, questions| {
         asker.ask(catalogue, questions)
     });
     outcome.findings.extend(asked);
@@ -62,7 +62,7 @@ pub fn resolve(args: &ResolveArgs) -> anyhow::Result<Exit> {
     outcome.findings.append(&mut catalogue.findings);
     outcome.findings.extend(unknown(&refresh, &catalogue));
     let tags_from: Vec<TagSource> = args.tags_from.iter().copied().map(Into::into).collect();
-    let wish = Wish {
+    let wish = QueryScope {
         sources: Sources {
             tags_from: &tags_from,
             refresh: &refresh,
@@ -72,7 +72,7 @@ pub fn resolve(args: &ResolveArgs) -> anyhow::Result<Exit> {
         on_unresolved: OnUnresolved::Fail,
     };
     let mut asker = Asker::new(&args.registries, Caller::Person, refresh.clone());
-    let (images, asked) = gather::images(
+    let (images, asked) = registry_queries::images(
         &mut catalogue,
         &wish,
         Some(&mut |catalogue: &Catalogue, questions: &[_]| asker.ask(catalogue, questions)),
@@ -164,7 +164,7 @@ pub fn request(
         secrets: network::secrets(&registries.secrets)?,
         only: Only::default(),
         labels: false,
-        ways: Ways::default(),
+        ways: BindingConfig::default(),
     })
 }
 

@@ -18,11 +18,11 @@ use super::target::Targets;
 use crate::api::{Bind, ImageUpdateSpec, OnUnresolved};
 use crate::config;
 use crate::foreign::json_pretty;
-use crate::message::handoff::{HandOff, Setting, hand_off};
+use crate::message::handoff::{Commit, Setting, hand_off};
 use crate::report::json::Report;
 use crate::report::stored::{self, Forms};
 use crate::report::{github, gitlab, markdown, sarif, text};
-use crate::update::bindings::Ways;
+use crate::update::bindings::BindingConfig;
 use crate::update::catalogue::Catalogue;
 use crate::update::checkout::{self, CannotPlan, Planned, Request};
 use crate::update::files::{self, Staged};
@@ -95,7 +95,7 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
 
 /// What the user asked for; `None` where the options are wrong, which was said.
 fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
-    let mut ways = Ways::default();
+    let mut ways = BindingConfig::default();
     let mut policies = documents(&args.policies)?;
     if let Some(path) = &args.config {
         let Some(config) = read_config(path, &mut Catalogue::default())? else {
@@ -128,7 +128,7 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
 }
 
 /// What an ImageUpdate says of bindings. Its other options are flags here.
-fn of_config(path: &Path, config: config::Settings) -> anyhow::Result<Ways> {
+fn of_config(path: &Path, config: config::Settings) -> anyhow::Result<BindingConfig> {
     let rest = ImageUpdateSpec {
         bind: Bind::default(),
         image_fields: Vec::new(),
@@ -171,7 +171,7 @@ fn plan(args: &UpdateArgs, request: &Request) -> anyhow::Result<Planned> {
 }
 
 /// The commits to be made, with what is wrong about them among the findings.
-fn commits(args: &UpdateArgs, planned: &mut Planned, now: &Time) -> Vec<HandOff> {
+fn commits(args: &UpdateArgs, planned: &mut Planned, now: &Time) -> Vec<Commit> {
     let setting = Setting {
         split_by: args.handoff.split_by.into(),
         legacy: args.handoff.legacy_templates,

@@ -12,9 +12,9 @@ use super::refname::{self, BadBranch};
 use super::render;
 use crate::api::{GitReference, PushSpec};
 use go_regexp::Regex;
+use go_template::budget::Fault;
 use go_template::error::Error;
 use go_template::function::{Args, Function, Param, Run};
-use go_template::heap::Fault;
 use go_template::time::Time;
 use go_template::value::Value;
 

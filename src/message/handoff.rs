@@ -45,7 +45,7 @@ pub struct Setting<'s> {
 
 /// A commit to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HandOff {
+pub struct Commit {
     /// Which of the run's owners it is for; `None` where the user named PATHs.
     pub owner: Option<usize>,
     /// The policy, image or folder, where it is for one.
@@ -61,7 +61,7 @@ pub struct HandOff {
 /// The commits of a run, in the order in which they are to be made, and what is
 /// wrong with their templates.
 #[must_use]
-pub fn hand_off(planned: &Planned, setting: &Setting<'_>) -> (Vec<HandOff>, Vec<Finding>) {
+pub fn hand_off(planned: &Planned, setting: &Setting<'_>) -> (Vec<Commit>, Vec<Finding>) {
     let paths = paths_of(planned);
     let mut groups: BTreeMap<(usize, String), Vec<usize>> = BTreeMap::new();
     for (number, change) in planned.outcome.changes.iter().enumerate() {
@@ -70,10 +70,10 @@ pub fn hand_off(planned: &Planned, setting: &Setting<'_>) -> (Vec<HandOff>, Vec<
         groups.entry((owner, part)).or_default().push(number);
     }
     let mut findings = Vec::new();
-    let mut commits: Vec<HandOff> = groups
+    let mut commits: Vec<Commit> = groups
         .into_iter()
         .map(|((owner, part), changes)| {
-            let mut commit = HandOff {
+            let mut commit = Commit {
                 owner: (!planned.owners.is_empty()).then_some(owner),
                 part: (setting.split_by != SplitBy::Automation).then_some(part),
                 changes,
@@ -122,7 +122,7 @@ fn part_of(change: &Change, planned: &Planned, paths: &Paths<'_>, by: SplitBy) -
 
 /// Message and branch of a commit.
 fn fill(
-    commit: &mut HandOff,
+    commit: &mut Commit,
     planned: &Planned,
     paths: &Paths<'_>,
     setting: &Setting<'_>,
@@ -257,7 +257,7 @@ fn changed(
 
 /// Gives each part of an automation a branch of its own, where they would all
 /// go to one that is not the checked out one.
-fn tell_apart(commits: &mut [HandOff]) {
+fn tell_apart(commits: &mut [Commit]) {
     let mut uses: HashMap<String, usize> = HashMap::new();
     for push in commits.iter().filter_map(|commit| commit.push.as_ref()) {
         *uses.entry(push.branch.clone()).or_default() += 1;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::policy_change::PolicyChange;
-use crate::message::handoff::HandOff;
+use crate::message::handoff;
 use crate::update::checkout::Planned;
 use crate::update::outcome::{Change, Finding, ResourceRef, Severity};
 
@@ -116,7 +116,12 @@ pub struct Author {
 impl Report {
     /// The report of a run.
     #[must_use]
-    pub fn new(planned: &Planned, commits: &[HandOff], written: bool, time: Timestamp) -> Self {
+    pub fn new(
+        planned: &Planned,
+        commits: &[handoff::Commit],
+        written: bool,
+        time: Timestamp,
+    ) -> Self {
         let outcome = &planned.outcome;
         let count = |severity: Severity| {
             let all = outcome.findings.iter();
@@ -157,7 +162,7 @@ fn files<'c>(changes: impl Iterator<Item = &'c Change>) -> BTreeSet<String> {
 }
 
 impl Commit {
-    fn new(commit: &HandOff, planned: &Planned) -> Self {
+    fn new(commit: &handoff::Commit, planned: &Planned) -> Self {
         let owner = commit.owner.and_then(|owner| planned.owners.get(owner));
         let id = owner.map(|owner| owner.id.clone()).unwrap_or_default();
         let push = commit.push.clone();

@@ -10,7 +10,7 @@ use similar::udiff::UnifiedHunkHeader;
 use similar::{DiffOp, TextDiff};
 
 use super::stored::{Form, Forms};
-use crate::message::handoff::{HandOff, slug};
+use crate::message::handoff::{Commit, slug};
 use crate::update::checkout::Planned;
 use crate::update::files::Replacement;
 use crate::update::path_name;
@@ -183,7 +183,7 @@ impl<'f> Progress<'f> {
 /// Edits that are none of their text: a bug.
 pub fn patches(
     planned: &Planned,
-    commits: &[HandOff],
+    commits: &[Commit],
     forms: &Forms,
 ) -> Result<Vec<Patch>, Overlap> {
     let by_name: BTreeMap<&str, &Replacement> = planned

@@ -72,7 +72,7 @@ impl Concealed {
         self.0.push(span);
     }
 
-    /// Adds those of a later share of the text.
+    /// Adds those of a later chunk of the text.
     pub(super) fn append(&mut self, mut later: Self) {
         self.0.append(&mut later.0);
     }

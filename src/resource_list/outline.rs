@@ -9,9 +9,9 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
+use super::chunks;
 use super::concealed::{Concealed, Watch};
 use super::gap::{self, Gap};
-use super::shares;
 use crate::bind::{annotation, marker};
 use yaml_edit_spans::walk::{Collection, Step, Value, Walk, by_either};
 use yaml_edit_spans::{
@@ -39,7 +39,7 @@ pub struct Document<'t> {
     /// Where the collections of the envelope stand.
     pub envelope: Envelope,
     /// Scalars with a marker, in document order.
-    pub sites: Vec<Site<'t>>,
+    pub sites: Vec<MarkedScalar<'t>>,
 }
 
 /// A resource's bytes and identity.
@@ -123,7 +123,7 @@ pub struct Envelope {
     /// `functionConfig`, with where it begins.
     pub function_config: Option<(ByteSpan, Place)>,
     /// What a ResourceList must not have, first come first.
-    pub fault: Option<(Fault, Place)>,
+    pub fault: Option<(OutlineFault, Place)>,
 }
 
 /// What stands under a key of the envelope.
@@ -165,7 +165,7 @@ impl Part {
 
 /// What makes an envelope unusable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum OutlineFault {
     /// A key of the envelope that stands twice.
     #[error("`{0}` stands twice")]
     RepeatedKey(String),
@@ -195,7 +195,7 @@ pub struct List {
 
 /// A scalar with the comment that belongs to it.
 #[derive(Debug)]
-pub struct Site<'t> {
+pub struct MarkedScalar<'t> {
     /// The scalar.
     pub value: Value<'t>,
     /// What it reads as.
@@ -278,7 +278,7 @@ impl Document<'_> {
 
     /// The resource that a site is in.
     #[must_use]
-    pub fn object_of(&self, site: &Site<'_>) -> &Object {
+    pub fn object_of(&self, site: &MarkedScalar<'_>) -> &Object {
         match site.item {
             Some(index) if self.is_list() => self.items.get(index).unwrap_or(&self.root),
             _ => &self.root,
@@ -287,7 +287,7 @@ impl Document<'_> {
 
     /// The path of a site from the root of [`Self::object_of`].
     #[must_use]
-    pub fn path_of<'s>(&self, site: &'s Site<'_>) -> Cow<'s, str> {
+    pub fn path_of<'s>(&self, site: &'s MarkedScalar<'_>) -> Cow<'s, str> {
         match site.item {
             Some(index) if !self.is_list() => format!("items[{index}].{}", site.path).into(),
             _ => Cow::Borrowed(&site.path),
@@ -309,33 +309,33 @@ pub fn own_text(text: &str, span: ByteSpan, place: Place) -> String {
 /// # Errors
 /// Where it is no YAML.
 pub fn read(text: &str) -> Result<Outline<'_>, SyntaxError> {
-    if let Some(outline) = shares::read(text) {
+    if let Some(outline) = chunks::read(text) {
         return Ok(outline);
     }
     let whole = ByteSpan::new(0, text.len());
     by_either(text, |walk| read_by(text, whole, walk))
 }
 
-/// Reads a share of `text` strictly: documents, or with `in_items` the items of
+/// Reads a chunk of `text` strictly: documents, or with `in_items` the items of
 /// a list's `items`.
-pub(super) fn read_share(
+pub(super) fn read_chunk(
     text: &str,
-    share: ByteSpan,
+    chunk: ByteSpan,
     in_items: bool,
 ) -> Result<Outline<'_>, SyntaxError> {
     let walk = if in_items {
-        Walk::strict_items(text, share)
+        Walk::strict_items(text, chunk)
     } else {
-        Walk::strict_share(text, share)
+        Walk::strict_chunk(text, chunk)
     };
-    read_by(text, share, walk)
+    read_by(text, chunk, walk)
 }
 
-fn read_by<'t>(text: &'t str, share: ByteSpan, walk: Walk<'t>) -> Result<Outline<'t>, SyntaxError> {
+fn read_by<'t>(text: &'t str, chunk: ByteSpan, walk: Walk<'t>) -> Result<Outline<'t>, SyntaxError> {
     let mut reader = Reader {
         text,
         walk,
-        mentions: Mentions::of(text, share),
+        mentions: Mentions::of(text, chunk),
         outline: Outline::default(),
         open: None,
         watch: Watch::default(),
@@ -344,7 +344,7 @@ fn read_by<'t>(text: &'t str, share: ByteSpan, walk: Walk<'t>) -> Result<Outline
     while let Some(step) = reader.walk.step()? {
         reader.take(step);
     }
-    reader.mentions.pass(share.end, &mut reader.outline.dead);
+    reader.mentions.pass(chunk.end, &mut reader.outline.dead);
     Ok(reader.outline)
 }
 
@@ -425,9 +425,11 @@ impl<'t> Reader<'t> {
         let outer_key = frames.first().and_then(|root| root.key.as_deref());
         let is_mapping = frame.kind == Collection::Mapping;
         let envelope = &mut document.envelope;
-        let mut fault = |fault: Fault| _ = envelope.fault.get_or_insert((fault, place));
+        let mut fault = |fault: OutlineFault| _ = envelope.fault.get_or_insert((fault, place));
         if is_repeated_part {
-            fault(Fault::RepeatedKey(outer_key.unwrap_or_default().to_owned()));
+            fault(OutlineFault::RepeatedKey(
+                outer_key.unwrap_or_default().to_owned(),
+            ));
         }
         match (depth, outer_key) {
             (1, _) => {
@@ -441,13 +443,13 @@ impl<'t> Reader<'t> {
             (2, Some("items" | "results")) => {
                 self.behind_key = behind_colon;
                 if document.root.place.line == 0 {
-                    // A share of a list, whose root is in another.
+                    // A chunk of a list, whose root is in another.
                     document.root.place = place;
                 }
             }
             (2, Some("functionConfig")) => {
                 if !is_mapping {
-                    fault(Fault::ConfigIsNoMapping);
+                    fault(OutlineFault::ConfigIsNoMapping);
                 }
                 envelope.function_config = Some((ByteSpan::new(start, start), place));
             }
@@ -455,7 +457,7 @@ impl<'t> Reader<'t> {
             (3, Some("items")) if frames[1].kind == Collection::Sequence => {
                 let index = frames[1].children - 1;
                 if !is_mapping {
-                    fault(Fault::ItemIsNoMapping(index));
+                    fault(OutlineFault::ItemIsNoMapping(index));
                 }
                 document.add_item(index, start, place, dash);
             }
@@ -584,21 +586,21 @@ impl<'t> Reader<'t> {
             }
             (1, Some((key, again))) => {
                 if again {
-                    let fault = (Fault::RepeatedKey(key.to_owned()), place);
+                    let fault = (OutlineFault::RepeatedKey(key.to_owned()), place);
                     envelope.fault.get_or_insert(fault);
                 }
                 match key {
                     "items" => envelope.items = part,
                     "results" => envelope.results = part,
                     "functionConfig" if matches!(part, Part::Other(_)) => {
-                        let fault = (Fault::ConfigIsNoMapping, place);
+                        let fault = (OutlineFault::ConfigIsNoMapping, place);
                         envelope.fault.get_or_insert(fault);
                     }
                     _ => {}
                 }
             }
             (2, Some(("items", _))) if frames[1].kind == Collection::Sequence => {
-                let fault = Fault::ItemIsNoMapping(frames[1].children - 1);
+                let fault = OutlineFault::ItemIsNoMapping(frames[1].children - 1);
                 envelope.fault.get_or_insert((fault, place));
             }
             _ => {}
@@ -647,7 +649,7 @@ impl<'t> Reader<'t> {
         let in_items = frames.len() > 2
             && frames[0].key.as_deref() == Some("items")
             && frames[1].kind == Collection::Sequence;
-        let site = Site {
+        let site = MarkedScalar {
             text: value.scalar.value(),
             value,
             place,
@@ -738,11 +740,11 @@ struct LineSeen {
 }
 
 impl<'t> Mentions<'t> {
-    fn of(text: &'t str, share: ByteSpan) -> Self {
-        let found = memmem::find_iter(share.of(text).as_bytes(), marker::KEY_STEM);
+    fn of(text: &'t str, chunk: ByteSpan) -> Self {
+        let found = memmem::find_iter(chunk.of(text).as_bytes(), marker::KEY_STEM);
         let mut mentions = Self {
             text,
-            all: found.map(|at| share.start + at).collect(),
+            all: found.map(|at| chunk.start + at).collect(),
             next: 0,
             next_line: 0,
             line: LineSeen::default(),

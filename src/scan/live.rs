@@ -15,9 +15,9 @@ use super::cache::{Cache, Kept};
 use crate::api::{Id, ImageRepository};
 use crate::tags::{Answer, Blame, Failure, Known, Labels, Question};
 use crate::update::catalogue::{Catalogue, Sourced};
-use crate::update::gather::Answers;
 use crate::update::logins::References;
 use crate::update::outcome::{Code, Finding, Location, Severity};
+use crate::update::registry_queries::Answers;
 use crate::update::resolve::Refresh;
 use crate::update::twins;
 use go_template::duration;
@@ -51,14 +51,14 @@ pub struct Live<'a> {
     runtime: Runtime,
     registries: Arc<Registries>,
     clouds: Clouds,
-    /// The way to each ImageRepository, once it was needed.
-    ways: BTreeMap<Id, Result<Way, Failure>>,
+    /// The endpoint to each ImageRepository, once it was needed.
+    endpoints: BTreeMap<Id, Result<Endpoint, Failure>>,
     findings: Vec<Finding>,
 }
 
 /// How an ImageRepository is asked, with whatever login it has.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Way {
+struct Endpoint {
     target: Target,
     /// What stands for the credential where that changes from run to run.
     identity: String,
@@ -85,7 +85,7 @@ enum What {
 
 /// The questions that a task answers.
 #[derive(Default)]
-struct Share {
+struct Batch {
     questions: Vec<Question>,
     within: Duration,
     interval: Option<Duration>,
@@ -93,10 +93,10 @@ struct Share {
 }
 
 impl Task {
-    fn of(question: &Question, way: &Way) -> Self {
+    fn of(question: &Question, endpoint: &Endpoint) -> Self {
         Self {
-            target: way.target.clone(),
-            identity: way.identity.clone(),
+            target: endpoint.target.clone(),
+            identity: endpoint.identity.clone(),
             what: match question {
                 Question::Tags(_) => What::Tags,
                 Question::Digest(_, tag) => What::Digest(tag.clone()),
@@ -106,14 +106,14 @@ impl Task {
     }
 }
 
-impl Share {
+impl Batch {
     /// Of several the most patient and the least content counts.
-    fn add(&mut self, question: &Question, way: &Way, anew: bool) {
+    fn add(&mut self, question: &Question, endpoint: &Endpoint, anew: bool) {
         self.questions.push(question.clone());
-        self.within = self.within.max(way.within);
+        self.within = self.within.max(endpoint.within);
         let interval = self
             .interval
-            .map_or(way.interval, |known| known.min(way.interval));
+            .map_or(endpoint.interval, |known| known.min(endpoint.interval));
         self.interval = Some(interval);
         self.anew |= anew;
     }
@@ -124,7 +124,7 @@ impl Share {
 }
 
 /// What a task brought.
-enum Fact {
+enum Response {
     Listed(Listing, Timestamp),
     Digest(String),
     Labels(registry::Labels),
@@ -146,7 +146,7 @@ impl<'a> Live<'a> {
             runtime,
             registries,
             clouds,
-            ways: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
             findings: Vec::new(),
         })
     }
@@ -156,23 +156,23 @@ impl<'a> Live<'a> {
         self.find_ways(catalogue, questions);
         let mut answers = Vec::new();
         // Questions that one request answers go together.
-        let mut tasks: BTreeMap<Task, Share> = BTreeMap::new();
+        let mut tasks: BTreeMap<Task, Batch> = BTreeMap::new();
         for question in questions {
-            match self.ways.get(question.repository()) {
+            match self.endpoints.get(question.repository()) {
                 None => {}
                 Some(Err(failure)) => {
                     answers.push((question.clone(), Answer::Failed(failure.clone())));
                 }
-                Some(Ok(way)) => {
+                Some(Ok(endpoint)) => {
                     let anew = self.options.refresh.has(question.repository());
-                    let share = tasks.entry(Task::of(question, way)).or_default();
-                    share.add(question, way, anew);
+                    let batch = tasks.entry(Task::of(question, endpoint)).or_default();
+                    batch.add(question, endpoint, anew);
                 }
             }
         }
         for (task, result) in self.perform_all(&tasks) {
             let answer = self.answer(&task, result);
-            let asked = tasks.get(&task).map_or(&[][..], |share| &share.questions);
+            let asked = tasks.get(&task).map_or(&[][..], |batch| &batch.questions);
             answers.extend(
                 asked
                     .iter()
@@ -188,20 +188,20 @@ impl<'a> Live<'a> {
 
     fn perform_all(
         &self,
-        tasks: &BTreeMap<Task, Share>,
-    ) -> Vec<(Task, Result<Fact, RegistryError>)> {
+        tasks: &BTreeMap<Task, Batch>,
+    ) -> Vec<(Task, Result<Response, RegistryError>)> {
         let mut set = JoinSet::new();
         let mut done = Vec::new();
-        for (task, share) in tasks {
-            match self.kept(task, share) {
-                Kepts::Fresh(kept) => {
+        for (task, batch) in tasks {
+            match self.kept(task, batch) {
+                CacheDecision::Fresh(kept) => {
                     let listing = Listing { pages: kept.pages };
-                    done.push((task.clone(), Ok(Fact::Listed(listing, kept.scanned_at))));
+                    done.push((task.clone(), Ok(Response::Listed(listing, kept.scanned_at))));
                 }
-                Kepts::Nothing => {}
-                Kepts::Ask(pages) => {
+                CacheDecision::Nothing => {}
+                CacheDecision::Ask(pages) => {
                     let (registries, now) = (Arc::clone(&self.registries), self.options.now);
-                    let (task, within) = (task.clone(), share.within);
+                    let (task, within) = (task.clone(), batch.within);
                     let work = async move {
                         let fact = perform(&registries, &task, within, &pages, now).await;
                         (task, fact)
@@ -218,24 +218,24 @@ impl<'a> Live<'a> {
         let references = References::of(catalogue);
         for question in questions {
             let id = question.repository();
-            if self.ways.contains_key(id) {
+            if self.endpoints.contains_key(id) {
                 continue;
             }
             let Some(sourced) = catalogue.repositories.get(id) else {
                 continue;
             };
-            let way = self.way(id, sourced, catalogue, &references);
-            self.ways.insert(id.clone(), way);
+            let endpoint = self.endpoint(id, sourced, catalogue, &references);
+            self.endpoints.insert(id.clone(), endpoint);
         }
     }
 
-    fn way(
+    fn endpoint(
         &mut self,
         id: &Id,
         sourced: &Sourced<ImageRepository>,
         catalogue: &Catalogue,
         references: &References,
-    ) -> Result<Way, Failure> {
+    ) -> Result<Endpoint, Failure> {
         if let Some(other) = &sourced.conflict {
             return Err(Failure {
                 message: format!("a different one of this name stands at {other}"),
@@ -256,22 +256,22 @@ impl<'a> Live<'a> {
         self.with_login(access, interval.unwrap_or_default())
     }
 
-    fn with_login(&mut self, access: Access, interval: Duration) -> Result<Way, Failure> {
-        let mut way = Way {
+    fn with_login(&mut self, access: Access, interval: Duration) -> Result<Endpoint, Failure> {
+        let mut endpoint = Endpoint {
             target: access.target,
             identity: String::new(),
             within: access.within,
             interval,
         };
         let Some(provider) = access.provider else {
-            return Ok(way);
+            return Ok(endpoint);
         };
-        way.identity = cloud::identity(provider);
+        endpoint.identity = cloud::identity(provider);
         // Nobody is asked for a login that nobody is shown.
         if self.options.offline {
-            return Ok(way);
+            return Ok(endpoint);
         }
-        let login = self.clouds.login(provider, &way.target.repository);
+        let login = self.clouds.login(provider, &endpoint.target.repository);
         let login = self.runtime.block_on(login).map_err(|error| Failure {
             message: error.to_string(),
             hint: Some(error.hint()),
@@ -282,27 +282,29 @@ impl<'a> Live<'a> {
             },
         })?;
         // The machine's own identity is its user's.
-        let target = way.target.with_credential(Ranked::new(login, Rank::User));
-        way.target = target.map_err(|withheld| Failure {
+        let target = endpoint
+            .target
+            .with_credential(Ranked::new(login, Rank::User));
+        endpoint.target = target.map_err(|withheld| Failure {
             message: withheld.to_string(),
             hint: None,
             blame: Blame::Documents,
         })?;
-        Ok(way)
+        Ok(endpoint)
     }
 
-    fn kept(&self, task: &Task, share: &Share) -> Kepts {
+    fn kept(&self, task: &Task, batch: &Batch) -> CacheDecision {
         let cache = self.options.cache.as_ref();
         let cache = cache.filter(|_| task.what == What::Tags);
         let kept = cache.and_then(|cache| cache.read(&task.target, &task.identity));
         match kept {
-            Some(kept) if self.options.offline => Kepts::Fresh(kept),
-            _ if self.options.offline => Kepts::Nothing,
-            Some(kept) if !share.anew && self.is_fresh(&kept, share.interval()) => {
-                Kepts::Fresh(kept)
+            Some(kept) if self.options.offline => CacheDecision::Fresh(kept),
+            _ if self.options.offline => CacheDecision::Nothing,
+            Some(kept) if !batch.anew && self.is_fresh(&kept, batch.interval()) => {
+                CacheDecision::Fresh(kept)
             }
-            Some(kept) => Kepts::Ask(kept.pages),
-            None => Kepts::Ask(Vec::new()),
+            Some(kept) => CacheDecision::Ask(kept.pages),
+            None => CacheDecision::Ask(Vec::new()),
         }
     }
 
@@ -315,8 +317,8 @@ impl<'a> Live<'a> {
     /// Waits for all, and shows how far it is where somebody looks.
     fn wait(
         &self,
-        mut set: JoinSet<(Task, Result<Fact, RegistryError>)>,
-    ) -> Vec<(Task, Result<Fact, RegistryError>)> {
+        mut set: JoinSet<(Task, Result<Response, RegistryError>)>,
+    ) -> Vec<(Task, Result<Response, RegistryError>)> {
         let total = u64::try_from(set.len()).unwrap_or(u64::MAX);
         if total == 0 {
             return Vec::new();
@@ -347,7 +349,7 @@ impl<'a> Live<'a> {
         done
     }
 
-    fn answer(&mut self, task: &Task, result: Result<Fact, RegistryError>) -> Answer {
+    fn answer(&mut self, task: &Task, result: Result<Response, RegistryError>) -> Answer {
         match result {
             Err(error) => Answer::Failed(Failure {
                 message: error.to_string(),
@@ -357,12 +359,12 @@ impl<'a> Live<'a> {
                     _ => Blame::Registry,
                 },
             }),
-            Ok(Fact::Digest(digest)) => Answer::Digest(digest),
-            Ok(Fact::Labels(labels)) => Answer::Labels(Labels {
+            Ok(Response::Digest(digest)) => Answer::Digest(digest),
+            Ok(Response::Labels(labels)) => Answer::Labels(Labels {
                 source: labels.source,
                 version: labels.version,
             }),
-            Ok(Fact::Listed(listing, at)) => {
+            Ok(Response::Listed(listing, at)) => {
                 self.note(task, &listing, at);
                 Answer::Tags(Arc::new(Known {
                     tags: listing.into_tags(),
@@ -406,7 +408,7 @@ impl<'a> Live<'a> {
 }
 
 /// What is to be done where a list may be kept.
-enum Kepts {
+enum CacheDecision {
     /// It will do.
     Fresh(Kept),
     /// There is none, and nobody may be asked.
@@ -421,19 +423,19 @@ async fn perform(
     within: Duration,
     pages: &[Page],
     now: Timestamp,
-) -> Result<Fact, RegistryError> {
+) -> Result<Response, RegistryError> {
     match &task.what {
         What::Tags => {
             let listing = registries.tags(&task.target, within, pages).await?;
-            Ok(Fact::Listed(listing, now))
+            Ok(Response::Listed(listing, now))
         }
         What::Labels(reference) => {
             let labels = registries.labels(&task.target, within, reference);
-            Ok(Fact::Labels(labels.await?))
+            Ok(Response::Labels(labels.await?))
         }
         What::Digest(tag) => {
             let digest = registries.digest(&task.target, within, tag).await?;
-            Ok(Fact::Digest(digest))
+            Ok(Response::Digest(digest))
         }
     }
 }

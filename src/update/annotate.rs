@@ -4,7 +4,7 @@
 //! The markers stay, for Flux and for `update`. Nothing but the annotation is
 //! written: behind the last one of the resource, or as its first.
 
-use super::bindings::{self, Rules, Ways};
+use super::bindings::{self, BindingConfig, BindingContext};
 use super::catalogue::Catalogue;
 use super::origin;
 use super::outcome::{Code, Finding, Location, Severity};
@@ -30,11 +30,11 @@ pub struct Annotated {
 /// Annotates the resources of a text, which findings call `file`.
 #[must_use]
 pub fn annotate(text: &str, outline: &Outline<'_>, file: &str) -> Annotated {
-    let ways = Ways {
+    let ways = BindingConfig {
         bind: Bind::Markers,
-        ..Ways::default()
+        ..BindingConfig::default()
     };
-    let rules = Rules::new(&ways, &Catalogue::default());
+    let rules = BindingContext::new(&ways, &Catalogue::default());
     let mut annotated = Annotated {
         findings: bindings::bind(text, outline, file, &rules).findings,
         ..Annotated::default()
@@ -111,7 +111,7 @@ fn edits(
         return Ok((Vec::new(), 0));
     };
     let starts = [object.span.start].into();
-    let edits = tree::look(text, &starts, |edits, _, root| {
+    let edits = tree::build_trees(text, &starts, |edits, _, root| {
         *edits = Some(written(text, root, &value));
     });
     // What the outline could read, this can.

@@ -15,30 +15,30 @@ use super::outcome::{Code, Finding, Location, Severity};
 use super::resolve;
 use crate::api::{Bind, Id, TargetSpec};
 use crate::bind::annotation;
-use crate::bind::image::{self, Holds, ImageField};
+use crate::bind::image::{self, ImageFieldKind, ImageFieldRule};
 use crate::bind::marker::{self, Comment, Target};
 use crate::bind::path::FieldPath;
 use crate::resource_list::outline;
-use crate::resource_list::{Concealed, Document, MASK, Object, Outline, Site};
+use crate::resource_list::{Concealed, Document, MASK, MarkedScalar, Object, Outline};
 use yaml_edit_spans::tree::{self, Content, Node};
 use yaml_edit_spans::walk::Value;
 use yaml_edit_spans::{ByteSpan, Place, scalar, work};
 
 /// How scalars are bound, as somebody asked for it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Ways {
+pub struct BindingConfig {
     /// By which means.
     pub bind: Bind,
     /// Fields that the configuration binds.
     pub fields: Vec<FieldBinding>,
     /// Fields of images that it adds.
-    pub image_fields: Vec<ImageField>,
+    pub image_fields: Vec<ImageFieldRule>,
 }
 
 /// How scalars are bound in a run.
-pub struct Rules<'r> {
+pub struct BindingContext<'r> {
     /// As asked for.
-    pub ways: &'r Ways,
+    pub ways: &'r BindingConfig,
     /// For images, the policies of each repository, by its canonical name.
     pub images: BTreeMap<String, Vec<Id>>,
     /// The configuration's fields, by what they target.
@@ -103,7 +103,7 @@ pub struct FieldBinding {
 
 /// By what a scalar is bound, the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum By {
+pub enum BindingSource {
     /// `spec.bindings` of the configuration.
     Field,
     /// `flux-image.dev/bind`.
@@ -114,7 +114,7 @@ pub enum By {
     Image,
 }
 
-impl By {
+impl BindingSource {
     /// A word for it.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -129,16 +129,16 @@ impl By {
 
 /// What a bound scalar belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Policy {
+pub enum PolicyRef {
     /// What a marker or the like names, as `namespace:name[:part]`.
     Named(String),
     /// Whatever follows a repository, by its canonical name.
-    Of(String, Holds),
+    Of(String, ImageFieldKind),
 }
 
 /// A scalar that belongs to a policy.
 #[derive(Clone, Debug)]
-pub struct Bound<'o, 't> {
+pub struct Binding<'o, 't> {
     /// The scalar.
     pub value: Cow<'o, Value<'t>>,
     /// What it reads as.
@@ -150,14 +150,14 @@ pub struct Bound<'o, 't> {
     /// The resource.
     pub object: &'o Object,
     /// The policy.
-    pub policy: Policy,
+    pub policy: PolicyRef,
     /// By what.
-    pub by: By,
+    pub by: BindingSource,
     /// It stands in a Secret or an encrypted document.
     pub is_concealed: bool,
 }
 
-impl Bound<'_, '_> {
+impl Binding<'_, '_> {
     /// Where it is, in a file of this name.
     #[must_use]
     pub fn location(&self, file: &str) -> Location {
@@ -194,14 +194,14 @@ impl Bound<'_, '_> {
 #[derive(Debug, Default)]
 pub struct Bindings<'o, 't> {
     /// The scalars, each once, in the order of the text.
-    pub bound: Vec<Bound<'o, 't>>,
+    pub bound: Vec<Binding<'o, 't>>,
     /// What is bound to nothing although it looks like it.
     pub findings: Vec<Finding>,
     /// Which of the configuration's fields found their resource.
     pub matched: BTreeSet<usize>,
 }
 
-impl Ways {
+impl BindingConfig {
     /// Whether any text needs more than a look at its markers.
     #[must_use]
     pub fn look_at_all(&self) -> bool {
@@ -214,10 +214,10 @@ impl Ways {
     }
 }
 
-impl<'r> Rules<'r> {
+impl<'r> BindingContext<'r> {
     /// The rules of a run, with what its documents say of images.
     #[must_use]
-    pub fn new(ways: &'r Ways, catalogue: &Catalogue) -> Self {
+    pub fn new(ways: &'r BindingConfig, catalogue: &Catalogue) -> Self {
         let images = match ways.bind {
             Bind::Images => resolve::followers(catalogue),
             _ => BTreeMap::new(),
@@ -247,12 +247,12 @@ impl<'r> Rules<'r> {
 impl Bindings<'_, '_> {
     /// The names of the policies.
     #[must_use]
-    pub fn names(&self, rules: &Rules<'_>) -> BTreeSet<String> {
+    pub fn names(&self, rules: &BindingContext<'_>) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         for bound in &self.bound {
             match &bound.policy {
-                Policy::Named(setter) => names.extend(Target::parse(setter).map(|t| t.name)),
-                Policy::Of(repository, _) => {
+                PolicyRef::Named(setter) => names.extend(Target::parse(setter).map(|t| t.name)),
+                PolicyRef::Of(repository, _) => {
                     let ids = rules.images.get(repository).into_iter().flatten();
                     names.extend(ids.map(|id| id.name.clone()));
                 }
@@ -269,15 +269,15 @@ pub fn bind<'o, 't>(
     text: &'t str,
     outline: &'o Outline<'t>,
     file: &str,
-    rules: &Rules<'_>,
+    rules: &BindingContext<'_>,
 ) -> Bindings<'o, 't> {
     let mut bindings = Bindings::default();
     bindings.markers(text, outline, file);
     let ways = rules.ways;
     let annotated = || outline.objects().any(|object| object.bind.is_some());
     if ways.look_at_all() || (ways.read_annotations() && annotated()) {
-        bindings.further(text, outline, file, rules);
-        bindings.settle(file);
+        bindings.bind_trees(text, outline, file, rules);
+        bindings.resolve_conflicts(file);
     }
     bindings
 }
@@ -311,7 +311,7 @@ impl<'o, 't> Bindings<'o, 't> {
     fn marker(
         &mut self,
         text: &str,
-        (document, site): (&'o Document<'t>, &'o Site<'t>),
+        (document, site): (&'o Document<'t>, &'o MarkedScalar<'t>),
         file: &str,
         is_live: bool,
         is_concealed: bool,
@@ -322,14 +322,14 @@ impl<'o, 't> Bindings<'o, 't> {
             Comment::Broken(_) => String::new(),
             Comment::Marker(setter) => setter.clone(),
         };
-        let bound = Bound {
+        let bound = Binding {
             value: Cow::Borrowed(&site.value),
             text: Cow::Borrowed(&site.text),
             place: site.place,
             field: document.path_of(site),
             object: document.object_of(site),
-            policy: Policy::Named(setter),
-            by: By::Marker,
+            policy: PolicyRef::Named(setter),
+            by: BindingSource::Marker,
             is_concealed,
         };
         let warn = |code: Code, why: &str| {
@@ -353,8 +353,14 @@ impl<'o, 't> Bindings<'o, 't> {
     }
 
     /// What only a tree of the resource tells.
-    fn further(&mut self, text: &'t str, outline: &'o Outline<'t>, file: &str, rules: &Rules<'_>) {
-        let mut wanted: BTreeMap<usize, Wanted<'o>> = BTreeMap::new();
+    fn bind_trees(
+        &mut self,
+        text: &'t str,
+        outline: &'o Outline<'t>,
+        file: &str,
+        rules: &BindingContext<'_>,
+    ) {
+        let mut wanted: BTreeMap<usize, Candidate<'o>> = BTreeMap::new();
         for object in outline.objects() {
             let fields = rules.targets.of_object(object);
             self.matched.extend(&fields);
@@ -365,29 +371,33 @@ impl<'o, 't> Bindings<'o, 't> {
             let has_images = rules.ways.bind == Bind::Images && !rules.images.is_empty();
             let has_origin = rules.ways.bind == Bind::Origin && object.is_from_kustomize_build();
             if !fields.is_empty() || annotation.is_some() || has_images || has_origin {
-                wanted.insert(object.span.start, Wanted { object, fields });
+                wanted.insert(object.span.start, Candidate { object, fields });
             }
         }
         if wanted.is_empty() {
             return;
         }
         let starts: BTreeSet<usize> = wanted.keys().copied().collect();
-        let looked = tree::look(text, &starts, |looked: &mut Looked<'o, 't>, start, root| {
-            let Some(wanted) = wanted.get(&start) else {
-                return;
-            };
-            let mut look = Look {
-                root,
-                object: wanted.object,
-                concealed: &outline.concealed,
-                file,
-                looked,
-            };
-            look.fields(wanted, rules);
-            look.annotation(rules);
-            look.images(rules);
-            look.origin(rules);
-        });
+        let looked = tree::build_trees(
+            text,
+            &starts,
+            |looked: &mut TreeBindings<'o, 't>, start, root| {
+                let Some(wanted) = wanted.get(&start) else {
+                    return;
+                };
+                let mut look = TreeBinder {
+                    root,
+                    object: wanted.object,
+                    concealed: &outline.concealed,
+                    file,
+                    looked,
+                };
+                look.fields(wanted, rules);
+                look.annotation(rules);
+                look.images(rules);
+                look.origin(rules);
+            },
+        );
         // The outline was read from the same text, so there is no error left.
         let looked = looked.unwrap_or_default();
         self.bound.extend(looked.found);
@@ -397,7 +407,7 @@ impl<'o, 't> Bindings<'o, 't> {
     }
 
     /// Leaves of several bindings of one scalar the strongest.
-    fn settle(&mut self, file: &str) {
+    fn resolve_conflicts(&mut self, file: &str) {
         let mut all = std::mem::take(&mut self.bound);
         all.sort_by_key(|bound| (scalar_of(bound), bound.by));
         for bound in all {
@@ -409,12 +419,12 @@ impl<'o, 't> Bindings<'o, 't> {
                 self.bound.push(bound);
                 continue;
             };
-            if bound.by == By::Image || stronger.policy == bound.policy {
+            if bound.by == BindingSource::Image || stronger.policy == bound.policy {
                 continue;
             }
-            let name = |bound: &Bound<'_, '_>| match &bound.policy {
-                Policy::Named(setter) => setter.clone(),
-                Policy::Of(repository, _) => repository.clone(),
+            let name = |bound: &Binding<'_, '_>| match &bound.policy {
+                PolicyRef::Named(setter) => setter.clone(),
+                PolicyRef::Of(repository, _) => repository.clone(),
             };
             let message = format!(
                 "{} binds this to `{}`, and {} to `{}`: the first counts",
@@ -431,38 +441,38 @@ impl<'o, 't> Bindings<'o, 't> {
 }
 
 /// What tells one scalar from another.
-fn scalar_of(bound: &Bound<'_, '_>) -> ByteSpan {
+fn scalar_of(bound: &Binding<'_, '_>) -> ByteSpan {
     bound.value.span
 }
 
 /// A resource to be looked at as a tree.
-struct Wanted<'o> {
+struct Candidate<'o> {
     object: &'o Object,
     /// Which of the configuration's fields are for it.
     fields: Vec<usize>,
 }
 
 /// A look at one resource.
-struct Look<'l, 'o, 't> {
+struct TreeBinder<'l, 'o, 't> {
     root: &'l Node<'t>,
     object: &'o Object,
     concealed: &'l Concealed,
     file: &'l str,
-    looked: &'l mut Looked<'o, 't>,
+    looked: &'l mut TreeBindings<'o, 't>,
 }
 
 /// What a look at resources has found.
 #[derive(Default)]
-struct Looked<'o, 't> {
-    found: Vec<Bound<'o, 't>>,
+struct TreeBindings<'o, 't> {
+    found: Vec<Binding<'o, 't>>,
     findings: Vec<Finding>,
     faults: Faults,
 }
 
 /// What stands in the way of `bind: Origin`: the first resource, and how many.
-type Faults = BTreeMap<origin::Fault, (Location, usize)>;
+type Faults = BTreeMap<origin::OriginFault, (Location, usize)>;
 
-fn origin_finding((fault, (location, count)): (origin::Fault, (Location, usize))) -> Finding {
+fn origin_finding((fault, (location, count)): (origin::OriginFault, (Location, usize))) -> Finding {
     let others = match count {
         1 => String::new(),
         _ => format!(", nor in {} more resources", count - 1),
@@ -472,22 +482,22 @@ fn origin_finding((fault, (location, count)): (origin::Fault, (Location, usize))
     finding.hint(fault.hint())
 }
 
-impl<'o, 't> Look<'_, 'o, 't> {
-    fn fields(&mut self, wanted: &Wanted<'o>, rules: &Rules<'_>) {
+impl<'o, 't> TreeBinder<'_, 'o, 't> {
+    fn fields(&mut self, wanted: &Candidate<'o>, rules: &BindingContext<'_>) {
         for number in &wanted.fields {
             let binding = &rules.ways.fields[*number];
             let what = format!("spec.bindings[{number}]");
             self.path(
                 &binding.field,
                 &binding.setter,
-                By::Field,
+                BindingSource::Field,
                 &what,
                 self.object.place,
             );
         }
     }
 
-    fn annotation(&mut self, rules: &Rules<'_>) {
+    fn annotation(&mut self, rules: &BindingContext<'_>) {
         let Some(annotation) = self
             .object
             .bind
@@ -502,7 +512,7 @@ impl<'o, 't> Look<'_, 'o, 't> {
                     self.path(
                         &field,
                         &setter,
-                        By::Annotation,
+                        BindingSource::Annotation,
                         annotation::KEY,
                         annotation.place,
                     );
@@ -518,18 +528,18 @@ impl<'o, 't> Look<'_, 'o, 't> {
         }
     }
 
-    fn images(&mut self, rules: &Rules<'_>) {
+    fn images(&mut self, rules: &BindingContext<'_>) {
         if rules.ways.bind != Bind::Images {
             return;
         }
         let is_wanted = |repository: &str| rules.images.contains_key(repository);
         for place in image::places(self.root, &rules.ways.image_fields, &is_wanted) {
-            let policy = Policy::Of(place.repository, place.holds);
-            self.add(place.node, place.path, policy, By::Image);
+            let policy = PolicyRef::Of(place.repository, place.holds);
+            self.add(place.node, place.path, policy, BindingSource::Image);
         }
     }
 
-    fn origin(&mut self, rules: &Rules<'_>) {
+    fn origin(&mut self, rules: &BindingContext<'_>) {
         let (Bind::Origin, Some(build), Some(origins)) =
             (rules.ways.bind, &self.object.build, rules.origins)
         else {
@@ -539,7 +549,13 @@ impl<'o, 't> Look<'_, 'o, 't> {
             Ok(fields) => {
                 for (field, setter) in fields {
                     let what = "a marker of the file that this is built from";
-                    self.path(&field, &setter, By::Marker, what, self.object.place);
+                    self.path(
+                        &field,
+                        &setter,
+                        BindingSource::Marker,
+                        what,
+                        self.object.place,
+                    );
                 }
             }
             Err(fault) => {
@@ -552,7 +568,14 @@ impl<'o, 't> Look<'_, 'o, 't> {
     }
 
     /// Binds what a path leads to. `what` names the path, which stands at `place`.
-    fn path(&mut self, field: &FieldPath, setter: &str, by: By, what: &str, place: Place) {
+    fn path(
+        &mut self,
+        field: &FieldPath,
+        setter: &str,
+        by: BindingSource,
+        what: &str,
+        place: Place,
+    ) {
         let fault = |path: String, why: String| {
             let message = format!("{what} binds nothing at `{field}`: {why}");
             let location = Location::in_object(self.file, self.object, place, path);
@@ -569,7 +592,7 @@ impl<'o, 't> Look<'_, 'o, 't> {
         for found in found {
             let why = match &found.node.content {
                 Content::Scalar(value) if scalar::is_written(value) => {
-                    let policy = Policy::Named(setter.to_owned());
+                    let policy = PolicyRef::Named(setter.to_owned());
                     self.add(found.node, found.path, policy, by);
                     continue;
                 }
@@ -585,11 +608,11 @@ impl<'o, 't> Look<'_, 'o, 't> {
         }
     }
 
-    fn add(&mut self, node: &Node<'t>, path: String, policy: Policy, by: By) {
+    fn add(&mut self, node: &Node<'t>, path: String, policy: PolicyRef, by: BindingSource) {
         let Some(value) = node.scalar().filter(|value| scalar::is_written(value)) else {
             return;
         };
-        self.looked.found.push(Bound {
+        self.looked.found.push(Binding {
             text: value.scalar.value().into_owned().into(),
             value: Cow::Owned(value.clone()),
             place: node.place,

@@ -114,7 +114,7 @@ pub fn renamed(before: &Id, now: &Id) -> String {
 
 /// What the reader of a text knows of the documents in it.
 #[derive(Clone, Copy, Debug)]
-pub struct Origin<'a> {
+pub struct Provenance<'a> {
     /// The file, empty for stdin.
     pub file: &'a str,
     /// Its rank.
@@ -125,7 +125,7 @@ pub struct Origin<'a> {
     pub severity: Severity,
 }
 
-impl<'a> Origin<'a> {
+impl<'a> Provenance<'a> {
     /// A file that a flag names.
     #[must_use]
     pub fn flag(file: &'a str) -> Self {
@@ -173,7 +173,7 @@ impl Renamed {
 
 impl Catalogue {
     /// Takes in the documents of a text.
-    pub fn add_outline(&mut self, text: &str, outline: &Outline<'_>, origin: Origin<'_>) {
+    pub fn add_outline(&mut self, text: &str, outline: &Outline<'_>, origin: Provenance<'_>) {
         let known: Vec<(&Object, api::Kind)> = outline
             .objects()
             .filter_map(|object| api::Kind::of(object).map(|kind| (object, kind)))
@@ -196,7 +196,7 @@ impl Catalogue {
         &mut self,
         object: &Object,
         reading: Result<api::Reading, api::ReadError>,
-        origin: Origin<'_>,
+        origin: Provenance<'_>,
     ) {
         let location = Location::in_object(origin.file, object, object.place, String::new());
         match reading {
@@ -282,7 +282,7 @@ impl Catalogue {
         }));
     }
 
-    fn add(&mut self, document: Document, location: Location, origin: Origin<'_>) {
+    fn add(&mut self, document: Document, location: Location, origin: Provenance<'_>) {
         match document {
             Document::Repository(document) => {
                 let id = id_of(&document.metadata, origin);
@@ -316,7 +316,7 @@ impl Catalogue {
 
     /// Takes in the documents inside the options of an ImageUpdate.
     pub fn add_options(&mut self, options: &ImageUpdateSpec, location: &Location) {
-        let origin = Origin {
+        let origin = Provenance {
             file: "",
             rank: Rank::Config,
             default_namespace: None,
@@ -446,7 +446,7 @@ fn aged(snapshot: &TagSnapshot, location: &Location, freshness: Freshness) -> Op
     Some(finding.hint("make a new one, or allow its age with `--max-age`"))
 }
 
-fn id_of(metadata: &api::Metadata, origin: Origin<'_>) -> Id {
+fn id_of(metadata: &api::Metadata, origin: Provenance<'_>) -> Id {
     let namespace = metadata.namespace.as_deref().or(origin.default_namespace);
     Id::new(namespace.unwrap_or_default(), metadata.name.clone())
 }

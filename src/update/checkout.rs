@@ -10,10 +10,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::bindings::{self, Rules, Ways};
-use super::catalogue::{Catalogue, Freshness, Origin, Rank};
+use super::bindings::{self, BindingConfig, BindingContext};
+use super::catalogue::{Catalogue, Freshness, Provenance, Rank};
+use super::current_digests::CurrentDigests;
 use super::files::{self, Replacement};
-use super::gather::{self, Ask, Wish};
 use super::git;
 use super::kustomization::Namespaces;
 use super::labels;
@@ -21,8 +21,8 @@ use super::only::{NoTarget, Only};
 use super::outcome::{Code, Finding, Location, Outcome, Severity};
 use super::path_name;
 use super::plan::{self, Plan, Policies};
-use super::present::Carried;
 use super::reach::Reach;
+use super::registry_queries::{self, Ask, QueryScope};
 use super::resolve::{self, Refresh, Resolved, Sources};
 use super::scope::{self, Owner, Scope, ScopeReach};
 use super::takers::Takers;
@@ -60,7 +60,7 @@ pub struct Request {
     /// Whether the new images are asked what they say of themselves.
     pub labels: bool,
     /// How scalars are bound, besides by markers.
-    pub ways: Ways,
+    pub ways: BindingConfig,
 }
 
 impl Request {
@@ -69,8 +69,8 @@ impl Request {
         &'w self,
         names: &'w dyn Fn() -> BTreeSet<String>,
         only: Option<&'w BTreeSet<Id>>,
-    ) -> Wish<'w> {
-        Wish {
+    ) -> QueryScope<'w> {
+        QueryScope {
             sources: Sources {
                 tags_from: &self.tags_from,
                 refresh: &self.refresh,
@@ -198,14 +198,14 @@ pub fn plan(request: &Request, mut ask: Option<&mut Ask<'_>>) -> Result<Planned,
     planned.outcome.findings.append(&mut catalogue.findings);
     let near = may_bind(&sources, paths.as_ref());
     let targets = request.only.limit(&catalogue)?;
-    let rules = Rules::new(&request.ways, &catalogue);
+    let rules = BindingContext::new(&request.ways, &catalogue);
     note_present(&mut catalogue, near.iter().copied(), &rules);
     let names = || {
         let named = near.iter().flat_map(|source| rules.names_in(&source.text));
         named.collect()
     };
     let wish = request.wish(&names, targets.as_ref());
-    let (images, asked) = gather::images(&mut catalogue, &wish, ask.as_deref_mut());
+    let (images, asked) = registry_queries::images(&mut catalogue, &wish, ask.as_deref_mut());
     planned.outcome.findings.extend(asked);
     if !request.labels {
         catalogue.forget_policies();
@@ -275,7 +275,7 @@ pub fn catalogue(request: &Request) -> Result<Catalogue, CannotPlan> {
     let unread = missed.map(|refused| refused.finding);
     read.catalogue.findings.extend(unread);
     let bound = read.sources.iter().filter(|source| source.may_bind);
-    let rules = Rules::new(&request.ways, &read.catalogue);
+    let rules = BindingContext::new(&request.ways, &read.catalogue);
     note_present(&mut read.catalogue, bound, &rules);
     Ok(read.catalogue)
 }
@@ -285,9 +285,9 @@ pub fn catalogue(request: &Request) -> Result<Catalogue, CannotPlan> {
 fn note_present<'s>(
     catalogue: &mut Catalogue,
     sources: impl Iterator<Item = &'s SourceFile>,
-    rules: &Rules<'_>,
+    rules: &BindingContext<'_>,
 ) {
-    let Some(mut carried) = Carried::wanted(catalogue) else {
+    let Some(mut carried) = CurrentDigests::wanted(catalogue) else {
         return;
     };
     for source in sources {
@@ -414,7 +414,7 @@ fn read_logins(
             continue;
         };
         let default_namespace = namespaces.of(&path);
-        let origin = Origin {
+        let origin = Provenance {
             file: &show(&path),
             rank: Rank::Tree,
             default_namespace: default_namespace.as_deref(),
@@ -500,7 +500,7 @@ fn read_documents(
             }
         };
         let default_namespace = namespaces.of(&source.path);
-        let origin = Origin {
+        let origin = Provenance {
             file: &source.name,
             rank: Rank::Tree,
             default_namespace: default_namespace.as_deref(),
@@ -516,9 +516,9 @@ fn read_policies(request: &Request) -> Catalogue {
     let mut namespaces = Namespaces::default();
     for (name, text) in &request.policies {
         let namespace = namespaces.of_given(name);
-        let origin = Origin {
+        let origin = Provenance {
             default_namespace: namespace.as_deref(),
-            ..Origin::flag(name)
+            ..Provenance::flag(name)
         };
         match outline::read(text) {
             Ok(outline) => {
@@ -538,7 +538,7 @@ fn read_policies(request: &Request) -> Catalogue {
     }
     for (name, text) in &request.secrets {
         if let Ok(outline) = outline::read(text) {
-            catalogue.logins.add(text, &outline, Origin::flag(name));
+            catalogue.logins.add(text, &outline, Provenance::flag(name));
         }
     }
     catalogue
@@ -624,7 +624,7 @@ struct Context<'a> {
     /// Files that are edited in their own right.
     real: HashSet<OsString>,
     scope: &'a Scope,
-    rules: &'a Rules<'a>,
+    rules: &'a BindingContext<'a>,
 }
 
 #[derive(Default)]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::catalogue::Catalogue;
 use super::checkout::Planned;
-use super::gather::Ask;
 use super::outcome::{Code, Finding, Location, Severity};
+use super::registry_queries::Ask;
 use super::resolve;
 use crate::api::Id;
 use crate::tags::{Answer, Question};

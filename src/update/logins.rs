@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalogue::{Catalogue, Origin, Rank};
+use super::catalogue::{Catalogue, Provenance, Rank};
 use super::outcome::Location;
 use crate::api::{self, Document, Id, Namespace, Secret, ServiceAccount};
 use crate::resource_list::{Object, Outline};
@@ -108,7 +108,7 @@ impl References {
 
 impl Logins {
     /// Takes in what a text holds of them.
-    pub fn add(&mut self, text: &str, outline: &Outline<'_>, origin: Origin<'_>) {
+    pub fn add(&mut self, text: &str, outline: &Outline<'_>, origin: Provenance<'_>) {
         for object in outline.objects() {
             if let Some(kind) = api::Kind::of_login(object) {
                 self.add_object(text, object, kind, origin);
@@ -116,7 +116,7 @@ impl Logins {
         }
     }
 
-    fn add_object(&mut self, text: &str, object: &Object, kind: api::Kind, origin: Origin<'_>) {
+    fn add_object(&mut self, text: &str, object: &Object, kind: api::Kind, origin: Provenance<'_>) {
         let namespace = match object.namespace.as_str() {
             "" => origin.default_namespace.unwrap_or_default(),
             namespace => namespace,

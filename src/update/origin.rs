@@ -19,7 +19,7 @@ pub type ReadOrigin<'r> = dyn Fn(&str) -> Result<String, String> + Sync + 'r;
 
 /// Why an item's markers are not known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-pub enum Fault {
+pub enum OriginFault {
     /// The build does not say.
     #[error("it does not say which file it comes from")]
     NoOrigin,
@@ -31,7 +31,7 @@ pub enum Fault {
     NotThere(String),
 }
 
-impl Fault {
+impl OriginFault {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> &'static str {
@@ -85,19 +85,19 @@ impl<'r> Origins<'r> {
         &self,
         object: &Object,
         build: &Build,
-    ) -> Result<Vec<(FieldPath, String)>, Fault> {
+    ) -> Result<Vec<(FieldPath, String)>, OriginFault> {
         let Some(path) = build.origin_path() else {
             return if build.origin.is_empty() {
-                Err(Fault::NoOrigin)
+                Err(OriginFault::NoOrigin)
             } else {
                 Ok(Vec::new())
             };
         };
         let resources = self
             .file(path)
-            .map_err(|why| Fault::Unreadable(path.to_owned(), why))?;
+            .map_err(|why| OriginFault::Unreadable(path.to_owned(), why))?;
         let source = source_of(object, build, &resources);
-        let source = source.ok_or_else(|| Fault::NotThere(path.to_owned()))?;
+        let source = source.ok_or_else(|| OriginFault::NotThere(path.to_owned()))?;
         Ok(source.fields.clone())
     }
 
@@ -155,7 +155,7 @@ pub fn marked(text: &str, outline: &Outline<'_>) -> Vec<Marked> {
     }
     let starts: BTreeSet<usize> = setters.keys().copied().collect();
     type Found = BTreeMap<usize, Vec<(FieldPath, String)>>;
-    let found = tree::look(text, &starts, |found: &mut Found, start, root| {
+    let found = tree::build_trees(text, &starts, |found: &mut Found, start, root| {
         let fields = setters.get(&start).into_iter().flatten();
         let fields = fields.filter_map(|(scalar, setter)| {
             let path = path::leading_to(root, *scalar)?;

@@ -8,13 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::bindings::{Bindings, Bound, By, Policy};
+use super::bindings::{Binding, BindingSource, Bindings, PolicyRef};
 use super::catalogue::renamed;
 use super::outcome::{Change, Code, Finding, Outcome, Severity};
 use super::resolve::Resolved;
 use super::takers::Takers;
 use crate::api::{Id, OnUnresolved};
-use crate::bind::image::Holds;
+use crate::bind::image::ImageFieldKind;
 use crate::bind::marker::{Part, Target};
 use crate::policy::reflect::ImageRef;
 use crate::quote;
@@ -144,7 +144,7 @@ struct Taken {
     setter: String,
     part: Part,
     /// What an image's own fields hold; absent where somebody named the part.
-    holds: Option<Holds>,
+    holds: Option<ImageFieldKind>,
 }
 
 /// What a scalar is to get.
@@ -157,13 +157,13 @@ struct Wanted<'b> {
 struct Subject<'a, 'o, 't> {
     text: &'a str,
     file: &'a str,
-    bound: &'a Bound<'o, 't>,
+    bound: &'a Binding<'o, 't>,
 }
 
 impl Subject<'_, '_, '_> {
     fn plan(&self, policies: &Policies<'_>, plan: &mut Plan) {
         match &self.bound.policy {
-            Policy::Named(setter) => {
+            PolicyRef::Named(setter) => {
                 let Some((id, part, resolved)) = self.named(setter, policies, plan) else {
                     return;
                 };
@@ -180,7 +180,7 @@ impl Subject<'_, '_, '_> {
                     self.take(taken, resolved, policies, plan);
                 }
             }
-            Policy::Of(repository, holds) => self.follow(repository, *holds, policies, plan),
+            PolicyRef::Of(repository, holds) => self.follow(repository, *holds, policies, plan),
         }
     }
 
@@ -206,7 +206,13 @@ impl Subject<'_, '_, '_> {
 
     /// Writes what the one policy says that follows a repository; several are an
     /// error, with one taker or where two would write something different.
-    fn follow(&self, repository: &str, holds: Holds, policies: &Policies<'_>, plan: &mut Plan) {
+    fn follow(
+        &self,
+        repository: &str,
+        holds: ImageFieldKind,
+        policies: &Policies<'_>,
+        plan: &mut Plan,
+    ) {
         let followers = match plan.followers.get(repository) {
             Some(known) => Arc::clone(known),
             None => {
@@ -310,8 +316,8 @@ impl Subject<'_, '_, '_> {
     /// anything, in what was written for us it is a mistake.
     fn severity(&self) -> Severity {
         match self.bound.by {
-            By::Field | By::Annotation => Severity::Error,
-            By::Marker | By::Image => Severity::Warning,
+            BindingSource::Field | BindingSource::Annotation => Severity::Error,
+            BindingSource::Marker | BindingSource::Image => Severity::Warning,
         }
     }
 
@@ -351,7 +357,9 @@ impl Subject<'_, '_, '_> {
             }
             (Part::Image, None) => image.to_string(),
             // The digest beside it reports that there is none.
-            (Part::Tag, Some(Holds::Tag { is_pinned: true })) if digest.is_none() => return None,
+            (Part::Tag, Some(ImageFieldKind::Tag { is_pinned: true })) if digest.is_none() => {
+                return None;
+            }
             (Part::Tag, Some(_)) => match digest.filter(|_| old.contains('@')) {
                 Some(digest) => format!("{}@{digest}", image.tag),
                 None => image.tag.clone(),

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use super::bindings::{self, By, Policy, Rules};
+use super::bindings::{self, BindingContext, BindingSource, PolicyRef};
 use super::outcome::{Code, Finding, Location, Severity};
 use super::resolve::Resolved;
 use super::scope::{self, Automations, LeftOut, Owner, Reason};
@@ -27,7 +27,7 @@ pub struct Reach<'a> {
     /// cluster's.
     idle: Coverage<'a>,
     images: &'a BTreeMap<Id, Resolved>,
-    rules: &'a Rules<'a>,
+    rules: &'a BindingContext<'a>,
     only: Option<&'a BTreeSet<Id>>,
     root: &'a Path,
 }
@@ -46,7 +46,7 @@ impl<'a> Reach<'a> {
     pub fn new(
         automations: &'a Automations,
         images: &'a BTreeMap<Id, Resolved>,
-        rules: &'a Rules<'a>,
+        rules: &'a BindingContext<'a>,
         only: Option<&'a BTreeSet<Id>>,
         root: &'a Path,
     ) -> Self {
@@ -117,10 +117,11 @@ impl<'a> Reach<'a> {
         };
         let bindings = bindings::bind(&source.text, &outline, &source.name, self.rules);
         let explicit = bindings.bound.iter();
-        let explicit = explicit.filter(|bound| matches!(bound.by, By::Marker | By::Annotation));
+        let explicit = explicit
+            .filter(|bound| matches!(bound.by, BindingSource::Marker | BindingSource::Annotation));
         explicit
             .filter_map(|bound| {
-                let Policy::Named(setter) = &bound.policy else {
+                let PolicyRef::Named(setter) = &bound.policy else {
                     return None;
                 };
                 let id = self.policy(&Target::parse(setter)?)?;

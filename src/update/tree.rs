@@ -100,15 +100,15 @@ pub fn read_all(
     all: bool,
     show: &(dyn Fn(&Path) -> String + Sync),
 ) -> (Vec<SourceFile>, Vec<Refused>) {
-    let read_share = |share: &[Listed]| -> Vec<Option<Result<SourceFile, Refused>>> {
+    let read_chunk = |chunk: &[Listed]| -> Vec<Option<Result<SourceFile, Refused>>> {
         let needles = Needles::new(all);
-        share
+        chunk
             .iter()
             .map(|listed| read_one(listed, root, named.contains(&listed.path), show, &needles))
             .collect()
     };
     let (mut sources, mut refused) = (Vec::new(), Vec::new());
-    for read in parallel::map(files, &read_share).into_iter().flatten() {
+    for read in parallel::map(files, &read_chunk).into_iter().flatten() {
         match read {
             Ok(source) => sources.push(source),
             Err(one) => refused.push(one),

@@ -334,3 +334,39 @@ fn hostile_bindings() {
         );
     }
 }
+
+/// A ConfigMap has the words of an ImageUpdate.
+#[test]
+fn each_word_of_a_config_map() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let run = |key: &str, value: &str| {
+        let input = format!(
+            "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nfunctionConfig: {{apiVersion: v1, kind: ConfigMap, metadata: {{name: c}}, data: {{{key}: '{value}'}}}}\nitems: []\n"
+        );
+        crate::run_in(folder.path(), &["fn"], input.as_bytes())
+    };
+    for (key, words) in [
+        ("mode", "Update, Check"),
+        ("emit", "All, None"),
+        ("bind", "Auto, Markers, Images, Origin"),
+        ("onUnresolved", "Fail, Warn"),
+        ("keepPolicies", "true, false"),
+        ("tagsFrom", "Status, Snapshot, Registry"),
+    ] {
+        let said = stderr(&run(key, "guess"));
+        let expected = format!("must be one of {words}");
+        assert!(said.contains(&expected), "{said}");
+        for word in words.split(", ") {
+            let said = stderr(&run(key, word));
+            assert!(!said.contains("must be one of"), "{key}: {word}: {said}");
+        }
+    }
+    // The same by an ImageUpdate.
+    for word in ["Auto", "Markers", "Images", "Origin"] {
+        let input = format!(
+            "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nfunctionConfig: {{apiVersion: flux-image.dev/v1alpha1, kind: ImageUpdate, metadata: {{name: c}}, spec: {{bind: {word}}}}}\nitems: []\n"
+        );
+        let output = crate::run_in(folder.path(), &["fn"], input.as_bytes());
+        assert!(!stderr(&output).contains("spec.bind"), "{word}");
+    }
+}

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use flux_image::api::{Bind, OnUnresolved, TagSource};
 use flux_image::resource_list::outline;
-use flux_image::update::bindings::{self, Rules, Ways};
-use flux_image::update::catalogue::{Catalogue, Freshness, Origin};
+use flux_image::update::bindings::{self, BindingConfig, BindingContext};
+use flux_image::update::catalogue::{Catalogue, Freshness, Provenance};
 use flux_image::update::plan::{self, Policies};
 use flux_image::update::resolve::{self, Refresh, Sources};
 use flux_image::update::takers::Takers;
@@ -45,7 +45,7 @@ fn catalogue(count: usize) -> Catalogue {
     }
     let outline = outline::read(&text).expect("YAML");
     let mut catalogue = Catalogue::default();
-    catalogue.add_outline(&text, &outline, Origin::flag("policies.yaml"));
+    catalogue.add_outline(&text, &outline, Provenance::flag("policies.yaml"));
     catalogue.finish(Freshness {
         now: jiff::Timestamp::UNIX_EPOCH,
         max_age: Duration::ZERO,
@@ -82,11 +82,11 @@ fn compiled(count: usize) -> usize {
 fn said_of_followers(count: usize) -> usize {
     let catalogue = catalogue(count);
     let images = resolve::resolve(&catalogue, &SOURCES);
-    let ways = Ways {
+    let ways = BindingConfig {
         bind: Bind::Images,
-        ..Ways::default()
+        ..BindingConfig::default()
     };
-    let rules = Rules::new(&ways, &catalogue);
+    let rules = BindingContext::new(&ways, &catalogue);
     let container = "  - image: ghcr.io/acme/app:1.0.0\n";
     let head = "apiVersion: v1\nkind: Pod\nmetadata: {name: app}\nspec:\n  containers:\n";
     let text = format!("{head}{}", container.repeat(count));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use flux_image::function::{self, Options, Output};
 use flux_image::resource_list::MASK;
 use flux_image::resource_list::outline;
-use flux_image::update::catalogue::{Catalogue, Freshness, Origin, Rank};
+use flux_image::update::catalogue::{Catalogue, Freshness, Provenance, Rank};
 use flux_image::update::outcome::Severity;
 use yaml_edit_spans::scalar::reads_as_non_string_in_yaml_1_1;
 
@@ -46,7 +46,7 @@ impl Policy {
 fn options(policies: &[&Policy]) -> Options<'static> {
     let text: String = policies.iter().map(|policy| policy.document()).collect();
     let mut catalogue = Catalogue::default();
-    let origin = Origin {
+    let origin = Provenance {
         file: "policies.yaml",
         rank: Rank::Flag,
         default_namespace: None,

@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
+use flux_image::resource_list::chunks;
 use flux_image::resource_list::outline::{self, Document, Outline};
-use flux_image::resource_list::shares;
 use proptest::prelude::*;
 use yaml_edit_spans::{EventKind, Events, Style, SyntaxError};
 
@@ -164,9 +164,9 @@ fn list(documents: &[String], before: &str, behind: &str, indent: usize) -> Stri
     out + behind
 }
 
-/// Read in shares, a text says what it says as a whole.
+/// Read in chunks, a text says what it says as a whole.
 fn compare_shares(text: &str, count: usize) -> bool {
-    let Some(in_shares) = shares::read_in(text, count) else {
+    let Some(in_shares) = chunks::read_in(text, count) else {
         return false;
     };
     let whole = outline::read(text).unwrap_or_else(|error| panic!("{error}:\n{text}"));

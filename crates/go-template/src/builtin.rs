@@ -2,9 +2,9 @@
 //! `printf` and what escapes. `and` and `or` are in `exec`, since they
 //! do not look at all that they are given; `slice` is sprig's.
 
+use super::budget::Fault;
 use super::fmt;
 use super::function::{Args, Function, Param, Run, text};
-use super::heap::Fault;
 use super::value::{Key, Uint, Value};
 use crate::unicode;
 
@@ -41,14 +41,14 @@ pub static TABLE: &[Function] = &[
     function("index", ONE, MORE, index),
     function("len", ONE, None, length),
     function("print", &[], Some(Param::Any), |run, args| {
-        Ok(Value::bytes(&fmt::sprint(run.heap, args.0)?))
+        Ok(Value::bytes(&fmt::sprint(run.budget, args.0)?))
     }),
     function("printf", &[Param::Text], Some(Param::Any), |run, args| {
-        let printed = fmt::sprintf(run.heap, args.bytes(0), args.from(1))?;
+        let printed = fmt::sprintf(run.budget, args.bytes(0), args.from(1))?;
         Ok(Value::bytes(&printed))
     }),
     function("println", &[], Some(Param::Any), |run, args| {
-        Ok(Value::bytes(&fmt::sprintln(run.heap, args.0)?))
+        Ok(Value::bytes(&fmt::sprintln(run.budget, args.0)?))
     }),
     function("eq", ONE, MORE, |_, args| {
         equal(args.any(0), args.from(1)).map(Value::Bool)
@@ -263,7 +263,7 @@ fn joined(run: &mut Run<'_>, args: &Args<'_>) -> Result<Vec<u8>, Fault> {
                 other => other.clone(),
             };
             let values: Vec<Value> = values.iter().map(shown).collect();
-            fmt::sprint(run.heap, &values)
+            fmt::sprint(run.budget, &values)
         }
     }
 }

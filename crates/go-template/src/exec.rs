@@ -5,9 +5,9 @@
 
 use std::rc::Rc;
 
+use super::budget::{Budget, Fault, STEP};
 use super::error::{Cause, Error, Position};
 use super::function::{self, Args, Function, Param, Run};
-use super::heap::{Fault, Heap, STEP};
 use super::node::{Branch, Call, Command, Node, Operand, Pipe, Term};
 use super::parse::Trees;
 use super::value::{Entries, Key, Text, Value};
@@ -34,7 +34,7 @@ pub struct Setting<'s> {
 pub fn execute(setting: &Setting<'_>, data: &Value, work: usize) -> Result<Vec<u8>, Error> {
     let mut state = State {
         setting,
-        heap: Heap::new(work),
+        budget: Budget::new(work),
         out: Vec::new(),
         variables: vec![("$".into(), data.clone())],
         depth: 0,
@@ -45,7 +45,7 @@ pub fn execute(setting: &Setting<'_>, data: &Value, work: usize) -> Result<Vec<u
 
 struct State<'s> {
     setting: &'s Setting<'s>,
-    heap: Heap,
+    budget: Budget,
     out: Vec<u8>,
     variables: Vec<(Rc<str>, Value)>,
     depth: usize,
@@ -53,7 +53,7 @@ struct State<'s> {
 
 /// How a list of nodes was left.
 #[derive(Clone, Copy, PartialEq)]
-enum Left {
+enum Flow {
     AtEnd,
     Break,
     Continue,
@@ -100,8 +100,8 @@ impl State<'_> {
         }
     }
 
-    fn pay(&mut self, place: &Place<'_>, work: usize) -> Result<(), Error> {
-        let paid = self.heap.pay(work);
+    fn charge(&mut self, place: &Place<'_>, work: usize) -> Result<(), Error> {
+        let paid = self.budget.charge(work);
         paid.map_err(|fault| self.fault(place, "", fault))
     }
 
@@ -122,7 +122,7 @@ impl State<'_> {
     }
 
     fn write(&mut self, place: &Place<'_>, bytes: &[u8]) -> Result<(), Error> {
-        self.pay(place, bytes.len())?;
+        self.charge(place, bytes.len())?;
         if self.out.len() + bytes.len() > self.setting.most {
             let most = self.setting.most;
             let message = format!("the result is longer than {most} bytes");
@@ -132,17 +132,17 @@ impl State<'_> {
         Ok(())
     }
 
-    fn nodes(&mut self, dot: &Value, nodes: &[Node]) -> Result<Left, Error> {
+    fn nodes(&mut self, dot: &Value, nodes: &[Node]) -> Result<Flow, Error> {
         for node in nodes {
-            let left = self.node(dot, node)?;
-            if left != Left::AtEnd {
-                return Ok(left);
+            let flow = self.node(dot, node)?;
+            if flow != Flow::AtEnd {
+                return Ok(flow);
             }
         }
-        Ok(Left::AtEnd)
+        Ok(Flow::AtEnd)
     }
 
-    fn node(&mut self, dot: &Value, node: &Node) -> Result<Left, Error> {
+    fn node(&mut self, dot: &Value, node: &Node) -> Result<Flow, Error> {
         match node {
             Node::Text(text) => {
                 let place = Place {
@@ -165,22 +165,22 @@ impl State<'_> {
             Node::With(branch) => return self.branch(dot, branch, true),
             Node::Range(branch) => return self.range(dot, branch),
             Node::Template(call) => self.template(dot, call)?,
-            Node::Break => return Ok(Left::Break),
-            Node::Continue => return Ok(Left::Continue),
+            Node::Break => return Ok(Flow::Break),
+            Node::Continue => return Ok(Flow::Continue),
         }
-        Ok(Left::AtEnd)
+        Ok(Flow::AtEnd)
     }
 
     fn print(&mut self, place: &Place<'_>, value: &Value) -> Result<(), Error> {
         if value.is_nothing() {
             return self.write(place, b"<no value>");
         }
-        let printed = fmt::print(&mut self.heap, value);
+        let printed = fmt::print(&mut self.budget, value);
         let printed = printed.map_err(|fault| self.fault(place, "print", fault))?;
         self.write(place, &printed)
     }
 
-    fn branch(&mut self, dot: &Value, branch: &Branch, is_with: bool) -> Result<Left, Error> {
+    fn branch(&mut self, dot: &Value, branch: &Branch, is_with: bool) -> Result<Flow, Error> {
         let place = Place {
             at: branch.at,
             context: &branch.pipe,
@@ -188,18 +188,18 @@ impl State<'_> {
         self.deeper(&place, |state| {
             let mark = state.variables.len();
             let value = state.pipe(dot, &branch.pipe)?;
-            let left = match (value.is_true(), &branch.otherwise) {
+            let flow = match (value.is_true(), &branch.otherwise) {
                 (true, _) if is_with => state.nodes(&value, &branch.body),
                 (true, _) => state.nodes(dot, &branch.body),
                 (false, Some(otherwise)) => state.nodes(dot, otherwise),
-                (false, None) => Ok(Left::AtEnd),
+                (false, None) => Ok(Flow::AtEnd),
             };
             state.variables.truncate(mark);
-            left
+            flow
         })
     }
 
-    fn range(&mut self, dot: &Value, branch: &Branch) -> Result<Left, Error> {
+    fn range(&mut self, dot: &Value, branch: &Branch) -> Result<Flow, Error> {
         let place = Place {
             at: branch.at,
             context: &branch.pipe,
@@ -207,9 +207,9 @@ impl State<'_> {
         self.deeper(&place, |state| {
             let mark = state.variables.len();
             let value = state.pipe(dot, &branch.pipe)?;
-            let left = state.iterate(dot, branch, &value, &place);
+            let flow = state.iterate(dot, branch, &value, &place);
             state.variables.truncate(mark);
-            left
+            flow
         })
     }
 
@@ -219,21 +219,21 @@ impl State<'_> {
         branch: &Branch,
         value: &Value,
         place: &Place<'_>,
-    ) -> Result<Left, Error> {
+    ) -> Result<Flow, Error> {
         let mut ran = false;
         match value {
             Value::Int(count, kind) => {
                 let count = u64::try_from(*count).unwrap_or(0);
                 let element = |number: u64| Value::Int(number.cast_signed(), *kind);
                 match self.count(branch, count, &element, place)? {
-                    Left::Break => return Ok(Left::AtEnd),
+                    Flow::Break => return Ok(Flow::AtEnd),
                     _ => ran = count > 0,
                 }
             }
             Value::Uint(count, kind) => {
                 let element = |number: u64| Value::Uint(number, *kind);
                 match self.count(branch, *count, &element, place)? {
-                    Left::Break => return Ok(Left::AtEnd),
+                    Flow::Break => return Ok(Flow::AtEnd),
                     _ => ran = *count > 0,
                 }
             }
@@ -241,32 +241,32 @@ impl State<'_> {
                 for (number, element) in (0..).zip(list.items.iter()) {
                     ran = true;
                     let index = Value::int(number);
-                    if self.turn(branch, index, element.clone(), place)? == Left::Break {
-                        return Ok(Left::AtEnd);
+                    if self.turn(branch, index, element.clone(), place)? == Flow::Break {
+                        return Ok(Flow::AtEnd);
                     }
                 }
             }
             Value::Map(map) => {
                 // The body may change the map.
-                self.pay(place, map.entries.borrow().len() * 4)?;
+                self.charge(place, map.entries.borrow().len() * 4)?;
                 let entries: Entries = map.entries.borrow().clone();
                 for (Key(key), element) in entries {
                     ran = true;
-                    if self.turn(branch, key, element, place)? == Left::Break {
-                        return Ok(Left::AtEnd);
+                    if self.turn(branch, key, element, place)? == Flow::Break {
+                        return Ok(Flow::AtEnd);
                     }
                 }
             }
             Value::Missing => {}
             other => {
-                let shown = fmt::print(&mut self.heap, other).unwrap_or_default();
+                let shown = fmt::print(&mut self.budget, other).unwrap_or_default();
                 let shown = function::lossy(&shown);
                 return self.fail(place, format!("range can't iterate over {shown}"));
             }
         }
         match &branch.otherwise {
             Some(otherwise) if !ran => self.nodes(dot, otherwise),
-            _ => Ok(Left::AtEnd),
+            _ => Ok(Flow::AtEnd),
         }
     }
 
@@ -277,17 +277,17 @@ impl State<'_> {
         count: u64,
         element: &dyn Fn(u64) -> Value,
         place: &Place<'_>,
-    ) -> Result<Left, Error> {
+    ) -> Result<Flow, Error> {
         if branch.pipe.variables.len() > 1 {
             let message = format!("can't use {count} to iterate over more than one variable");
             return self.fail(place, message);
         }
         for number in 0..count {
-            if self.turn(branch, Value::Missing, element(number), place)? == Left::Break {
-                return Ok(Left::Break);
+            if self.turn(branch, Value::Missing, element(number), place)? == Flow::Break {
+                return Ok(Flow::Break);
             }
         }
-        Ok(Left::AtEnd)
+        Ok(Flow::AtEnd)
     }
 
     /// One turn of a range.
@@ -297,8 +297,8 @@ impl State<'_> {
         index: Value,
         element: Value,
         place: &Place<'_>,
-    ) -> Result<Left, Error> {
-        self.pay(place, STEP)?;
+    ) -> Result<Flow, Error> {
+        self.charge(place, STEP)?;
         let mark = self.variables.len();
         let pipe = &branch.pipe;
         match pipe.variables.as_slice() {
@@ -315,9 +315,9 @@ impl State<'_> {
                 self.variables[mark - 2].1 = index;
             }
         }
-        let left = self.nodes(&element, &branch.body);
+        let flow = self.nodes(&element, &branch.body);
         self.variables.truncate(mark);
-        left
+        flow
     }
 
     fn template(&mut self, dot: &Value, call: &Call) -> Result<(), Error> {
@@ -333,13 +333,13 @@ impl State<'_> {
             Some(pipe) => self.pipe(dot, pipe)?,
             None => Value::Missing,
         };
-        self.pay(&place, STEP)?;
+        self.charge(&place, STEP)?;
         self.deeper(&place, |state| {
             let inner = vec![("$".into(), data.clone())];
             let outer = std::mem::replace(&mut state.variables, inner);
-            let left = state.nodes(&data, tree);
+            let flow = state.nodes(&data, tree);
             state.variables = outer;
-            left.map(|_| ())
+            flow.map(|_| ())
         })
     }
 
@@ -359,7 +359,7 @@ impl State<'_> {
             at: pipe.at,
             context: pipe,
         };
-        self.pay(&place, STEP)?;
+        self.charge(&place, STEP)?;
         let mut value = None;
         for command in &pipe.commands {
             let given = self.command(dot, command, value)?;
@@ -564,7 +564,7 @@ impl State<'_> {
                     }
                     let given = method();
                     let value = given.map_err(|why| self.error(place, Cause::Refused, why))?;
-                    let paid = self.heap.pay_to_make(&value);
+                    let paid = self.budget.pay_to_make(&value);
                     paid.map_err(|fault| self.fault(place, name, fault))?;
                     return Ok(value);
                 }
@@ -624,16 +624,16 @@ impl State<'_> {
         values: &[Value],
     ) -> Result<Value, Error> {
         let mut run = Run {
-            heap: &mut self.heap,
+            budget: &mut self.budget,
             now: self.setting.now,
         };
-        let mut result = run.heap.pay(STEP);
+        let mut result = run.budget.charge(STEP);
         for value in values {
-            result = result.and_then(|()| run.heap.pay_for(value));
+            result = result.and_then(|()| run.budget.pay_for(value));
         }
         let result = result.and_then(|()| (function.call)(&mut run, &Args(values)));
         let result = result.and_then(|value| {
-            run.heap.pay_for(&value)?;
+            run.budget.pay_for(&value)?;
             Ok(value)
         });
         result.map_err(|fault| self.fault(place, function.name, fault))

@@ -3,7 +3,7 @@
 //! What does not fit is printed, not refused: `%!d(string=hi)`, `%!(EXTRA
 //! int=1)`, `%!v(MISSING)`.
 
-use super::heap::{Fault, Heap, STEP};
+use super::budget::{Budget, Fault, STEP};
 use super::value::{List, MAX_DEPTH, Map, Struct, Value};
 use crate::{strconv, unicode};
 
@@ -11,8 +11,8 @@ use crate::{strconv, unicode};
 ///
 /// # Errors
 /// Where the work is spent.
-pub fn sprint(heap: &mut Heap, values: &[Value]) -> Result<Vec<u8>, Fault> {
-    let mut printer = Printer::new(heap);
+pub fn sprint(budget: &mut Budget, values: &[Value]) -> Result<Vec<u8>, Fault> {
+    let mut printer = Printer::new(budget);
     let mut was_text = true;
     for (index, value) in values.iter().enumerate() {
         let is_text = matches!(value, Value::Text(_));
@@ -29,8 +29,8 @@ pub fn sprint(heap: &mut Heap, values: &[Value]) -> Result<Vec<u8>, Fault> {
 ///
 /// # Errors
 /// Where the work is spent.
-pub fn sprintln(heap: &mut Heap, values: &[Value]) -> Result<Vec<u8>, Fault> {
-    let mut printer = Printer::new(heap);
+pub fn sprintln(budget: &mut Budget, values: &[Value]) -> Result<Vec<u8>, Fault> {
+    let mut printer = Printer::new(budget);
     for (index, value) in values.iter().enumerate() {
         if index > 0 {
             printer.push(b" ")?;
@@ -45,8 +45,8 @@ pub fn sprintln(heap: &mut Heap, values: &[Value]) -> Result<Vec<u8>, Fault> {
 ///
 /// # Errors
 /// Where the work is spent.
-pub fn print(heap: &mut Heap, value: &Value) -> Result<Vec<u8>, Fault> {
-    let mut printer = Printer::new(heap);
+pub fn print(budget: &mut Budget, value: &Value) -> Result<Vec<u8>, Fault> {
+    let mut printer = Printer::new(budget);
     printer.value(value, &Spec::plain('v'), 0)?;
     Ok(printer.out)
 }
@@ -55,8 +55,8 @@ pub fn print(heap: &mut Heap, value: &Value) -> Result<Vec<u8>, Fault> {
 ///
 /// # Errors
 /// Where the work is spent.
-pub fn sprintf(heap: &mut Heap, format: &[u8], values: &[Value]) -> Result<Vec<u8>, Fault> {
-    let mut printer = Printer::new(heap);
+pub fn sprintf(budget: &mut Budget, format: &[u8], values: &[Value]) -> Result<Vec<u8>, Fault> {
+    let mut printer = Printer::new(budget);
     let mut format = Format {
         text: format,
         at: 0,
@@ -336,20 +336,20 @@ fn quote_with(text: &[u8], mark: char, ascii: bool) -> String {
 }
 
 struct Printer<'h> {
-    heap: &'h mut Heap,
+    budget: &'h mut Budget,
     out: Vec<u8>,
 }
 
 impl<'h> Printer<'h> {
-    fn new(heap: &'h mut Heap) -> Self {
+    fn new(budget: &'h mut Budget) -> Self {
         Self {
-            heap,
+            budget,
             out: Vec::new(),
         }
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        self.heap.pay(bytes.len())?;
+        self.budget.charge(bytes.len())?;
         self.out.extend_from_slice(bytes);
         Ok(())
     }
@@ -358,7 +358,7 @@ impl<'h> Printer<'h> {
     fn pad(&mut self, text: &[u8], spec: &Spec) -> Result<(), Fault> {
         let length = chars(text).count();
         let missing = spec.width.unwrap_or(0).saturating_sub(length);
-        self.heap.pay(missing)?;
+        self.budget.charge(missing)?;
         let fill = if spec.zero && !spec.minus { b'0' } else { b' ' };
         let padding = vec![fill; missing];
         if spec.minus {
@@ -404,7 +404,7 @@ impl<'h> Printer<'h> {
         if depth > MAX_DEPTH {
             return Err(Fault::too_deep());
         }
-        self.heap.pay(STEP)?;
+        self.budget.charge(STEP)?;
         if value.is_nothing() {
             return match spec.verb {
                 'T' | 'v' => self.pad(
@@ -542,13 +542,13 @@ impl<'h> Printer<'h> {
                     },
                 );
             }
-            self.heap.pay(precision)?;
+            self.budget.charge(precision)?;
             digits = format!("{digits:0>precision$}");
             spec.zero = false;
         } else if let Some(width) = spec.width.filter(|_| spec.zero && !spec.minus) {
             // The sign counts, a prefix does not.
             let width = width.saturating_sub(sign.len());
-            self.heap.pay(width)?;
+            self.budget.charge(width)?;
             digits = format!("{digits:0>width$}");
         }
         let prefix = match spec.verb {
@@ -579,7 +579,7 @@ impl<'h> Printer<'h> {
                     code
                 };
                 let digits = spec.precision.unwrap_or(4).max(4);
-                self.heap.pay(digits)?;
+                self.budget.charge(digits)?;
                 let number = format!("U+{code:0digits$X}");
                 match c.filter(|c| spec.sharp && unicode::is_print(*c)) {
                     Some(c) => format!("{number} '{c}'"),
@@ -597,8 +597,8 @@ impl<'h> Printer<'h> {
     }
 
     fn float(&mut self, value: &Value, number: f64, spec: &Spec) -> Result<(), Fault> {
-        self.heap
-            .pay(spec.precision.unwrap_or(0).saturating_add(400))?;
+        self.budget
+            .charge(spec.precision.unwrap_or(0).saturating_add(400))?;
         let text = match (spec.verb, spec.precision) {
             ('v' | 'g', precision) => strconv::general(number, precision, 6),
             ('G', precision) => strconv::general(number, precision, 6).to_uppercase(),

@@ -1,8 +1,8 @@
 //! Functions that templates call: their names, the types that they take, and
 //! where to find them.
 
+use super::budget::{Budget, Fault};
 use super::builtin;
-use super::heap::{Fault, Heap};
 use super::value::{List, Map, Text, Value};
 use crate::time::Time;
 
@@ -84,7 +84,7 @@ pub struct Function {
 #[derive(Debug)]
 pub struct Run<'r> {
     /// Work and dicts.
-    pub heap: &'r mut Heap,
+    pub budget: &'r mut Budget,
     /// What `ago` counts to, and `now` shows.
     pub now: &'r Time,
 }
@@ -184,7 +184,7 @@ pub fn lossy(bytes: &[u8]) -> String {
 /// # Errors
 /// Where the work is spent.
 pub fn text(run: &mut Run<'_>, text: impl AsRef<[u8]>) -> Result<Value, Fault> {
-    run.heap.pay(text.as_ref().len())?;
+    run.budget.charge(text.as_ref().len())?;
     Ok(Value::Text(Text::from(text.as_ref())))
 }
 

@@ -25,13 +25,13 @@
     reason = "keys are texts and structs of texts, which nothing changes"
 )]
 
+pub mod budget;
 pub mod builtin;
 pub mod duration;
 pub mod error;
 mod exec;
 mod fmt;
 pub mod function;
-pub mod heap;
 
 mod lex;
 mod literal;
@@ -57,7 +57,7 @@ pub struct Limits {
     pub source: usize,
     /// Bytes of its result.
     pub result: usize,
-    /// Units of work; see [`heap`].
+    /// Units of work; see [`budget`].
     pub work: usize,
 }
 

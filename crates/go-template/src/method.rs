@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
+use super::budget::Fault;
 use super::function::{Args, Function, Param, Run};
-use super::heap::Fault;
 use super::value::{Int, Semver, Uint, Value};
 use masterminds_semver::Version;
 

@@ -5,7 +5,7 @@
 //!
 //! A text is bytes, as in Go: `trunc` may cut a character in half. Dicts are
 //! shared and can be changed with `set`, so a dict may come to hold itself;
-//! whoever walks through values counts the depth, and [`super::heap::Heap`]
+//! whoever walks through values counts the depth, and [`super::budget::Budget`]
 //! takes dicts apart when all is done.
 
 use std::cell::RefCell;
@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::heap::Fault;
+use super::budget::Fault;
 use crate::time::Time;
 use masterminds_semver::Version;
 
@@ -282,7 +282,7 @@ impl std::fmt::Debug for Map {
 
 impl Map {
     /// A map of the data, which no function changes. Dicts are made by
-    /// [`super::heap::Heap::dict`].
+    /// [`super::budget::Budget::dict`].
     #[must_use]
     pub fn new(of: &'static Type, entries: Entries) -> Self {
         Self {

@@ -195,10 +195,10 @@ impl<'t> Events<'t> {
         Self::Strict(Box::new(strict::Reader::new(text)))
     }
 
-    /// Reads a share of `text` to the letter, as a text of its own.
+    /// Reads a chunk of `text` to the letter, as a text of its own.
     #[must_use]
-    pub fn strict_share(text: &'t str, share: ByteSpan) -> Self {
-        Self::Strict(Box::new(strict::Reader::share(text, share)))
+    pub fn strict_chunk(text: &'t str, chunk: ByteSpan) -> Self {
+        Self::Strict(Box::new(strict::Reader::chunk(text, chunk)))
     }
 
     /// Reads `text` as go-yaml does.

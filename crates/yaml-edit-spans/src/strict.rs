@@ -23,7 +23,7 @@ use super::events::{
 /// The events of a text, in order.
 pub struct Reader<'t> {
     text: &'t str,
-    /// Where the share begins that is read.
+    /// Where the chunk begins that is read.
     base: usize,
     parser: parser::Events<'t>,
     /// Anchors of the document so far.
@@ -37,18 +37,18 @@ impl<'t> Reader<'t> {
     /// Reads `text`, which may hold any number of documents.
     #[must_use]
     pub fn new(text: &'t str) -> Self {
-        Self::share(text, ByteSpan::new(0, text.len()))
+        Self::chunk(text, ByteSpan::new(0, text.len()))
     }
 
-    /// Reads a share of `text` as a text of its own; its events have their
+    /// Reads a chunk of `text` as a text of its own; its events have their
     /// bytes in the whole.
     #[must_use]
-    pub fn share(text: &'t str, share: ByteSpan) -> Self {
+    pub fn chunk(text: &'t str, chunk: ByteSpan) -> Self {
         let limits = Limits::unlimited().max_depth(MAX_NESTING);
         Self {
             text,
-            base: share.start,
-            parser: parser::events_with(share.of(text), &Settings::new().limits(limits)),
+            base: chunk.start,
+            parser: parser::events_with(chunk.of(text), &Settings::new().limits(limits)),
             anchors: HashSet::new(),
             has_failed: false,
             behind_colon: 0,

@@ -159,7 +159,7 @@ impl<'t> Node<'t> {
 ///
 /// # Errors
 /// Where the text is no YAML.
-pub fn look<'t, T: Default>(
+pub fn build_trees<'t, T: Default>(
     text: &'t str,
     starts: &BTreeSet<usize>,
     take: impl Fn(&mut T, usize, &Node<'t>),

@@ -138,23 +138,23 @@ impl<'t> Walk<'t> {
         Self::of(text, Events::strict(text))
     }
 
-    /// Begins at a share of `text`, which is read to the letter and as a text
+    /// Begins at a chunk of `text`, which is read to the letter and as a text
     /// of its own.
     #[must_use]
-    pub fn strict_share(text: &'t str, share: ByteSpan) -> Self {
-        let mut walk = Self::of(text, Events::strict_share(text, share));
-        walk.after = share.start;
-        walk.block = share.start;
-        walk.content_end = share.start;
-        walk.place = (share.start, Place::of(text.as_bytes(), share.start));
+    pub fn strict_chunk(text: &'t str, chunk: ByteSpan) -> Self {
+        let mut walk = Self::of(text, Events::strict_chunk(text, chunk));
+        walk.after = chunk.start;
+        walk.block = chunk.start;
+        walk.content_end = chunk.start;
+        walk.place = (chunk.start, Place::of(text.as_bytes(), chunk.start));
         walk
     }
 
-    /// Begins at a share of `text` that holds items of a sequence under the key
+    /// Begins at a chunk of `text` that holds items of a sequence under the key
     /// `items` of a mapping.
     #[must_use]
-    pub fn strict_items(text: &'t str, share: ByteSpan) -> Self {
-        let mut walk = Self::strict_share(text, share);
+    pub fn strict_items(text: &'t str, chunk: ByteSpan) -> Self {
+        let mut walk = Self::strict_chunk(text, chunk);
         walk.in_items = true;
         walk
     }

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
+use super::super::budget::Fault;
 use super::super::function::{Args, Function, Param, Run};
-use super::super::heap::Fault;
 use super::super::value::{Int, Semver, Value};
 use super::{function, params};
 use crate::duration;

@@ -12,8 +12,8 @@ use base64::alphabet::STANDARD;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use data_encoding::{BASE32, HEXLOWER, Specification};
 
+use super::super::budget::Fault;
 use super::super::function::{Args, Function, Param, Run, text};
-use super::super::heap::Fault;
 use super::super::value::Value;
 use super::{function, params, variadic};
 

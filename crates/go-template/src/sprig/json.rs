@@ -4,8 +4,8 @@
 //! print as in JavaScript. A map whose keys are structs cannot be written, and
 //! neither can what holds one.
 
+use super::super::budget::{Budget, Fault, STEP};
 use super::super::fmt;
-use super::super::heap::{Fault, Heap, STEP};
 use super::super::value::{Entries, Key, LIST, List, MAX_DEPTH, Map, Struct, Value};
 use crate::strconv;
 
@@ -22,9 +22,9 @@ pub struct Style {
 ///
 /// # Errors
 /// What JSON cannot say.
-pub fn write(heap: &mut Heap, value: &Value, style: Style) -> Result<Vec<u8>, Fault> {
+pub fn write(budget: &mut Budget, value: &Value, style: Style) -> Result<Vec<u8>, Fault> {
     let mut writer = Writer {
-        heap,
+        budget,
         style,
         out: Vec::new(),
     };
@@ -33,14 +33,14 @@ pub fn write(heap: &mut Heap, value: &Value, style: Style) -> Result<Vec<u8>, Fa
 }
 
 struct Writer<'h> {
-    heap: &'h mut Heap,
+    budget: &'h mut Budget,
     style: Style,
     out: Vec<u8>,
 }
 
 impl Writer<'_> {
     fn push(&mut self, text: &[u8]) -> Result<(), Fault> {
-        self.heap.pay(text.len())?;
+        self.budget.charge(text.len())?;
         self.out.extend_from_slice(text);
         Ok(())
     }
@@ -57,7 +57,7 @@ impl Writer<'_> {
         if depth > MAX_DEPTH {
             return Err(Fault::too_deep());
         }
-        self.heap.pay(STEP)?;
+        self.budget.charge(STEP)?;
         match value {
             Value::Missing | Value::Nil => self.push(b"null"),
             Value::Bool(is_so) => self.push(is_so.to_string().as_bytes()),
@@ -202,15 +202,15 @@ fn float(number: f64) -> Result<String, Fault> {
 ///
 /// # Errors
 /// What is no JSON.
-pub fn read(heap: &mut Heap, text: &[u8]) -> Result<Value, Fault> {
-    heap.pay_product(text.len(), 4)?;
+pub fn read(budget: &mut Budget, text: &[u8]) -> Result<Value, Fault> {
+    budget.pay_product(text.len(), 4)?;
     let text = String::from_utf8_lossy(text);
     let value: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| Fault::Error(error.to_string()))?;
-    convert(heap, &value)
+    convert(budget, &value)
 }
 
-fn convert(heap: &mut Heap, value: &serde_json::Value) -> Result<Value, Fault> {
+fn convert(budget: &mut Budget, value: &serde_json::Value) -> Result<Value, Fault> {
     use serde_json::Value as Json;
     Ok(match value {
         Json::Null => Value::Nil,
@@ -219,15 +219,15 @@ fn convert(heap: &mut Heap, value: &serde_json::Value) -> Result<Value, Fault> {
         Json::String(text) => Value::text(text),
         Json::Array(items) => {
             let items: Result<Vec<Value>, Fault> =
-                items.iter().map(|item| convert(heap, item)).collect();
+                items.iter().map(|item| convert(budget, item)).collect();
             Value::List(List::new(&LIST, items?)?)
         }
         Json::Object(members) => {
             let mut entries = Entries::new();
             for (key, value) in members {
-                entries.insert(Key::text(key), convert(heap, value)?);
+                entries.insert(Key::text(key), convert(budget, value)?);
             }
-            Value::Map(heap.dict(entries))
+            Value::Map(budget.dict(entries))
         }
     })
 }

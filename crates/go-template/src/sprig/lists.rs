@@ -1,7 +1,7 @@
 //! Lists. Those of any type come in, those of anything go out.
 
+use super::super::budget::{Budget, Fault, STEP};
 use super::super::function::{Args, Function, Param, Run};
-use super::super::heap::{Fault, Heap, STEP};
 use super::super::value::{LIST, LISTS, List, MAX_DEPTH, TEXTS, Value};
 use super::numbers::to_int;
 use super::types::is_empty;
@@ -92,7 +92,7 @@ fn concat(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     let mut items = Vec::new();
     for index in 0..args.0.len() {
         let given = args.list(index, "Cannot concat type")?;
-        run.heap.pay(given.items.len())?;
+        run.budget.charge(given.items.len())?;
         items.extend(given.items.iter().cloned());
     }
     if items.is_empty() {
@@ -137,12 +137,12 @@ fn has(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
         return Ok(Value::Bool(false));
     }
     let given = args.list(1, "Cannot find has on type")?;
-    contains(run.heap, &given.items, args.any(0)).map(Value::Bool)
+    contains(run.budget, &given.items, args.any(0)).map(Value::Bool)
 }
 
-fn contains(heap: &mut Heap, items: &[Value], wanted: &Value) -> Result<bool, Fault> {
+fn contains(budget: &mut Budget, items: &[Value], wanted: &Value) -> Result<bool, Fault> {
     for item in items {
-        if deep_equal(heap, wanted, item, 0)? {
+        if deep_equal(budget, wanted, item, 0)? {
             return Ok(true);
         }
     }
@@ -165,8 +165,8 @@ fn slice(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
 
 fn sort_alpha(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     let mut strings = match args.any(0) {
-        Value::List(_) => strings::strings(run.heap, args.any(0))?,
-        other => vec![super::super::fmt::print(run.heap, other)?],
+        Value::List(_) => strings::strings(run.budget, args.any(0))?,
+        other => vec![super::super::fmt::print(run.budget, other)?],
     };
     strings.sort();
     let items = strings.iter().map(|text| Value::bytes(text)).collect();
@@ -177,7 +177,7 @@ fn uniq(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     let given = args.list(0, "Cannot find uniq on type")?;
     let mut kept: Vec<Value> = Vec::new();
     for item in given.items.iter() {
-        if !contains(run.heap, &kept, item)? {
+        if !contains(run.budget, &kept, item)? {
             kept.push(item.clone());
         }
     }
@@ -188,7 +188,7 @@ fn without(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     let given = args.list(0, "Cannot find without on type")?;
     let mut kept = Vec::new();
     for item in given.items.iter() {
-        if !contains(run.heap, args.from(1), item)? {
+        if !contains(run.budget, args.from(1), item)? {
             kept.push(item.clone());
         }
     }
@@ -200,12 +200,12 @@ fn without(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
 /// # Errors
 /// Where the work is spent, or values are nested too deep.
 pub fn deep_equal(
-    heap: &mut Heap,
+    budget: &mut Budget,
     one: &Value,
     other: &Value,
     depth: usize,
 ) -> Result<bool, Fault> {
-    heap.pay(STEP)?;
+    budget.charge(STEP)?;
     if depth > MAX_DEPTH {
         return Err(Fault::too_deep());
     }
@@ -221,7 +221,7 @@ pub fn deep_equal(
         (Value::Uint(one, _), Value::Uint(other, _)) => one == other,
         (Value::Float(one), Value::Float(other)) => one == other,
         (Value::Text(one), Value::Text(other)) => {
-            heap.pay(one.len())?;
+            budget.charge(one.len())?;
             one == other
         }
         (Value::List(one), Value::List(other)) => {
@@ -229,7 +229,7 @@ pub fn deep_equal(
                 return Ok(false);
             }
             for (one, other) in one.items.iter().zip(other.items.iter()) {
-                if !deep_equal(heap, one, other, depth + 1)? {
+                if !deep_equal(budget, one, other, depth + 1)? {
                     return Ok(false);
                 }
             }
@@ -244,7 +244,7 @@ pub fn deep_equal(
                 return Ok(false);
             }
             for ((key, value), (other_key, other_value)) in one.iter().zip(other.iter()) {
-                if key != other_key || !deep_equal(heap, value, other_value, depth + 1)? {
+                if key != other_key || !deep_equal(budget, value, other_value, depth + 1)? {
                     return Ok(false);
                 }
             }
@@ -252,7 +252,7 @@ pub fn deep_equal(
         }
         (Value::Struct(one), Value::Struct(other)) => {
             for (one, other) in one.fields.iter().zip(&other.fields) {
-                if !deep_equal(heap, &one.value, &other.value, depth + 1)? {
+                if !deep_equal(budget, &one.value, &other.value, depth + 1)? {
                     return Ok(false);
                 }
             }

@@ -3,9 +3,9 @@
 
 use std::rc::Rc;
 
+use super::super::budget::{Budget, Fault, STEP};
 use super::super::fmt;
 use super::super::function::{Args, Function, Param, Run};
-use super::super::heap::{Fault, Heap, STEP};
 use super::super::value::{DICT, Entries, Key, LIST, List, MAX_DEPTH, Map, Semver, TEXTS, Value};
 use super::types::is_empty;
 use super::{function, params, variadic};
@@ -66,18 +66,18 @@ fn key(args: &Args<'_>, index: usize) -> Key {
 fn dict(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     let mut entries = Entries::new();
     for pair in args.0.chunks(2) {
-        let key = Key(Value::bytes(&fmt::print(run.heap, &pair[0])?));
+        let key = Key(Value::bytes(&fmt::print(run.budget, &pair[0])?));
         let value = pair.get(1).cloned().unwrap_or_else(|| Value::text(""));
         entries.insert(key, value);
     }
-    Ok(Value::Map(run.heap.dict(entries)))
+    Ok(Value::Map(run.budget.dict(entries)))
 }
 
 fn set(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     let Some(dict) = args.dict(0) else {
         return Err("assignment to entry in nil map".into());
     };
-    run.heap.pay(64)?;
+    run.budget.charge(64)?;
     let mut entries = dict.entries.borrow_mut();
     entries.insert(key(args, 1), args.any(2).clone());
     Ok(args.any(0).clone())
@@ -119,7 +119,7 @@ fn keys(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     let mut items = Vec::new();
     for index in 0..args.0.len() {
         if let Some(dict) = args.dict(index) {
-            run.heap.pay(dict.entries.borrow().len())?;
+            run.budget.charge(dict.entries.borrow().len())?;
             items.extend(dict.entries.borrow().keys().map(|Key(key)| key.clone()));
         }
     }
@@ -146,22 +146,22 @@ fn kept(run: &mut Run<'_>, args: &Args<'_>, named: bool) -> Result<Value, Fault>
     let mut entries = Entries::new();
     if let Some(dict) = args.dict(0) {
         let given = dict.entries.borrow();
-        run.heap.pay_product(given.len(), names.len() + 1)?;
+        run.budget.pay_product(given.len(), names.len() + 1)?;
         let wanted = given.iter().filter(|(key, _)| names.contains(key) == named);
         entries.extend(wanted.map(|(key, value)| (key.clone(), value.clone())));
     }
-    Ok(Value::Map(run.heap.dict(entries)))
+    Ok(Value::Map(run.budget.dict(entries)))
 }
 
 fn merged(run: &mut Run<'_>, args: &Args<'_>, overwrites: bool) -> Result<Value, Fault> {
     let into = match args.dict(0) {
         Some(into) => into.clone(),
         None if args.0.len() == 1 => return Ok(Value::Map(Map::none(&DICT))),
-        None => run.heap.dict(Entries::new()),
+        None => run.budget.dict(Entries::new()),
     };
     for index in 1..args.0.len() {
         if let Some(from) = args.dict(index) {
-            merge(run.heap, &into, from, overwrites, 0)?;
+            merge(run.budget, &into, from, overwrites, 0)?;
         }
     }
     Ok(Value::Map(into))
@@ -169,7 +169,7 @@ fn merged(run: &mut Run<'_>, args: &Args<'_>, overwrites: bool) -> Result<Value,
 
 /// `mergo.Merge`: what is missing or empty is taken over, dicts are merged.
 fn merge(
-    heap: &mut Heap,
+    budget: &mut Budget,
     into: &Map,
     from: &Map,
     overwrites: bool,
@@ -180,7 +180,7 @@ fn merge(
     }
     let source: Vec<(Key, Value)> = {
         let entries = from.entries.borrow();
-        heap.pay_product(entries.len(), 64)?;
+        budget.pay_product(entries.len(), 64)?;
         entries
             .iter()
             .map(|(key, value)| (key.clone(), value.clone()))
@@ -192,7 +192,7 @@ fn merge(
         let takes = match (&old, &value) {
             (_, Value::Nil) => overwrites,
             (Some(Value::Map(old)), Value::Map(new)) => {
-                merge(heap, old, new, overwrites, depth + 1)?;
+                merge(budget, old, new, overwrites, depth + 1)?;
                 old.entries.borrow().is_empty()
             }
             _ => overwrites || is_free,
@@ -215,12 +215,12 @@ fn deep_copy(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
             metadata: String::new(),
             version: Version::of([0; 3], ""),
         }))),
-        value => copy(run.heap, value, 0),
+        value => copy(run.budget, value, 0),
     }
 }
 
-fn copy(heap: &mut Heap, value: &Value, depth: usize) -> Result<Value, Fault> {
-    heap.pay(STEP)?;
+fn copy(budget: &mut Budget, value: &Value, depth: usize) -> Result<Value, Fault> {
+    budget.charge(STEP)?;
     if depth > MAX_DEPTH {
         return Err(Fault::too_deep());
     }
@@ -229,14 +229,14 @@ fn copy(heap: &mut Heap, value: &Value, depth: usize) -> Result<Value, Fault> {
             let items: Result<Vec<Value>, Fault> = list
                 .items
                 .iter()
-                .map(|item| copy(heap, item, depth + 1))
+                .map(|item| copy(budget, item, depth + 1))
                 .collect();
             Value::List(List::new(list.of, items?)?)
         }
         Value::Map(map) if map.of.name == Param::Dict.name() => {
             let given: Vec<(Key, Value)> = {
                 let entries = map.entries.borrow();
-                heap.pay(entries.len())?;
+                budget.charge(entries.len())?;
                 entries
                     .iter()
                     .map(|(key, value)| (key.clone(), value.clone()))
@@ -244,9 +244,9 @@ fn copy(heap: &mut Heap, value: &Value, depth: usize) -> Result<Value, Fault> {
             };
             let mut entries = Entries::new();
             for (key, value) in given {
-                entries.insert(key, copy(heap, &value, depth + 1)?);
+                entries.insert(key, copy(budget, &value, depth + 1)?);
             }
-            Value::Map(heap.dict(entries))
+            Value::Map(budget.dict(entries))
         }
         // What no function changes may be shared.
         other => other.clone(),

@@ -5,9 +5,9 @@ use std::str::FromStr as _;
 
 use bigdecimal::{BigDecimal, RoundingMode, Zero as _};
 
+use super::super::budget::{Budget, Fault};
 use super::super::fmt;
 use super::super::function::{Args, Function, Param, Run, text};
-use super::super::heap::{Fault, Heap};
 use super::super::literal;
 use super::super::value::{INTS, List, Value};
 use super::{function, params, variadic};
@@ -88,18 +88,18 @@ pub static TABLE: &[Function] = &[
         decimals(args.any(0), args.from(1), |one, other| Ok(one - other))
     }),
     function("toDecimal", params::ANY, |run, args| {
-        let printed = fmt::print(run.heap, args.any(0))?;
+        let printed = fmt::print(run.budget, args.any(0))?;
         let printed = String::from_utf8_lossy(&printed).into_owned();
         Ok(Value::int64(i64::from_str_radix(&printed, 8).unwrap_or(0)))
     }),
     function("until", params::INT, |run, args| {
         let count = args.int(0);
-        ints(run.heap, 0, count, if count < 0 { -1 } else { 1 })
+        ints(run.budget, 0, count, if count < 0 { -1 } else { 1 })
     }),
     function(
         "untilStep",
         &[Param::Int, Param::Int, Param::Int],
-        |run, args| ints(run.heap, args.int(0), args.int(1), args.int(2)),
+        |run, args| ints(run.budget, args.int(0), args.int(1), args.int(2)),
     ),
 ];
 
@@ -246,7 +246,7 @@ fn round(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
 }
 
 /// Numbers from `start`, `step` apart, before `stop`.
-fn steps(heap: &mut Heap, start: i64, stop: i64, step: i64) -> Result<Vec<i64>, Fault> {
+fn steps(budget: &mut Budget, start: i64, stop: i64, step: i64) -> Result<Vec<i64>, Fault> {
     let distance = i128::from(stop) - i128::from(start);
     if step == 0 || (distance < 0) != (step < 0) || distance == 0 {
         return Ok(Vec::new());
@@ -254,7 +254,7 @@ fn steps(heap: &mut Heap, start: i64, stop: i64, step: i64) -> Result<Vec<i64>, 
     let size = i128::from(step.unsigned_abs());
     let count = (distance.abs() + size - 1) / size;
     let count = usize::try_from(count).unwrap_or(usize::MAX);
-    heap.pay_product(count, 16)?;
+    budget.pay_product(count, 16)?;
     let mut number = start;
     let mut numbers = Vec::with_capacity(count);
     for _ in 0..count {
@@ -264,8 +264,8 @@ fn steps(heap: &mut Heap, start: i64, stop: i64, step: i64) -> Result<Vec<i64>, 
     Ok(numbers)
 }
 
-fn ints(heap: &mut Heap, start: i64, stop: i64, step: i64) -> Result<Value, Fault> {
-    let numbers = steps(heap, start, stop, step)?;
+fn ints(budget: &mut Budget, start: i64, stop: i64, step: i64) -> Result<Value, Fault> {
+    let numbers = steps(budget, start, stop, step)?;
     let items = numbers.into_iter().map(Value::int).collect();
     Ok(Value::List(List::new(&INTS, items)?))
 }
@@ -282,7 +282,7 @@ fn seq(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
         _ => return Ok(Value::text("")),
     };
     let past_end = if end < start { -1 } else { 1 };
-    let numbers = steps(run.heap, start, end.wrapping_add(past_end), step)?;
+    let numbers = steps(run.budget, start, end.wrapping_add(past_end), step)?;
     let shown: Vec<String> = numbers.iter().map(i64::to_string).collect();
     text(run, shown.join(" "))
 }

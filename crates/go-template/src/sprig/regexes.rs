@@ -1,7 +1,7 @@
 //! Regular expressions, in Go's syntax.
 
+use super::super::budget::Fault;
 use super::super::function::{Args, Function, Param, Run, text};
-use super::super::heap::Fault;
 use super::super::value::{List, TEXTS, Value};
 use super::{function, params, strings};
 use go_regexp::{Regex, Template};
@@ -54,7 +54,7 @@ pub static TABLE: &[Function] = &[
 ];
 
 fn is_match(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
-    let regex = run.heap.regex(args.bytes(0))?;
+    let regex = run.budget.regex(args.bytes(0))?;
     Ok(Value::Bool(regex.is_match(&args.text(1))))
 }
 
@@ -89,7 +89,7 @@ fn next(plain: &str, at: usize) -> usize {
 }
 
 fn find(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
-    let regex = run.heap.regex(args.bytes(0))?;
+    let regex = run.budget.regex(args.bytes(0))?;
     let plain = args.text(1);
     let found = spans(&regex, &plain, 1);
     text(
@@ -106,13 +106,13 @@ fn count(number: i64) -> usize {
 }
 
 fn find_all(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
-    let regex = run.heap.regex(args.bytes(0))?;
+    let regex = run.budget.regex(args.bytes(0))?;
     let plain = args.text(1);
     let found = spans(&regex, &plain, count(args.int(2)));
     if found.is_empty() {
         return Ok(Value::List(List::none(&TEXTS)));
     }
-    run.heap.pay_product(found.len(), 32)?;
+    run.budget.pay_product(found.len(), 32)?;
     strings::texts(
         found
             .iter()
@@ -122,7 +122,7 @@ fn find_all(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
 }
 
 fn replace(run: &mut Run<'_>, args: &Args<'_>, is_literal: bool) -> Result<Value, Fault> {
-    let regex = run.heap.regex(args.bytes(0))?;
+    let regex = run.budget.regex(args.bytes(0))?;
     let (plain, new) = (args.text(1), args.text(2));
     let template = Template::new(&new);
     let mut scratch = regex.scratch();
@@ -141,7 +141,7 @@ fn replace(run: &mut Run<'_>, args: &Args<'_>, is_literal: bool) -> Result<Value
                 out.push_str(&template.expand(&found));
             }
         }
-        run.heap.pay(new.len() + 8)?;
+        run.budget.charge(new.len() + 8)?;
         last_end = end;
         at = next(&plain, at).max(end);
     }
@@ -151,7 +151,7 @@ fn replace(run: &mut Run<'_>, args: &Args<'_>, is_literal: bool) -> Result<Value
 
 fn split(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     let pattern = args.bytes(0);
-    let regex = run.heap.regex(pattern)?;
+    let regex = run.budget.regex(pattern)?;
     let plain = args.text(1);
     let most = count(args.int(2));
     if most == 0 {
@@ -175,6 +175,6 @@ fn split(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     if end != plain.len() {
         parts.push(&plain.as_bytes()[begin..]);
     }
-    run.heap.pay_product(parts.len(), 32)?;
+    run.budget.pay_product(parts.len(), 32)?;
     strings::texts(parts)
 }

@@ -1,8 +1,8 @@
 //! Texts: cut, joined, padded, quoted. Positions are bytes, as in Go.
 
+use super::super::budget::{Budget, Fault};
 use super::super::fmt;
 use super::super::function::{Args, Function, Param, Run, text};
-use super::super::heap::{Fault, Heap};
 use super::super::value::{Entries, Key, List, Map, TEXT_MAP, TEXTS, Value};
 use super::{case, function, params, variadic};
 
@@ -64,14 +64,14 @@ pub static TABLE: &[Function] = &[
         |_, args| Ok(args.any(if args.int(2) == 1 { 0 } else { 1 }).clone()),
     ),
     variadic("quote", params::NONE, Param::Any, |run, args| {
-        let quoted = each(run.heap, args.0, |text| fmt::quote(text).into_bytes())?;
+        let quoted = each(run.budget, args.0, |text| fmt::quote(text).into_bytes())?;
         text(run, quoted.join(&b" "[..]))
     }),
     function("repeat", params::INT_TEXT, repeat),
     function("replace", params::THREE_TEXTS, |run, args| {
         let (old, new, plain) = (args.bytes(0), args.bytes(1), args.bytes(2));
         let parts = split(plain, old, None);
-        run.heap.pay_product(parts.len(), new.len())?;
+        run.budget.pay_product(parts.len(), new.len())?;
         // Without a text to look for, one goes before and behind each character.
         if old.is_empty() {
             let around: Vec<&[u8]> = [&b""[..]]
@@ -101,7 +101,7 @@ pub static TABLE: &[Function] = &[
         },
     ),
     variadic("squote", params::NONE, Param::Any, |run, args| {
-        let quoted = each(run.heap, args.0, |text| [b"'", text, b"'"].concat())?;
+        let quoted = each(run.budget, args.0, |text| [b"'", text, b"'"].concat())?;
         text(run, quoted.join(&b" "[..]))
     }),
     function("substr", &[Param::Int, Param::Int, Param::Text], substr),
@@ -112,10 +112,10 @@ pub static TABLE: &[Function] = &[
         text(run, case::title(&args.text(0)))
     }),
     function("toString", params::ANY, |run, args| {
-        Ok(Value::bytes(&fmt::print(run.heap, args.any(0))?))
+        Ok(Value::bytes(&fmt::print(run.budget, args.any(0))?))
     }),
     function("toStrings", params::ANY, |run, args| {
-        let strings = strings(run.heap, args.any(0))?;
+        let strings = strings(run.budget, args.any(0))?;
         texts(strings.iter().map(Vec::as_slice).collect())
     }),
     function("trim", params::TEXT, |run, args| {
@@ -204,18 +204,18 @@ fn split<'t>(plain: &'t [u8], by: &[u8], most: Option<usize>) -> Vec<&'t [u8]> {
 
 /// What is not nil, printed and made something of.
 fn each(
-    heap: &mut Heap,
+    budget: &mut Budget,
     values: &[Value],
     make: impl Fn(&[u8]) -> Vec<u8>,
 ) -> Result<Vec<Vec<u8>>, Fault> {
     let values = values.iter().filter(|value| !value.is_nothing());
     values
-        .map(|value| Ok(make(&fmt::print(heap, value)?)))
+        .map(|value| Ok(make(&fmt::print(budget, value)?)))
         .collect()
 }
 
 fn cat(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
-    let printed = each(run.heap, args.0, <[u8]>::to_vec)?;
+    let printed = each(run.budget, args.0, <[u8]>::to_vec)?;
     text(run, printed.join(&b" "[..]))
 }
 
@@ -223,16 +223,16 @@ fn cat(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
 ///
 /// # Errors
 /// Where the work is spent.
-pub fn strings(heap: &mut Heap, value: &Value) -> Result<Vec<Vec<u8>>, Fault> {
+pub fn strings(budget: &mut Budget, value: &Value) -> Result<Vec<Vec<u8>>, Fault> {
     match value {
-        Value::List(list) => each(heap, &list.items, <[u8]>::to_vec),
-        value => each(heap, std::slice::from_ref(value), <[u8]>::to_vec),
+        Value::List(list) => each(budget, &list.items, <[u8]>::to_vec),
+        value => each(budget, std::slice::from_ref(value), <[u8]>::to_vec),
     }
 }
 
 fn join(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
-    let strings = strings(run.heap, args.any(1))?;
-    run.heap.pay_product(strings.len(), args.bytes(0).len())?;
+    let strings = strings(run.budget, args.any(1))?;
+    run.budget.pay_product(strings.len(), args.bytes(0).len())?;
     text(run, strings.join(args.bytes(0)))
 }
 
@@ -240,7 +240,7 @@ fn indent(run: &mut Run<'_>, args: &Args<'_>, before: &str) -> Result<Value, Fau
     let plain = args.bytes(1);
     let count = usize::try_from(args.int(0)).map_err(|_| "strings: negative Repeat count")?;
     let lines = memchr::memchr_iter(b'\n', plain).count() + 1;
-    run.heap.pay_product(lines, count)?;
+    run.budget.pay_product(lines, count)?;
     let pad = vec![b' '; count];
     let mut out = before.as_bytes().to_vec();
     for (index, line) in plain.split(|byte| *byte == b'\n').enumerate() {
@@ -255,7 +255,7 @@ fn indent(run: &mut Run<'_>, args: &Args<'_>, before: &str) -> Result<Value, Fau
 
 fn repeat(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     let count = usize::try_from(args.int(0)).map_err(|_| "strings: negative Repeat count")?;
-    run.heap.pay_product(args.bytes(1).len(), count)?;
+    run.budget.pay_product(args.bytes(1).len(), count)?;
     Ok(Value::bytes(&args.bytes(1).repeat(count)))
 }
 
@@ -287,7 +287,7 @@ fn trunc(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
 
 fn trim_all(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     let set: Vec<char> = fmt::chars(args.bytes(0)).map(|(c, _)| c).collect();
-    run.heap.pay_product(set.len(), args.bytes(1).len())?;
+    run.budget.pay_product(set.len(), args.bytes(1).len())?;
     text(
         run,
         trimmed(args.bytes(1), |c| set.contains(&c), true, true),
@@ -355,11 +355,12 @@ fn wrapped(
     cuts_words: bool,
 ) -> Result<Value, Fault> {
     let width = usize::try_from(width.max(1)).unwrap_or(1);
-    run.heap.pay_product(plain.len() / width + 1, line.len())?;
+    run.budget
+        .pay_product(plain.len() / width + 1, line.len())?;
     let mut out = Vec::with_capacity(plain.len());
     let mut rest = plain;
     while rest.len() > width {
-        run.heap.pay(width.min(rest.len()))?;
+        run.budget.charge(width.min(rest.len()))?;
         if rest[0] == b' ' {
             rest = &rest[1..];
             continue;

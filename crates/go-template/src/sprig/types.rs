@@ -1,7 +1,7 @@
 //! What a value is, what stands in for an empty one, and JSON.
 
+use super::super::budget::Fault;
 use super::super::function::{Args, Function, Param, Run};
-use super::super::heap::Fault;
 use super::super::value::Value;
 use super::json::{self, Style};
 use super::{function, lists, params, variadic};
@@ -19,7 +19,7 @@ pub static TABLE: &[Function] = &[
         Ok(found.cloned().unwrap_or(Value::Nil))
     }),
     function("deepEqual", params::ANY_ANY, |run, args| {
-        lists::deep_equal(run.heap, args.any(0), args.any(1), 0).map(Value::Bool)
+        lists::deep_equal(run.budget, args.any(0), args.any(1), 0).map(Value::Bool)
     }),
     variadic("default", params::ANY, Param::Any, |_, args| {
         let given = args.0.get(1).filter(|value| !is_empty(value));
@@ -30,13 +30,13 @@ pub static TABLE: &[Function] = &[
     }),
     function("fail", params::TEXT, |_, args| Err(args.text(0).into())),
     function("fromJson", params::TEXT, |run, args| {
-        match json::read(run.heap, args.bytes(0)) {
+        match json::read(run.budget, args.bytes(0)) {
             Err(Fault::Error(_)) => Ok(Value::Nil),
             other => other,
         }
     }),
     function("mustFromJson", params::TEXT, |run, args| {
-        json::read(run.heap, args.bytes(0))
+        json::read(run.budget, args.bytes(0))
     }),
     function("kindIs", params::TEXT_ANY, |_, args| {
         Ok(Value::Bool(args.bytes(0) == args.any(1).kind().as_bytes()))
@@ -104,7 +104,7 @@ const RAW: Style = Style {
 };
 
 fn written(run: &mut Run<'_>, args: &Args<'_>, style: Style) -> Result<Value, Fault> {
-    Ok(Value::bytes(&json::write(run.heap, args.any(0), style)?))
+    Ok(Value::bytes(&json::write(run.budget, args.any(0), style)?))
 }
 
 /// An empty text where there is an error.

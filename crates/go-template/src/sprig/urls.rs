@@ -1,8 +1,8 @@
 //! URLs, as `net/url` takes them apart and puts them together: more loosely
 //! than browsers do.
 
+use super::super::budget::Fault;
 use super::super::function::{Args, Function, Run, text};
-use super::super::heap::Fault;
 use super::super::value::{Entries, Key, Map, Value};
 use super::{function, params};
 
@@ -26,7 +26,7 @@ pub static TABLE: &[Function] = &[
         .into_iter()
         .map(|(key, value)| (Key::text(key), Value::text(value)))
         .collect();
-        Ok(Value::Map(run.heap.dict(entries)))
+        Ok(Value::Map(run.budget.dict(entries)))
     }),
 ];
 

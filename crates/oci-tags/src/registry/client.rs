@@ -12,9 +12,9 @@ use url::Url;
 use super::address;
 use super::challenge::Challenge;
 use super::error::RegistryError;
-use super::held;
 use super::labels::{self, Labels};
 use super::list::{self, Listing, Page};
+use super::lock;
 use super::session::Session;
 use super::token::Tokens;
 use super::transport::{Connection, Transport};
@@ -97,7 +97,7 @@ pub struct Registries {
 #[derive(Debug, Default)]
 pub(super) struct Host {
     /// Held by the first who asks; the others wait for what it learns.
-    pub lead: tokio::sync::Mutex<()>,
+    pub ping: tokio::sync::Mutex<()>,
     /// Scheme, host and port that answered.
     pub base: Mutex<Option<Url>>,
     /// Why nobody answers there.
@@ -213,13 +213,13 @@ impl Registries {
             target.repository.host().to_owned(),
             target.connection.clone(),
         );
-        let mut hosts = held(&self.hosts);
+        let mut hosts = lock(&self.hosts);
         Arc::clone(hosts.entry(key).or_default())
     }
 }
 
 fn share(turns: &Mutex<HashMap<String, Arc<Semaphore>>>, host: &str) -> Arc<Semaphore> {
-    let mut turns = held(turns);
+    let mut turns = lock(turns);
     let entry = turns.entry(host.to_owned());
     Arc::clone(entry.or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE_A_HOST))))
 }

@@ -10,9 +10,9 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{authority, code_of, refuses_size};
+use super::auth::denied;
 use super::error::RegistryError;
 use super::link;
-use super::pass::denied;
 use super::session::{Question, Session};
 use super::transport::Answer;
 use crate::image::{Repository, is_digest, is_tag};

@@ -12,16 +12,16 @@
 
 mod address;
 mod answer;
+mod auth;
 mod challenge;
 mod client;
 mod error;
 mod labels;
 mod link;
 mod list;
-mod pass;
-mod persist;
 mod resolver;
 mod retry;
+mod send;
 mod session;
 mod tls;
 mod token;
@@ -39,6 +39,6 @@ pub use transport::{Connection, ProxySettings, host_of};
 
 /// The lock, also after a panic under it: whatever is kept here is replaced
 /// whole.
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,7 +10,7 @@ use reqwest::dns;
 use url::Url;
 
 use super::address::Reach;
-use super::held;
+use super::lock;
 
 /// What names led to, whoever asked: whether to private and loopback addresses
 /// alone. A name that ever led to a public one is far for good, so that a name
@@ -24,7 +24,7 @@ impl Resolved {
     /// here, since a proxy did, is not.
     #[must_use]
     pub fn is_near(&self, url: &Url) -> bool {
-        let seen = |name: &str| held(&self.0).get(name).copied();
+        let seen = |name: &str| lock(&self.0).get(name).copied();
         !Reach::Public.allows_host(url) || url.host_str().and_then(seen).unwrap_or(false)
     }
 
@@ -32,7 +32,7 @@ impl Resolved {
         let is_near = found
             .iter()
             .all(|address| !Reach::Public.allows(address.ip()));
-        let mut names = held(&self.0);
+        let mut names = lock(&self.0);
         let known = names.entry(name.to_ascii_lowercase()).or_insert(is_near);
         *known &= is_near;
     }

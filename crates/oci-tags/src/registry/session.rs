@@ -11,11 +11,11 @@ use url::Url;
 
 use super::address::Reach;
 use super::answer::{authority, shown};
+use super::auth::Authorization;
 use super::challenge::{self, Challenge};
 use super::client::{Failed, Host, Registries, Target};
 use super::error::RegistryError;
-use super::held;
-use super::pass::Pass;
+use super::lock;
 use super::transport::{Answer, Connection};
 use super::trust;
 
@@ -54,26 +54,26 @@ impl Session<'_> {
             && url.origin() != base.origin()
         {
             return self
-                .elsewhere(question, base, url, MOST_REDIRECTS - 1)
+                .follow_redirects(question, base, url, MOST_REDIRECTS - 1)
                 .await;
         }
-        let answer = self.admitted(question).await?;
+        let answer = self.send_authorized(question).await?;
         let base = answer.url.clone();
         match location(&answer)? {
             None => Ok(answer),
             Some(to) => {
-                self.elsewhere(question, &base, to, MOST_REDIRECTS - 1)
+                self.follow_redirects(question, &base, to, MOST_REDIRECTS - 1)
                     .await
             }
         }
     }
 
     fn base(&self) -> Option<Url> {
-        held(&self.host.base).clone()
+        lock(&self.host.base).clone()
     }
 
     fn challenge(&self) -> Option<Challenge> {
-        held(&self.host.challenge).clone()
+        lock(&self.host.challenge).clone()
     }
 
     /// Keeps how the host wants to be asked; the scope is this request's alone.
@@ -86,7 +86,7 @@ impl Session<'_> {
             },
             Challenge::Basic => Challenge::Basic,
         });
-        *held(&self.host.challenge) = challenge;
+        *lock(&self.host.challenge) = challenge;
     }
 
     /// The address of the page after the one that came from `page`, as a
@@ -108,8 +108,8 @@ impl Session<'_> {
     }
 
     /// The registry's own answer, after its challenge.
-    async fn admitted(&self, question: &Question) -> Result<Answer, RegistryError> {
-        let (mut answer, mut pass) = self.first(question).await?;
+    async fn send_authorized(&self, question: &Question) -> Result<Answer, RegistryError> {
+        let (mut answer, mut authorization) = self.first(question).await?;
         // Once for the challenge, once for a token that has run out.
         let mut rounds = 2;
         while rounds > 0 && answer.status == 401 {
@@ -120,23 +120,31 @@ impl Session<'_> {
             // Only what answers this very challenge was refused. What was kept of
             // a neighbour's, or said before the registry named a scope, was not.
             let asked = self.answered(&challenge);
-            let known = pass.take().filter(|pass| pass.answers == asked);
-            let refused = known.as_ref().and_then(|pass| pass.token.clone());
-            let is_untrusted = known.as_ref().is_some_and(|pass| pass.untrusted.is_some());
+            let known = authorization
+                .take()
+                .filter(|authorization| authorization.answers == asked);
+            let refused = known
+                .as_ref()
+                .and_then(|authorization| authorization.token.clone());
+            let is_untrusted = known
+                .as_ref()
+                .is_some_and(|authorization| authorization.untrusted.is_some());
             if is_untrusted || known.is_some() && refused.is_none() {
-                pass = known;
+                authorization = known;
                 break;
             }
             let base = answer.url.clone();
-            let next = self.pass(&challenge, &base, refused.as_ref()).await?;
+            let next = self.authorize(&challenge, &base, refused.as_ref()).await?;
             self.remember(Some(challenge));
             if next.is_none() {
                 break;
             }
-            pass = next;
-            answer = self.send_to(&[base], question, pass.as_ref()).await?;
+            authorization = next;
+            answer = self
+                .send_to(&[base], question, authorization.as_ref())
+                .await?;
         }
-        match pass.and_then(|pass| pass.untrusted) {
+        match authorization.and_then(|authorization| authorization.untrusted) {
             Some(realm) if matches!(answer.status, 401 | 403) => {
                 Err(RegistryError::UntrustedRealm {
                     registry: authority(&answer.url),
@@ -147,29 +155,34 @@ impl Session<'_> {
         }
     }
 
-    /// The first answer, and the pass it came with. Of all who ask a host for
+    /// The first answer, and the authorization it came with. Of all who ask a host for
     /// the first time one goes ahead, so that scheme and challenge are learned
     /// once.
-    async fn first(&self, question: &Question) -> Result<(Answer, Option<Pass>), RegistryError> {
+    async fn first(
+        &self,
+        question: &Question,
+    ) -> Result<(Answer, Option<Authorization>), RegistryError> {
         if self.base().is_none() {
-            let turn = self.host.lead.lock().await;
+            let turn = self.host.ping.lock().await;
             if self.base().is_none() {
-                return self.lead(question, turn).await.map(|answer| (answer, None));
+                return self.ping(question, turn).await.map(|answer| (answer, None));
             }
         }
         let bases: Vec<Url> = self.base().into_iter().collect();
-        let pass = match bases.first() {
+        let authorization = match bases.first() {
             Some(base) => self.remembered(base).await,
             None => None,
         };
-        let answer = self.send_to(&bases, question, pass.as_ref()).await?;
-        match pass {
-            Some(pass) => self.doubted(question, &bases, answer, pass).await,
+        let answer = self
+            .send_to(&bases, question, authorization.as_ref())
+            .await?;
+        match authorization {
+            Some(authorization) => self.doubted(question, &bases, answer, authorization).await,
             None => Ok((answer, None)),
         }
     }
 
-    /// An answer to a pass that another's challenge led to, which may have been
+    /// An answer to an authorization that another's challenge led to, which may have been
     /// the wrong one: where it is refused without a word on what would do, that
     /// word is asked for.
     async fn doubted(
@@ -177,47 +190,50 @@ impl Session<'_> {
         question: &Question,
         bases: &[Url],
         answer: Answer,
-        pass: Pass,
-    ) -> Result<(Answer, Option<Pass>), RegistryError> {
+        authorization: Authorization,
+    ) -> Result<(Answer, Option<Authorization>), RegistryError> {
         let wants = |answer: &Answer| {
             let challenge = challenge::choose(answer.texts("www-authenticate"));
             challenge.map(|challenge| self.answered(&challenge))
         };
         let is_mute = answer.status == 403 || answer.status == 401 && wants(&answer).is_none();
         if !is_mute {
-            return Ok((answer, Some(pass)));
+            return Ok((answer, Some(authorization)));
         }
         let plain = self.send_to(bases, question, None).await?;
-        let is_other = wants(&plain).is_some_and(|wanted| wanted != pass.answers);
+        let is_other = wants(&plain).is_some_and(|wanted| wanted != authorization.answers);
         Ok(if plain.status == 401 && !is_other || plain.status == 403 {
-            (answer, Some(pass))
+            (answer, Some(authorization))
         } else {
             (plain, None)
         })
     }
 
-    /// A pass for the challenge that the host gave before, to whomever. It was
+    /// An authorization for the challenge that the host gave before, to whomever. It was
     /// another repository's, so that one which leads to no token is none, and
     /// half of the time is left for this one's own.
-    async fn remembered(&self, base: &Url) -> Option<Pass> {
+    async fn remembered(&self, base: &Url) -> Option<Authorization> {
         let challenge = self.challenge()?;
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let pass = self.pass(&challenge, base, None);
-        tokio::time::timeout(left / 2, pass).await.ok()?.ok()?
+        let authorization = self.authorize(&challenge, base, None);
+        tokio::time::timeout(left / 2, authorization)
+            .await
+            .ok()?
+            .ok()?
     }
 
     /// Learns scheme and challenge of the host, and lets the others go as soon as
     /// the answer begins: its body may be a slow one. Where nobody answers, nobody
     /// is asked again: the next in line gets the same error at once, unless it is
     /// more patient.
-    async fn lead(
+    async fn ping(
         &self,
         question: &Question,
         turn: MutexGuard<'_, ()>,
     ) -> Result<Answer, RegistryError> {
         let patience = self.deadline.saturating_duration_since(Instant::now());
-        let failed = |error| *held(&self.host.failed) = error;
-        if let Some(known) = &*held(&self.host.failed)
+        let failed = |error| *lock(&self.host.failed) = error;
+        if let Some(known) = &*lock(&self.host.failed)
             && patience <= known.patience + Duration::from_secs(1)
         {
             return Err(known.error.clone());
@@ -232,7 +248,7 @@ impl Session<'_> {
         let heard = |answer: &Answer| {
             failed(None);
             self.learn(answer);
-            drop(held(&turn).take());
+            drop(lock(&turn).take());
         };
         let requests = requests(&bases, question, None)?;
         let connection = self.target.connection();
@@ -252,7 +268,7 @@ impl Session<'_> {
         let mut base = answer.url.clone();
         base.set_path("/");
         base.set_query(None);
-        *held(&self.host.base) = Some(base);
+        *lock(&self.host.base) = Some(base);
         if answer.status == 401 {
             self.remember(challenge::choose(answer.texts("www-authenticate")));
         }
@@ -263,16 +279,16 @@ impl Session<'_> {
         &self,
         bases: &[Url],
         question: &Question,
-        pass: Option<&Pass>,
+        authorization: Option<&Authorization>,
     ) -> Result<Answer, RegistryError> {
-        let requests = requests(bases, question, pass)?;
-        self.persist(&requests, self.target.connection(), Reach::Named)
+        let requests = requests(bases, question, authorization)?;
+        self.send_with_retries(&requests, self.target.connection(), Reach::Named)
             .await
     }
 
     /// Follows a redirect, or asks for a page that lies where one led. Nothing
     /// of ours goes along; a challenge there is answered as nobody.
-    async fn elsewhere(
+    async fn follow_redirects(
         &self,
         question: &Question,
         base: &Url,
@@ -289,14 +305,16 @@ impl Session<'_> {
                 why,
             })?;
             let plain = [request(question, to.clone(), None)];
-            let mut answer = self.persist(&plain, &connection, reach).await?;
+            let mut answer = self.send_with_retries(&plain, &connection, reach).await?;
             if answer.status == 401
                 && let Some(challenge @ Challenge::Bearer { .. }) =
                     challenge::choose(answer.texts("www-authenticate"))
             {
-                let pass = self.nobody(&challenge, &to, &connection).await?;
-                let request = request(question, to.clone(), Some(&pass.header));
-                answer = self.persist(&[request], &connection, reach).await?;
+                let authorization = self.anonymous(&challenge, &to, &connection).await?;
+                let request = request(question, to.clone(), Some(&authorization.header));
+                answer = self
+                    .send_with_retries(&[request], &connection, reach)
+                    .await?;
             }
             match location(&answer)? {
                 None => return Ok(answer),
@@ -322,22 +340,26 @@ pub fn without_identity(connection: &Connection) -> Connection {
 fn requests(
     bases: &[Url],
     question: &Question,
-    pass: Option<&Pass>,
+    authorization: Option<&Authorization>,
 ) -> Result<Vec<Request>, RegistryError> {
     let ask = |base: &Url| {
         let url = base.join(&question.at);
         let url = url.map_err(|_| RegistryError::Link(super::link::BadLink::Unreadable))?;
-        Ok(request(question, url, pass.map(|pass| &pass.header)))
+        Ok(request(
+            question,
+            url,
+            authorization.map(|authorization| &authorization.header),
+        ))
     };
     bases.iter().map(ask).collect()
 }
 
-fn request(question: &Question, url: Url, pass: Option<&HeaderValue>) -> Request {
+fn request(question: &Question, url: Url, authorization: Option<&HeaderValue>) -> Request {
     let mut request = Request::new(question.method.clone(), url);
     let headers = request.headers_mut();
     headers.insert(ACCEPT, HeaderValue::from_static(question.accept));
-    if let Some(pass) = pass {
-        headers.insert(AUTHORIZATION, pass.clone());
+    if let Some(authorization) = authorization {
+        headers.insert(AUTHORIZATION, authorization.clone());
     }
     let etag = question.etag.as_deref().map(HeaderValue::from_str);
     if let Some(Ok(etag)) = etag {

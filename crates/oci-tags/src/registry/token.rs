@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::error::RegistryError;
-use super::held;
+use super::lock;
 use super::transport::{Answer, Connection};
 use crate::login::{Credential, Secret};
 
@@ -58,7 +58,7 @@ impl Tokens {
     /// The place for a token; whoever holds its lock asks for it.
     #[must_use]
     pub fn slot(&self, wanted: &Wanted) -> Arc<tokio::sync::Mutex<Slot>> {
-        let mut slots = held(&self.0);
+        let mut slots = lock(&self.0);
         Arc::clone(slots.entry(wanted.clone()).or_default())
     }
 }

@@ -16,7 +16,7 @@ use reqwest::{Client, Proxy, Request, redirect};
 use url::Url;
 
 use super::address::{self, Reach};
-use super::held;
+use super::lock;
 use super::resolver::{Guard, NotAsked, Resolved};
 use super::tls::{self, Roots, TlsFault};
 use super::trust::{Part, Rank, Ranked};
@@ -197,7 +197,7 @@ impl Transport {
         reach: Reach,
         is_direct: bool,
     ) -> Result<Client, Fault> {
-        let mut clients = held(&self.clients);
+        let mut clients = lock(&self.clients);
         let key = (connection.clone(), reach, is_direct);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());

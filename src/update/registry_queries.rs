@@ -26,7 +26,7 @@ pub struct Answers {
 }
 
 /// What a run wants to know.
-pub struct Wish<'w> {
+pub struct QueryScope<'w> {
     /// Where tags are taken from.
     pub sources: Sources<'w>,
     /// Tells the names of the policies that matter, where not all do.
@@ -40,7 +40,7 @@ pub struct Wish<'w> {
 /// The image of every policy, and what went wrong on the way.
 pub fn images(
     catalogue: &mut Catalogue,
-    wish: &Wish<'_>,
+    wish: &QueryScope<'_>,
     ask: Option<&mut Ask<'_>>,
 ) -> (BTreeMap<Id, Resolved>, Vec<Finding>) {
     let mut findings = Vec::new();
@@ -71,7 +71,7 @@ pub fn images(
 
 fn learn(
     catalogue: &mut Catalogue,
-    wish: &Wish<'_>,
+    wish: &QueryScope<'_>,
     questions: BTreeSet<Question>,
     ask: &mut Ask<'_>,
     findings: &mut Vec<Finding>,
@@ -93,7 +93,7 @@ fn learn(
 /// Asks for everything: the tags of every ImageRepository that is not
 /// suspended, and the digests that its policies reflect.
 pub fn scan(catalogue: &mut Catalogue, ask: &mut Ask<'_>) -> Vec<Finding> {
-    let wish = Wish {
+    let wish = QueryScope {
         sources: Sources {
             tags_from: &[TagSource::Registry],
             refresh: &Refresh::Nothing,

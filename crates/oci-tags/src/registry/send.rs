@@ -17,7 +17,7 @@ impl Session<'_> {
     /// Sends the first of `requests` that reaches anybody, again and again
     /// while the trouble may pass. A later request is tried only where an
     /// earlier one met nobody who speaks TLS.
-    pub(super) async fn persist(
+    pub(super) async fn send_with_retries(
         &self,
         requests: &[Request],
         connection: &Connection,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::bindings::{Bindings, Policy, Rules};
+use super::bindings::{BindingContext, Bindings, PolicyRef};
 use super::catalogue::Catalogue;
 use crate::api::Id;
 use crate::bind::marker::{Part, Target};
@@ -13,7 +13,7 @@ use oci_tags::image::{Reference, is_digest};
 
 /// Tags and digests of the scalars of some policies.
 #[derive(Debug)]
-pub struct Carried(BTreeMap<Id, Scalars>);
+pub struct CurrentDigests(BTreeMap<Id, Scalars>);
 
 #[derive(Debug, Default)]
 struct Scalars {
@@ -23,7 +23,7 @@ struct Scalars {
     is_bare: bool,
 }
 
-impl Carried {
+impl CurrentDigests {
     /// The policies that want to know, `None` where none does.
     #[must_use]
     pub fn wanted(catalogue: &Catalogue) -> Option<Self> {
@@ -38,10 +38,10 @@ impl Carried {
     }
 
     /// Takes in the scalars of a text, by the rules that bind them.
-    pub fn add(&mut self, bindings: &Bindings<'_, '_>, rules: &Rules<'_>) {
+    pub fn add(&mut self, bindings: &Bindings<'_, '_>, rules: &BindingContext<'_>) {
         for bound in &bindings.bound {
             match &bound.policy {
-                Policy::Named(setter) => {
+                PolicyRef::Named(setter) => {
                     let Some(target) = Target::parse(setter) else {
                         continue;
                     };
@@ -51,7 +51,7 @@ impl Carried {
                         &bound.text,
                     );
                 }
-                Policy::Of(repository, holds) => {
+                PolicyRef::Of(repository, holds) => {
                     for id in rules.images.get(repository).into_iter().flatten() {
                         self.carry(id, holds.part(), &bound.text);
                     }

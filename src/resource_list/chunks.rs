@@ -1,10 +1,10 @@
-//! A large text, read in shares on every core.
+//! A large text, read in chunks on every core.
 //!
 //! A stream is cut before lines that are `---`, a ResourceList before lines
-//! that begin an item. Each share is read by the strict reader alone; where one
+//! that begin an item. Each chunk is read by the strict reader alone; where one
 //! of them is refused, or anything about them is odd, the answer is `None` and
 //! the text is read as a whole. A cut inside a quoted text, a collection in
-//! brackets or a block scalar leaves a share that the reader refuses, so what
+//! brackets or a block scalar leaves a chunk that the reader refuses, so what
 //! is put together is what the whole would have given; the tests compare them.
 
 use memchr::memmem;
@@ -16,7 +16,7 @@ use yaml_edit_spans::ByteSpan;
 /// Texts smaller than this are read by one core.
 const SMALLEST: usize = 256 << 10;
 
-/// Reads `text` in shares, if it is large and of a known shape.
+/// Reads `text` in chunks, if it is large and of a known shape.
 #[must_use]
 pub fn read(text: &str) -> Option<Outline<'_>> {
     if text.len() < SMALLEST {
@@ -25,7 +25,7 @@ pub fn read(text: &str) -> Option<Outline<'_>> {
     read_in(text, parallel::workers())
 }
 
-/// Reads `text` in about `count` shares.
+/// Reads `text` in about `count` chunks.
 #[must_use]
 pub fn read_in(text: &str, count: usize) -> Option<Outline<'_>> {
     if count < 2 {
@@ -43,7 +43,7 @@ fn cuts(
     count: usize,
     next: impl Fn(usize) -> Option<usize>,
 ) -> Vec<ByteSpan> {
-    let mut shares = Vec::new();
+    let mut chunks = Vec::new();
     let mut start = from;
     for part in 1..count {
         let near = from + (to - from) / count * part;
@@ -51,12 +51,12 @@ fn cuts(
             && let Some(cut) = next(near).filter(|cut| *cut < to)
             && cut > start
         {
-            shares.push(ByteSpan::new(start, cut));
+            chunks.push(ByteSpan::new(start, cut));
             start = cut;
         }
     }
-    shares.push(ByteSpan::new(start, to));
-    shares
+    chunks.push(ByteSpan::new(start, to));
+    chunks
 }
 
 fn stream(text: &str, count: usize) -> Option<Outline<'_>> {
@@ -70,13 +70,13 @@ fn stream(text: &str, count: usize) -> Option<Outline<'_>> {
             }
         }
     };
-    let shares = cuts((0, text.len()), count, next);
-    if shares.len() < 2 {
+    let chunks = cuts((0, text.len()), count, next);
+    if chunks.len() < 2 {
         return None;
     }
-    let read = |share: &ByteSpan| outline::read_share(text, *share, false).ok();
+    let read = |chunk: &ByteSpan| outline::read_chunk(text, *chunk, false).ok();
     let mut whole = Outline::default();
-    for part in parallel::each(&shares, &read) {
+    for part in parallel::each(&chunks, &read) {
         let part = part?;
         whole.documents.extend(part.documents);
         whole.dead.extend(part.dead);
@@ -158,20 +158,20 @@ impl List {
     }
 
     fn read<'t>(&self, text: &'t str, count: usize) -> Option<Outline<'t>> {
-        let mut shares = cuts((self.items, self.tail), count, |from| {
+        let mut chunks = cuts((self.items, self.tail), count, |from| {
             self.next_item(text, from)
         });
-        if shares.len() < 2 {
+        if chunks.len() < 2 {
             return None;
         }
         // The head goes with the first items.
-        shares[0].start = 0;
-        let read = |share: &ByteSpan| outline::read_share(text, *share, share.start > 0).ok();
-        let mut parts = parallel::each(&shares, &read).into_iter();
+        chunks[0].start = 0;
+        let read = |chunk: &ByteSpan| outline::read_chunk(text, *chunk, chunk.start > 0).ok();
+        let mut parts = parallel::each(&chunks, &read).into_iter();
         let mut whole = parts.next()??;
         let mut document = only(&mut whole)?;
         if document.root.is_encrypted {
-            // So are the items of all shares.
+            // So are the items of all chunks.
             return None;
         }
         for part in parts {
@@ -182,7 +182,7 @@ impl List {
         }
         if self.tail < text.len() {
             let tail = ByteSpan::new(self.tail, text.len());
-            let mut part = outline::read_share(text, tail, false).ok()?;
+            let mut part = outline::read_chunk(text, tail, false).ok()?;
             add_tail(&mut document, only(&mut part)?)?;
             whole.dead.append(&mut part.dead);
             whole.concealed.append(part.concealed);

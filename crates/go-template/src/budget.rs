@@ -52,13 +52,13 @@ const REGEXES: usize = 8;
 
 /// The work left, the dicts made, and the regular expressions read.
 #[derive(Debug)]
-pub struct Heap {
+pub struct Budget {
     left: usize,
     dicts: Vec<Rc<RefCell<Entries>>>,
     regexes: HashMap<String, Rc<Regex>>,
 }
 
-impl Heap {
+impl Budget {
     /// For a run that may do so much work.
     #[must_use]
     pub fn new(work: usize) -> Self {
@@ -73,7 +73,7 @@ impl Heap {
     ///
     /// # Errors
     /// Where none is left.
-    pub fn pay(&mut self, work: usize) -> Result<(), Fault> {
+    pub fn charge(&mut self, work: usize) -> Result<(), Fault> {
         match self.left.checked_sub(work) {
             Some(left) => {
                 self.left = left;
@@ -90,7 +90,7 @@ impl Heap {
     /// # Errors
     /// Where none is left.
     pub fn pay_product(&mut self, one: usize, other: usize) -> Result<(), Fault> {
-        self.pay(one.saturating_mul(other))
+        self.charge(one.saturating_mul(other))
     }
 
     /// A new `map[string]interface {}`.
@@ -111,7 +111,7 @@ impl Heap {
             return Ok(Rc::clone(known));
         }
         self.pay_product(REGEX.1, pattern.len())?;
-        self.pay(REGEX.0)?;
+        self.charge(REGEX.0)?;
         let regex = Regex::new(pattern).map_err(|error| error.to_string())?;
         let regex = Rc::new(regex);
         if self.regexes.len() == REGEXES {
@@ -126,7 +126,7 @@ impl Heap {
     /// # Errors
     /// Where nothing is left.
     pub fn pay_for(&mut self, value: &Value) -> Result<(), Fault> {
-        self.pay(size(value))
+        self.charge(size(value))
     }
 
     /// Pays for making a value, element by element.
@@ -148,7 +148,7 @@ fn size(value: &Value) -> usize {
     }
 }
 
-impl Drop for Heap {
+impl Drop for Budget {
     /// Dicts hold one another in chains of any length, and in circles. Each is
     /// emptied while all the others are still held here, so nothing is freed
     /// through another.

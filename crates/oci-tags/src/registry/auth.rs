@@ -26,7 +26,7 @@ const CLIENT_ID: &str = "flux-image";
 const READING: &[&str] = &["metadata_read"];
 
 /// What goes into a request to be let in.
-pub struct Pass {
+pub struct Authorization {
     pub header: HeaderValue,
     /// The challenge that it answers, with the scope that was asked for.
     pub answers: Challenge,
@@ -38,15 +38,15 @@ pub struct Pass {
 
 impl Session<'_> {
     /// What lets us in, `None` where there is nothing to present.
-    pub(super) async fn pass(
+    pub(super) async fn authorize(
         &self,
         challenge: &Challenge,
         base: &Url,
         refused: Option<&Secret>,
-    ) -> Result<Option<Pass>, RegistryError> {
+    ) -> Result<Option<Authorization>, RegistryError> {
         let asked = self.answered(challenge);
         let with = |header| {
-            Some(Pass {
+            Some(Authorization {
                 header,
                 answers: asked.clone(),
                 token: None,
@@ -63,20 +63,20 @@ impl Session<'_> {
             }
             (Challenge::Bearer { .. }, credential) => {
                 let connection = self.target.connection();
-                let pass = self.token(asked, base, credential, connection, refused);
-                pass.await.map(Some)
+                let authorization = self.token(asked, base, credential, connection, refused);
+                authorization.await.map(Some)
             }
             (Challenge::Basic, _) => Ok(None),
         }
     }
 
     /// What lets nobody in particular in, where a redirect led to `at`.
-    pub(super) async fn nobody(
+    pub(super) async fn anonymous(
         &self,
         challenge: &Challenge,
         at: &Url,
         connection: &Connection,
-    ) -> Result<Pass, RegistryError> {
+    ) -> Result<Authorization, RegistryError> {
         let own = self.target.repository.path();
         let asked = asked_for(challenge, repository_in(at).unwrap_or(own));
         self.token(asked, at, &Credential::Anonymous, connection, None)
@@ -95,7 +95,7 @@ impl Session<'_> {
         credential: &Credential,
         connection: &Connection,
         refused: Option<&Secret>,
-    ) -> Result<Pass, RegistryError> {
+    ) -> Result<Authorization, RegistryError> {
         let Challenge::Bearer {
             realm,
             service,
@@ -136,7 +136,7 @@ impl Session<'_> {
         let at = shown(&url);
         let token = self.fetch_token(&wanted, url, reach, refused).await;
         match token {
-            Ok(token) => Ok(Pass {
+            Ok(token) => Ok(Authorization {
                 header: bearer(&token, registry)?,
                 answers: asked,
                 token: Some(token),
@@ -196,7 +196,9 @@ impl Session<'_> {
                 request
             }
         };
-        let answer = self.persist(&[request], &wanted.connection, reach).await;
+        let answer = self
+            .send_with_retries(&[request], &wanted.connection, reach)
+            .await;
         let token = answer.and_then(|answer| match answer.status {
             200 => Token::read(&answer, Instant::now()),
             400 | 401 | 403 => Err(denied(&answer, &wanted.credential)),
