@@ -1,7 +1,7 @@
 //! Who imports whom. The middle of the program is pure: texts and values in,
 //! values out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -221,5 +221,188 @@ fn each_parser_is_named_in_one_place() {
 fn a_module_begins_with_what_it_is_for() {
     for (file, text) in sources() {
         assert!(text.starts_with("//!"), "{}", file.display());
+    }
+}
+
+/// A file's module, as its names are resolved: `src/api/read.rs` is `api::read`.
+fn path_of(file: &Path) -> Vec<String> {
+    let inside = file.strip_prefix("src").expect("a file of the program");
+    let mut path: Vec<String> = inside
+        .with_extension("")
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .collect();
+    if path
+        .last()
+        .is_some_and(|last| last == "mod" || last == "lib")
+    {
+        path.pop();
+    }
+    path
+}
+
+/// The paths of a `use` declaration, braces resolved.
+fn paths_of(tree: &str) -> Vec<String> {
+    let Some((prefix, rest)) = tree.split_once('{') else {
+        let path = tree.split(" as ").next().unwrap_or(tree);
+        return vec![path.trim().trim_end_matches("::self").to_owned()];
+    };
+    let body = &rest[..rest.rfind('}').unwrap_or(rest.len())];
+    let (mut paths, mut depth, mut start) = (Vec::new(), 0_usize, 0);
+    let mut add = |part: &str| {
+        let part = part.trim();
+        if !part.is_empty() {
+            paths.extend(paths_of(&format!("{}{part}", prefix.trim())));
+        }
+    };
+    for (at, c) in body.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                add(&body[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    add(&body[start..]);
+    paths
+}
+
+/// The paths that a file names: those of its `use` declarations, and those that
+/// begin with `crate` or `super` elsewhere. Its tests are left out.
+fn names_in(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text);
+    let lines = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    let code: Vec<&str> = lines.collect();
+    let code = code.join("\n");
+    let mut names = Vec::new();
+    for statement in code.split(';') {
+        let used = statement.rsplit_once("use ").filter(|(before, _)| {
+            let word = before.rsplit(['\n', ' ']).next().unwrap_or_default();
+            word.is_empty() || word.starts_with("pub")
+        });
+        if let Some((_, tree)) = used {
+            names.extend(paths_of(tree));
+        }
+        for start in ["crate::", "super::"] {
+            for (at, _) in statement.match_indices(start) {
+                let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+                let rest = &statement[at..];
+                let end = rest.find(|c| !is_path(c)).unwrap_or(rest.len());
+                names.push(rest[..end].trim_end_matches(':').to_owned());
+            }
+        }
+    }
+    names
+}
+
+/// Which files of the program each of them names.
+fn imports() -> BTreeMap<PathBuf, BTreeSet<PathBuf>> {
+    let program: Vec<(PathBuf, String)> = sources()
+        .into_iter()
+        .filter(|(file, _)| file.starts_with("src") && *file != Path::new("src/main.rs"))
+        .collect();
+    let modules: BTreeMap<Vec<String>, PathBuf> = program
+        .iter()
+        .map(|(file, _)| (path_of(file), file.clone()))
+        .collect();
+    let resolve = |from: &[String], name: &str| -> Option<PathBuf> {
+        let mut parts = name.split("::").map(str::trim).peekable();
+        let mut path = match *parts.peek()? {
+            "crate" => Vec::new(),
+            "super" | "self" => from.to_vec(),
+            child => {
+                let mut path = from.to_vec();
+                path.push(child.to_owned());
+                modules.get(&path)?;
+                path.pop();
+                path
+            }
+        };
+        for part in parts {
+            match part {
+                "crate" | "self" => {}
+                "super" => _ = path.pop(),
+                part => path.push(part.to_owned()),
+            }
+        }
+        // What is no module is an item of the one above.
+        while !path.is_empty() {
+            if let Some(file) = modules.get(&path) {
+                return Some(file.clone());
+            }
+            path.pop();
+        }
+        None
+    };
+    program
+        .iter()
+        .map(|(file, text)| {
+            let from = path_of(file);
+            let named = names_in(text).into_iter();
+            let mut named: BTreeSet<PathBuf> =
+                named.filter_map(|name| resolve(&from, &name)).collect();
+            // What a module names of its own parts needs no `use`.
+            let parts = modules.iter().filter(|(path, _)| {
+                let name = path.split_last().filter(|(_, above)| *above == from);
+                name.is_some_and(|(name, _)| text.contains(&format!("{name}::")))
+            });
+            named.extend(parts.map(|(_, file)| file.clone()));
+            named.remove(file);
+            (file.clone(), named)
+        })
+        .collect()
+}
+
+/// Every file that one leads to.
+fn reached<'i>(
+    imports: &'i BTreeMap<PathBuf, BTreeSet<PathBuf>>,
+    from: &'i Path,
+) -> BTreeSet<&'i Path> {
+    let mut reached = BTreeSet::new();
+    let mut waiting = vec![from];
+    while let Some(file) = waiting.pop() {
+        for next in imports.get(file).into_iter().flatten() {
+            if reached.insert(next.as_path()) {
+                waiting.push(next);
+            }
+        }
+    }
+    reached
+}
+
+#[test]
+fn names_are_resolved_to_files() {
+    let imports = imports();
+    let of = |file: &str| &imports[Path::new(file)];
+    assert!(of("src/function.rs").contains(Path::new("src/update/plan.rs")));
+    assert!(of("src/update/checkout.rs").contains(Path::new("src/update/walk.rs")));
+    assert!(of("src/update/files/lock.rs").contains(Path::new("src/update/git/mod.rs")));
+    assert!(of("src/cli/mod.rs").contains(Path::new("src/cli/stdin.rs")));
+    let count: usize = imports.values().map(BTreeSet::len).sum();
+    assert!(count > 300, "only {count} imports were found");
+}
+
+/// Files of one folder may know one another; those of two folders go one way.
+#[test]
+fn no_circle_between_files_leaves_its_folder() {
+    let imports = imports();
+    for file in imports.keys() {
+        let reached = reached(&imports, file);
+        let other = reached.iter().find(|other| {
+            let is_elsewhere = other.components().nth(1) != file.components().nth(1);
+            is_elsewhere && self::reached(&imports, other).contains(file.as_path())
+        });
+        if let Some(other) = other {
+            panic!(
+                "{} and {} lead to each other",
+                file.display(),
+                other.display()
+            );
+        }
     }
 }
