@@ -14,7 +14,8 @@
 //! - [`policy`]: which tag is chosen, or why none
 //! - [`bind`]: which scalar belongs to which policy
 //! - [`scan`]: asking registries what policies need
-//! - [`update`]: from all that to edits, and to files on a disk
+//! - [`update`]: from all that to edits
+//! - [`checkout`]: everything that touches a disk: git, files, whose they are, writing
 //! - [`message`]: the message and the branch of a commit
 //! - [`config`], [`function`]: one run of the function
 //! - [`foreign`]: text that others wrote, made harmless to who reads our output
@@ -22,6 +23,7 @@
 
 pub mod api;
 pub mod bind;
+pub mod checkout;
 pub mod cli;
 pub mod config;
 pub mod foreign;

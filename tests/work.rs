@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use flux_image::api::{OnUnresolved, TagSource};
+use flux_image::checkout::{self, Request};
 use flux_image::config::Settings;
 use flux_image::function::{self, Options};
 use flux_image::message::handoff::{self, Setting, SplitBy};
@@ -13,7 +14,6 @@ use flux_image::report::patch;
 use flux_image::report::stored::Forms;
 use flux_image::update::bindings::BindingConfig;
 use flux_image::update::catalogue::{Catalogue, Freshness};
-use flux_image::update::checkout::{self, Request};
 use flux_image::update::only::Only;
 use flux_image::update::resolve::Refresh;
 use go_template::time::Time;

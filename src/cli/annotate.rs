@@ -9,15 +9,16 @@ use super::Exit;
 use super::args::AnnotateArgs;
 use super::edit::{self, Step};
 use super::streams::{print_diff, print_styled, say_findings};
+use crate::checkout;
+use crate::checkout::git;
+use crate::checkout::source_files::{self, SourceFile};
+use crate::checkout::walk::{self, Listing};
+use crate::checkout::write::{self, Replacement};
 use crate::report::text;
 use crate::resource_list::outline;
 use crate::update::annotate::annotate;
-use crate::update::checkout;
-use crate::update::files::{self, Replacement};
 use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
-use crate::update::tree::{self, SourceFile};
-use crate::update::walk::{self, Listing};
-use crate::update::{git, path_name};
+use crate::update::path_name;
 
 /// Writes the markers of files as annotations.
 ///
@@ -40,7 +41,7 @@ pub fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
         .collect();
     let confine = confine(&args.paths);
     let show = path_name::shown;
-    let (sources, refused) = tree::read_all(&listing.files, &confine, &named, false, &show);
+    let (sources, refused) = source_files::read_all(&listing.files, &confine, &named, false, &show);
     let mut outcome = Outcome::default();
     let notes = listing.notes.iter().map(|note| note.finding(&show));
     outcome.findings.extend(notes);
@@ -58,7 +59,7 @@ pub fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
             Err(finding) => outcome.findings.push(*finding),
         }
     }
-    outcome.findings.extend(files::hard_links(&replacements));
+    outcome.findings.extend(write::hard_links(&replacements));
     if let Some(lock) = &lock {
         let Step::Done(staged) = edit::stage(&replacements, lock, false)? else {
             return Ok(Exit::Interrupted);

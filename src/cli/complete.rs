@@ -16,8 +16,8 @@ use super::args::{Cli, CompletionArgs, RegistryArgs, Shell};
 use super::scan;
 use super::streams::print;
 use crate::api::{Id, ImagePolicy};
+use crate::checkout;
 use crate::update::catalogue::{Catalogue, Freshness, Sourced};
-use crate::update::checkout;
 
 const NO_SPACE: u8 = 2;
 const NO_FILES: u8 = 4;

@@ -11,10 +11,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::streams::say;
+use crate::checkout;
+use crate::checkout::git;
+use crate::checkout::write::{self, Cause, Lock, Replacement, Staged, WriteError};
 use crate::report::text;
-use crate::update::checkout;
-use crate::update::files::{self, Cause, Lock, Replacement, Staged, WriteError};
-use crate::update::git;
 
 /// How long another run is waited for. It may be asking slow registries.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -64,8 +64,8 @@ pub fn stage<'r>(
     sync: bool,
 ) -> anyhow::Result<Step<Staged<'r>>> {
     // Where no handler can be set, Ctrl-C ends the process as it always did.
-    _ = ctrlc::set_handler(|| files::INTERRUPTED.store(true, Ordering::Relaxed));
-    step(files::stage(replacements, lock, sync))
+    _ = ctrlc::set_handler(|| write::INTERRUPTED.store(true, Ordering::Relaxed));
+    step(write::stage(replacements, lock, sync))
 }
 
 /// Replaces all the files, or none.

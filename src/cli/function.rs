@@ -11,15 +11,17 @@ use super::network::{self, Asker, Caller};
 use super::origin;
 use super::stdin::is_stdin;
 use super::streams::{print, say_findings};
+use crate::checkout::git;
+use crate::checkout::kustomization::Namespaces;
+use crate::checkout::regular_file::{self, MAX_BYTES, ReadError};
+use crate::checkout::source_files;
+use crate::checkout::walk::{self, Unseen};
 use crate::config::{self, Settings};
 use crate::function::{self, Options};
 use crate::resource_list::outline;
 use crate::update::catalogue::{Catalogue, Freshness, Provenance, Rank};
-use crate::update::kustomization::Namespaces;
 use crate::update::outcome::{Finding, Severity};
-use crate::update::regular_file::{self, MAX_BYTES, ReadError};
-use crate::update::walk::{self, Unseen};
-use crate::update::{git, path_name, tree};
+use crate::update::path_name;
 use yaml_edit_spans::encoding::{self, NotUtf8};
 
 /// Runs the function from stdin to stdout.
@@ -223,7 +225,8 @@ fn documents_under(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let mut documents = Vec::new();
     for file in &listing.files {
         let name = path_name::shown(&file.path);
-        let text = tree::read_documents(file, &root).map_err(|error| unread(&name, error))?;
+        let text =
+            source_files::read_documents(file, &root).map_err(|error| unread(&name, error))?;
         // A chart's templates beside the documents are nobody's business.
         documents.extend(text.map(|text| (name, text)));
     }

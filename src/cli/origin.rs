@@ -8,8 +8,8 @@
 use std::env;
 use std::path::{Component, Path, PathBuf};
 
-use crate::update::git;
-use crate::update::regular_file::{self, ReadError};
+use crate::checkout::git;
+use crate::checkout::regular_file::{self, ReadError};
 
 /// Reads a file, by its path as the build notes it. `config` is what it notes of
 /// the functionConfig.

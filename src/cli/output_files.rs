@@ -21,14 +21,14 @@ use rustix::io::Errno;
 use super::args::UpdateArgs;
 use super::streams::unless_closed;
 use super::target::{Place, Purpose, Target, Targets};
+use crate::checkout::Planned;
+use crate::checkout::write::{Staging, sweep};
 use crate::foreign::json_pretty;
 use crate::message::handoff::Commit;
 use crate::report::json::{self, NotOne, Report, Stored};
 use crate::report::patch::{self, Patch};
 use crate::report::stored::Forms;
 use crate::report::{github, gitlab, markdown};
-use crate::update::checkout::Planned;
-use crate::update::files::{Staging, sweep};
 
 /// Files that wait for their names, and streams that wait for their texts.
 #[derive(Debug, Default)]

@@ -9,8 +9,8 @@ use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
 
 use anyhow::Context as _;
 
+use crate::checkout::write::Replacement;
 use crate::report::text::{self, DiffReader};
-use crate::update::files::Replacement;
 use crate::update::outcome::Finding;
 
 /// Long texts go out in pieces of this many bytes.

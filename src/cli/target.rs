@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 use super::args::{Output, UpdateArgs};
-use crate::update::{git, walk};
+use crate::checkout::git;
+use crate::update::path_name;
 
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -191,7 +192,7 @@ impl Target {
             .from_webhook
             .iter()
             .map(|path| ("--from-webhook", path));
-        let is_manifest = walk::is_manifest_name(path);
+        let is_manifest = path_name::is_manifest_name(path);
         let own = fs::metadata(path).ok();
         let inputs = inputs
             .chain(policies)

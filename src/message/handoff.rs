@@ -9,10 +9,10 @@ use super::branch::{self, Push};
 use super::data::{self, Changed, Data};
 use super::render::{self, MessageError};
 use crate::api::Id;
-use crate::update::checkout::Planned;
+use crate::checkout::Planned;
+use crate::checkout::scope::Owner;
 use crate::update::outcome::{Change, Code, Finding, Severity};
 use crate::update::path_name;
-use crate::update::scope::Owner;
 use go_template::time::Time;
 
 /// What gets a commit of its own.

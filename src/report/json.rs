@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::policy_change::PolicyChange;
+use crate::checkout::Planned;
 use crate::message::handoff;
-use crate::update::checkout::Planned;
 use crate::update::outcome::{Change, Finding, ResourceRef, Severity};
 
 /// What `-o json` prints and `--report` writes.

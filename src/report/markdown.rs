@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use super::policy_change::{PolicyChange, Step};
 use crate::api::Id;
+use crate::checkout::Planned;
 use crate::foreign::shown;
 use crate::tags::Labels;
-use crate::update::checkout::Planned;
 use crate::update::outcome::Severity;
 
 /// The whole text.

@@ -10,9 +10,9 @@ use similar::udiff::UnifiedHunkHeader;
 use similar::{DiffOp, TextDiff};
 
 use super::stored::{Form, Forms};
+use crate::checkout::Planned;
+use crate::checkout::write::Replacement;
 use crate::message::handoff::{Commit, slug};
-use crate::update::checkout::Planned;
-use crate::update::files::Replacement;
 use crate::update::path_name;
 use crate::update::plan;
 use yaml_edit_spans::patch::{Edit, Overlap, Patched};

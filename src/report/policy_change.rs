@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use crate::api::Id;
 use crate::bind::marker::Part;
+use crate::checkout::Planned;
 use crate::policy::reflect::ImageRef;
 use crate::resource_list::MASK;
-use crate::update::checkout::Planned;
 use crate::update::outcome::{Change, ResourceRef};
 use masterminds_semver::Version;
 

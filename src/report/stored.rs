@@ -13,9 +13,9 @@ use std::os::unix::fs::MetadataExt as _;
 
 use aws_lc_rs::digest;
 
-use crate::update::checkout::Planned;
-use crate::update::files::Replacement;
-use crate::update::git::index::{Entry, Index};
+use crate::checkout::Planned;
+use crate::checkout::git::index::{Entry, Index};
+use crate::checkout::write::Replacement;
 use crate::update::outcome::{Code, Finding, Location, Severity};
 
 /// What is different in the stored text.

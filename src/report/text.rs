@@ -9,10 +9,10 @@ use anstyle::{AnsiColor, Style};
 
 use super::masked::masked;
 use super::patch;
+use crate::checkout::write::Replacement;
 pub use crate::foreign::shown as line;
 use crate::foreign::{is_hidden, shown_lines};
 use crate::resource_list::{MASK, outline};
-use crate::update::files::Replacement;
 use crate::update::outcome::{Change, Finding, Outcome, Severity};
 use crate::update::path_name;
 use yaml_edit_spans::Snippet;

@@ -72,6 +72,13 @@ pub fn quoted(path: &[u8]) -> String {
     out
 }
 
+/// Whether Flux would read a file of this name.
+#[must_use]
+pub fn is_manifest_name(path: &Path) -> bool {
+    let name = path.file_name().map_or(&b""[..], |name| name.as_bytes());
+    name.ends_with(b".yaml") || name.ends_with(b".yml") || name == b"Kustomization"
+}
+
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;

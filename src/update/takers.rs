@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::path_name;
 use super::resolve::{self, Resolved};
-use super::walk;
 use crate::api::{Id, LabelSelector, Operator, Requirement, SelectorError};
 use yaml_edit_spans::work;
 
@@ -225,7 +225,7 @@ impl<'c> Coverage<'c> {
     /// names, also where `update.path` names one file.
     #[must_use]
     pub fn at<'t>(&'t self, path: &Path) -> Option<Takers<'t>> {
-        if !walk::is_manifest_name(path) {
+        if !path_name::is_manifest_name(path) {
             return None;
         }
         let around = path.ancestors();
@@ -341,8 +341,9 @@ mod tests {
                 let some = &pairs[from..pairs.len().min(from + length)];
                 let coverage = Coverage::of(some.iter().copied());
                 for file in files.map(Path::new) {
-                    let is_here =
-                        |folder: &Path| walk::is_manifest_name(file) && file.starts_with(folder);
+                    let is_here = |folder: &Path| {
+                        path_name::is_manifest_name(file) && file.starts_with(folder)
+                    };
                     let takers = coverage.at(file);
                     let anybody = some.iter().any(|(folder, _)| is_here(folder));
                     assert_eq!(takers.is_some(), anybody);

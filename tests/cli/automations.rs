@@ -2,7 +2,12 @@
 //! clusters in one tree, markers that are nobody's.
 
 use crate::support::{code, stderr};
-use crate::update::{NEW, OLD, POLICY, Tree, automation, codes};
+use crate::update::NEW;
+use crate::update::OLD;
+use crate::update::POLICY;
+use crate::update::Tree;
+use crate::update::automation;
+use crate::update::codes;
 
 const SOURCE: &str = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: repo, namespace: flux-system}\nspec: {interval: 1h, url: 'URL'}\n";
 

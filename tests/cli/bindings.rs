@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::run_in;
 use crate::support::{code, feed, flux_image, stderr, stdout};
-use crate::update::{Tree, codes};
+use crate::update::Tree;
+use crate::update::codes;
 
 const FLUX: &str = "\
 apiVersion: image.toolkit.fluxcd.io/v1

@@ -3,7 +3,12 @@
 
 use crate::run_in;
 use crate::support::{code, stderr};
-use crate::update::{NEW, OLD, POLICY, Tree, automation, codes};
+use crate::update::NEW;
+use crate::update::OLD;
+use crate::update::POLICY;
+use crate::update::Tree;
+use crate::update::automation;
+use crate::update::codes;
 
 const SNAPSHOT: &str = r"apiVersion: image.toolkit.fluxcd.io/v1
 kind: ImageRepository

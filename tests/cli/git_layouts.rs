@@ -7,7 +7,11 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use crate::support::{code, feed, flux_image, skipped, stderr};
-use crate::update::{NEW, OLD, POLICY, Tree, automation};
+use crate::update::NEW;
+use crate::update::OLD;
+use crate::update::POLICY;
+use crate::update::Tree;
+use crate::update::automation;
 
 /// Runs git in a folder of the tree, with nothing of this machine's configuration.
 fn git(tree: &Tree, folder: &str, arguments: &[&str]) -> Output {

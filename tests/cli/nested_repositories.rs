@@ -5,7 +5,12 @@ use std::fs;
 use std::process::Command;
 
 use crate::support::{code, skipped, stderr};
-use crate::update::{NEW, OLD, POLICY, Tree, automation, codes};
+use crate::update::NEW;
+use crate::update::OLD;
+use crate::update::POLICY;
+use crate::update::Tree;
+use crate::update::automation;
+use crate::update::codes;
 
 /// Whether git did what it was told, in a folder of the tree.
 fn git(tree: &Tree, folder: &str, arguments: &[&str]) -> bool {

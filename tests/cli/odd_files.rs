@@ -11,7 +11,12 @@ use std::time::{Duration, Instant};
 
 use crate::run_in;
 use crate::support::{code, flux_image, skipped, stderr, stdout};
-use crate::update::{NEW, OLD, POLICY, Tree, automation, codes};
+use crate::update::NEW;
+use crate::update::OLD;
+use crate::update::POLICY;
+use crate::update::Tree;
+use crate::update::automation;
+use crate::update::codes;
 
 /// Runs the program, and fails where it would run on for ever.
 fn soon(tree: &Tree, arguments: &[&str]) -> Output {

@@ -5,7 +5,9 @@ use std::fs;
 
 use crate::run_in;
 use crate::support::{code, stderr, stdout};
-use crate::update::{POLICY, Tree, automation};
+use crate::update::POLICY;
+use crate::update::Tree;
+use crate::update::automation;
 
 /// Stands in every value that is nobody's to see.
 const CANARY: &str = "hunter2";

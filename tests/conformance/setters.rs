@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flux_image::api::{OnUnresolved, TagSource};
+use flux_image::checkout::source_files;
+use flux_image::checkout::write::{self, Lock, Staged};
+use flux_image::checkout::{self, Planned, Request};
 use flux_image::resource_list::outline;
 use flux_image::update::catalogue::Freshness;
-use flux_image::update::checkout::{self, Planned, Request};
-use flux_image::update::files::{self, Lock, Staged};
+use flux_image::update::path_name;
 use flux_image::update::resolve::Refresh;
-use flux_image::update::{tree, walk};
 use serde_json::Value;
 
 use crate::{Case, Verdict};
@@ -259,11 +260,11 @@ fn check(folder: &Path) -> Verdict {
         .canonicalize()
         .map_err(|error| error.to_string())?;
     copy(&folder.join("in"), &root)?;
-    let scope = tree::join_within(&root, setup.case["path"].as_str().unwrap_or("."));
+    let scope = source_files::join_within(&root, setup.case["path"].as_str().unwrap_or("."));
     let planned = run(&setup, &root, &scope)?;
     let lock = Lock::take([root.clone()], Duration::ZERO, &mut |_| {});
     let lock = lock.map_err(|error| error.to_string())?;
-    let written = files::stage(&planned.replacements, &lock, false).and_then(Staged::replace);
+    let written = write::stage(&planned.replacements, &lock, false).and_then(Staged::replace);
     written.map_err(|error| error.to_string())?;
     let after = read_tree(&root, &mut BTreeSet::new());
 
@@ -323,7 +324,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
 
 fn run(setup: &Setup, root: &Path, scope: &Path) -> Result<Planned, String> {
     // Flux keeps to manifests' names even where the path is one file.
-    if scope.is_file() && !walk::is_manifest_name(scope) {
+    if scope.is_file() && !path_name::is_manifest_name(scope) {
         return Ok(Planned::default());
     }
     let request = Request {

@@ -6,17 +6,17 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::address::Address;
-use super::catalogue::{Catalogue, Sourced};
 use super::git::Repository;
-use super::outcome::{Code, Finding, Location, Outcome, Severity};
-use super::path_name;
 use super::remotes;
-use super::resolve::Resolved;
-use super::takers::{Coverage, Selection, Selections, Takers};
-use super::tree;
-use super::twins;
+use super::source_files;
 use super::walk::{Listed, Listing, Unseen};
 use crate::api::{CommitSpec, GitReference, GitRepository, Id, ImageUpdateAutomation, PushSpec};
+use crate::update::catalogue::{Catalogue, Sourced};
+use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
+use crate::update::path_name;
+use crate::update::resolve::Resolved;
+use crate::update::takers::{Coverage, Selection, Selections, Takers};
+use crate::update::twins;
 
 /// An automation that edits, and what its commit is to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -231,8 +231,8 @@ fn left_out(
     LeftOut {
         id: id.clone(),
         reason,
-        base: tree::resolve_within(root, path.unwrap_or("."))
-            .unwrap_or_else(|_| tree::join_within(root, path.unwrap_or("."))),
+        base: source_files::resolve_within(root, path.unwrap_or("."))
+            .unwrap_or_else(|_| source_files::join_within(root, path.unwrap_or("."))),
         selected: selected.unwrap_or_else(|_| selections.all()),
     }
 }
@@ -342,8 +342,8 @@ fn of_automation(
         .select(&id.namespace, selector)
         .map_err(|error| fault(format!("policySelector: {error}"), error.hint()))?;
     let written = spec.update.path.as_deref().unwrap_or(".");
-    let base = tree::resolve_within(root, written).map_err(|error| {
-        let path = path_name::shown(&tree::join_within(root, written));
+    let base = source_files::resolve_within(root, written).map_err(|error| {
+        let path = path_name::shown(&source_files::join_within(root, written));
         fault(format!("its update.path `{path}`: {error}"), None)
     })?;
     if let Some(other) = base.ancestors().find(|path| others.contains(path)) {

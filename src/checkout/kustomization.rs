@@ -5,8 +5,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use super::git;
 use super::regular_file;
-use super::{git, path_name};
+use crate::update::path_name;
 use yaml_edit_spans::walk::{Step, Walk};
 
 /// The names that kustomize knows, the first that there is being the one.

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::staging;
-use crate::update::git::Repository;
+use crate::checkout::git::Repository;
 
 /// The work trees that this run alone may write to, until it is dropped.
 #[derive(Debug)]

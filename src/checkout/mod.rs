@@ -4,35 +4,46 @@
 //! paths, or each automation's `update.path`, only limit what is edited.
 //! Nothing is written here: what comes out are [`Replacement`]s.
 
+pub mod address;
+pub mod git;
+pub mod ignore_rules;
+pub mod kustomization;
+pub mod labels;
+pub mod reach;
+pub mod regular_file;
+pub mod remotes;
+pub mod scope;
+pub mod source_files;
+pub mod walk;
+pub mod write;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::bindings::{self, BindingConfig, BindingContext};
-use super::catalogue::{Catalogue, Freshness, Provenance, Rank};
-use super::current_digests::CurrentDigests;
-use super::files::{self, Replacement};
-use super::git;
-use super::kustomization::Namespaces;
-use super::labels;
-use super::only::{NoTarget, Only};
-use super::outcome::{Code, Finding, Location, Outcome, Severity};
-use super::path_name;
-use super::plan::{self, Plan, Policies};
-use super::reach::Reach;
-use super::registry_queries::{self, Ask, QueryScope};
-use super::resolve::{self, Refresh, Resolved, Sources};
-use super::scope::{self, Owner, Scope, ScopeReach};
-use super::takers::Takers;
-use super::tree::{self, SourceFile};
-use super::walk::{self, Listed, Listing};
+use self::kustomization::Namespaces;
+use self::reach::Reach;
+use self::scope::{Owner, Scope, ScopeReach};
+use self::source_files::SourceFile;
+use self::walk::{Listed, Listing};
+use self::write::Replacement;
 use crate::api::{Id, OnUnresolved, TagSource};
 use crate::parallel;
 use crate::policy::reflect::ImageRef;
 use crate::resource_list::outline;
 use crate::tags::Labels;
+use crate::update::bindings::{self, BindingConfig, BindingContext};
+use crate::update::catalogue::{Catalogue, Freshness, Provenance, Rank};
+use crate::update::current_digests::CurrentDigests;
+use crate::update::only::{NoTarget, Only};
+use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
+use crate::update::path_name;
+use crate::update::plan::{self, Plan, Policies};
+use crate::update::registry_queries::{self, Ask, QueryScope};
+use crate::update::resolve::{self, Refresh, Resolved, Sources};
+use crate::update::takers::Takers;
 use yaml_edit_spans::SyntaxError;
 use yaml_edit_spans::patch::{Edit, Patched};
 
@@ -117,9 +128,13 @@ impl Planned {
     }
 
     /// Reports the files that could not be read, where that matters.
-    fn note_refused(&mut self, refused: Vec<tree::Refused>, reach: Option<&ScopeReach<'_>>) {
+    fn note_refused(
+        &mut self,
+        refused: Vec<source_files::Refused>,
+        reach: Option<&ScopeReach<'_>>,
+    ) {
         let is_in = |path: &Path| reach.is_some_and(|reach| reach.at(path).is_some());
-        let counts = |one: &tree::Refused| one.may_have_documents || is_in(&one.path);
+        let counts = |one: &source_files::Refused| one.may_have_documents || is_in(&one.path);
         let unread = refused.into_iter().filter(counts);
         let findings = unread.map(|refused| refused.finding);
         self.outcome.findings.extend(findings);
@@ -177,7 +192,7 @@ fn among(findings: &[Finding]) -> &'static str {
 struct Read {
     catalogue: Catalogue,
     sources: Vec<SourceFile>,
-    refused: Vec<tree::Refused>,
+    refused: Vec<source_files::Refused>,
     /// The PATHs, where the user named some.
     paths: Option<Scope>,
     named: BTreeSet<PathBuf>,
@@ -326,7 +341,7 @@ fn read(request: &Request) -> Result<Read, CannotPlan> {
         .clone()
         .or_else(|| paths.first().map(|path| folder_of(path)));
     let confine = confine.unwrap_or_else(|| current.clone());
-    let (sources, mut refused) = tree::read_all(
+    let (sources, mut refused) = source_files::read_all(
         &listing.files,
         &confine,
         &named,
@@ -378,7 +393,7 @@ fn roots(confine: &Path, paths: &[PathBuf]) -> BTreeSet<PathBuf> {
 /// others are reported here.
 fn note_unread(
     namespaces: Namespaces,
-    refused: &mut [tree::Refused],
+    refused: &mut [source_files::Refused],
     show: &dyn Fn(&Path) -> String,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -406,7 +421,8 @@ fn read_logins(
     namespaces: &mut Namespaces,
     catalogue: &mut Catalogue,
 ) {
-    for (path, text) in tree::read_holding(files, root, &["Secret", "ServiceAccount", "Namespace"])
+    for (path, text) in
+        source_files::read_holding(files, root, &["Secret", "ServiceAccount", "Namespace"])
     {
         // A text that cannot be read holds no Secret, and was reported where it
         // matters.
@@ -707,7 +723,7 @@ pub fn unwritten(source: &SourceFile, severity: Severity, why: &str) -> Finding 
 /// # Errors
 /// Why it may not be.
 pub fn replacement(source: &SourceFile, edits: Vec<Edit>) -> Result<Replacement, String> {
-    files::may_replace(&source.metadata)?;
+    write::may_replace(&source.metadata)?;
     let patched = Patched::new(&source.text, edits).map_err(|error| error.to_string())?;
     Ok(Replacement {
         path: source.path.clone(),

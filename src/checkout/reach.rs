@@ -7,17 +7,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use super::bindings::{self, BindingContext, BindingSource, PolicyRef};
-use super::outcome::{Code, Finding, Location, Severity};
-use super::resolve::Resolved;
 use super::scope::{self, Automations, LeftOut, Owner, Reason};
-use super::takers::Coverage;
-use super::tree::SourceFile;
+use super::source_files::SourceFile;
 use crate::api::Id;
 use crate::bind::annotation;
 use crate::bind::marker::{self, Target};
 use crate::parallel;
 use crate::resource_list::outline;
+use crate::update::bindings::{self, BindingContext, BindingSource, PolicyRef};
+use crate::update::outcome::{Code, Finding, Location, Severity};
+use crate::update::resolve::Resolved;
+use crate::update::takers::Coverage;
 
 /// What is known of a checkout and its automations.
 pub struct Reach<'a> {

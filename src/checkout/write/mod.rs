@@ -26,8 +26,8 @@ use self::exchange::{Identity, Known, NotPlaced, Placed};
 pub use self::lock::{Lock, LockError};
 use self::staging::Stagings;
 pub use self::staging::{Staging, sweep};
-use super::outcome::{Code, Finding, Location, Severity};
 use crate::parallel;
+use crate::update::outcome::{Code, Finding, Location, Severity};
 use yaml_edit_spans::patch::{Edit, Overlap, Patched};
 
 /// Set from outside (Ctrl-C) to stop before the next file is touched; what was

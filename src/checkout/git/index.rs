@@ -16,7 +16,7 @@ use std::path::{Component, Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 
-use crate::update::regular_file::ReadError;
+use crate::checkout::regular_file::ReadError;
 
 /// Why an index cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

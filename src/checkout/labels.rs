@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use super::catalogue::Catalogue;
-use super::checkout::Planned;
-use super::outcome::{Code, Finding, Location, Severity};
-use super::registry_queries::Ask;
-use super::resolve;
+use super::Planned;
 use crate::api::Id;
 use crate::tags::{Answer, Question};
+use crate::update::catalogue::Catalogue;
+use crate::update::outcome::{Code, Finding, Location, Severity};
+use crate::update::registry_queries::Ask;
+use crate::update::resolve;
 
 /// Of so many images the labels are asked for; each takes three requests at
 /// most.

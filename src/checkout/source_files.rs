@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
-use super::outcome::{Code, Finding, Location, Severity};
 use super::regular_file::{self, MAX_BYTES, ReadError};
 use super::walk::Listed;
 use crate::api;
 use crate::bind::{annotation, marker};
 use crate::parallel;
+use crate::update::outcome::{Code, Finding, Location, Severity};
 use yaml_edit_spans::encoding;
 
 /// A file that has something to say: markers, or documents of ours or Flux's.

@@ -11,7 +11,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
@@ -19,7 +18,8 @@ use walkdir::WalkDir;
 use super::git::Repository;
 use super::git::index::Index;
 use super::ignore_rules::{IgnoreRules, Unread};
-use super::outcome::{Code, Finding, Location, Severity};
+use crate::update::outcome::{Code, Finding, Location, Severity};
+use crate::update::path_name;
 
 /// A file that a walk found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,13 +93,6 @@ impl Note {
         };
         Finding::new(severity, code, message, Location::file(show(&self.path))).hint(hint)
     }
-}
-
-/// Whether Flux would read a file of this name.
-#[must_use]
-pub fn is_manifest_name(path: &Path) -> bool {
-    let name = path.file_name().map_or(&b""[..], OsStrExt::as_bytes);
-    name.ends_with(b".yaml") || name.ends_with(b".yml") || name == b"Kustomization"
 }
 
 /// The files under `path`, or `path` itself, whatever its name.
@@ -243,7 +236,7 @@ impl Walk {
                 } else if self.repository.is_some() {
                     rules.enter(depth, path, &mut unread);
                 }
-            } else if is_manifest_name(path) {
+            } else if path_name::is_manifest_name(path) {
                 // Also what is no file: a pipe by this name is not passed over.
                 self.found.push(Listed {
                     is_link: kind.is_symlink(),
@@ -289,7 +282,7 @@ impl Walk {
         let mut more = Vec::new();
         // What is wrong with it is noted.
         let files = repository.index().into_iter().flat_map(Index::files);
-        for name in files.filter(|name| is_manifest_name(name)) {
+        for name in files.filter(|name| path_name::is_manifest_name(name)) {
             let path = repository.root.join(name);
             if !path.starts_with(top) || found.contains(path.as_path()) {
                 continue;
