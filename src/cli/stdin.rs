@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-use super::args::Command;
+use super::args::{Command, ResolveArgs, ScanArgs};
 
 /// Whether a path means stdin: `-`, or a name that Unix has for it.
 #[must_use]
@@ -53,14 +53,16 @@ fn files(command: &Command) -> Vec<(&'static str, &[PathBuf])> {
             (SECRET, &args.registries.secrets),
             ("--from-webhook", args.only.from_webhook.as_slice()),
         ],
-        Command::Scan(args) => vec![
-            (POLICIES, &args.policies),
-            (SECRET, &args.registries.secrets),
-        ],
-        Command::Resolve(args) => vec![
-            (POLICIES, &args.policies),
-            (SECRET, &args.registries.secrets),
-        ],
+        Command::Scan(ScanArgs {
+            policies,
+            registries,
+            ..
+        })
+        | Command::Resolve(ResolveArgs {
+            policies,
+            registries,
+            ..
+        }) => vec![(POLICIES, policies), (SECRET, &registries.secrets)],
         Command::Annotate(_)
         | Command::Message(_)
         | Command::Branch(_)

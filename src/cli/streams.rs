@@ -78,8 +78,7 @@ fn diff_reader() -> DiffReader {
         "GITLAB_CI",
         "TF_BUILD",
         "TEAMCITY_VERSION",
-    ]
-    .into_iter();
+    ];
     let is_log = || {
         let file = std::fs::metadata("/dev/stdout");
         !file.is_ok_and(|file| file.is_file())

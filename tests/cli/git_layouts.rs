@@ -2,6 +2,7 @@
 //! say, wherever git keeps the index.
 
 use std::fs;
+use std::io;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use crate::update::Tree;
 use crate::update::automation;
 
 /// Runs git in a folder of the tree, with nothing of this machine's configuration.
-fn git(tree: &Tree, folder: &str, arguments: &[&str]) -> Output {
+pub fn git(tree: &Tree, folder: &str, arguments: &[&str]) -> io::Result<Output> {
     let mut git = Command::new("git");
     git.args(["-c", "user.name=a", "-c", "user.email=a@acme.example"])
         .args(["-c", "protocol.file.allow=always"])
@@ -25,11 +26,11 @@ fn git(tree: &Tree, folder: &str, arguments: &[&str]) -> Output {
     for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
         git.env_remove(name);
     }
-    git.output().expect("git")
+    git.output()
 }
 
 fn must(tree: &Tree, folder: &str, arguments: &[&str]) {
-    let output = git(tree, folder, arguments);
+    let output = git(tree, folder, arguments).expect("git");
     assert!(
         output.status.success(),
         "{arguments:?}: {}",

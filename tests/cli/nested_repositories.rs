@@ -2,8 +2,8 @@
 //! hold what is edited there, and Flux does not see it.
 
 use std::fs;
-use std::process::Command;
 
+use crate::git_layouts;
 use crate::support::{code, skipped, stderr};
 use crate::update::NEW;
 use crate::update::OLD;
@@ -14,15 +14,7 @@ use crate::update::codes;
 
 /// Whether git did what it was told, in a folder of the tree.
 fn git(tree: &Tree, folder: &str, arguments: &[&str]) -> bool {
-    let ran = Command::new("git")
-        .args(["-c", "user.name=a", "-c", "user.email=a@acme.example"])
-        .args(["-c", "protocol.file.allow=always"])
-        .args(arguments)
-        .current_dir(tree.at(folder))
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .output();
-    ran.is_ok_and(|output| output.status.success())
+    git_layouts::git(tree, folder, arguments).is_ok_and(|output| output.status.success())
 }
 
 fn others(report: &serde_json::Value) -> Vec<&str> {

@@ -365,11 +365,10 @@ mod tests {
     }
 
     fn paths(entries: &[Entry]) -> Vec<&str> {
-        let path = |entry: &'_ Entry| std::str::from_utf8(&entry.path).expect("UTF-8").to_owned();
-        entries
-            .iter()
-            .map(|entry| &*path(entry).leak())
-            .collect::<Vec<&str>>()
+        let paths = entries.iter().map(|entry| &entry.path[..]);
+        paths
+            .map(|path| std::str::from_utf8(path).expect("UTF-8"))
+            .collect()
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Repository {
     /// The one that `GIT_DIR`, `GIT_WORK_TREE` and `GIT_INDEX_FILE` name, relative
     /// to the current folder, if `real` is in its work tree.
     fn of_environment(real: &Path) -> Option<Self> {
-        let [git_dir, work_tree, index] =
+        let [git_dir, mut work_tree, index] =
             ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"].map(|name| {
                 let value = env::var_os(name).filter(|value| !value.is_empty());
                 value.map(PathBuf::from)
@@ -72,23 +72,17 @@ impl Repository {
         let mut found = match git_dir {
             None => Self::nearest(&current)?,
             Some(folder) => {
-                let folder = folder.canonicalize().ok()?;
-                if !is_git_dir(&folder) {
-                    return None;
-                }
+                let folder = folder.canonicalize().ok().filter(|one| is_git_dir(one))?;
                 // Without a word about it, the current folder is the work tree.
-                Self::new(current.clone(), Some(folder))
+                let found = Self::new(current.clone(), Some(folder.clone()));
+                let settings = found.settings();
+                let mut named = settings.iter().filter(|one| one.is("core", "worktree"));
+                let of_config = named.next_back().map(|one| folder.join(&one.value));
+                work_tree = work_tree.or(of_config);
+                found
             }
         };
-        let is_named = found.git_dir.is_some() && env::var_os("GIT_DIR").is_some();
-        let of_config = || -> Option<PathBuf> {
-            let core = found.settings();
-            let mut core = core.iter().filter(|setting| setting.is("core", "worktree"));
-            let folder = core.next_back()?;
-            Some(found.git_dir.as_ref()?.join(&folder.value))
-        };
-        let root = work_tree.or_else(|| is_named.then(of_config).flatten());
-        if let Some(root) = root {
+        if let Some(root) = work_tree {
             found.root = root.canonicalize().ok()?;
         }
         found.index_file = index.map(|index| current.join(index));
