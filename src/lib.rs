@@ -22,18 +22,21 @@
 //! - [`report`], [`cli`]: what people and pipelines see
 
 pub mod api;
-pub mod bind;
+pub mod binding;
 pub mod checkout;
 pub mod cli;
-pub mod config;
+pub mod commit;
+pub mod documents;
+pub mod engine;
+pub mod finding;
 pub mod foreign;
 pub mod function;
-pub mod message;
 mod parallel;
+pub mod path_name;
+pub mod plan;
 pub mod policy;
 mod quote;
 pub mod report;
 pub mod resource_list;
 pub mod scan;
-pub mod tags;
-pub mod update;
+pub mod selection;

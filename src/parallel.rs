@@ -16,12 +16,15 @@ pub fn workers() -> usize {
 
 /// `work` over chunks of `items`, its results one after the other. A panic in a
 /// chunk goes on in the caller.
-pub fn map<T: Sync, R: Send>(items: &[T], work: &(impl Fn(&[T]) -> Vec<R> + Sync)) -> Vec<R> {
+pub fn map<'i, T: Sync, R: Send>(
+    items: &'i [T],
+    work: &(impl Fn(&'i [T]) -> Vec<R> + Sync),
+) -> Vec<R> {
     let chunk = items.len().div_ceil(workers()).max(SMALLEST_CHUNK);
     if items.len() <= chunk {
         return work(items);
     }
-    let chunks: Vec<&[T]> = items.chunks(chunk).collect();
+    let chunks: Vec<&'i [T]> = items.chunks(chunk).collect();
     each(&chunks, &|chunk| work(chunk))
         .into_iter()
         .flatten()

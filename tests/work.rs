@@ -6,16 +6,17 @@
 use std::time::Duration;
 
 use flux_image::api::{OnUnresolved, TagSource};
+use flux_image::binding::bindings::BindingConfig;
 use flux_image::checkout::{self, Request};
-use flux_image::config::Settings;
+use flux_image::commit::commits::{self, Setting, SplitBy};
+use flux_image::documents::builder::Builder;
+use flux_image::function::config::Settings;
 use flux_image::function::{self, Options};
-use flux_image::message::handoff::{self, Setting, SplitBy};
 use flux_image::report::patch;
 use flux_image::report::stored::Forms;
-use flux_image::update::bindings::BindingConfig;
-use flux_image::update::catalogue::{Catalogue, Freshness};
-use flux_image::update::only::Only;
-use flux_image::update::resolve::Refresh;
+use flux_image::selection::only::Only;
+use flux_image::selection::resolve::Refresh;
+use flux_image::selection::tags::Freshness;
 use go_template::time::Time;
 use yaml_edit_spans::work::counted;
 
@@ -344,7 +345,7 @@ const KINDS: &[Kind] = &[
 fn options() -> Options<'static> {
     Options {
         config: None::<Settings>,
-        catalogue: Catalogue::default(),
+        documents: Builder::default(),
         freshness: freshness(),
         refresh: Refresh::Nothing,
         read_origin: None,
@@ -361,10 +362,9 @@ fn freshness() -> Freshness {
 /// The work of a run, and the size of all it has to say.
 fn run(text: &str) -> (u64, usize) {
     let before = counted();
-    let names = flux_image::bind::marker::names_in(text).count();
     let output = function::run(text, options(), None).expect("it can be read");
     let size = format!("{:?}", output.outcome).len();
-    (counted() - before + names as u64, size)
+    (counted() - before, size)
 }
 
 /// The same of an update in place.
@@ -386,7 +386,8 @@ fn update(files: &Files) -> (u64, usize) {
         secrets: Vec::new(),
         only: Only::default(),
         labels: false,
-        ways: BindingConfig::default(),
+        bindings: BindingConfig::default(),
+        repositories: Default::default(),
     };
     let before = counted();
     let planned = checkout::plan(&request, None).expect("a plan");
@@ -396,7 +397,7 @@ fn update(files: &Files) -> (u64, usize) {
         needs_messages: true,
         now: &Time::utc(jiff::Timestamp::UNIX_EPOCH),
     };
-    let (commits, findings) = handoff::hand_off(&planned, &setting);
+    let (commits, findings) = commits::hand_off(&planned, &setting);
     let patches = patch::patches(&planned, &commits, &Forms::new()).expect("patches");
     let said = format!("{:?} {commits:?} {findings:?} {patches:?}", planned.outcome);
     let size = said.len();

@@ -7,29 +7,43 @@ use std::path::{Path, PathBuf};
 
 use super::git;
 use super::regular_file;
-use crate::update::path_name;
+use crate::path_name;
 use yaml_edit_spans::walk::{Step, Walk};
 
 /// The names that kustomize knows, the first that there is being the one.
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
+/// Whether a file has the name of a kustomization.
+#[must_use]
+pub fn is_name_of_one(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|own| NAMES.iter().any(|name| own == *name))
+}
+
 /// Namespaces of the folders of a run. Each kustomization is read once, and none
 /// outside the roots of the run: what lies above has no say.
 #[derive(Debug, Default)]
-pub struct Namespaces {
+pub struct Namespaces<'t> {
     /// Real paths, in order: of two that hold a file, the later is further down.
     roots: BTreeSet<PathBuf>,
+    /// Kustomizations that were read already.
+    texts: BTreeMap<&'t Path, &'t str>,
     known: BTreeMap<PathBuf, Option<String>>,
     /// Kustomizations that could not be read, and why.
     pub unread: BTreeMap<PathBuf, String>,
 }
 
-impl Namespaces {
-    /// Those under some folders, which are real paths.
+impl<'t> Namespaces<'t> {
+    /// Those under some folders, which are real paths. Of the kustomizations some
+    /// `texts` were read already.
     #[must_use]
-    pub fn under(roots: BTreeSet<PathBuf>) -> Self {
+    pub fn under(
+        roots: BTreeSet<PathBuf>,
+        texts: impl Iterator<Item = (&'t Path, &'t str)>,
+    ) -> Self {
         Self {
             roots,
+            texts: texts.collect(),
             known: BTreeMap::new(),
             unread: BTreeMap::new(),
         }
@@ -81,6 +95,9 @@ impl Namespaces {
     /// What the kustomization of a folder says; `None` where there is none.
     fn read(&mut self, root: &Path, folder: &Path) -> Option<Option<String>> {
         for path in NAMES.map(|name| folder.join(name)) {
+            if let Some(text) = self.texts.get(path.as_path()) {
+                return Some(top_level_scalar(text, "namespace"));
+            }
             match regular_file::text_within(root, &path) {
                 Ok(text) => return Some(top_level_scalar(&text, "namespace")),
                 Err(error) if error.is_missing() => {}
@@ -137,7 +154,7 @@ mod tests {
         .expect("a link");
         std::os::unix::fs::symlink("../../a/kustomization.yaml", root.join("x/y/Kustomization"))
             .expect("a link");
-        let mut namespaces = Namespaces::under([root.clone()].into());
+        let mut namespaces = Namespaces::under([root.clone()].into(), std::iter::empty());
         for _ in 0..2 {
             for (file, expected) in [
                 ("a/b/c/d.yaml", Some("a")),

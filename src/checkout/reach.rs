@@ -7,17 +7,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use super::scope::{self, Automations, LeftOut, Owner, Reason};
+use super::scope::{self, Automations, LeftOut, Reason};
 use super::source_files::SourceFile;
 use crate::api::Id;
-use crate::bind::annotation;
-use crate::bind::marker::{self, Target};
+use crate::binding::bindings::{BindingSource, Bindings, PolicyRef};
+use crate::binding::marker::Target;
+use crate::finding::{Code, Finding, Location, Severity};
 use crate::parallel;
-use crate::resource_list::outline;
-use crate::update::bindings::{self, BindingContext, BindingSource, PolicyRef};
-use crate::update::outcome::{Code, Finding, Location, Severity};
-use crate::update::resolve::Resolved;
-use crate::update::takers::Coverage;
+use crate::plan::planned::Owner;
+use crate::plan::takers::Coverage;
+use crate::selection::resolve::Resolved;
 
 /// What is known of a checkout and its automations.
 pub struct Reach<'a> {
@@ -27,7 +26,6 @@ pub struct Reach<'a> {
     /// cluster's.
     idle: Coverage<'a>,
     images: &'a BTreeMap<Id, Resolved>,
-    rules: &'a BindingContext<'a>,
     only: Option<&'a BTreeSet<Id>>,
     root: &'a Path,
 }
@@ -46,7 +44,6 @@ impl<'a> Reach<'a> {
     pub fn new(
         automations: &'a Automations,
         images: &'a BTreeMap<Id, Resolved>,
-        rules: &'a BindingContext<'a>,
         only: Option<&'a BTreeSet<Id>>,
         root: &'a Path,
     ) -> Self {
@@ -57,7 +54,6 @@ impl<'a> Reach<'a> {
             editing: scope::coverage(&automations.owners),
             idle: Coverage::of(idle.map(|one| (one.base.as_path(), &one.selected))),
             images,
-            rules,
             only,
             root,
         }
@@ -66,27 +62,18 @@ impl<'a> Reach<'a> {
     /// One finding for each policy with a marker that no automation comes to.
     /// Nothing where no automation edits at all: that was said.
     #[must_use]
-    pub fn findings(&self, sources: &[SourceFile]) -> Vec<Finding> {
+    pub fn findings(&self, files: &[(&SourceFile, &Bindings<'_, '_>)]) -> Vec<Finding> {
         if self.automations.owners.is_empty() {
             return Vec::new();
         }
-        let mut names: BTreeMap<&str, Vec<&Id>> = BTreeMap::new();
-        for id in self.images.keys() {
-            names.entry(&id.name).or_default().push(id);
-        }
-        let open: Vec<&SourceFile> = sources
-            .iter()
-            .filter(|source| source.has_markers && !source.is_link)
-            .filter(|source| self.may_be_left(source, &names))
-            .collect();
-        let work = |share: &[&SourceFile]| -> Vec<(Id, Left)> {
-            share
-                .iter()
-                .flat_map(|source| self.left_in(source))
+        let work = |chunk: &[(&SourceFile, &Bindings<'_, '_>)]| -> Vec<(Id, Left)> {
+            let chunk = chunk.iter().filter(|(source, _)| !source.is_link);
+            chunk
+                .flat_map(|(source, bindings)| self.left_in(source, bindings))
                 .collect()
         };
         let mut all: BTreeMap<Id, Left> = BTreeMap::new();
-        for (id, left) in parallel::map(&open, &work) {
+        for (id, left) in parallel::map(files, &work) {
             let known = all.get_mut(&id);
             match known {
                 Some(known) => known.count += left.count,
@@ -99,41 +86,31 @@ impl<'a> Reach<'a> {
             .collect()
     }
 
-    /// Whether it is worth a look, by what the bytes of its markers say.
-    fn may_be_left(&self, source: &SourceFile, names: &BTreeMap<&str, Vec<&Id>>) -> bool {
-        let is_left = |name: String| {
-            let same = names.get(name.as_str()).into_iter().flatten();
-            same.into_iter()
-                .any(|id| !self.is_reached(id, &source.path))
-        };
-        source.text.contains(annotation::KEY) || marker::names_in(&source.text).any(is_left)
-    }
-
     /// The policies that a file names and nobody comes for.
-    fn left_in(&self, source: &SourceFile) -> Vec<(Id, Left)> {
-        // A text that cannot be read is reported where it matters.
-        let Ok(outline) = outline::read(&source.text) else {
-            return Vec::new();
+    fn left_in(&self, source: &SourceFile, bindings: &Bindings<'_, '_>) -> Vec<(Id, Left)> {
+        // An automation that edits it, or would.
+        let coming = [&self.editing, &self.idle].map(|coverage| coverage.at(&source.path));
+        let is_reached = |id: &Id| {
+            let takers = coming.iter().flatten();
+            takers.into_iter().any(|takers| takers.first(id).is_some())
         };
-        let bindings = bindings::bind(&source.text, &outline, &source.name, self.rules);
         let explicit = bindings.bound.iter();
         let explicit = explicit
             .filter(|bound| matches!(bound.by, BindingSource::Marker | BindingSource::Annotation));
-        explicit
-            .filter_map(|bound| {
-                let PolicyRef::Named(setter) = &bound.policy else {
-                    return None;
+        let left = explicit.filter_map(|bound| {
+            let PolicyRef::Named(setter) = &bound.policy else {
+                return None;
+            };
+            let id = self.policy(&Target::parse(setter)?)?;
+            (!is_reached(&id)).then(|| {
+                let left = Left {
+                    first: bound.location(&source.name),
+                    count: 1,
                 };
-                let id = self.policy(&Target::parse(setter)?)?;
-                (!self.is_reached(&id, &source.path)).then(|| {
-                    let left = Left {
-                        first: bound.location(&source.name),
-                        count: 1,
-                    };
-                    (id, left)
-                })
+                (id, left)
             })
-            .collect()
+        });
+        left.collect()
     }
 
     /// The policy that a marker names, if it is known, and the run is not
@@ -142,15 +119,6 @@ impl<'a> Reach<'a> {
         let id = Id::new(target.namespace.clone(), target.name.clone());
         let counts = self.only.is_none_or(|only| only.contains(&id));
         (counts && self.images.contains_key(&id)).then_some(id)
-    }
-
-    /// Whether an automation comes to a file with a policy, or would.
-    fn is_reached(&self, id: &Id, path: &Path) -> bool {
-        let comes = |coverage: &Coverage<'_>| {
-            let takers = coverage.at(path);
-            takers.is_some_and(|takers| takers.first(id).is_some())
-        };
-        comes(&self.editing) || comes(&self.idle)
     }
 
     fn finding(&self, id: &Id, left: &Left, known: &Known<'_>) -> Finding {

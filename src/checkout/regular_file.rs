@@ -16,9 +16,10 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::plan::planned::{FileStatus, Identity};
 use yaml_edit_spans::encoding::{self, NotUtf8};
 
 /// The largest file that is read, in bytes: more than forges take into a
@@ -79,6 +80,22 @@ impl ReadError {
     }
 }
 
+impl From<&Metadata> for FileStatus {
+    fn from(metadata: &Metadata) -> Self {
+        Self {
+            identity: Identity {
+                device: metadata.dev(),
+                inode: metadata.ino(),
+                length: metadata.len(),
+                modified: (metadata.mtime(), metadata.mtime_nsec()),
+                mode: metadata.mode(),
+                owner: (metadata.uid(), metadata.gid()),
+            },
+            links: metadata.nlink(),
+        }
+    }
+}
+
 /// The bytes of a regular file, and what the system says of it. A link is not
 /// followed.
 ///
@@ -98,7 +115,10 @@ pub fn read(path: &Path, most: u64) -> Result<(Vec<u8>, Metadata), ReadError> {
     if metadata.len() > most {
         return Err(ReadError::TooLarge(most));
     }
-    let bytes = bounded(&file, metadata.len(), most)?;
+    let bytes = match all_at_once(&file, metadata.len())? {
+        Ok(bytes) => bytes,
+        Err(begun) => rest(begun, &file, most)?,
+    };
     Ok((bytes, metadata))
 }
 
@@ -179,6 +199,49 @@ pub fn read_given(path: &Path) -> Result<Vec<u8>, ReadError> {
 /// As there, and where it is not UTF-8.
 pub fn text_given(path: &Path) -> Result<String, ReadError> {
     encoding::decode(read_given(path)?).map_err(ReadError::NotUtf8)
+}
+
+/// The bytes of a regular file of `size` bytes, read in one go where that is how many
+/// there are; else those that were read so far.
+fn all_at_once(mut file: &File, size: u64) -> io::Result<Result<Vec<u8>, Vec<u8>>> {
+    let expected = usize::try_from(size.min(MAX_RESERVED)).unwrap_or(0);
+    // A byte more is asked for: who gets fewer than that has come to the end.
+    let mut bytes = vec![0; expected + 1];
+    let read = loop {
+        match file.read(&mut bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => break read?,
+        }
+    };
+    bytes.truncate(read);
+    Ok(if read as u64 == size {
+        Ok(bytes)
+    } else {
+        Err(bytes)
+    })
+}
+
+/// All bytes of a file of which some were read.
+fn rest(mut bytes: Vec<u8>, file: &File, most: u64) -> Result<Vec<u8>, ReadError> {
+    let left = (most + 1).saturating_sub(bytes.len() as u64);
+    file.take(left).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(ReadError::TooLarge(most));
+    }
+    Ok(bytes)
+}
+
+/// Whether a regular file that was just opened holds these bytes.
+#[must_use]
+pub fn holds(file: &File, expected: &[u8]) -> bool {
+    match all_at_once(file, expected.len() as u64) {
+        Ok(Ok(bytes)) => bytes == expected,
+        Ok(Err(begun)) => {
+            let all = rest(begun, file, expected.len() as u64);
+            all.is_ok_and(|all| all == expected)
+        }
+        Err(_) => false,
+    }
 }
 
 /// All bytes of a stream that is said to hold `size`.

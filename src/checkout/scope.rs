@@ -6,37 +6,18 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::address::Address;
-use super::git::Repository;
+use super::git::config::Setting;
 use super::remotes;
 use super::source_files;
 use super::walk::{Listed, Listing, Unseen};
-use crate::api::{CommitSpec, GitReference, GitRepository, Id, ImageUpdateAutomation, PushSpec};
-use crate::update::catalogue::{Catalogue, Sourced};
-use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
-use crate::update::path_name;
-use crate::update::resolve::Resolved;
-use crate::update::takers::{Coverage, Selection, Selections, Takers};
-use crate::update::twins;
-
-/// An automation that edits, and what its commit is to be.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Owner {
-    /// Its name.
-    pub id: Id,
-    /// Where it stands.
-    pub location: Location,
-    /// What its `update.path` names, which files in its message are relative
-    /// to.
-    pub base: PathBuf,
-    /// The policies that it selects.
-    pub selected: Selection,
-    /// Author, message and its values.
-    pub commit: CommitSpec,
-    /// Where to push.
-    pub push: Option<PushSpec>,
-    /// What is checked out: `git.checkout.ref`, else the GitRepository's `ref`.
-    pub checkout: Option<GitReference>,
-}
+use crate::api::{GitRepository, Id, ImageUpdateAutomation};
+use crate::documents::twins;
+use crate::documents::{Documents, Sourced};
+use crate::finding::{Code, Finding, Severity};
+use crate::path_name;
+use crate::plan::planned::Owner;
+use crate::plan::takers::{Coverage, Selection, Selections, Takers};
+use crate::selection::resolve::Resolved;
 
 /// Which files may be edited, and by which policies.
 #[derive(Debug)]
@@ -163,34 +144,42 @@ fn other_repositories(listing: &Listing) -> HashSet<&Path> {
     others.map(|note| note.path.as_path()).collect()
 }
 
-/// What each automation may edit of what was found under `root`, or why it edits
-/// nothing.
+/// What is checked out.
+pub struct CheckedOut<'c> {
+    /// Where.
+    pub root: &'c Path,
+    /// What was found there.
+    pub listing: &'c Listing,
+    /// What the repository's configuration says.
+    pub settings: &'c [Setting],
+}
+
+/// What each automation may edit of what was found there, or why it edits nothing.
 #[must_use]
 pub fn of_automations(
-    catalogue: &Catalogue,
+    documents: &Documents,
     images: &BTreeMap<Id, Resolved>,
-    root: &Path,
-    listing: &Listing,
-    outcome: &mut Outcome,
+    checked_out: &CheckedOut<'_>,
+    findings: &mut Vec<Finding>,
 ) -> Automations {
     let mut all = Automations::default();
-    let settings = Repository::of(root).map(|found| found.settings());
-    let remotes = remotes::of(&settings.unwrap_or_default());
+    let root = checked_out.root;
+    let remotes = remotes::of(checked_out.settings);
     let mut selections = Selections::of(images);
-    let others = other_repositories(listing);
-    for (id, automation) in &catalogue.automations {
-        let source = source_of(id, &automation.document, catalogue);
+    let others = other_repositories(checked_out.listing);
+    for (id, automation) in &documents.automations {
+        let source = source_of(id, &automation.document, documents);
         let owner = match other_repository(id, automation, source, &remotes) {
             Some(finding) => Err((Reason::OtherRepository, finding)),
             None => of_automation(id, automation, source, &mut selections, root, &others),
         };
         match owner {
             Ok(owner) => {
-                outcome.findings.extend(doubt(id, automation));
+                findings.extend(doubt(id, automation));
                 all.owners.push(owner);
             }
             Err((reason, finding)) => {
-                outcome.findings.push(*finding);
+                findings.push(*finding);
                 // Of two different ones nothing is sure.
                 let unsure = ImageUpdateAutomation::default();
                 let document = match automation.conflict {
@@ -202,13 +191,13 @@ pub fn of_automations(
             }
         }
     }
-    for (id, document) in &catalogue.outranked {
+    for (id, document) in &documents.outranked {
         let one = left_out(id, document, Reason::Outranked, &mut selections, root);
         all.left_out.push(one);
     }
     if all.owners.is_empty() {
         // Nothing is done at all then, and not because somebody wants it so.
-        let mut findings = outcome.findings.iter_mut();
+        let mut findings = findings.iter_mut();
         while let Some(finding) = findings.find(|one| one.code == Code::SkippedAutomation) {
             finding.severity = Severity::Error;
         }
@@ -257,7 +246,7 @@ fn doubt(id: &Id, automation: &Sourced<ImageUpdateAutomation>) -> Option<Finding
 fn source_of<'c>(
     id: &Id,
     automation: &ImageUpdateAutomation,
-    catalogue: &'c Catalogue,
+    documents: &'c Documents,
 ) -> Option<&'c Sourced<GitRepository>> {
     let spec = &automation.spec;
     let (namespace, name) = match &spec.checkout {
@@ -268,7 +257,7 @@ fn source_of<'c>(
         None => (spec.source_ref.namespace.as_deref(), &spec.source_ref.name),
     };
     let namespace = namespace.unwrap_or(&id.namespace);
-    catalogue.sources.get(&Id::new(namespace, name.as_str()))
+    documents.sources.get(&Id::new(namespace, name.as_str()))
 }
 
 /// An automation whose GitRepository is none of the checkout's remotes. A

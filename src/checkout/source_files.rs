@@ -1,5 +1,5 @@
-//! Reading the files of a tree that have something to say: markers, or documents
-//! of ours or Flux's.
+//! Reading the files of a tree that have something to say: markers, documents of
+//! ours or Flux's, what logins need, or the namespace of documents.
 //!
 //! Which files those are, [`walk`](super::walk) says, and how they are opened,
 //! [`regular_file`]. Nothing is read through a link that leads out of the root, and
@@ -12,15 +12,18 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
+use super::kustomization;
 use super::regular_file::{self, MAX_BYTES, ReadError};
 use super::walk::Listed;
 use crate::api;
-use crate::bind::{annotation, marker};
+use crate::finding::{Code, Finding, Location, Severity};
 use crate::parallel;
-use crate::update::outcome::{Code, Finding, Location, Severity};
+use crate::plan::planned::FileStatus;
+use crate::resource_list::{BIND_ANNOTATION, MARKER_STEM};
 use yaml_edit_spans::encoding;
 
-/// A file that has something to say: markers, or documents of ours or Flux's.
+/// A file that has something to say: markers, documents of ours or Flux's, what logins
+/// need, or the namespace of documents.
 #[derive(Debug)]
 pub struct SourceFile {
     /// Where it is.
@@ -36,10 +39,22 @@ pub struct SourceFile {
     pub may_bind: bool,
     /// It may hold documents that are read.
     pub has_documents: bool,
+    /// It may hold what logins need: Secrets, ServiceAccounts, Namespaces.
+    pub has_logins: bool,
+    /// It is a kustomization, and no link to one.
+    pub is_kustomization: bool,
     /// It is a symbolic link.
     pub is_link: bool,
     /// What the system said of it when it was read.
-    pub metadata: fs::Metadata,
+    pub status: FileStatus,
+}
+
+impl SourceFile {
+    /// Whether it only helps to read documents: by a namespace, or a login.
+    #[must_use]
+    pub fn is_beside_documents(&self) -> bool {
+        !self.may_bind && !self.has_documents
+    }
 }
 
 /// A file that could not be read.
@@ -87,8 +102,7 @@ pub fn resolve_within(root: &Path, path: &str) -> Result<PathBuf, ReadError> {
     Ok(real)
 }
 
-/// Reads those of `files` that speak of policies or are documents of ours or
-/// Flux's, in their order. `root` is the folder that no link may lead out of;
+/// Reads those of `files` that have something to say, in their order. `root` is the folder that no link may lead out of;
 /// `show` makes the name that findings use. `named` files were named by the
 /// user, so what is wrong with them weighs as an error. With `all`, every file
 /// may be bound.
@@ -117,37 +131,6 @@ pub fn read_all(
     (sources, refused)
 }
 
-/// The texts of those of `files` that hold one of `words`. What cannot be read,
-/// or is a link out of `root`, has nothing to say here.
-pub fn read_holding<'f>(
-    files: &'f [Listed],
-    root: &'f Path,
-    words: &[&'static str],
-) -> impl Iterator<Item = (PathBuf, String)> + 'f {
-    let finders: Vec<_> = words
-        .iter()
-        .map(|word| memmem::Finder::new(*word))
-        .collect();
-    files.iter().filter_map(move |listed| {
-        let path = &listed.path;
-        let (bytes, _) = read_listed(listed, root).ok()?;
-        if !finders.iter().any(|finder| finder.find(&bytes).is_some()) {
-            return None;
-        }
-        Some((path.clone(), encoding::decode(bytes).ok()?))
-    })
-}
-
-/// Whether a text may hold documents that are read: ours, Flux's, or what a
-/// login depends on.
-fn holds_documents(text: &[u8]) -> bool {
-    let logins = ["Secret", "ServiceAccount", "Namespace"];
-    Needles::new(false).may_have_documents(text)
-        || logins
-            .iter()
-            .any(|kind| memmem::find(text, kind.as_bytes()).is_some())
-}
-
 struct Needles {
     /// Whether a file may be bound that holds none.
     all: bool,
@@ -157,24 +140,30 @@ struct Needles {
     own: memmem::Finder<'static>,
     source: memmem::Finder<'static>,
     image: memmem::Finder<'static>,
+    logins: [memmem::Finder<'static>; 3],
 }
 
 impl Needles {
     fn new(all: bool) -> Self {
         Self {
             all,
-            annotation: memmem::Finder::new(annotation::KEY),
-            marker: memmem::Finder::new(marker::KEY_STEM),
+            annotation: memmem::Finder::new(BIND_ANNOTATION),
+            marker: memmem::Finder::new(MARKER_STEM),
             flux: memmem::Finder::new(api::FLUX_GROUP),
             own: memmem::Finder::new(api::OWN_GROUP),
             source: memmem::Finder::new(api::SOURCE_GROUP),
             image: memmem::Finder::new("image"),
+            logins: ["Secret", "ServiceAccount", "Namespace"].map(memmem::Finder::new),
         }
     }
 
     fn may_have_documents(&self, bytes: &[u8]) -> bool {
         let words = [&self.flux, &self.own, &self.source];
         words.iter().any(|word| word.find(bytes).is_some())
+    }
+
+    fn may_have_logins(&self, bytes: &[u8]) -> bool {
+        self.logins.iter().any(|word| word.find(bytes).is_some())
     }
 
     fn has_markers(&self, bytes: &[u8]) -> bool {
@@ -227,8 +216,10 @@ fn read_one(
     let has_documents = needles.may_have_documents(looked_at);
     let has_markers = needles.has_markers(looked_at);
     let may_bind = has_markers || needles.all;
+    let has_logins = needles.may_have_logins(looked_at);
+    let is_kustomization = !listed.is_link && kustomization::is_name_of_one(path);
     let is_missed = has_markers || has_documents || needles.may_miss(looked_at);
-    if !may_bind && !has_documents {
+    if !(may_bind || has_documents || has_logins || is_kustomization) {
         return None;
     }
     match encoding::decode(bytes) {
@@ -240,8 +231,10 @@ fn read_one(
             has_markers,
             may_bind,
             has_documents,
+            has_logins,
+            is_kustomization,
             is_link: listed.is_link,
-            metadata,
+            status: FileStatus::from(&metadata),
         })),
         Err(error) => {
             let location = Location::new(show(path), error.place);
@@ -259,7 +252,9 @@ fn read_one(
 pub fn read_documents(listed: &Listed, root: &Path) -> Result<Option<String>, ReadError> {
     let (bytes, _) = read_listed(listed, root)?;
     let wide = encoding::wide(&bytes).map(|wide| wide.decode(&bytes));
-    if !holds_documents(wide.as_deref().map_or(&bytes, str::as_bytes)) {
+    let looked_at = wide.as_deref().map_or(bytes.as_slice(), str::as_bytes);
+    let needles = Needles::new(false);
+    if !needles.may_have_documents(looked_at) && !needles.may_have_logins(looked_at) {
         return Ok(None);
     }
     let text = encoding::decode(bytes).map_err(ReadError::NotUtf8)?;

@@ -10,16 +10,16 @@
 //! What cannot be looked at is not passed over: it comes out as a [`Note`].
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ffi::OsString;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
-
-use super::git::Repository;
 use super::git::index::Index;
+use super::git::{Repositories, Repository};
 use super::ignore_rules::{IgnoreRules, Unread};
-use crate::update::outcome::{Code, Finding, Location, Severity};
-use crate::update::path_name;
+use crate::finding::{Code, Finding, Location, Severity};
+use crate::path_name;
 
 /// A file that a walk found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +37,8 @@ pub struct Listing {
     pub files: Vec<Listed>,
     /// What was not looked at, each once.
     pub notes: BTreeSet<Note>,
+    /// Folders that are ignored.
+    ignored: BTreeSet<PathBuf>,
 }
 
 /// Something that a walk did not look at.
@@ -99,9 +101,9 @@ impl Note {
 ///
 /// # Errors
 /// When `path` cannot be looked at.
-pub fn files_under(path: &Path) -> io::Result<Listing> {
+pub fn files_under(path: &Path, repositories: &Repositories) -> io::Result<Listing> {
     let real = path.canonicalize()?;
-    let mut walk = Walk::of(&real);
+    let mut walk = Walk::of(repositories.of(&real));
     if let Some(other) = walk.submodule(&real) {
         walk.note(&other, Unseen::Repository);
     } else if real.is_dir() {
@@ -109,15 +111,12 @@ pub fn files_under(path: &Path) -> io::Result<Listing> {
         walk.tracked(&real);
     } else {
         let is_link = path.symlink_metadata()?.is_symlink();
-        walk.found.push(Listed {
+        walk.listing.files.push(Listed {
             path: path.to_path_buf(),
             is_link,
         });
     }
-    let mut listing = Listing {
-        files: walk.found,
-        notes: walk.notes,
-    };
+    let mut listing = walk.listing;
     if real != path && real.is_dir() {
         listing.rename(&real, path);
     }
@@ -135,6 +134,8 @@ impl Listing {
         for file in &mut self.files {
             file.path = named(&file.path);
         }
+        let ignored = std::mem::take(&mut self.ignored).into_iter();
+        self.ignored = ignored.map(|path| named(&path)).collect();
         let notes = std::mem::take(&mut self.notes).into_iter();
         self.notes = notes
             .map(|note| Note {
@@ -148,6 +149,22 @@ impl Listing {
     pub fn extend(&mut self, other: Self) {
         self.files.extend(other.files);
         self.notes.extend(other.notes);
+        self.ignored.extend(other.ignored);
+    }
+
+    /// The files under a folder that a walk of one above it came to, or was to come
+    /// to; `None` where it had no reason to.
+    #[must_use]
+    pub fn under(&self, folder: &Path) -> Option<Vec<Listed>> {
+        let unseen = self.notes.iter().map(|note| &note.path);
+        let mut unseen = unseen.chain(&self.ignored);
+        if unseen.any(|unseen| folder.starts_with(unseen)) {
+            return None;
+        }
+        let from = (self.files).partition_point(|file| file.path.as_path() < folder);
+        let inside = self.files[from..].iter();
+        let inside = inside.take_while(|file| file.path.starts_with(folder));
+        Some(inside.cloned().collect())
     }
 }
 
@@ -165,31 +182,36 @@ struct Walk {
     repository: Option<Repository>,
     /// Those that the index knows, from the root on.
     other_repositories: Vec<PathBuf>,
-    found: Vec<Listed>,
-    notes: BTreeSet<Note>,
+    listing: Listing,
+}
+
+/// A folder to be listed.
+struct Folder {
+    path: PathBuf,
+    /// How deep it lies below where the walk began.
+    depth: usize,
 }
 
 impl Walk {
-    fn of(real: &Path) -> Self {
+    fn of(repository: Option<Repository>) -> Self {
         let mut walk = Self {
             repository: None,
             other_repositories: Vec::new(),
-            found: Vec::new(),
-            notes: BTreeSet::new(),
+            listing: Listing::default(),
         };
-        let Some(repository) = Repository::of(real) else {
+        let Some(repository) = repository else {
             return walk;
         };
         match repository.index() {
             Ok(index) => walk.other_repositories = index.repositories().collect(),
-            Err(error) => walk.note(&error.path, Unseen::Index(error.why.clone())),
+            Err((path, why)) => walk.note(path, Unseen::Index(why.to_string())),
         }
         walk.repository = Some(repository);
         walk
     }
 
     fn note(&mut self, path: &Path, what: Unseen) {
-        self.notes.insert(Note {
+        self.listing.notes.insert(Note {
             path: path.to_path_buf(),
             what,
         });
@@ -212,63 +234,71 @@ impl Walk {
             let exclude = repository.exclude_file();
             rules = IgnoreRules::above(&repository.root, exclude.as_deref(), top, &mut unread);
         }
-        let mut entries = WalkDir::new(top).sort_by_file_name().into_iter();
-        while let Some(entry) = entries.next() {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) if error.depth() == 0 => return Err(error.into()),
-                Err(error) => {
-                    self.unlisted(top, &error);
-                    continue;
-                }
-            };
-            let (depth, path, kind) = (entry.depth(), entry.path(), entry.file_type());
-            rules.leave(depth.max(1));
-            let is_folder = kind.is_dir();
-            if depth > 0 && (entry.file_name() == ".git" || rules.ignores(path, is_folder)) {
-                if is_folder {
-                    entries.skip_current_dir();
-                }
-            } else if is_folder {
-                if depth > 0 && self.is_repository(path) {
-                    self.note(path, Unseen::Repository);
-                    entries.skip_current_dir();
-                } else if self.repository.is_some() {
-                    rules.enter(depth, path, &mut unread);
-                }
-            } else if path_name::is_manifest_name(path) {
-                // Also what is no file: a pipe by this name is not passed over.
-                self.found.push(Listed {
-                    is_link: kind.is_symlink(),
-                    path: entry.into_path(),
-                });
+        let mut left = vec![Folder {
+            path: top.to_path_buf(),
+            depth: 0,
+        }];
+        while let Some(folder) = left.pop() {
+            rules.leave(folder.depth.max(1));
+            match entries(&folder.path) {
+                Ok(entries) => self.entries(&folder, &entries, &mut rules, &mut unread, &mut left),
+                Err(error) if folder.depth == 0 => return Err(error),
+                // It went away.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // One that cannot be listed is no reason to leave the others.
+                Err(error) => self.note(&folder.path, Unseen::Folder(error.to_string())),
             }
         }
         for (path, error) in unread {
-            let is_unlisted = |note: &Note| {
-                matches!(note.what, Unseen::Folder(_)) && path.parent() == Some(&note.path)
-            };
-            if !self.notes.iter().any(is_unlisted) {
-                self.note(&path, Unseen::Rules(error.to_string()));
-            }
+            self.note(&path, Unseen::Rules(error.to_string()));
         }
         Ok(())
     }
 
-    /// A folder that cannot be opened, which is no reason to leave the others.
-    fn unlisted(&mut self, top: &Path, error: &walkdir::Error) {
-        let why = error.io_error();
-        if why.is_some_and(|why| why.kind() == io::ErrorKind::NotFound) {
-            return; // It went away.
+    /// Takes in what is in a folder; the folders in it are `left` to be listed.
+    fn entries(
+        &mut self,
+        folder: &Folder,
+        entries: &[Entry],
+        rules: &mut IgnoreRules,
+        unread: &mut Vec<Unread>,
+        left: &mut Vec<Folder>,
+    ) {
+        let has = |name: &str| entries.iter().any(|entry| entry.name == name);
+        if folder.depth > 0 && self.is_repository(&folder.path, has(".git")) {
+            self.note(&folder.path, Unseen::Repository);
+            return;
         }
-        let why = why.map_or_else(|| error.to_string(), ToString::to_string);
-        self.note(error.path().unwrap_or(top), Unseen::Folder(why));
+        if self.repository.is_some() && has(".gitignore") {
+            rules.enter(folder.depth, &folder.path, unread);
+        }
+        for entry in entries {
+            let is_folder = entry.kind.is_dir();
+            let is_looked_at = is_folder || path_name::is_manifest_name(Path::new(&entry.name));
+            if !is_looked_at {
+                continue;
+            }
+            let path = folder.path.join(&entry.name);
+            let is_ignored = entry.name == ".git" || rules.ignores(&path, is_folder);
+            match (is_ignored, is_folder) {
+                (false, true) => left.push(Folder {
+                    path,
+                    depth: folder.depth + 1,
+                }),
+                // Also what is no file: a pipe by this name is not passed over.
+                (false, false) => self.listing.files.push(Listed {
+                    is_link: entry.kind.is_symlink(),
+                    path,
+                }),
+                (true, true) => _ = self.listing.ignored.insert(path),
+                (true, false) => {}
+            }
+        }
     }
 
     /// Whether a folder below the work tree's root is another repository.
-    fn is_repository(&self, folder: &Path) -> bool {
-        self.repository.is_some()
-            && (self.submodule(folder).is_some() || folder.join(".git").symlink_metadata().is_ok())
+    fn is_repository(&self, folder: &Path, has_git: bool) -> bool {
+        self.repository.is_some() && (has_git || self.submodule(folder).is_some())
     }
 
     /// Adds the manifests under `top` that git tracks: these count even where an
@@ -277,7 +307,8 @@ impl Walk {
         let Some(repository) = &self.repository else {
             return;
         };
-        let found: HashSet<&Path> = self.found.iter().map(|one| one.path.as_path()).collect();
+        let found = self.listing.files.iter();
+        let found: HashSet<&Path> = found.map(|one| one.path.as_path()).collect();
         let mut real_folders: BTreeMap<PathBuf, bool> = BTreeMap::new();
         let mut more = Vec::new();
         // What is wrong with it is noted.
@@ -300,6 +331,27 @@ impl Walk {
                 more.push(Listed { path, is_link });
             }
         }
-        self.found.extend(more);
+        self.listing.files.extend(more);
     }
+}
+
+/// Something in a folder.
+struct Entry {
+    name: OsString,
+    kind: fs::FileType,
+}
+
+/// What is in a folder.
+fn entries(folder: &Path) -> io::Result<Vec<Entry>> {
+    let read = |entry: io::Result<fs::DirEntry>| {
+        let entry = entry?;
+        Ok(Entry {
+            kind: entry.file_type()?,
+            name: entry.file_name(),
+        })
+    };
+    let entries = fs::read_dir(folder)?.map(read);
+    // What went away meanwhile is passed over.
+    let is_there = |entry: &io::Result<Entry>| !matches!(entry, Err(error) if error.kind() == io::ErrorKind::NotFound);
+    entries.filter(is_there).collect()
 }

@@ -9,16 +9,18 @@ use super::Exit;
 use super::args::AnnotateArgs;
 use super::edit::{self, Step};
 use super::streams::{print_diff, print_styled, say_findings};
+use crate::binding::annotate::annotate;
 use crate::checkout;
-use crate::checkout::git;
-use crate::checkout::source_files::{self, SourceFile};
+use crate::checkout::files::{self, Outlined, folder_of};
+use crate::checkout::git::Repositories;
+use crate::checkout::source_files;
 use crate::checkout::walk::{self, Listing};
-use crate::checkout::write::{self, Replacement};
+use crate::checkout::write;
+use crate::finding::{Finding, Severity};
+use crate::path_name;
+use crate::plan::outcome::Outcome;
+use crate::plan::planned::Replacement;
 use crate::report::text;
-use crate::resource_list::outline;
-use crate::update::annotate::annotate;
-use crate::update::outcome::{Code, Finding, Location, Outcome, Severity};
-use crate::update::path_name;
 
 /// Writes the markers of files as annotations.
 ///
@@ -27,9 +29,10 @@ use crate::update::path_name;
 pub fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
     let writes = !(args.check || args.dry_run || args.diff);
     let lock = writes.then(|| edit::lock(&args.paths)).transpose()?;
+    let repositories = Repositories::default();
     let mut listing = Listing::default();
     for path in &args.paths {
-        let found = walk::files_under(path);
+        let found = walk::files_under(path, &repositories);
         listing.extend(found.with_context(|| path.display().to_string())?);
     }
     walk::sort(&mut listing.files);
@@ -39,7 +42,7 @@ pub fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
         .filter(|path| !path.is_dir())
         .cloned()
         .collect();
-    let confine = confine(&args.paths);
+    let confine = confine(&args.paths, &repositories);
     let show = path_name::shown;
     let (sources, refused) = source_files::read_all(&listing.files, &confine, &named, false, &show);
     let mut outcome = Outcome::default();
@@ -50,8 +53,8 @@ pub fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
         .extend(refused.into_iter().map(|refused| refused.finding));
     let mut replacements = Vec::new();
     let mut lines = String::new();
-    for source in sources.iter().filter(|source| source.has_markers) {
-        match annotated(source, &mut lines) {
+    for file in files::outlined(&sources, |source| source.has_markers) {
+        match annotated(&file, &mut lines) {
             Ok((replacement, findings)) => {
                 replacements.extend(replacement);
                 outcome.findings.extend(findings);
@@ -86,25 +89,30 @@ fn print(args: &AnnotateArgs, replacements: &[Replacement], lines: &str) -> anyh
 
 /// The folder that no link may lead out of: that of the work tree, or else of
 /// the first path.
-fn confine(paths: &[PathBuf]) -> PathBuf {
+fn confine(paths: &[PathBuf], repositories: &Repositories) -> PathBuf {
     let first = paths.first().map_or(Path::new("."), PathBuf::as_path);
-    let folder = checkout::folder_of(first);
+    let folder = folder_of(first);
     let real = || folder.canonicalize();
-    git::work_tree(&folder).unwrap_or_else(|| real().unwrap_or_else(|_| folder.clone()))
+    let work_tree = repositories.of(&folder).map(|found| found.root);
+    work_tree.unwrap_or_else(|| real().unwrap_or_else(|_| folder.clone()))
 }
 
 /// What a file is to hold, and what is odd about it; `lines` gets a line for
 /// each resource.
 fn annotated(
-    source: &SourceFile,
+    file: &Outlined<'_>,
     lines: &mut String,
 ) -> Result<(Option<Replacement>, Vec<Finding>), Box<Finding>> {
-    let outline = outline::read(&source.text).map_err(|error| {
-        let location = Location::new(source.name.clone(), error.place);
-        let message = format!("is no YAML: {}", error.message);
-        Finding::new(Severity::Warning, Code::Unparsable, message, location)
-    })?;
-    let annotated = annotate(&source.text, &outline, &source.name);
+    let source = file.source;
+    let outline = match &file.outline {
+        Some(Ok(outline)) => outline,
+        Some(Err(error)) => {
+            let finding = files::unparsable(&source.name, Severity::Warning, error);
+            return Err(Box::new(finding));
+        }
+        None => return Ok((None, Vec::new())),
+    };
+    let annotated = annotate(&source.text, outline, &source.name);
     if annotated.edits.is_empty() {
         return Ok((None, annotated.findings));
     }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::complete;
 use crate::api::{Bind, TagSource};
-use crate::message::handoff::SplitBy;
+use crate::commit::commits::SplitBy;
 use go_template::duration;
 
 /// Flux's image automation as a function: policies and manifests in, patched

@@ -13,11 +13,12 @@ use clap_complete::engine::{CompletionCandidate, complete};
 
 use super::Exit;
 use super::args::{Cli, CompletionArgs, RegistryArgs, Shell};
+use super::function::freshness;
 use super::scan;
 use super::streams::print;
 use crate::api::{Id, ImagePolicy};
 use crate::checkout;
-use crate::update::catalogue::{Catalogue, Freshness, Sourced};
+use crate::documents::{Documents, Sourced};
 
 const NO_SPACE: u8 = 2;
 const NO_FILES: u8 = 4;
@@ -80,16 +81,13 @@ pub fn script(args: &CompletionArgs) -> anyhow::Result<Exit> {
 
 /// The documents of the repository that the shell is in; none where they cannot
 /// be read, since nobody asked for errors.
-fn documents() -> Catalogue {
-    let freshness = Freshness {
-        now: jiff::Timestamp::now(),
-        max_age: std::time::Duration::MAX,
-    };
+fn documents() -> Documents {
+    let freshness = freshness(std::time::Duration::MAX);
     let request = scan::request(&[], &[], &RegistryArgs::default(), freshness);
-    let catalogue = request
+    let documents = request
         .ok()
-        .and_then(|request| checkout::catalogue(&request).ok());
-    catalogue.unwrap_or_default()
+        .and_then(|request| checkout::documents(&request).ok());
+    documents.unwrap_or_default()
 }
 
 /// Names of documents as `NAMESPACE` with `separator` and name. With nothing typed
@@ -127,12 +125,12 @@ fn names<'d>(
 
 /// ImagePolicies, as `NAMESPACE:NAME`.
 pub fn policies(typed: &OsStr) -> Vec<CompletionCandidate> {
-    let catalogue = documents();
+    let documents = documents();
     let help = |policy: &Sourced<ImagePolicy>| {
         let repository = &policy.document.spec.image_repository_ref.name;
         format!("ImagePolicy of ImageRepository {repository}")
     };
-    let all = catalogue
+    let all = documents
         .policies
         .iter()
         .map(|(id, policy)| (id, help(policy)));
@@ -141,17 +139,17 @@ pub fn policies(typed: &OsStr) -> Vec<CompletionCandidate> {
 
 /// ImageRepositories, as `NAMESPACE/NAME`.
 pub fn repositories(typed: &OsStr) -> Vec<CompletionCandidate> {
-    let catalogue = documents();
-    let all = catalogue.repositories.iter();
+    let documents = documents();
+    let all = documents.repositories.iter();
     let all = all.map(|(id, repository)| (id, repository.document.spec.image.clone()));
     names(all, '/', typed)
 }
 
 /// ImageUpdateAutomations, as `NAMESPACE/NAME`.
 pub fn automations(typed: &OsStr) -> Vec<CompletionCandidate> {
-    let catalogue = documents();
+    let documents = documents();
     let path = |path: Option<&String>| path.cloned().unwrap_or_else(|| ".".to_owned());
-    let all = catalogue.automations.iter().map(|(id, automation)| {
+    let all = documents.automations.iter().map(|(id, automation)| {
         let spec = &automation.document.spec;
         (id, format!("updates {}", path(spec.update.path.as_ref())))
     });
@@ -160,10 +158,10 @@ pub fn automations(typed: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Images that ImageRepositories name.
 pub fn images(typed: &OsStr) -> Vec<CompletionCandidate> {
-    let catalogue = documents();
+    let documents = documents();
     let typed = typed.to_string_lossy().into_owned();
     let mut images: BTreeMap<String, Id> = BTreeMap::new();
-    for (id, repository) in &catalogue.repositories {
+    for (id, repository) in &documents.repositories {
         let image = repository.document.spec.image.clone();
         images.entry(image).or_insert_with(|| id.clone());
     }

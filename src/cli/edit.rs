@@ -11,9 +11,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::streams::say;
-use crate::checkout;
+use crate::checkout::files::folder_of;
 use crate::checkout::git;
-use crate::checkout::write::{self, Cause, Lock, Replacement, Staged, WriteError};
+use crate::checkout::write::{self, Cause, Lock, Staged, WriteError};
+use crate::plan::planned::Replacement;
 use crate::report::text;
 
 /// How long another run is waited for. It may be asking slow registries.
@@ -26,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// Where another run has one of them and does not end.
 pub fn lock(paths: &[PathBuf]) -> anyhow::Result<Lock> {
     let root = |path: &Path| {
-        let folder = checkout::folder_of(path);
+        let folder = folder_of(path);
         git::work_tree(&folder).map_or_else(|| folder.canonicalize(), Ok)
     };
     let paths = match paths {

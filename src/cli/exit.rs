@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use crate::update::outcome::{Code, Finding, Outcome, Severity};
+use crate::finding::{Code, Finding, Severity};
+use crate::plan::outcome::Outcome;
 use yaml_edit_spans::patch::Overlap;
 
 /// How the word "error" looks.

@@ -11,17 +11,19 @@ use super::network::{self, Asker, Caller};
 use super::origin;
 use super::stdin::is_stdin;
 use super::streams::{print, say_findings};
-use crate::checkout::git;
-use crate::checkout::kustomization::Namespaces;
+use crate::checkout::git::Repositories;
 use crate::checkout::regular_file::{self, MAX_BYTES, ReadError};
 use crate::checkout::source_files;
+use crate::checkout::tree_documents;
 use crate::checkout::walk::{self, Unseen};
-use crate::config::{self, Settings};
+use crate::documents::builder::Builder;
+use crate::documents::{Documents, Provenance, Rank};
+use crate::finding::Finding;
+use crate::function::config::{self, Settings};
 use crate::function::{self, Options};
-use crate::resource_list::outline;
-use crate::update::catalogue::{Catalogue, Freshness, Provenance, Rank};
-use crate::update::outcome::{Finding, Severity};
-use crate::update::path_name;
+use crate::path_name;
+use crate::resource_list;
+use crate::selection::tags::Freshness;
 use yaml_edit_spans::encoding::{self, NotUtf8};
 
 /// Runs the function from stdin to stdout.
@@ -31,13 +33,13 @@ use yaml_edit_spans::encoding::{self, NotUtf8};
 pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
     let mut options = Options {
         config: None,
-        catalogue: given(args)?,
+        documents: given(args)?,
         freshness: freshness(args.max_age),
         refresh: network::refresh(&args.registries)?,
         read_origin: Some(&origin::read),
     };
     if let Some(path) = &args.config {
-        let Some(config) = read_config(path, &mut options.catalogue)? else {
+        let Some(config) = read_config(path, &mut options.documents)? else {
             return Ok(Exit::Usage);
         };
         options.config = Some(config.settings);
@@ -52,7 +54,7 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
         may_use_docker: args.docker_config,
     };
     let mut asker = Asker::new(&args.registries, caller, options.refresh.clone());
-    let mut ask = |catalogue: &Catalogue, questions: &[_]| asker.ask(catalogue, questions);
+    let mut ask = |documents: &Documents, questions: &[_]| asker.ask(documents, questions);
     let output = function::run(&input, options, Some(&mut ask))?;
     say_findings(&output.outcome.findings);
     // Unedited stretches of a large list go out as they are.
@@ -65,33 +67,19 @@ pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
             .outcome
             .findings
             .iter()
-            .any(|f| f.code == crate::update::outcome::Code::Outdated);
+            .any(|f| f.code == crate::finding::Code::Outdated);
     Ok(Exit::of(&output.outcome, judged, args.strict))
 }
 
 /// The documents of `--policies` and `--secret`.
-fn given(args: &FnArgs) -> anyhow::Result<Catalogue> {
-    let mut catalogue = Catalogue::default();
-    let mut namespaces = Namespaces::default();
-    for (name, text) in documents(&args.policies)? {
-        let outline = outline::read(&text)
-            .map_err(|error| anyhow::anyhow!("{name}:{}: {error}", error.place))?;
-        let namespace = namespaces.of_given(&name);
-        let origin = Provenance {
-            default_namespace: namespace.as_deref(),
-            ..Provenance::flag(&name)
-        };
-        catalogue.add_outline(&text, &outline, origin);
-        catalogue.logins.add(&text, &outline, origin);
+fn given(args: &FnArgs) -> anyhow::Result<Builder> {
+    let policies = documents(&args.policies)?;
+    let secrets = network::secrets(&args.registries.secrets)?;
+    let (builder, unparsable) = tree_documents::given(&policies, &secrets);
+    match unparsable.into_iter().next() {
+        Some((name, error)) => bail!("{name}:{}: {error}", error.place),
+        None => Ok(builder),
     }
-    for (name, text) in network::secrets(&args.registries.secrets)? {
-        if let Ok(outline) = outline::read(&text) {
-            catalogue
-                .logins
-                .add(&text, &outline, Provenance::flag(&name));
-        }
-    }
-    Ok(catalogue)
 }
 
 /// The largest ResourceList that is read, in bytes.
@@ -124,25 +112,20 @@ pub struct Config {
 }
 
 /// Options of a file; `None` where they are wrong, which was said. Documents in it
-/// go to the catalogue.
+/// go to `builder`.
 ///
 /// # Errors
 /// Where it cannot be read.
-pub fn read_config(path: &Path, catalogue: &mut Catalogue) -> anyhow::Result<Option<Config>> {
+pub fn read_config(path: &Path, builder: &mut Builder) -> anyhow::Result<Option<Config>> {
     let name = path_name::shown(path);
     let source = regular_file::text_given(path).map_err(|error| unread(&name, error))?;
-    let outline = outline::read(&source)
+    let outline = resource_list::read(&source)
         .map_err(|error| anyhow::anyhow!("{name}:{}: {error}", error.place))?;
     let Some(document) = outline.documents.first() else {
         bail!("{name} holds no document");
     };
-    let origin = Provenance {
-        file: &name,
-        rank: Rank::Config,
-        default_namespace: None,
-        severity: Severity::Error,
-    };
-    let settings = config::read(&source, &document.root, origin, catalogue);
+    let provenance = Provenance::new(&name, Rank::Config);
+    let settings = config::read(&source, &document.root, provenance, builder);
     let say = |findings: Vec<Finding>| {
         say_findings(&findings);
     };
@@ -211,7 +194,8 @@ pub fn document(path: &Path) -> anyhow::Result<(String, String)> {
 
 fn documents_under(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let unlisted = || format!("cannot read {}", folder.display());
-    let listing = walk::files_under(folder).with_context(unlisted)?;
+    let repositories = Repositories::default();
+    let listing = walk::files_under(folder, &repositories).with_context(unlisted)?;
     for note in &listing.notes {
         let finding = note.finding(&path_name::shown);
         // A folder that cannot be listed may hold what was asked for.
@@ -221,7 +205,8 @@ fn documents_under(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
         say_findings([&finding]);
     }
     let real = folder.canonicalize().with_context(unlisted)?;
-    let root = git::work_tree(&real).unwrap_or(real);
+    let work_tree = repositories.of(&real).map(|found| found.root);
+    let root = work_tree.unwrap_or(real);
     let mut documents = Vec::new();
     for file in &listing.files {
         let name = path_name::shown(&file.path);

@@ -12,9 +12,9 @@ use super::function::document;
 use super::stdin::is_stdin;
 use super::streams::print;
 use crate::api::Id;
+use crate::cli::webhook::{self, MAX_PAYLOAD};
 use crate::report::json::{self, Stored};
-use crate::update::only::{Only, Subject};
-use crate::update::webhook::{self, MAX_PAYLOAD};
+use crate::selection::only::{Only, Subject};
 
 /// `--only`, `--only-image` and `--from-webhook`.
 ///

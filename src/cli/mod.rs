@@ -18,6 +18,7 @@ mod stdin;
 mod streams;
 mod target;
 mod update;
+mod webhook;
 
 use std::io::IsTerminal as _;
 

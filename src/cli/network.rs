@@ -13,12 +13,12 @@ use super::args::RegistryArgs;
 use super::function::document;
 use crate::api::Id;
 use crate::checkout::regular_file;
+use crate::documents::Documents;
+use crate::finding::{Code, Finding, Location, Severity};
 use crate::scan::{Cache, DockerLogin, Live, Options, Patience};
-use crate::tags::Question;
-use crate::update::catalogue::Catalogue;
-use crate::update::outcome::{Code, Finding, Location, Severity};
-use crate::update::registry_queries::Answers;
-use crate::update::resolve::Refresh;
+use crate::selection::registry_queries::Answers;
+use crate::selection::resolve::Refresh;
+use crate::selection::tags::Question;
 use oci_tags::image::Repository;
 use oci_tags::login::{self, Credential, DockerAnswer, DockerConfig};
 use oci_tags::registry::trust::Trusted;
@@ -99,8 +99,8 @@ impl<'a> Asker<'a> {
         }
     }
 
-    /// Asks; see [`crate::update::registry_queries::Ask`].
-    pub fn ask(&mut self, catalogue: &Catalogue, questions: &[Question]) -> Answers {
+    /// Asks; see [`crate::selection::registry_queries::Ask`].
+    pub fn ask(&mut self, documents: &Documents, questions: &[Question]) -> Answers {
         let mut findings = Vec::new();
         if self.live.is_none() {
             match self.open(&mut findings) {
@@ -109,7 +109,7 @@ impl<'a> Asker<'a> {
             }
         }
         let mut answers = match &mut self.live {
-            Some(live) => live.ask(catalogue, questions),
+            Some(live) => live.ask(documents, questions),
             None => Answers::default(),
         };
         findings.append(&mut answers.findings);
@@ -286,7 +286,7 @@ pub fn secrets(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
     let read = |path: &PathBuf| {
         let (name, text) = document(path)?;
         // What is wrong with it is not repeated: it holds secrets.
-        crate::resource_list::outline::read(&text)
+        crate::resource_list::read(&text)
             .map_err(|error| anyhow::anyhow!("{name}:{}: is no YAML", error.place))?;
         Ok((name, text))
     };

@@ -21,10 +21,10 @@ use rustix::io::Errno;
 use super::args::UpdateArgs;
 use super::streams::unless_closed;
 use super::target::{Place, Purpose, Target, Targets};
-use crate::checkout::Planned;
 use crate::checkout::write::{Staging, sweep};
+use crate::commit::commits::Commit;
 use crate::foreign::json_pretty;
-use crate::message::handoff::Commit;
+use crate::plan::planned::Planned;
 use crate::report::json::{self, NotOne, Report, Stored};
 use crate::report::patch::{self, Patch};
 use crate::report::stored::Forms;
@@ -80,9 +80,7 @@ impl OutputFiles {
         let planned = contents.planned;
         let nothing_changed = planned.outcome.changes.is_empty();
         for target in &targets.files {
-            for edited in &planned.replacements {
-                target.keep_off(&edited.name, &edited.metadata)?;
-            }
+            target.keep_off(&planned.replacements)?;
             let text = match target.purpose {
                 Purpose::Dotenv => {
                     let (variables, left_out) = gitlab::dotenv((contents.report)());

@@ -7,15 +7,18 @@ use super::args::{RegistryArgs, ResolveArgs, ScanArgs};
 use super::function::{documents, freshness};
 use super::network::{self, Asker, Caller};
 use super::streams::{print, say, say_findings};
-use crate::api::{OnUnresolved, TagSource};
+use crate::api::OnUnresolved;
+use crate::binding::bindings::BindingConfig;
+use crate::checkout::git::Repositories;
 use crate::checkout::{self, Request};
+use crate::documents::Documents;
+use crate::engine::Whose;
+use crate::finding::{Code, Finding, Severity};
+use crate::plan::outcome::Outcome;
 use crate::report::{policies, snapshot, table};
-use crate::update::bindings::BindingConfig;
-use crate::update::catalogue::{Catalogue, Freshness};
-use crate::update::only::Only;
-use crate::update::outcome::{Code, Finding, Outcome, Severity};
-use crate::update::registry_queries::{self, QueryScope};
-use crate::update::resolve::{Refresh, Resolved, Sources, Unresolved};
+use crate::selection::only::Only;
+use crate::selection::resolve::{Refresh, Resolved, Unresolved};
+use crate::selection::tags::Freshness;
 
 /// Prints a TagSnapshot of all ImageRepositories.
 ///
@@ -29,20 +32,24 @@ pub fn scan(args: &ScanArgs) -> anyhow::Result<Exit> {
         &args.registries,
         freshness(std::time::Duration::MAX),
     )?;
-    let mut catalogue = checkout::catalogue(&request)?;
-    let mut outcome = Outcome::default();
-    // How old a snapshot is does not matter to who makes a new one.
-    let mut found = std::mem::take(&mut catalogue.findings);
-    found.retain(|finding| finding.code != Code::OldSnapshot);
-    outcome.findings = found;
-    outcome.findings.extend(unknown(&refresh, &catalogue));
-    let mut asker = Asker::new(&args.registries, Caller::Person, refresh);
-    let asked = registry_queries::scan(&mut catalogue, &mut |catalogue, questions| {
-        asker.ask(catalogue, questions)
-    });
-    outcome.findings.extend(asked);
-    print(&[snapshot::document(&catalogue)])?;
-    finish(&outcome, &table::repositories(&catalogue))
+    let mut asker = Asker::new(&args.registries, Caller::Person, refresh.clone());
+    checkout::with(&request, |mut checkout| {
+        let documents = checkout.documents;
+        let mut outcome = Outcome {
+            findings: checkout.take_findings(),
+            ..Outcome::default()
+        };
+        outcome.findings.extend(unknown(&refresh, documents));
+        let asked = checkout
+            .run
+            .scan(&mut |documents, questions| asker.ask(documents, questions));
+        outcome.findings.extend(asked);
+        print(&[snapshot::document(documents, &checkout.run.tags)])?;
+        finish(
+            &outcome,
+            &table::repositories(documents, &checkout.run.tags),
+        )
+    })?
 }
 
 /// Prints the ImagePolicies with their status.
@@ -51,53 +58,47 @@ pub fn scan(args: &ScanArgs) -> anyhow::Result<Exit> {
 /// Where the documents cannot be read at all.
 pub fn resolve(args: &ResolveArgs) -> anyhow::Result<Exit> {
     let refresh = network::refresh(&args.registries)?;
-    let request = request(
-        &args.paths,
-        &args.policies,
-        &args.registries,
-        freshness(args.max_age),
-    )?;
-    let mut catalogue = checkout::catalogue(&request)?;
-    let mut outcome = Outcome::default();
-    outcome.findings.append(&mut catalogue.findings);
-    outcome.findings.extend(unknown(&refresh, &catalogue));
-    let tags_from: Vec<TagSource> = args.tags_from.iter().copied().map(Into::into).collect();
-    let wish = QueryScope {
-        sources: Sources {
-            tags_from: &tags_from,
-            refresh: &refresh,
-        },
-        policies: None,
-        only: None,
-        on_unresolved: OnUnresolved::Fail,
+    let request = Request {
+        tags_from: args.tags_from.iter().copied().map(Into::into).collect(),
+        refresh,
+        ..request(
+            &args.paths,
+            &args.policies,
+            &args.registries,
+            freshness(args.max_age),
+        )?
     };
-    let mut asker = Asker::new(&args.registries, Caller::Person, refresh.clone());
-    let (images, asked) = registry_queries::images(
-        &mut catalogue,
-        &wish,
-        Some(&mut |catalogue: &Catalogue, questions: &[_]| asker.ask(catalogue, questions)),
-    );
-    // Said below, in this command's own weight.
-    let kept = |finding: &Finding| finding.code == Code::KeptPrevious;
-    outcome
-        .findings
-        .extend(asked.into_iter().filter(|finding| !kept(finding)));
-    for (id, resolved) in &images {
-        let reason = resolved.reason();
+    let mut asker = Asker::new(&args.registries, Caller::Person, request.refresh.clone());
+    let mut ask = |documents: &Documents, questions: &[_]| asker.ask(documents, questions);
+    checkout::with(&request, |mut checkout| {
+        let documents = checkout.documents;
+        let mut outcome = Outcome {
+            findings: checkout.take_findings(),
+            ..Outcome::default()
+        };
         outcome
             .findings
-            .extend(reason.and_then(|reason| undecided(id, resolved, reason)));
-    }
-    let now = network::now();
-    let documents: Vec<String> = images
-        .iter()
-        .filter_map(|(id, resolved)| {
-            let policy = &catalogue.policies.get(id)?.document;
+            .extend(unknown(&request.refresh, documents));
+        let query = request.query(None);
+        let asked = checkout.run.learn(&query, Whose::All, Some(&mut ask));
+        // Said below, in this command's own weight.
+        let is_kept = |finding: &Finding| finding.code == Code::KeptPrevious;
+        let asked = asked.into_iter().filter(|finding| !is_kept(finding));
+        outcome.findings.extend(asked);
+        let images = &checkout.run.images;
+        for (id, resolved) in images {
+            let reason = resolved.reason();
+            let undecided = reason.and_then(|reason| undecided(id, resolved, reason));
+            outcome.findings.extend(undecided);
+        }
+        let now = network::now();
+        let printed = images.iter().filter_map(|(id, resolved)| {
+            let policy = &documents.policies.get(id)?.document;
             Some(policies::document(id, policy, resolved, now))
-        })
-        .collect();
-    print(&documents)?;
-    finish(&outcome, &table::policies(images.iter()))
+        });
+        print(&printed.collect::<Vec<String>>())?;
+        finish(&outcome, &table::policies(images.iter()))
+    })?
 }
 
 /// A policy that chooses nothing.
@@ -120,13 +121,13 @@ fn undecided(id: &crate::api::Id, resolved: &Resolved, reason: &Unresolved) -> O
 }
 
 /// What `--refresh` names and nobody knows.
-pub fn unknown(refresh: &Refresh, catalogue: &Catalogue) -> Vec<Finding> {
+pub fn unknown(refresh: &Refresh, documents: &Documents) -> Vec<Finding> {
     let Refresh::Only(ids) = refresh else {
         return Vec::new();
     };
     let missing = ids
         .iter()
-        .filter(|id| !catalogue.repositories.contains_key(id));
+        .filter(|id| !documents.repositories.contains_key(id));
     missing
         .map(|id| {
             let message = format!(
@@ -164,7 +165,8 @@ pub fn request(
         secrets: network::secrets(&registries.secrets)?,
         only: Only::default(),
         labels: false,
-        ways: BindingConfig::default(),
+        bindings: BindingConfig::default(),
+        repositories: Repositories::default(),
     })
 }
 

@@ -9,9 +9,9 @@ use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
 
 use anyhow::Context as _;
 
-use crate::checkout::write::Replacement;
+use crate::finding::Finding;
+use crate::plan::planned::Replacement;
 use crate::report::text::{self, DiffReader};
-use crate::update::outcome::Finding;
 
 /// Long texts go out in pieces of this many bytes.
 const BUFFER: usize = 1 << 16;

@@ -11,7 +11,8 @@ use anyhow::{Context as _, bail};
 
 use super::args::{Output, UpdateArgs};
 use crate::checkout::git;
-use crate::update::path_name;
+use crate::path_name;
+use crate::plan::planned::Replacement;
 
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -221,16 +222,21 @@ impl Target {
         Ok(())
     }
 
-    /// Keeps a file off another name of one that is to be edited.
+    /// Keeps a file off other names of those that are to be edited.
     ///
     /// # Errors
     /// Where it is one.
-    pub fn keep_off(&self, name: &str, edited: &Metadata) -> anyhow::Result<()> {
-        match &self.place {
-            Place::File(path) if is_one(edited, path) => {
-                bail!("{self} is another name of {name}, which is edited")
-            }
-            _ => Ok(()),
+    pub fn keep_off(&self, edited: &[Replacement]) -> anyhow::Result<()> {
+        let Place::File(path) = &self.place else {
+            return Ok(());
+        };
+        let Ok(own) = fs::metadata(path) else {
+            return Ok(());
+        };
+        let is_own = |file: &&Replacement| file.status.identity.key() == (own.dev(), own.ino());
+        match edited.iter().find(is_own) {
+            Some(file) => bail!("{self} is another name of {}, which is edited", file.name),
+            None => Ok(()),
         }
     }
 }

@@ -16,19 +16,21 @@ use super::output_files::{Contents, OutputFiles};
 use super::streams::{print, print_diff, print_styled, say, say_findings};
 use super::target::Targets;
 use crate::api::{Bind, ImageUpdateSpec, OnUnresolved};
-use crate::checkout::git::Repository;
+use crate::binding::bindings::BindingConfig;
+use crate::checkout::git::Repositories;
 use crate::checkout::git::index::Index;
 use crate::checkout::write::{self, Staged};
-use crate::checkout::{self, CannotPlan, Planned, Request};
-use crate::config;
+use crate::checkout::{self, CannotPlan, Request};
+use crate::commit::commits::{Commit, Setting, hand_off};
+use crate::documents::Documents;
+use crate::documents::builder::Builder;
+use crate::finding::{Code, Finding, Location, Severity};
 use crate::foreign::json_pretty;
-use crate::message::handoff::{Commit, Setting, hand_off};
+use crate::function::config;
+use crate::plan::planned::Planned;
 use crate::report::json::Report;
 use crate::report::stored::{self, Forms};
 use crate::report::{github, gitlab, markdown, sarif, text};
-use crate::update::bindings::BindingConfig;
-use crate::update::catalogue::Catalogue;
-use crate::update::outcome::{Code, Finding, Location, Severity};
 use go_template::time::Time;
 
 /// Updates files in place.
@@ -47,7 +49,7 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     planned.outcome.findings.extend(hard_links);
     let now = handoff::moment(&args.handoff);
     let commits = commits(args, &mut planned, &Time::utc(now));
-    let forms = forms(args, &mut planned);
+    let forms = forms(args, &request, &mut planned);
     let is_broken = planned.outcome.findings.iter().any(is_template_fault);
     let is_kept_back = is_broken && !args.handoff.keep_going;
     let lock = lock.filter(|_| !is_kept_back);
@@ -95,18 +97,18 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
 
 /// What the user asked for; `None` where the options are wrong, which was said.
 fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
-    let mut ways = BindingConfig::default();
+    let mut bindings = BindingConfig::default();
     let mut policies = documents(&args.policies)?;
     if let Some(path) = &args.config {
-        let Some(config) = read_config(path, &mut Catalogue::default())? else {
+        let Some(config) = read_config(path, &mut Builder::default())? else {
             return Ok(None);
         };
-        ways = of_config(path, config.settings)?;
+        bindings = of_config(path, config.settings)?;
         // Its documents count as those of `--policies`.
         policies.push((config.name, config.text));
     }
     if let Some(bind) = args.bind {
-        ways.bind = bind.into();
+        bindings.bind = bind.into();
     }
     Ok(Some(Request {
         current: std::env::current_dir().context("cannot tell the current folder")?,
@@ -123,7 +125,8 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
         secrets: network::secrets(&args.registries.secrets)?,
         only: handoff::only(&args.only)?,
         labels: args.handoff.labels && matches!(args.output, Output::Markdown | Output::Github),
-        ways,
+        bindings,
+        repositories: Repositories::default(),
     }))
 }
 
@@ -147,17 +150,17 @@ fn of_config(path: &Path, config: config::Settings) -> anyhow::Result<BindingCon
     if config.spec.bind == Bind::Origin {
         bail!("{name}: `bind: Origin` is for `kustomize build`; files have their markers");
     }
-    Ok(config.ways)
+    Ok(config.bindings)
 }
 
 fn plan(args: &UpdateArgs, request: &Request) -> anyhow::Result<Planned> {
     let mut asker = Asker::new(&args.registries, Caller::Person, request.refresh.clone());
-    let mut ask = |catalogue: &Catalogue, questions: &[_]| {
+    let mut ask = |documents: &Documents, questions: &[_]| {
         // Who names an image knows of something new in it.
-        if let Ok((_, repositories)) = request.only.targets(catalogue) {
+        if let Ok((_, repositories)) = request.only.targets(documents) {
             asker.ask_anew(repositories);
         }
-        asker.ask(catalogue, questions)
+        asker.ask(documents, questions)
     };
     checkout::plan(request, Some(&mut ask)).map_err(|error| {
         let CannotPlan::NoScope(findings) = &error else {
@@ -184,11 +187,11 @@ fn commits(args: &UpdateArgs, planned: &mut Planned, now: &Time) -> Vec<Commit> 
 }
 
 /// In which form git stores the files that patches are for.
-fn forms(args: &UpdateArgs, planned: &mut Planned) -> Forms {
+fn forms(args: &UpdateArgs, request: &Request, planned: &mut Planned) -> Forms {
     if args.handoff.patch_dir.is_none() {
         return Forms::default();
     }
-    let repository = Repository::of(&planned.root);
+    let repository = request.repositories.of(&planned.root);
     // One that cannot be read is among the findings.
     let index = repository.as_ref().and_then(|found| found.index().ok());
     let (forms, findings) = stored::forms(planned, index.unwrap_or(&Index::default()));

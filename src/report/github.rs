@@ -4,8 +4,9 @@
 use std::fmt::Write as _;
 
 use super::json::{self, Report};
+use crate::finding::{Finding, Location, Severity};
 use crate::foreign::{shown, shown_lines};
-use crate::update::outcome::{Change, Finding, Location, Severity};
+use crate::plan::outcome::Change;
 
 /// One annotation for each change and each finding, a line each.
 #[must_use]

@@ -9,8 +9,8 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use super::json::{self, Report};
+use crate::finding::{Location, Severity};
 use crate::foreign::is_hidden;
-use crate::update::outcome::{Location, Severity};
 
 /// A Code Quality report: what changes is an issue of severity `info`, or with
 /// `--check`, where it is what was looked for, `minor`.

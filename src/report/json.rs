@@ -7,9 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::policy_change::PolicyChange;
-use crate::checkout::Planned;
-use crate::message::handoff;
-use crate::update::outcome::{Change, Finding, ResourceRef, Severity};
+use crate::commit::commits;
+use crate::finding::{Finding, ResourceRef, Severity};
+use crate::plan::outcome::Change;
+use crate::plan::planned::Planned;
 
 /// What `-o json` prints and `--report` writes.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -118,7 +119,7 @@ impl Report {
     #[must_use]
     pub fn new(
         planned: &Planned,
-        commits: &[handoff::Commit],
+        commits: &[commits::Commit],
         written: bool,
         time: Timestamp,
     ) -> Self {
@@ -162,7 +163,7 @@ fn files<'c>(changes: impl Iterator<Item = &'c Change>) -> BTreeSet<String> {
 }
 
 impl Commit {
-    fn new(commit: &handoff::Commit, planned: &Planned) -> Self {
+    fn new(commit: &commits::Commit, planned: &Planned) -> Self {
         let owner = commit.owner.and_then(|owner| planned.owners.get(owner));
         let id = owner.map(|owner| owner.id.clone()).unwrap_or_default();
         let push = commit.push.clone();

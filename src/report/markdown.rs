@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::policy_change::{PolicyChange, Step};
 use crate::api::Id;
-use crate::checkout::Planned;
+use crate::finding::Severity;
 use crate::foreign::shown;
-use crate::tags::Labels;
-use crate::update::outcome::Severity;
+use crate::plan::planned::Planned;
+use crate::selection::tags::Labels;
 
 /// The whole text.
 #[must_use]

@@ -2,7 +2,7 @@
 //! values. Their names and keys stay, and so do the lines, so that a diff of it
 //! shows where something changes.
 
-use crate::bind::marker::{self, Comment};
+use crate::binding::marker::{self, Comment};
 use crate::resource_list::{Concealed, MASK, Outline};
 use yaml_edit_spans::patch::{Edit, Patched};
 use yaml_edit_spans::walk::{Frame, Step, Walk, by_either};
@@ -142,12 +142,12 @@ fn hide_comments(text: &str, gap: ByteSpan, masks: &mut Vec<Edit>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource_list::outline;
+    use crate::resource_list;
 
     #[test]
     fn values_and_comments_go_and_lines_stay() {
         let text = "kind: Secret\nmetadata:\n  name: x # hunter1\n  annotations: {a: hunter2}\nstringData:\n  # hunter3\n  name: hunter4 # {\"$imagepolicy\": \"ns:app\"}\n  b: |\n    hunter5\n\n    hunter6\n---\na: b\n";
-        let outline = outline::read(text).expect("YAML");
+        let outline = resource_list::read(text).expect("YAML");
         let at = text.find("hunter4").expect("a value");
         let edits = [Edit::new(at, at + 7, "new")];
         let (old, new) = masked(text, &outline, &edits).expect("a Secret");
@@ -156,15 +156,15 @@ mod tests {
         assert_eq!(new, expected.replace("name: **** #", "name: new #"));
         // Only the strict reader takes lines that end so.
         let text = text.replace('\n', "\r");
-        let outline = outline::read(&text).expect("YAML");
+        let outline = resource_list::read(&text).expect("YAML");
         let (old, _) = masked(&text, &outline, &edits).expect("a Secret");
         assert_eq!(old, expected.replace('\n', "\r"));
         // What speaks of a marker and is none is a comment as any other.
         let text = "kind: Secret\nstringData: {a: b} # hunter1 $imagepolicy\n";
-        let outline = outline::read(text).expect("YAML");
+        let outline = resource_list::read(text).expect("YAML");
         let (old, _) = masked(text, &outline, &[]).expect("a Secret");
         assert_eq!(old, "kind: Secret\nstringData: {a: ****} # ****\n");
-        let other = outline::read("a: b").expect("YAML");
+        let other = resource_list::read("a: b").expect("YAML");
         assert_eq!(masked("a: b", &other, &[]), None);
     }
 }

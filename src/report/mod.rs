@@ -1,4 +1,4 @@
-//! Views of an [`Outcome`](crate::update::outcome::Outcome) and of what
+//! Views of an [`Outcome`](crate::plan::outcome::Outcome) and of what
 //! registries said: what a person reads, the Report of `-o json`, patches and
 //! texts for review, what CI systems read, and the documents that `scan` and
 //! `resolve` print.

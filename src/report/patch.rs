@@ -10,11 +10,11 @@ use similar::udiff::UnifiedHunkHeader;
 use similar::{DiffOp, TextDiff};
 
 use super::stored::{Form, Forms};
-use crate::checkout::Planned;
-use crate::checkout::write::Replacement;
-use crate::message::handoff::{Commit, slug};
-use crate::update::path_name;
-use crate::update::plan;
+use crate::commit::commits::{Commit, slug};
+use crate::path_name;
+use crate::plan::edits;
+use crate::plan::planned::Planned;
+use crate::plan::planned::Replacement;
 use yaml_edit_spans::patch::{Edit, Overlap, Patched};
 use yaml_edit_spans::work;
 
@@ -202,7 +202,7 @@ pub fn patches(
             .map(|at| &planned.outcome.changes[*at])
         {
             if let Some(file) = by_name.get(change.location.file.as_str()) {
-                let of_change = plan::edits_of(&file.edits, change);
+                let of_change = edits::edits_of(&file.edits, change);
                 let known = edits.entry(file.name.as_str()).or_default();
                 known.extend_from_slice(of_change);
             }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::{Id, ImagePolicy, ImagePolicyStatus, StatusRef};
 use crate::policy::reflect::{ImageRef, Reflected};
-use crate::update::resolve::{Resolved, Unresolved};
+use crate::selection::resolve::{Resolved, Unresolved};
 use yaml_edit_spans::emit;
 
 /// One document of the stream that `resolve` prints.

@@ -7,11 +7,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::api::Id;
-use crate::bind::marker::Part;
-use crate::checkout::Planned;
+use crate::binding::marker::Part;
+use crate::finding::ResourceRef;
+use crate::plan::outcome::Change;
+use crate::plan::planned::Planned;
 use crate::policy::reflect::ImageRef;
 use crate::resource_list::MASK;
-use crate::update::outcome::{Change, ResourceRef};
 use masterminds_semver::Version;
 
 /// How far an image moves; of several, the first here counts most.

@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::update::outcome::{Change, Finding, Location, Outcome, Severity};
+use crate::finding::{Finding, Location, Severity};
+use crate::plan::outcome::{Change, Outcome};
 
 /// A result for each change and each finding, in their order.
 #[must_use]

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::json::Report;
-use crate::update::outcome::{Location, Severity};
-use crate::update::path_name;
+use crate::finding::{Location, Severity};
+use crate::path_name;
 
 /// The findings and changes as one SARIF run. A change is a note, or a warning
 /// where a check was asked for.

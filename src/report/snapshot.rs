@@ -3,32 +3,31 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-use crate::tags::Known;
-use crate::update::catalogue::Catalogue;
+use crate::documents::Documents;
+use crate::selection::tags::{Known, TagBook};
 use oci_tags::image::Repository;
 use yaml_edit_spans::scalar::spelled;
 
 /// Writes the TagSnapshot of what registries said, by canonical name, each
 /// repository once.
 #[must_use]
-pub fn document(catalogue: &Catalogue) -> String {
+pub fn document(documents: &Documents, tags: &TagBook) -> String {
     let mut out = String::new();
     // Writing to a text does not fail.
-    _ = write(catalogue, &mut out);
+    _ = write(documents, tags, &mut out);
     out
 }
 
-fn write(catalogue: &Catalogue, out: &mut String) -> fmt::Result {
+fn write(documents: &Documents, tags: &TagBook, out: &mut String) -> fmt::Result {
     let mut entries: BTreeMap<String, (&str, &Known, BTreeMap<&str, &str>)> = BTreeMap::new();
-    for (id, repository) in &catalogue.repositories {
+    for (id, repository) in &documents.repositories {
         let image = &repository.document.spec.image;
-        let (Some(Ok(known)), Ok(name)) = (catalogue.tags.scanned(id), Repository::parse(image))
-        else {
+        let (Some(Ok(known)), Ok(name)) = (tags.scanned(id), Repository::parse(image)) else {
             continue;
         };
         let entry = entries.entry(name.canonical());
         let (_, _, digests) = entry.or_insert((image, known, BTreeMap::new()));
-        let own = catalogue.tags.digests().filter(|(of, ..)| *of == id);
+        let own = tags.digests().filter(|(of, ..)| *of == id);
         digests.extend(own.map(|(_, tag, digest)| (tag, digest)));
     }
     writeln!(out, "apiVersion: flux-image.dev/v1alpha1")?;

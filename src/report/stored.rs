@@ -9,14 +9,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
 
 use aws_lc_rs::digest;
 
-use crate::checkout::Planned;
 use crate::checkout::git::index::{Entry, Index};
-use crate::checkout::write::Replacement;
-use crate::update::outcome::{Code, Finding, Location, Severity};
+use crate::finding::{Code, Finding, Location, Severity};
+use crate::plan::planned::Planned;
+use crate::plan::planned::Replacement;
 
 /// What is different in the stored text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,9 +55,10 @@ pub fn forms(planned: &Planned, index: &Index) -> (Forms, Vec<Finding>) {
 fn is_as_added(file: &Replacement, entry: &Entry) -> bool {
     // As the index keeps them: their lower 32 bits.
     let low = |number: u64| u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default();
-    let seconds = low(file.metadata.mtime().cast_unsigned());
-    let nanoseconds = low(file.metadata.mtime_nsec().cast_unsigned());
-    let (modified, length) = (entry.modified, low(file.metadata.len()));
+    let now = &file.status.identity;
+    let seconds = low(now.modified.0.cast_unsigned());
+    let nanoseconds = low(now.modified.1.cast_unsigned());
+    let (modified, length) = (entry.modified, low(now.length));
     // git may keep no fractions of seconds.
     entry.length == length && modified.0 == seconds && [0, nanoseconds].contains(&modified.1)
 }

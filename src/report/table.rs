@@ -1,9 +1,10 @@
 //! Tables as `flux get` prints them.
 
 use crate::api::{Id, ImageRepository};
+use crate::documents::{Documents, Sourced};
 use crate::foreign::shown;
-use crate::update::catalogue::{Catalogue, Sourced};
-use crate::update::resolve::Resolved;
+use crate::selection::resolve::Resolved;
+use crate::selection::tags::TagBook;
 
 /// Rows under headings, in columns as wide as they need to be.
 #[must_use]
@@ -33,10 +34,10 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
 
 /// The columns of `flux get image repository -A`.
 #[must_use]
-pub fn repositories(catalogue: &Catalogue) -> String {
+pub fn repositories(documents: &Documents, tags: &TagBook) -> String {
     let row = |(id, repository): (&Id, &Sourced<ImageRepository>)| {
         let suspended = repository.document.spec.suspend;
-        let (at, ready, message) = match catalogue.tags.scanned(id) {
+        let (at, ready, message) = match tags.scanned(id) {
             Some(Ok(known)) => (
                 known.scanned_at.clone().unwrap_or_default(),
                 "True",
@@ -55,7 +56,7 @@ pub fn repositories(catalogue: &Catalogue) -> String {
             message,
         ]
     };
-    let rows: Vec<Vec<String>> = catalogue.repositories.iter().map(row).collect();
+    let rows: Vec<Vec<String>> = documents.repositories.iter().map(row).collect();
     let headings = [
         "NAMESPACE",
         "NAME",

@@ -9,12 +9,13 @@ use anstyle::{AnsiColor, Style};
 
 use super::masked::masked;
 use super::patch;
-use crate::checkout::write::Replacement;
+use crate::finding::{Finding, Severity};
 pub use crate::foreign::shown as line;
 use crate::foreign::{is_hidden, shown_lines};
-use crate::resource_list::{MASK, outline};
-use crate::update::outcome::{Change, Finding, Outcome, Severity};
-use crate::update::path_name;
+use crate::path_name;
+use crate::plan::outcome::{Change, Outcome};
+use crate::plan::planned::Replacement;
+use crate::resource_list::MASK;
 use yaml_edit_spans::Snippet;
 use yaml_edit_spans::patch::Overlap;
 
@@ -121,7 +122,7 @@ pub enum DiffReader {
 /// # Errors
 /// Edits that overlap: a bug.
 pub fn diff(file: &Replacement, reader: DiffReader) -> Result<String, Overlap> {
-    let shown = match outline::read(&file.old) {
+    let shown = match crate::resource_list::read(&file.old) {
         Ok(outline) => masked(&file.old, &outline, &file.edits),
         // What was edited could be read; should it not be any more, nobody knows
         // what is in it.

@@ -7,16 +7,12 @@
 
 use std::borrow::Cow;
 
-use memchr::memmem;
-
-use super::chunks;
 use super::concealed::{Concealed, Watch};
 use super::gap::{self, Gap};
-use crate::bind::{annotation, marker};
+use super::mentions::{DeadMarker, Mentions};
+use super::object::{BIND_ANNOTATION, BindAnnotation, Object};
 use yaml_edit_spans::walk::{Collection, Step, Value, Walk, by_either};
-use yaml_edit_spans::{
-    ByteSpan, Place, Style, SyntaxError, comment, scalar, with_line_feeds, work,
-};
+use yaml_edit_spans::{ByteSpan, Place, Style, SyntaxError, comment, scalar};
 
 /// What a text holds.
 #[derive(Debug, Default)]
@@ -40,71 +36,6 @@ pub struct Document<'t> {
     pub envelope: Envelope,
     /// Scalars with a marker, in document order.
     pub sites: Vec<MarkedScalar<'t>>,
-}
-
-/// A resource's bytes and identity.
-#[derive(Clone, Debug, Default)]
-pub struct Object {
-    /// From its first byte to the end of its last token.
-    pub span: ByteSpan,
-    /// Where it begins.
-    pub place: Place,
-    /// The `-` of an item in a block sequence.
-    pub dash: usize,
-    /// `apiVersion`, empty where absent.
-    pub api_version: String,
-    /// `kind`, empty where absent.
-    pub kind: String,
-    /// `metadata.name`, empty where absent.
-    pub name: String,
-    /// `metadata.namespace`, empty where absent.
-    pub namespace: String,
-    /// The path and index that an orchestrator noted in the annotations.
-    pub file: Option<FileAnnotation>,
-    /// It has a `sops` mapping, or its list has: its values are covered by a
-    /// checksum.
-    pub is_encrypted: bool,
-    /// With `mac_only_encrypted: true` there, that covers the encrypted values
-    /// alone.
-    pub is_mac_only_encrypted: bool,
-    /// It is a Secret or encrypted, or a Secret stands in it: nothing of it is
-    /// quoted.
-    pub is_concealed: bool,
-    /// The annotation `flux-image.dev/bind`.
-    pub bind: Option<Box<BindAnnotation>>,
-    /// What `kustomize build` says of where it comes from.
-    pub build: Option<Box<Build>>,
-}
-
-/// The annotation `flux-image.dev/bind` of a resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BindAnnotation {
-    /// Its value.
-    pub value: String,
-    /// Where its value begins.
-    pub place: Place,
-}
-
-/// What `kustomize build` notes in the annotations of a resource.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Build {
-    /// `config.kubernetes.io/origin`, as it stands: a text in YAML.
-    pub origin: String,
-    /// Names that it had, the oldest first.
-    pub previous_names: Vec<String>,
-    /// Namespaces that it had, the oldest first; as many as names.
-    pub previous_namespaces: Vec<String>,
-    /// It carries the build's own identity.
-    is_certain: bool,
-}
-
-/// `config.kubernetes.io/path` and `…/index`, or their internal twins.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FileAnnotation {
-    /// The path; empty where only an index is noted.
-    pub path: String,
-    /// The index in the file.
-    pub index: Option<u64>,
 }
 
 /// Where the parts of a ResourceList stand.
@@ -212,13 +143,6 @@ pub struct MarkedScalar<'t> {
     pub is_reached: bool,
 }
 
-/// A comment that speaks of `$imagepolicy` and belongs to no scalar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeadMarker {
-    /// Its first `imagepolicy`.
-    pub offset: usize,
-}
-
 impl Outline<'_> {
     /// All resources: each document, and the items of those that are lists.
     pub fn objects(&self) -> impl Iterator<Item = &Object> {
@@ -295,23 +219,11 @@ impl Document<'_> {
     }
 }
 
-/// What stands at `span`, which begins at `place`, as a text of its own.
-#[must_use]
-pub fn own_text(text: &str, span: ByteSpan, place: Place) -> String {
-    work::count(place.column + span.end - span.start);
-    let mut own = " ".repeat(place.column.saturating_sub(1));
-    own.push_str(&with_line_feeds(span.of(text)));
-    own
-}
-
-/// Reads `text`.
+/// Reads the whole of `text`, in one go.
 ///
 /// # Errors
 /// Where it is no YAML.
-pub fn read(text: &str) -> Result<Outline<'_>, SyntaxError> {
-    if let Some(outline) = chunks::read(text) {
-        return Ok(outline);
-    }
+pub(super) fn read_whole(text: &str) -> Result<Outline<'_>, SyntaxError> {
     let whole = ByteSpan::new(0, text.len());
     by_either(text, |walk| read_by(text, whole, walk))
 }
@@ -688,7 +600,7 @@ impl<'t> Reader<'t> {
             false => value.scalar.value(),
         };
         let is_bind =
-            key(base + 1) == Some("annotations") && key(base + 2) == Some(annotation::KEY);
+            key(base + 1) == Some("annotations") && key(base + 2) == Some(BIND_ANNOTATION);
         if is_bind && frames.len() - base == 3 && key(base) == Some("metadata") {
             let header = value.scalar.header.map(|header| header.span.start);
             let place = self.walk.place(header.unwrap_or(value.span.start));
@@ -714,236 +626,5 @@ impl<'t> Reader<'t> {
             }
             _ => {}
         }
-    }
-}
-
-/// Where a text speaks of `imagepolicy`, and how far the reading has come.
-struct Mentions<'t> {
-    text: &'t str,
-    all: Vec<usize>,
-    /// The first that no token has passed.
-    next: usize,
-    /// Where the line of that one begins; past the text where there is none.
-    next_line: usize,
-    /// The line that was last looked at for a comment.
-    line: LineSeen,
-}
-
-/// How far a line was looked at: thousands of mentions may stand on one.
-#[derive(Default)]
-struct LineSeen {
-    start: usize,
-    upto: usize,
-    has_hash: bool,
-    /// A `$` behind that.
-    has_dollar: bool,
-}
-
-impl<'t> Mentions<'t> {
-    fn of(text: &'t str, chunk: ByteSpan) -> Self {
-        let found = memmem::find_iter(chunk.of(text).as_bytes(), marker::KEY_STEM);
-        let mut mentions = Self {
-            text,
-            all: found.map(|at| chunk.start + at).collect(),
-            next: 0,
-            next_line: 0,
-            line: LineSeen::default(),
-        };
-        mentions.note_line(0);
-        mentions
-    }
-
-    /// Finds the line of the next one, where that at `known` is on the line
-    /// found last.
-    fn note_line(&mut self, known: usize) {
-        self.next_line = match self.all.get(self.next) {
-            Some(&at) => {
-                let between = &self.text.as_bytes()[known..at];
-                work::count(between.len());
-                let found = memchr::memrchr2(b'\n', b'\r', between);
-                found.map_or(self.next_line, |n| known + n + 1)
-            }
-            None => usize::MAX,
-        };
-    }
-
-    /// Whether a `#` with a `$` behind it stands before `at` on its line, which
-    /// begins at `next_line`.
-    fn is_in_comment(&mut self, at: usize) -> bool {
-        let line = &mut self.line;
-        if line.start != self.next_line || line.upto > at {
-            *line = LineSeen {
-                start: self.next_line,
-                upto: self.next_line,
-                ..LineSeen::default()
-            };
-        }
-        let mut piece = &self.text[line.upto..at];
-        work::count(piece.len());
-        if !line.has_hash
-            && let Some(hash) = piece.find('#')
-        {
-            line.has_hash = true;
-            piece = &piece[hash..];
-        }
-        line.has_dollar |= line.has_hash && piece.contains('$');
-        line.upto = at;
-        line.has_dollar
-    }
-
-    /// Whether the next one stands on a later line than a token that ends at
-    /// `end`: then no comment of that token, or before it, speaks of anything.
-    fn is_far_from(&self, end: usize) -> bool {
-        self.next_line > end
-    }
-
-    /// Whether there is none left.
-    fn is_done(&self) -> bool {
-        self.next_line == usize::MAX
-    }
-
-    fn is_in(&self, comment: ByteSpan) -> bool {
-        let from = self.all.partition_point(|&at| at < comment.start);
-        self.all.get(from).is_some_and(|&at| at < comment.end)
-    }
-
-    /// Leaves behind those before `end`: they were in keys, or in comments that
-    /// belong to no scalar, which are noted.
-    fn pass(&mut self, end: usize, dead: &mut Vec<DeadMarker>) {
-        while let Some(&at) = self.all.get(self.next).filter(|&&at| at < end) {
-            if self.is_in_comment(at) {
-                dead.push(DeadMarker { offset: at });
-            }
-            self.next += 1;
-            self.note_line(at);
-        }
-    }
-
-    /// Leaves behind those before `end`.
-    fn skip(&mut self, end: usize) {
-        while let Some(&at) = self.all.get(self.next).filter(|&&at| at < end) {
-            self.next += 1;
-            self.note_line(at);
-        }
-    }
-}
-
-impl Object {
-    /// The resource as a text of its own. It may be an item of a list: with its
-    /// first line as far to the right as it stands there, its lines form a
-    /// document.
-    #[must_use]
-    pub fn own_text(&self, text: &str) -> String {
-        let place = Place {
-            column: self.own_column(text),
-            ..self.place
-        };
-        own_text(text, self.span, place)
-    }
-
-    /// The column at which it begins in [`Self::own_text`]: where it stands, for
-    /// the lines below it are indented by that. In braces they need not be, and
-    /// thousands may stand on one line.
-    #[must_use]
-    pub fn own_column(&self, text: &str) -> usize {
-        if self.span.of(text).starts_with('{') {
-            1
-        } else {
-            self.place.column.max(1)
-        }
-    }
-
-    /// The group of its `apiVersion`, empty for the core group.
-    #[must_use]
-    pub fn group(&self) -> &str {
-        self.api_version
-            .split_once('/')
-            .map_or("", |(group, _)| group)
-    }
-
-    /// The version of its `apiVersion`.
-    #[must_use]
-    pub fn version(&self) -> &str {
-        let whole = self.api_version.as_str();
-        whole.split_once('/').map_or(whole, |(_, version)| version)
-    }
-
-    fn annotate(&mut self, annotation: &str, text: &str) {
-        match annotation {
-            "config.kubernetes.io/path" | "internal.config.kubernetes.io/path" => {
-                text.clone_into(&mut self.file.get_or_insert_default().path);
-            }
-            "config.kubernetes.io/index" | "internal.config.kubernetes.io/index" => {
-                self.file.get_or_insert_default().index = text.parse().ok();
-            }
-            "kustomize.config.k8s.io/id" => self.build.get_or_insert_default().is_certain = true,
-            "config.kubernetes.io/origin" => {
-                text.clone_into(&mut self.build.get_or_insert_default().origin);
-            }
-            "internal.config.kubernetes.io/previousNames" => {
-                self.build.get_or_insert_default().previous_names = split(text);
-            }
-            "internal.config.kubernetes.io/previousNamespaces" => {
-                self.build.get_or_insert_default().previous_namespaces = split(text);
-            }
-            _ => {}
-        }
-    }
-
-    fn note_sops(&mut self) {
-        self.is_encrypted = true;
-        // Of two such mappings neither counts for more than the other.
-        self.is_mac_only_encrypted = false;
-    }
-
-    /// Whether SOPS would refuse the resource once a scalar that reads `old` is
-    /// edited: its checksum covers it, or it is, or may have to be, encrypted.
-    #[must_use]
-    pub fn seals(&self, old: &str) -> bool {
-        // SOPS leaves what is empty in the clear wherever it stands.
-        let is_nothing = matches!(old, "" | "~" | "null" | "Null" | "NULL");
-        let is_clear = !is_nothing && !old.starts_with("ENC[");
-        self.is_encrypted && !(self.is_mac_only_encrypted && is_clear)
-    }
-
-    /// To be called when all of it was read.
-    fn settle(&mut self) {
-        // In a build, `config.kubernetes.io/path` is no file.
-        if let Some(build) = self.build.as_ref().filter(|build| build.is_certain) {
-            let path = build.origin_path().map(str::to_owned);
-            self.file = path.map(|path| FileAnnotation { path, index: None });
-        }
-    }
-
-    /// Whether `kustomize build` handed it over.
-    #[must_use]
-    pub fn is_from_kustomize_build(&self) -> bool {
-        // Its other annotations stay in its output, and mean nothing elsewhere.
-        self.build.as_ref().is_some_and(|build| build.is_certain)
-    }
-}
-
-fn split(list: &str) -> Vec<String> {
-    list.split(',').map(str::to_owned).collect()
-}
-
-impl Build {
-    /// The file that it was read from, relative to the folder that is built;
-    /// `None` for what was generated, or lies in another repository.
-    #[must_use]
-    pub fn origin_path(&self) -> Option<&str> {
-        let value = |key: &str| {
-            let mut lines = self.origin.lines();
-            let value = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
-            value.map(|value| value.trim().trim_matches(['"', '\'']))
-        };
-        value("path").filter(|_| value("repo").is_none())
-    }
-
-    /// The identities that it had: name and namespace, the oldest first.
-    pub fn previous(&self) -> impl Iterator<Item = (&str, &str)> {
-        let namespaces = self.previous_namespaces.iter().map(String::as_str);
-        let names = self.previous_names.iter().map(String::as_str);
-        names.zip(namespaces.chain(std::iter::repeat("")))
     }
 }

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::api::{Id, ImageRepository, Secret, ServiceAccount};
+use crate::documents::logins::{Found, Known, Logins, References};
+use crate::documents::{self, Sourced};
+use crate::finding::{Code, Finding, Location, Severity};
 use crate::quote;
-use crate::tags::{Blame, Failure};
-use crate::update::catalogue::{self, Sourced};
-use crate::update::logins::{Found, Known, Logins, References};
-use crate::update::outcome::{Code, Finding, Location, Severity};
+use crate::selection::tags::{Blame, Failure};
 use go_template::duration;
 use oci_tags::image::Repository;
 use oci_tags::login::cloud::Provider;
@@ -135,11 +135,11 @@ struct Subject<'a> {
 }
 
 /// How far the giver of a document is trusted.
-fn trusted_as(rank: catalogue::Rank) -> Rank {
+fn trusted_as(rank: documents::Rank) -> Rank {
     match rank {
-        catalogue::Rank::Tree | catalogue::Rank::Items => Rank::Tree,
-        catalogue::Rank::Config => Rank::FunctionConfig,
-        catalogue::Rank::Flag => Rank::Given,
+        documents::Rank::Tree | documents::Rank::Items => Rank::Tree,
+        documents::Rank::Config => Rank::FunctionConfig,
+        documents::Rank::Flag => Rank::Given,
     }
 }
 

@@ -13,13 +13,13 @@ use tokio::task::JoinSet;
 use super::access::{self, Access, Context, DockerLogin, Patience};
 use super::cache::{Cache, Kept};
 use crate::api::{Id, ImageRepository};
-use crate::tags::{Answer, Blame, Failure, Known, Labels, Question};
-use crate::update::catalogue::{Catalogue, Sourced};
-use crate::update::logins::References;
-use crate::update::outcome::{Code, Finding, Location, Severity};
-use crate::update::registry_queries::Answers;
-use crate::update::resolve::Refresh;
-use crate::update::twins;
+use crate::documents::logins::References;
+use crate::documents::twins;
+use crate::documents::{Documents, Sourced};
+use crate::finding::{Code, Finding, Location, Severity};
+use crate::selection::registry_queries::Answers;
+use crate::selection::resolve::Refresh;
+use crate::selection::tags::{Answer, Blame, Failure, Known, Labels, Question};
 use go_template::duration;
 use oci_tags::login::cloud::{self, Clouds};
 use oci_tags::registry::trust::{Rank, Ranked};
@@ -152,8 +152,8 @@ impl<'a> Live<'a> {
     }
 
     /// Asks. A question without an answer was not asked, since nobody may be.
-    pub fn ask(&mut self, catalogue: &Catalogue, questions: &[Question]) -> Answers {
-        self.find_ways(catalogue, questions);
+    pub fn ask(&mut self, documents: &Documents, questions: &[Question]) -> Answers {
+        self.find_ways(documents, questions);
         let mut answers = Vec::new();
         // Questions that one request answers go together.
         let mut tasks: BTreeMap<Task, Batch> = BTreeMap::new();
@@ -214,17 +214,17 @@ impl<'a> Live<'a> {
         done
     }
 
-    fn find_ways(&mut self, catalogue: &Catalogue, questions: &[Question]) {
-        let references = References::of(catalogue);
+    fn find_ways(&mut self, documents: &Documents, questions: &[Question]) {
+        let references = References::of(documents);
         for question in questions {
             let id = question.repository();
             if self.endpoints.contains_key(id) {
                 continue;
             }
-            let Some(sourced) = catalogue.repositories.get(id) else {
+            let Some(sourced) = documents.repositories.get(id) else {
                 continue;
             };
-            let endpoint = self.endpoint(id, sourced, catalogue, &references);
+            let endpoint = self.endpoint(id, sourced, documents, &references);
             self.endpoints.insert(id.clone(), endpoint);
         }
     }
@@ -233,7 +233,7 @@ impl<'a> Live<'a> {
         &mut self,
         id: &Id,
         sourced: &Sourced<ImageRepository>,
-        catalogue: &Catalogue,
+        documents: &Documents,
         references: &References,
     ) -> Result<Endpoint, Failure> {
         if let Some(other) = &sourced.conflict {
@@ -244,7 +244,7 @@ impl<'a> Live<'a> {
             });
         }
         let context = Context {
-            logins: &catalogue.logins,
+            logins: &documents.logins,
             references,
             connections: &self.options.limits.connections,
             docker: self.options.docker.as_deref(),

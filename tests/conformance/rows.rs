@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use flux_image::api::{GitReference, Id, PushSpec};
-use flux_image::message::data::{Change, Changed, Data};
-use flux_image::message::{branch, render};
+use flux_image::commit::data::{Change, Changed, Data};
+use flux_image::commit::{branch, render};
+use flux_image::finding::ResourceRef;
 use flux_image::policy::exclusion;
 use flux_image::policy::reflect::{DigestReflection, ImageRef, Reflected, Wanted};
 use flux_image::policy::{Choice, ChosenNothing, Filter, InvalidPolicy, Order, Policy};
-use flux_image::update::outcome::ResourceRef;
 use go_regexp::Budget;
 use go_template::time::Time;
 use masterminds_semver::Constraint;

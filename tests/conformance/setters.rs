@@ -12,11 +12,12 @@ use std::time::Duration;
 use flux_image::api::{OnUnresolved, TagSource};
 use flux_image::checkout::source_files;
 use flux_image::checkout::write::{self, Lock, Staged};
-use flux_image::checkout::{self, Planned, Request};
-use flux_image::resource_list::outline;
-use flux_image::update::catalogue::Freshness;
-use flux_image::update::path_name;
-use flux_image::update::resolve::Refresh;
+use flux_image::checkout::{self, Request};
+use flux_image::path_name;
+use flux_image::plan::planned::Planned;
+use flux_image::resource_list;
+use flux_image::selection::resolve::Refresh;
+use flux_image::selection::tags::Freshness;
 use serde_json::Value;
 
 use crate::{Case, Verdict};
@@ -199,11 +200,11 @@ impl Setup {
         );
         note(text.lines().any(has_odd_spacing), Difference::Spacing);
         note(
-            problem && outline::read(&text).is_ok() && !text.contains('\u{fffd}'),
+            problem && resource_list::read(&text).is_ok() && !text.contains('\u{fffd}'),
             Difference::ReadableAnyway,
         );
         note(
-            problem && (outline::read(&text).is_err() || text.contains('\u{fffd}')),
+            problem && (resource_list::read(&text).is_err() || text.contains('\u{fffd}')),
             Difference::Unreadable,
         );
         note(self.has_bad_policy(), Difference::BadPolicy);
@@ -341,7 +342,8 @@ fn run(setup: &Setup, root: &Path, scope: &Path) -> Result<Planned, String> {
         secrets: Vec::new(),
         only: Default::default(),
         labels: false,
-        ways: Default::default(),
+        bindings: Default::default(),
+        repositories: Default::default(),
     };
     checkout::plan(&request, None).map_err(|error| error.to_string())
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use flux_image::update::outcome::Code;
+use flux_image::finding::Code;
 
 use crate::promises::{Policy, check};
 use crate::readback::scalars;

@@ -3,12 +3,13 @@
 //! results that the run has and without the items that were to leave.
 
 use flux_image::api::{Emit, ImageUpdateSpec, Mode};
-use flux_image::config::Settings;
+use flux_image::documents::builder::Builder;
+use flux_image::finding::Severity;
+use flux_image::function::config::Settings;
 use flux_image::function::{self, Options, Output};
 use flux_image::report::results::results;
-use flux_image::update::catalogue::{Catalogue, Freshness};
-use flux_image::update::outcome::Severity;
-use flux_image::update::resolve::Refresh;
+use flux_image::selection::resolve::Refresh;
+use flux_image::selection::tags::Freshness;
 use serde_json::{Value, json};
 
 /// A ConfigMap and an ImagePolicy, in braces.
@@ -303,7 +304,7 @@ fn settings() -> Vec<(&'static str, ImageUpdateSpec)> {
 fn run<'t>(text: &'t str, spec: &ImageUpdateSpec) -> Output<'t> {
     let options = Options {
         config: Some(Settings::try_from(spec.clone()).expect("settings")),
-        catalogue: Catalogue::default(),
+        documents: Builder::default(),
         freshness: Freshness {
             now: jiff::Timestamp::UNIX_EPOCH,
             max_age: std::time::Duration::MAX,

@@ -1,8 +1,9 @@
 //! Generated documents: every style and position that a marked scalar may
 //! have, between every kind of neighbour.
 
+use flux_image::documents::builder::Builder;
 use flux_image::function::{self, Options};
-use flux_image::update::catalogue::{Catalogue, Freshness};
+use flux_image::selection::tags::Freshness;
 use proptest::prelude::*;
 use std::fmt::Write as _;
 
@@ -309,7 +310,7 @@ proptest! {
         }).collect();
         let output = check(&text, &policies);
         let missing = output.outcome.findings.iter()
-            .filter(|finding| finding.code == flux_image::update::outcome::Code::DigestMissing)
+            .filter(|finding| finding.code == flux_image::finding::Code::DigestMissing)
             .count();
         // What the new value equals the old one needs no change.
         let written = output.outcome.changes.len();
@@ -341,10 +342,10 @@ proptest! {
 
 fn nothing() -> Options<'static> {
     Options {
-        refresh: flux_image::update::resolve::Refresh::Nothing,
+        refresh: flux_image::selection::resolve::Refresh::Nothing,
         read_origin: None,
         config: None,
-        catalogue: Catalogue::default(),
+        documents: Builder::default(),
         freshness: Freshness {
             now: jiff::Timestamp::UNIX_EPOCH,
             max_age: std::time::Duration::MAX,

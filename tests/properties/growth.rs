@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flux_image::api::{Bind, OnUnresolved, TagSource};
-use flux_image::resource_list::outline;
-use flux_image::update::bindings::{self, BindingConfig, BindingContext};
-use flux_image::update::catalogue::{Catalogue, Freshness, Provenance};
-use flux_image::update::plan::{self, Policies};
-use flux_image::update::resolve::{self, Refresh, Sources};
-use flux_image::update::takers::Takers;
+use flux_image::binding::bindings::{self, BindingConfig};
+use flux_image::documents::builder::{Builder, DocumentText};
+use flux_image::documents::{Documents, Provenance, Rank};
+use flux_image::plan::edits::{self, Policies};
+use flux_image::plan::takers::Takers;
+use flux_image::resource_list;
+use flux_image::selection::resolve::{self, Refresh, Sources};
+use flux_image::selection::tags::{Freshness, TagBook};
 use go_regexp::Budget;
 
 const REPOSITORY: &str = "\
@@ -36,22 +38,29 @@ spec:
 ";
 
 /// Policies of one repository, which excludes as many patterns.
-fn catalogue(count: usize) -> Catalogue {
+fn documents(count: usize) -> (Documents, TagBook) {
     let excluded: Vec<String> = (0..count).map(|n| format!("'^rc{n}'")).collect();
     let mut text = REPOSITORY.replace("EXCLUDED", &excluded.join(", "));
     for n in 0..count {
         text.push_str("---\n");
         text.push_str(&POLICY.replace("NAME", &format!("p{n}")));
     }
-    let outline = outline::read(&text).expect("YAML");
-    let mut catalogue = Catalogue::default();
-    catalogue.add_outline(&text, &outline, Provenance::flag("policies.yaml"));
-    catalogue.finish(Freshness {
+    let outline = resource_list::read(&text).expect("YAML");
+    let mut builder = Builder::default();
+    builder.add(&[DocumentText {
+        text: &text,
+        outline: &outline,
+        provenance: Provenance::new("policies.yaml", Rank::Flag),
+    }]);
+    let (documents, findings) = builder.finish();
+    assert_eq!(findings, []);
+    let freshness = Freshness {
         now: jiff::Timestamp::UNIX_EPOCH,
         max_age: Duration::ZERO,
-    });
-    assert_eq!(catalogue.findings, []);
-    catalogue
+    };
+    let (tags, findings) = TagBook::of_snapshots(&documents, freshness);
+    assert_eq!(findings, []);
+    (documents, tags)
 }
 
 const SOURCES: Sources<'_> = Sources {
@@ -67,9 +76,9 @@ fn grows_evenly(what: &str, work: fn(usize) -> usize) {
 
 /// Patterns that are compiled, for policies of one repository with many.
 fn compiled(count: usize) -> usize {
-    let catalogue = catalogue(count);
+    let (documents, tags) = documents(count);
     let mut budget = Budget::default();
-    let images = resolve::resolve_within(&catalogue, &SOURCES, &mut budget);
+    let images = resolve::resolve_within(&documents, &tags, &SOURCES, &mut budget);
     for resolved in images.values() {
         let image = resolved.image.as_ref().expect("an image");
         assert_eq!(image.tag, "2.0.0");
@@ -80,29 +89,27 @@ fn compiled(count: usize) -> usize {
 
 /// Bytes that are said of images that many policies follow.
 fn said_of_followers(count: usize) -> usize {
-    let catalogue = catalogue(count);
-    let images = resolve::resolve(&catalogue, &SOURCES);
-    let ways = BindingConfig {
+    let (documents, tags) = documents(count);
+    let images = resolve::resolve(&documents, &tags, &SOURCES);
+    let config = BindingConfig {
         bind: Bind::Images,
         ..BindingConfig::default()
     };
-    let rules = BindingContext::new(&ways, &catalogue);
+    let context = flux_image::engine::context(&config, &documents);
     let container = "  - image: ghcr.io/acme/app:1.0.0\n";
     let head = "apiVersion: v1\nkind: Pod\nmetadata: {name: app}\nspec:\n  containers:\n";
     let text = format!("{head}{}", container.repeat(count));
-    let outline = outline::read(&text).expect("YAML");
-    let bound = bindings::bind(&text, &outline, "pod.yaml", &rules);
-    let names = plan::by_name(&images);
+    let outline = resource_list::read(&text).expect("YAML");
+    let bound = bindings::bind(&text, &outline, "pod.yaml", &context);
     let policies = Policies {
         all: &images,
-        names: &names,
-        takers: &Takers::one(None),
+        names: edits::by_name(&images),
         name_of: &|_| String::new(),
         on_unresolved: OnUnresolved::Fail,
-        images: &rules.images,
+        images: &context.images,
         renamed: &BTreeMap::new(),
     };
-    let plan = plan::plan(&text, &bound, "pod.yaml", &policies);
+    let plan = edits::plan(("pod.yaml", &text), &bound, &Takers::one(None), &policies);
     let findings = &plan.outcome.findings;
     assert_eq!(findings.len(), count);
     assert_eq!(plan.used.len(), count);
@@ -123,8 +130,8 @@ fn images_that_many_follow_do_not_each_name_all() {
 /// whose it is.
 #[test]
 fn patterns_beyond_the_budget_are_named() {
-    let catalogue = catalogue(2);
-    let images = resolve::resolve_within(&catalogue, &SOURCES, &mut Budget::of(10));
+    let (documents, tags) = documents(2);
+    let images = resolve::resolve_within(&documents, &tags, &SOURCES, &mut Budget::of(10));
     for resolved in images.values() {
         let error = resolved.image.as_ref().expect_err("no budget");
         let said = error.to_string();

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use flux_image::documents::builder::{Builder, DocumentText};
+use flux_image::documents::{Provenance, Rank};
 use flux_image::function::{self, Options, Output};
+use flux_image::resource_list;
 use flux_image::resource_list::MASK;
-use flux_image::resource_list::outline;
-use flux_image::update::catalogue::{Catalogue, Freshness, Provenance, Rank};
-use flux_image::update::outcome::Severity;
+use flux_image::selection::tags::Freshness;
 use yaml_edit_spans::scalar::reads_as_non_string_in_yaml_1_1;
 
 use crate::readback::{Rest, Scalar, scalars};
@@ -45,20 +46,18 @@ impl Policy {
 
 fn options(policies: &[&Policy]) -> Options<'static> {
     let text: String = policies.iter().map(|policy| policy.document()).collect();
-    let mut catalogue = Catalogue::default();
-    let origin = Provenance {
-        file: "policies.yaml",
-        rank: Rank::Flag,
-        default_namespace: None,
-        severity: Severity::Error,
-    };
-    let outline = outline::read(&text).expect("the policies are YAML");
-    catalogue.add_outline(&text, &outline, origin);
+    let mut documents = Builder::default();
+    let outline = resource_list::read(&text).expect("the policies are YAML");
+    documents.add(&[DocumentText {
+        text: &text,
+        outline: &outline,
+        provenance: Provenance::new("policies.yaml", Rank::Flag),
+    }]);
     Options {
-        refresh: flux_image::update::resolve::Refresh::Nothing,
+        refresh: flux_image::selection::resolve::Refresh::Nothing,
         read_origin: None,
         config: None,
-        catalogue,
+        documents,
         freshness: Freshness {
             now: jiff::Timestamp::UNIX_EPOCH,
             max_age: Duration::MAX,

@@ -3,8 +3,9 @@
 
 use std::fmt::Write as _;
 
+use flux_image::resource_list;
 use flux_image::resource_list::chunks;
-use flux_image::resource_list::outline::{self, Document, Outline};
+use flux_image::resource_list::outline::{Document, Outline};
 use proptest::prelude::*;
 use yaml_edit_spans::{EventKind, Events, Style, SyntaxError};
 
@@ -97,11 +98,11 @@ fn of_line_breaks_of_old_macs() {
     );
     let old = text.replace('\n', "\r");
     assert_eq!(
-        summary(&outline::read(&old).expect("YAML")).replace('\r', "\n"),
-        summary(&outline::read(&text).expect("YAML"))
+        summary(&resource_list::read(&old).expect("YAML")).replace('\r', "\n"),
+        summary(&resource_list::read(&text).expect("YAML"))
     );
     // What only the other reader would take is refused, with its place.
-    let error = outline::read("a: [\rb\r]\r").expect_err("not strict");
+    let error = resource_list::read("a: [\rb\r]\r").expect_err("not strict");
     assert_eq!((error.place.line, error.place.column), (1, 5));
     assert!(error.message.contains("carriage return"), "{error}");
 }
@@ -169,7 +170,7 @@ fn compare_shares(text: &str, count: usize) -> bool {
     let Some(in_shares) = chunks::read_in(text, count) else {
         return false;
     };
-    let whole = outline::read(text).unwrap_or_else(|error| panic!("{error}:\n{text}"));
+    let whole = resource_list::read(text).unwrap_or_else(|error| panic!("{error}:\n{text}"));
     assert_eq!(summary(&in_shares), summary(&whole), "{text}");
     true
 }

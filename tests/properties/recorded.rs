@@ -8,8 +8,8 @@
 //! texts that both image-automation-controller v1.2.0 and this read, none that is
 //! one document was answered differently.
 
-use flux_image::bind::marker::{self, Comment};
-use flux_image::resource_list::outline;
+use flux_image::binding::marker::{self, Comment};
+use flux_image::resource_list;
 use serde_json::Value;
 
 #[test]
@@ -25,7 +25,7 @@ fn markers_are_where_go_yaml_finds_them() {
             .iter()
             .filter_map(Value::as_str)
             .collect();
-        let outline = outline::read(text).expect("YAML");
+        let outline = resource_list::read(text).expect("YAML");
         let mut found: Vec<String> = outline
             .documents
             .iter()

@@ -11,8 +11,8 @@
 use std::collections::BTreeMap;
 
 use flux_image::api::Id;
-use flux_image::message::data::{Changed, Data};
-use flux_image::message::render;
+use flux_image::commit::data::{Changed, Data};
+use flux_image::commit::render;
 use go_template::error::{Cause, Error};
 use go_template::time::Time;
 use proptest::prelude::*;

@@ -16,16 +16,29 @@ use std::path::{Component, Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 
-use crate::checkout::regular_file::ReadError;
-
-/// Why an index cannot be read.
+/// Why an index cannot be read, to follow the name of its file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{why}")]
-pub struct IndexError {
-    /// The file.
-    pub path: PathBuf,
-    /// What is wrong, to follow its name.
-    pub why: String,
+pub enum IndexError {
+    /// It is none; of a split one, the shared file of this name.
+    #[error("is not an index of version 2, 3 or 4")]
+    NotUnderstood(Option<String>),
+    /// A split one that speaks of entries that the shared one does not have.
+    #[error("does not fit its shared index")]
+    NotShared,
+    /// A file that cannot be read; of a split one, the shared file of this name.
+    #[error("{0}")]
+    Unread(String, Option<String>),
+}
+
+impl IndexError {
+    /// The shared file, where it is to blame.
+    #[must_use]
+    pub fn shared(&self) -> Option<&str> {
+        match self {
+            Self::NotUnderstood(shared) | Self::Unread(_, shared) => shared.as_deref(),
+            Self::NotShared => None,
+        }
+    }
 }
 
 /// What an index holds.
@@ -55,34 +68,24 @@ pub struct Entry {
 const GITLINK: u32 = 0o160_000;
 
 impl Index {
-    /// Reads an index; one that is not there is empty. `git_dir` is where shared
-    /// files are.
+    /// Reads an index. `shared` reads the file of this name, which holds most of a
+    /// split one.
     ///
     /// # Errors
-    /// Where it is there, and cannot be read or understood.
-    pub fn read(path: &Path, git_dir: &Path) -> Result<Self, IndexError> {
-        let error = |path: &Path, why: String| IndexError {
-            path: path.to_path_buf(),
-            why,
-        };
-        let bytes = match super::read(path) {
-            Ok(bytes) => bytes,
-            Err(why) if ReadError::is_missing(&why) => return Ok(Self::default()),
-            Err(why) => return Err(error(path, why.to_string())),
-        };
-        let not_understood = || "is not an index of version 2, 3 or 4".to_owned();
-        let parsed = Parsed::of(&bytes).ok_or_else(|| error(path, not_understood()))?;
+    /// Where it is none, or what `shared` says.
+    pub fn parse(
+        bytes: &[u8],
+        shared: impl FnOnce(&str) -> Result<Vec<u8>, IndexError>,
+    ) -> Result<Self, IndexError> {
+        let parsed = Parsed::of(bytes).ok_or(IndexError::NotUnderstood(None))?;
         let Some(link) = parsed.link else {
             return Ok(Self::of(parsed.entries));
         };
-        let shared_path = git_dir.join(format!("sharedindex.{}", HEXLOWER.encode(&link.shared)));
-        let shared =
-            super::read(&shared_path).map_err(|why| error(&shared_path, why.to_string()))?;
-        let shared = Parsed::of(&shared).filter(|shared| shared.link.is_none());
-        let shared = shared.ok_or_else(|| error(&shared_path, not_understood()))?;
+        let name = format!("sharedindex.{}", HEXLOWER.encode(&link.shared));
+        let shared = Parsed::of(&shared(&name)?).filter(|shared| shared.link.is_none());
+        let shared = shared.ok_or(IndexError::NotUnderstood(Some(name)))?;
         let joined = joined(shared.entries, parsed.entries, &link);
-        let joined = joined.ok_or_else(|| error(path, "does not fit its shared index".into()))?;
-        Ok(Self::of(joined))
+        joined.map(Self::of).ok_or(IndexError::NotShared)
     }
 
     fn of(mut entries: Vec<Entry>) -> Self {
@@ -337,8 +340,6 @@ fn offset(bytes: &[u8]) -> Option<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     /// An index of version 2 with these names, as gitformat-index says.
@@ -386,7 +387,6 @@ mod tests {
 
     #[test]
     fn entries_are_told_apart_and_none_leads_out_of_the_work_tree() {
-        let folder = tempfile::tempdir().expect("a folder");
         let names = [
             "../x.yaml",
             "/etc/x.yaml",
@@ -398,9 +398,7 @@ mod tests {
         let mut bytes = version_2(&names, 20);
         let mode_at = bytes.len() - 72 + MODE_AT;
         bytes[mode_at..mode_at + 4].copy_from_slice(&GITLINK.to_be_bytes());
-        let path = folder.path().join("index");
-        fs::write(&path, with_checksum(bytes, 20)).expect("a file");
-        let index = Index::read(&path, folder.path()).expect("read");
+        let index = Index::parse(&with_checksum(bytes, 20), no_shared).expect("read");
         assert_eq!(index.files().collect::<Vec<_>>(), [Path::new("a.yaml")]);
         assert_eq!(
             index.repositories().collect::<Vec<_>>(),
@@ -410,8 +408,6 @@ mod tests {
 
     #[test]
     fn what_is_no_index_is_an_error() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("index");
         let whole = version_2(&["a", "b"], 20);
         for broken in [
             &b""[..],
@@ -420,12 +416,16 @@ mod tests {
             b"DIRC\0\0\0\x04\xff\xff\xff\xff\0",
             b"DIRC\0\0\0\x05\0\0\0\0",
         ] {
-            fs::write(&path, broken).expect("a file");
-            let error = Index::read(&path, folder.path()).expect_err("no index");
-            assert_eq!(error.path, path, "{broken:?}");
+            let error = Index::parse(broken, no_shared).expect_err("no index");
+            assert_eq!(error, IndexError::NotUnderstood(None), "{broken:?}");
         }
-        fs::remove_file(&path).expect("ours");
-        assert_eq!(Index::read(&path, folder.path()), Ok(Index::default()));
+    }
+
+    fn no_shared(name: &str) -> Result<Vec<u8>, IndexError> {
+        Err(IndexError::Unread(
+            "is not there".into(),
+            Some(name.to_owned()),
+        ))
     }
 
     /// A bitmap of these words.
@@ -460,12 +460,10 @@ mod tests {
 
     #[test]
     fn a_split_index_is_joined() {
-        let folder = tempfile::tempdir().expect("a folder");
         let hash = [0xab; 20];
         let shared = with_checksum(version_2(&["a", "b", "c"], 20), 20);
-        let name = format!("sharedindex.{}", HEXLOWER.encode(&hash));
-        fs::write(folder.path().join(&name), shared).expect("a file");
-        let split = |own: &[&str], gone: u64, changed: u64| {
+        let wanted = format!("sharedindex.{}", HEXLOWER.encode(&hash));
+        let bytes_of = |own: &[&str], gone: u64, changed: u64| {
             let mut bytes = version_2(own, 20);
             let mut data = hash.to_vec();
             data.extend(bitmap(3, &[1 << 33, gone]));
@@ -474,9 +472,13 @@ mod tests {
             bytes.extend(b"link");
             bytes.extend(u32::try_from(data.len()).expect("short").to_be_bytes());
             bytes.extend(data);
-            let path = folder.path().join("index");
-            fs::write(&path, with_checksum(bytes, 20)).expect("a file");
-            Index::read(&path, folder.path())
+            with_checksum(bytes, 20)
+        };
+        let split = |own: &[&str], gone: u64, changed: u64| {
+            Index::parse(&bytes_of(own, gone, changed), |name| {
+                assert_eq!(name, wanted);
+                Ok(shared.clone())
+            })
         };
         let index = split(&["", "bb"], 0b001, 0b100).expect("read");
         assert_eq!(paths(&index.entries), ["b", "bb", "c"]);
@@ -485,8 +487,7 @@ mod tests {
         assert_eq!(index.entries[0].id, [2; 20]);
         assert!(split(&["d"], 0, 0b100).is_err(), "one is missing");
         assert!(split(&[], 0b1_0000, 0).is_err(), "one too many");
-        fs::remove_file(folder.path().join(&name)).expect("ours");
-        let error = split(&[], 0, 0).expect_err("no shared index");
-        assert!(error.path.ends_with(&name));
+        let error = Index::parse(&bytes_of(&[], 0, 0), no_shared).expect_err("no shared index");
+        assert_eq!(error.shared(), Some(wanted.as_str()));
     }
 }

@@ -12,7 +12,7 @@ pub mod index;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::regular_file::{self, ReadError};
 use config::Setting;
@@ -30,7 +30,7 @@ pub struct Repository {
     /// Where its index is, if not in there.
     index_file: Option<PathBuf>,
     /// The index, once it was read.
-    index: Arc<OnceLock<Result<Index, IndexError>>>,
+    index: Arc<OnceLock<Result<Index, (PathBuf, IndexError)>>>,
 }
 
 impl Repository {
@@ -124,16 +124,54 @@ impl Repository {
     ///
     /// # Errors
     /// Where there is one that cannot be read: its path, and why.
-    pub fn index(&self) -> Result<&Index, &IndexError> {
+    pub fn index(&self) -> Result<&Index, &(PathBuf, IndexError)> {
         let read = || {
             let Some(git_dir) = &self.git_dir else {
                 return Ok(Index::default());
             };
             let usual = || git_dir.join("index");
             let path = self.index_file.clone().unwrap_or_else(usual);
-            Index::read(&path, git_dir)
+            read_index(&path, git_dir).map_err(|error| match error.shared() {
+                Some(shared) => (git_dir.join(shared), error),
+                None => (path, error),
+            })
         };
         self.index.get_or_init(read).as_ref()
+    }
+}
+
+fn read_index(path: &Path, git_dir: &Path) -> Result<Index, IndexError> {
+    let bytes = match read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_missing() => return Ok(Index::default()),
+        Err(error) => return Err(IndexError::Unread(error.to_string(), None)),
+    };
+    let shared = |name: &str| {
+        let unread = |error: ReadError| IndexError::Unread(error.to_string(), Some(name.into()));
+        read(&git_dir.join(name)).map_err(unread)
+    };
+    Index::parse(&bytes, shared)
+}
+
+/// The repositories of a run: each is known as one, and its index read once.
+#[derive(Debug, Default)]
+pub struct Repositories(Mutex<Vec<Repository>>);
+
+impl Repositories {
+    /// As [`Repository::of`].
+    #[must_use]
+    pub fn of(&self, path: &Path) -> Option<Repository> {
+        let found = Repository::of(path)?;
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |one: &&Repository| {
+            let key = |one: &Repository| (one.root.clone(), one.git_dir.clone());
+            key(one) == key(&found)
+        };
+        if let Some(known) = known.iter().find(is_it) {
+            return Some(known.clone());
+        }
+        known.push(found.clone());
+        Some(found)
     }
 }
 

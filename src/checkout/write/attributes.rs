@@ -5,7 +5,7 @@
 //! never gives anybody more than the old file did.
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata, Permissions};
+use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::Path;
@@ -15,28 +15,29 @@ use rustix::fs::{
     fremovexattr, fsetxattr, lgetxattr, lgetxattr_query, llistxattr, llistxattr_query,
 };
 
-use super::Replacement;
-use crate::update::outcome::{Code, Finding, Location, Severity};
+use crate::finding::{Code, Finding, Location, Severity};
+use crate::plan::planned::{Identity, Replacement};
 
 /// The set-user-ID and set-group-ID bits.
 const SET_ID: u32 = 0o6000;
 /// What the kernel computes from the content, and nobody may copy.
 const COMPUTED: [&str; 2] = ["security.evm", "security.ima"];
 
-/// Gives `new` what the file at `old` has, of which the system said `metadata`.
+/// Gives `new` what the file at `old` has, which was `was` when it was read.
 /// What could not be given comes back, in words.
 ///
 /// # Errors
 /// Where not even the mode can be set.
-pub fn carry_over(old: &Path, metadata: &Metadata, new: &File) -> io::Result<Vec<String>> {
+pub fn carry_over(old: &Path, was: &Identity, new: &File) -> io::Result<Vec<String>> {
     let mut lost = Vec::new();
     let own = new.metadata()?;
-    let mut mode = metadata.mode() & 0o7777;
-    if own.uid() != metadata.uid() && fchown(new, Some(metadata.uid()), None).is_err() {
-        lost.push(format!("its owner (user {})", metadata.uid()));
+    let mut mode = was.mode & 0o7777;
+    let (user, group) = was.owner;
+    if own.uid() != user && fchown(new, Some(user), None).is_err() {
+        lost.push(format!("its owner (user {user})"));
     }
-    if own.gid() != metadata.gid() && fchown(new, None, Some(metadata.gid())).is_err() {
-        lost.push(format!("its group ({})", metadata.gid()));
+    if own.gid() != group && fchown(new, None, Some(group)).is_err() {
+        lost.push(format!("its group ({group})"));
         // The other group may do what everybody may.
         mode = mode & !0o070 | (mode & 0o007) << 3;
     }
@@ -73,15 +74,15 @@ pub fn carry_over(old: &Path, metadata: &Metadata, new: &File) -> io::Result<Vec
 /// that is edited, and the others keep the old one.
 #[must_use]
 pub fn hard_links(replacements: &[Replacement]) -> Vec<Finding> {
-    let key = |file: &Replacement| (file.metadata.dev(), file.metadata.ino());
+    let key = |file: &Replacement| file.status.identity.key();
     let mut edited: BTreeMap<_, u64> = BTreeMap::new();
-    let linked = || replacements.iter().filter(|file| file.metadata.nlink() > 1);
+    let linked = || replacements.iter().filter(|file| file.status.links > 1);
     for file in linked() {
         *edited.entry(key(file)).or_default() += 1;
     }
     let finding =
         |file: &Replacement| {
-            let others = file.metadata.nlink().saturating_sub(edited[&key(file)]);
+            let others = file.status.links.saturating_sub(edited[&key(file)]);
             let message = match others {
             0 => "has other names (hard links) that are edited, too: each becomes a file of its own"
                 .to_owned(),
@@ -134,6 +135,7 @@ mod tests {
     use rustix::fs::{getxattr, setxattr};
 
     use super::*;
+    use crate::checkout::write::exchange::identity;
 
     /// An access control list in the kernel's form: the owner reads and writes,
     /// user 12345 reads, nobody else.
@@ -174,7 +176,7 @@ mod tests {
         let new = File::create_new(at("new")).expect("a file");
         set("new", "user.other", b"gone").expect("an attribute");
         let metadata = fs::metadata(at("old")).expect("a file");
-        let lost = carry_over(&at("old"), &metadata, &new).expect("carried over");
+        let lost = carry_over(&at("old"), &identity(&metadata), &new).expect("carried over");
         assert_eq!(lost, Vec::<String>::new());
         assert_eq!(attribute(&at("new"), "user.note"), Some(b"kept".to_vec()));
         assert_eq!(attribute(&at("new"), "user.other"), None);
@@ -187,7 +189,7 @@ mod tests {
         let second = File::open(at("old")).expect("a file");
         fs::write(at("plain"), "old").expect("a file");
         let metadata = fs::metadata(at("plain")).expect("a file");
-        carry_over(&at("plain"), &metadata, &second).expect("carried over");
+        carry_over(&at("plain"), &identity(&metadata), &second).expect("carried over");
         assert_eq!(attribute(&at("old"), "system.posix_acl_access"), None);
         assert_eq!(second.metadata().expect("metadata").mode(), metadata.mode());
     }
@@ -205,7 +207,7 @@ mod tests {
         fs::set_permissions(at("old"), Permissions::from_mode(0o4755)).expect("a mode");
         let metadata = fs::metadata(at("old")).expect("a file");
         let new = File::create_new(at("new")).expect("a file");
-        carry_over(&at("old"), &metadata, &new).expect("carried over");
+        carry_over(&at("old"), &identity(&metadata), &new).expect("carried over");
         let now = new.metadata().expect("metadata");
         assert_eq!(
             (now.uid(), now.gid(), now.mode()),

@@ -9,67 +9,49 @@
 //! not seen.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::io;
 use std::path::Path;
-use std::time::SystemTime;
 
 use rustix::fs::{CWD, Mode, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-/// What tells a file from another, and from itself after somebody wrote to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    device: u64,
-    number: u64,
-    length: u64,
-    modified: Option<SystemTime>,
-    mode: u32,
-    owner: (u32, u32),
+use crate::checkout::regular_file;
+use crate::plan::planned::{FileStatus, Identity};
+
+/// What tells a file from another, by what the system says of it.
+#[must_use]
+pub fn identity(metadata: &Metadata) -> Identity {
+    FileStatus::from(metadata).identity
 }
 
-impl From<&Metadata> for Identity {
-    fn from(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            number: metadata.ino(),
-            length: metadata.len(),
-            modified: metadata.modified().ok(),
-            mode: metadata.mode(),
-            owner: (metadata.uid(), metadata.gid()),
-        }
-    }
-}
-
-impl Identity {
-    /// Whether the file of this name is this one with this content. A time of
-    /// change is too coarse to tell alone.
-    fn is_at(&self, path: &Path, content: &str) -> bool {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let Ok(file) = rustix::fs::open(path, flags, Mode::empty()) else {
-            return false;
-        };
-        let mut file = File::from(file);
-        if !file.metadata().is_ok_and(|now| Self::from(&now) == *self) {
-            return false;
-        }
-        let mut bytes = Vec::with_capacity(content.len() + 1);
-        file.read_to_end(&mut bytes).is_ok() && bytes == content.as_bytes()
-    }
-
-    /// The same, by what the system says of the name alone.
-    fn seems_at(&self, path: &Path) -> io::Result<bool> {
-        Ok(Self::from(&fs::symlink_metadata(path)?) == *self)
-    }
+/// Whether the file of this name is this one, by what the system says of the name
+/// alone.
+fn seems_at(identity: &Identity, path: &Path) -> io::Result<bool> {
+    Ok(self::identity(&fs::symlink_metadata(path)?) == *identity)
 }
 
 /// A file and its content.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Known<'c> {
     /// Which file.
     pub identity: Identity,
     /// What it holds.
     pub content: &'c str,
+}
+
+impl Known<'_> {
+    /// Whether the file of this name is this one with this content. A time of
+    /// change is too coarse to tell alone.
+    fn is_at(&self, path: &Path) -> bool {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let Ok(file) = rustix::fs::open(path, flags, Mode::empty()) else {
+            return false;
+        };
+        let file = File::from(file);
+        let is_this = |now: &Metadata| identity(now) == self.identity;
+        file.metadata().as_ref().is_ok_and(is_this)
+            && regular_file::holds(&file, self.content.as_bytes())
+    }
 }
 
 /// How a file came into its place.
@@ -111,11 +93,11 @@ pub fn put(
     path: &Path,
     old: &Known<'_>,
 ) -> Result<Placed, NotPlaced> {
-    if !old.identity.seems_at(path)? {
+    if !seems_at(&old.identity, path)? {
         return Err(NotPlaced::Changed);
     }
     match exchange(waiting, path) {
-        Ok(()) if old.identity.is_at(waiting, old.content) => Ok(Placed::Exchanged),
+        Ok(()) if old.is_at(waiting) => Ok(Placed::Exchanged),
         Ok(()) => {
             give_back(waiting, path, new)?;
             Err(NotPlaced::Changed)
@@ -133,7 +115,7 @@ pub fn put(
 /// # Errors
 /// As for [`put`].
 pub fn rename_over(waiting: &Path, path: &Path, old: &Known<'_>) -> Result<(), NotPlaced> {
-    if !old.identity.is_at(path, old.content) {
+    if !old.is_at(path) {
         return Err(NotPlaced::Changed);
     }
     fs::rename(waiting, path)?;
@@ -145,7 +127,7 @@ pub fn rename_over(waiting: &Path, path: &Path, old: &Known<'_>) -> Result<(), N
 /// # Errors
 /// Where what is at `path` is not `new` any more, or the system refuses it.
 pub fn take_back(waiting: &Path, path: &Path, new: &Known<'_>) -> Result<(), NotPlaced> {
-    if !new.identity.is_at(path, new.content) {
+    if !new.is_at(path) {
         return Err(NotPlaced::Changed);
     }
     give_back(waiting, path, new)
@@ -155,14 +137,14 @@ pub fn take_back(waiting: &Path, path: &Path, new: &Known<'_>) -> Result<(), Not
 /// have had it open.
 #[must_use]
 pub fn is_untouched(waiting: &Path, old: &Identity) -> bool {
-    old.seems_at(waiting).unwrap_or(false)
+    seems_at(old, waiting).unwrap_or(false)
 }
 
 /// What waits at `waiting` goes to `path`, and `new` comes back from there;
 /// anything else that comes is put back.
 fn give_back(waiting: &Path, path: &Path, new: &Known<'_>) -> Result<(), NotPlaced> {
     exchange(waiting, path)?;
-    if new.identity.is_at(waiting, new.content) {
+    if new.is_at(waiting) {
         return Ok(());
     }
     exchange(waiting, path)?;
@@ -187,6 +169,7 @@ pub fn is_elsewhere(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
     use std::path::PathBuf;
 
     use super::*;
@@ -215,7 +198,7 @@ mod tests {
 
         fn known(&self) -> (Known<'static>, Known<'static>) {
             let of = |path: &Path, content| Known {
-                identity: Identity::from(&fs::metadata(path).expect("a file")),
+                identity: identity(&fs::metadata(path).expect("a file")),
                 content,
             };
             (of(&self.waiting(), "new"), of(&self.path(), "old"))
@@ -253,7 +236,7 @@ mod tests {
         take_back(&two.waiting(), &two.path(), &new).expect("back");
         assert_eq!(two.contents(), ["old", "new"]);
         // The very file, not a copy.
-        assert!(old.identity.seems_at(&two.path()).expect("a file"));
+        assert!(seems_at(&old.identity, &two.path()).expect("a file"));
     }
 
     #[test]

@@ -11,77 +11,46 @@ mod exchange;
 mod lock;
 mod staging;
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::Access;
 
 pub use self::attributes::hard_links;
 pub use self::error::{Cause, Left, WriteError};
-use self::exchange::{Identity, Known, NotPlaced, Placed};
+use self::exchange::{Known, NotPlaced, Placed};
 pub use self::lock::{Lock, LockError};
 use self::staging::Stagings;
 pub use self::staging::{Staging, sweep};
+use crate::finding::{Code, Finding, Location, Severity};
 use crate::parallel;
-use crate::update::outcome::{Code, Finding, Location, Severity};
-use yaml_edit_spans::patch::{Edit, Overlap, Patched};
+use crate::plan::planned::{FileStatus, Identity, Replacement};
 
 /// Set from outside (Ctrl-C) to stop before the next file is touched; what was
 /// done is undone.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// A file that is to hold something else.
-#[derive(Clone, Debug)]
-pub struct Replacement {
-    /// The file.
-    pub path: PathBuf,
-    /// What the outcome calls it.
-    pub name: String,
-    /// What the system said of it when it was read.
-    pub metadata: Metadata,
-    /// What it was read as.
-    pub old: Arc<str>,
-    /// What is to change in it.
-    pub edits: Vec<Edit>,
-}
-
-impl Replacement {
-    /// What the file is to hold.
-    ///
-    /// # Errors
-    /// Where the edits are none of the text.
-    pub fn new_text(&self) -> Result<String, Overlap> {
-        Patched::new(&self.old, self.edits.clone()).map(|patched| patched.to_string())
-    }
-
-    fn folder(&self) -> &Path {
-        let folder = self.path.parent();
-        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
-        folder.unwrap_or(Path::new("."))
-    }
-
-    fn known(&self) -> Known<'_> {
-        Known {
-            identity: Identity::from(&self.metadata),
-            content: &self.old,
-        }
-    }
-}
 
 /// Whether a file may be replaced: its mode must let its owner write, though a
 /// rename would succeed without.
 ///
 /// # Errors
 /// What stands against it.
-pub fn may_replace(metadata: &Metadata) -> Result<(), &'static str> {
-    if metadata.permissions().readonly() {
+pub fn may_replace(status: &FileStatus) -> Result<(), &'static str> {
+    if status.identity.mode & 0o222 == 0 {
         Err("it is read-only")
     } else {
         Ok(())
+    }
+}
+
+/// A file as it was read.
+fn known(replacement: &Replacement) -> Known<'_> {
+    Known {
+        identity: replacement.status.identity,
+        content: &replacement.old,
     }
 }
 
@@ -148,13 +117,18 @@ pub fn stage<'r>(
 impl<'r> Fresh<'r> {
     fn new(replacement: &'r Replacement, waiting: PathBuf, sync: bool) -> io::Result<Self> {
         let text = replacement.new_text().map_err(io::Error::other)?;
-        let (file, lost) = write_new(&waiting, &text, &replacement.path, &replacement.metadata)?;
+        let (file, lost) = write_new(
+            &waiting,
+            &text,
+            &replacement.path,
+            &replacement.status.identity,
+        )?;
         if sync {
             file.sync_all()?;
         }
         // Closed here, since thousands of open files are more than a process may have.
         Ok(Self {
-            identity: Identity::from(&file.metadata()?),
+            identity: exchange::identity(&file.metadata()?),
             replacement,
             waiting,
             lost,
@@ -172,7 +146,7 @@ impl<'r> Fresh<'r> {
 
     fn put(&self) -> Result<Placed, NotPlaced> {
         let text = self.replacement.new_text().unwrap_or_default();
-        let (new, old) = (self.known(&text), self.replacement.known());
+        let (new, old) = (self.known(&text), known(self.replacement));
         exchange::put(&self.waiting, &new, &self.replacement.path, &old)
     }
 
@@ -187,7 +161,7 @@ impl<'r> Fresh<'r> {
                     &self.waiting,
                     &self.replacement.old,
                     path,
-                    &self.replacement.metadata,
+                    &self.replacement.status.identity,
                 )?;
                 exchange::rename_over(&self.waiting, path, &new)
             }
@@ -195,13 +169,12 @@ impl<'r> Fresh<'r> {
     }
 
     fn old_is_untouched(&self) -> bool {
-        let old = Identity::from(&self.replacement.metadata);
-        exchange::is_untouched(&self.waiting, &old)
+        exchange::is_untouched(&self.waiting, &self.replacement.status.identity)
     }
 
     fn known<'c>(&self, content: &'c str) -> Known<'c> {
         Known {
-            identity: self.identity.clone(),
+            identity: self.identity,
             content,
         }
     }
@@ -212,7 +185,7 @@ fn write_new(
     path: &Path,
     content: &str,
     like: &Path,
-    metadata: &Metadata,
+    was: &Identity,
 ) -> io::Result<(File, Vec<String>)> {
     // For nobody else's eyes before it has the old one's mode.
     let mut options = OpenOptions::new();
@@ -222,7 +195,7 @@ fn write_new(
         .mode(0o600)
         .open(path)?;
     file.write_all(content.as_bytes())?;
-    let lost = attributes::carry_over(like, metadata, &file)?;
+    let lost = attributes::carry_over(like, was, &file)?;
     Ok((file, lost))
 }
 
@@ -362,6 +335,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use yaml_edit_spans::patch::Edit;
 
     fn lock(folder: &Path) -> Lock {
         let roots = [folder.to_path_buf()];
@@ -380,7 +354,7 @@ mod tests {
             let path = folder.path().join(format!("{index:03}"));
             fs::write(&path, "old").expect("a file");
             Replacement {
-                metadata: fs::metadata(&path).expect("metadata"),
+                status: FileStatus::from(&fs::metadata(&path).expect("metadata")),
                 name: index.to_string(),
                 path,
                 old: "old".into(),
@@ -496,7 +470,7 @@ mod tests {
         let lock = lock(folder.path());
         let staged = stage(&all, &lock, false).expect("staged");
         let file = &staged.files[0];
-        exchange::rename_over(&file.waiting, &all[0].path, &all[0].known()).expect("placed");
+        exchange::rename_over(&file.waiting, &all[0].path, &known(&all[0])).expect("placed");
         file.take_back(Placed::Renamed).expect("back");
         drop(staged);
         assert_eq!(contents(folder.path()), ["old"]);

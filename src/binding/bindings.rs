@@ -1,0 +1,623 @@
+//! Every scalar of a text that belongs to a policy, and by what: a field of the
+//! configuration, an annotation, a marker, or the image that it holds.
+//!
+//! Where several speak of one scalar, a field counts more than an annotation,
+//! that more than a marker, and that more than the image. Only resources that a
+//! field or an annotation speaks of are looked at as trees, or all for images;
+//! with markers alone the outline tells everything.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::api::{Bind, Id, TargetSpec};
+use crate::binding::annotation;
+use crate::binding::image::{self, ImageFieldKind, ImageFieldRule};
+use crate::binding::marker::{self, Comment, Target};
+use crate::binding::origin::{self, Origins};
+use crate::binding::path::FieldPath;
+use crate::finding::{Code, Finding, Location, Severity};
+use crate::resource_list::{
+    BIND_ANNOTATION, Concealed, Document, MASK, MarkedScalar, Object, Outline,
+};
+use yaml_edit_spans::tree::{self, Content, Node};
+use yaml_edit_spans::walk::Value;
+use yaml_edit_spans::{ByteSpan, Place, scalar, work};
+
+/// How scalars are bound, as somebody asked for it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BindingConfig {
+    /// By which means.
+    pub bind: Bind,
+    /// Fields that the configuration binds.
+    pub fields: Vec<FieldBinding>,
+    /// Fields of images that it adds.
+    pub image_fields: Vec<ImageFieldRule>,
+}
+
+/// How scalars are bound in a run.
+pub struct BindingContext<'r> {
+    /// As asked for.
+    pub config: &'r BindingConfig,
+    /// For images, the policies of each repository, by its canonical name.
+    pub images: BTreeMap<String, Vec<Id>>,
+    /// The configuration's fields, by what they target.
+    pub(crate) targets: Targets<'r>,
+    /// Reads the files that a build's items come from.
+    pub origins: Option<&'r Origins<'r>>,
+}
+
+/// Numbers of the configuration's fields by kind, name and namespace of their
+/// targets: there may be as many fields as resources.
+pub(crate) struct Targets<'r> {
+    fields: &'r [FieldBinding],
+    by: BTreeMap<[Option<&'r str>; 3], Vec<usize>>,
+}
+
+impl<'r> Targets<'r> {
+    fn of(fields: &'r [FieldBinding]) -> Self {
+        let mut by: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for (number, field) in fields.iter().enumerate() {
+            let target = &field.target;
+            let key = [&target.kind, &target.name, &target.namespace].map(Option::as_deref);
+            by.entry(key).or_default().push(number);
+        }
+        Self { fields, by }
+    }
+
+    /// The fields of a resource, in their order.
+    fn of_object(&self, object: &Object) -> Vec<usize> {
+        let mut found = BTreeSet::new();
+        if self.fields.is_empty() {
+            return Vec::new();
+        }
+        let before = object.build.iter().flat_map(|build| build.previous());
+        let now = (object.name.as_str(), object.namespace.as_str());
+        for (name, namespace) in before.chain([now]) {
+            let all = [object.kind.as_str(), name, namespace];
+            // What a target leaves out does not matter.
+            for left_out in 0_u32..8 {
+                let named = |(bit, text): (u32, _)| (left_out >> bit & 1 == 0_u32).then_some(text);
+                let [kind, name, namespace] = all;
+                let key = [(0, kind), (1, name), (2, namespace)].map(named);
+                let numbers = self.by.get(&key).map(Vec::as_slice).unwrap_or_default();
+                work::count(1 + numbers.len());
+                let selects = |number: &&usize| self.fields[**number].target.selects(object);
+                found.extend(numbers.iter().filter(selects));
+            }
+        }
+        found.into_iter().collect()
+    }
+}
+
+/// A field that the configuration binds to a policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldBinding {
+    /// The resources.
+    pub target: TargetSpec,
+    /// The field in them.
+    pub field: FieldPath,
+    /// The policy: `namespace:name[:part]`.
+    pub setter: String,
+}
+
+/// By what a scalar is bound, the strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BindingSource {
+    /// `spec.bindings` of the configuration.
+    Field,
+    /// `flux-image.dev/bind`.
+    Annotation,
+    /// A marker.
+    Marker,
+    /// The image that it holds.
+    Image,
+}
+
+impl BindingSource {
+    /// A word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Field => "`spec.bindings`",
+            Self::Annotation => "its annotation",
+            Self::Marker => "its marker",
+            Self::Image => "its image",
+        }
+    }
+}
+
+/// What a bound scalar belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PolicyRef {
+    /// What a marker or the like names, as `namespace:name[:part]`.
+    Named(String),
+    /// Whatever follows a repository, by its canonical name.
+    Of(String, ImageFieldKind),
+}
+
+/// A scalar that belongs to a policy.
+#[derive(Clone, Debug)]
+pub struct Binding<'o, 't> {
+    /// The scalar.
+    pub value: Cow<'o, Value<'t>>,
+    /// What it reads as.
+    pub text: Cow<'o, str>,
+    /// Where it begins.
+    pub place: Place,
+    /// Its path in the resource.
+    pub field: Cow<'o, str>,
+    /// The resource.
+    pub object: &'o Object,
+    /// The policy.
+    pub policy: PolicyRef,
+    /// By what.
+    pub by: BindingSource,
+    /// It stands in a Secret or an encrypted document.
+    pub is_concealed: bool,
+}
+
+impl Binding<'_, '_> {
+    /// Where it is, in a file of this name.
+    #[must_use]
+    pub fn location(&self, file: &str) -> Location {
+        (self.object).location(file, self.place, self.field.clone())
+    }
+
+    /// What it reads as, for people to see.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        if self.is_concealed { MASK } else { &self.text }
+    }
+
+    /// A finding about it.
+    #[must_use]
+    pub fn finding(
+        &self,
+        file: &str,
+        severity: Severity,
+        code: Code,
+        message: impl Into<String>,
+    ) -> Finding {
+        let mut finding = Finding::new(severity, code, message, self.location(file));
+        finding.current = Some(self.shown().to_owned());
+        finding
+    }
+}
+
+/// What is bound in a text.
+#[derive(Debug, Default)]
+pub struct Bindings<'o, 't> {
+    /// The scalars, each once, in the order of the text.
+    pub bound: Vec<Binding<'o, 't>>,
+    /// What is bound to nothing although it looks like it.
+    pub findings: Vec<Finding>,
+    /// Which of the configuration's fields found their resource.
+    pub matched: BTreeSet<usize>,
+}
+
+impl BindingConfig {
+    /// Whether any text needs more than a look at its markers.
+    #[must_use]
+    pub fn look_at_all(&self) -> bool {
+        !self.fields.is_empty() || matches!(self.bind, Bind::Images | Bind::Origin)
+    }
+
+    /// Whether annotations count.
+    fn read_annotations(&self) -> bool {
+        self.bind != Bind::Markers
+    }
+}
+
+impl<'r> BindingContext<'r> {
+    /// Of a run, with the policies of each repository, by its canonical name.
+    #[must_use]
+    pub fn new(config: &'r BindingConfig, images: BTreeMap<String, Vec<Id>>) -> Self {
+        Self {
+            config,
+            images,
+            targets: Targets::of(&config.fields),
+            origins: None,
+        }
+    }
+}
+
+impl Bindings<'_, '_> {
+    /// The names of the policies.
+    #[must_use]
+    pub fn names(&self, context: &BindingContext<'_>) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for bound in &self.bound {
+            match &bound.policy {
+                PolicyRef::Named(setter) => names.extend(Target::parse(setter).map(|t| t.name)),
+                PolicyRef::Of(repository, _) => {
+                    let ids = context.images.get(repository).into_iter().flatten();
+                    names.extend(ids.map(|id| id.name.clone()));
+                }
+            }
+        }
+        names
+    }
+}
+
+/// Binds the scalars of a text. `file` is what findings call it; an item's own
+/// path annotation goes before it.
+#[must_use]
+pub fn bind<'o, 't>(
+    text: &'t str,
+    outline: &'o Outline<'t>,
+    file: &str,
+    context: &BindingContext<'_>,
+) -> Bindings<'o, 't> {
+    let mut bindings = Bindings::default();
+    bindings.markers(text, outline, file);
+    let config = context.config;
+    let annotated = || outline.objects().any(|object| object.bind.is_some());
+    if config.look_at_all() || (config.read_annotations() && annotated()) {
+        bindings.bind_trees(text, outline, file, context);
+        bindings.resolve_conflicts(file);
+    }
+    bindings
+}
+
+impl<'o, 't> Bindings<'o, 't> {
+    fn markers(&mut self, text: &'t str, outline: &'o Outline<'t>, file: &str) {
+        // Flux reads no file without the token, so an escaped spelling of the key
+        // counts only beside an unescaped one.
+        let is_live = text.contains(marker::TOKEN);
+        for document in &outline.documents {
+            for site in &document.sites {
+                let is_concealed = outline.concealed.covers(site.value.span);
+                self.marker(text, (document, site), file, is_live, is_concealed);
+            }
+        }
+        let (mut at, mut place) = (0, Place::of(text.as_bytes(), 0));
+        for dead in &outline.dead {
+            place = place.further(&text.as_bytes()[at..dead.offset]);
+            at = dead.offset;
+            let finding = Finding::new(
+                Severity::Warning,
+                Code::DeadMarker,
+                "this marker stands where no marker works: it must be on the line of a scalar value",
+                Location::new(file, place),
+            );
+            self.findings
+                .push(finding.hint("put it behind the value that is to change, on the same line"));
+        }
+    }
+
+    fn marker(
+        &mut self,
+        text: &str,
+        (document, site): (&'o Document<'t>, &'o MarkedScalar<'t>),
+        file: &str,
+        is_live: bool,
+        is_concealed: bool,
+    ) {
+        let comment = marker::read(site.comment.of(text));
+        let setter = match &comment {
+            Comment::Other => return,
+            Comment::Broken(_) => String::new(),
+            Comment::Marker(setter) => setter.clone(),
+        };
+        let bound = Binding {
+            value: Cow::Borrowed(&site.value),
+            text: Cow::Borrowed(&site.text),
+            place: site.place,
+            field: document.path_of(site),
+            object: document.object_of(site),
+            policy: PolicyRef::Named(setter),
+            by: BindingSource::Marker,
+            is_concealed,
+        };
+        let warn = |code: Code, why: &str| {
+            let message = format!("this marker does nothing: {why}");
+            bound.finding(file, Severity::Warning, code, message)
+        };
+        if let Comment::Broken(fault) = comment {
+            let finding = warn(Code::BrokenMarker, &fault.to_string());
+            self.findings.push(finding.hint("write `# {\"$imagepolicy\": \"namespace:name\"}`, with `:tag`, `:name` or `:digest` after the name for a part"));
+        } else if !is_live {
+            self.findings
+                .push(warn(Code::DeadMarker, "its key is written with escapes"));
+        } else if !site.is_reached {
+            self.findings.push(warn(
+                Code::DeadMarker,
+                "the key stands twice in its mapping",
+            ));
+        } else {
+            self.bound.push(bound);
+        }
+    }
+
+    /// What only a tree of the resource tells.
+    fn bind_trees(
+        &mut self,
+        text: &'t str,
+        outline: &'o Outline<'t>,
+        file: &str,
+        context: &BindingContext<'_>,
+    ) {
+        let mut wanted: BTreeMap<usize, Candidate<'o>> = BTreeMap::new();
+        for object in outline.objects() {
+            let fields = context.targets.of_object(object);
+            self.matched.extend(&fields);
+            let annotation = object
+                .bind
+                .as_deref()
+                .filter(|_| context.config.read_annotations());
+            let has_images = context.config.bind == Bind::Images && !context.images.is_empty();
+            let has_origin =
+                context.config.bind == Bind::Origin && object.is_from_kustomize_build();
+            if !fields.is_empty() || annotation.is_some() || has_images || has_origin {
+                wanted.insert(object.span.start, Candidate { object, fields });
+            }
+        }
+        if wanted.is_empty() {
+            return;
+        }
+        let starts: BTreeSet<usize> = wanted.keys().copied().collect();
+        let looked = tree::build_trees(
+            text,
+            &starts,
+            |looked: &mut TreeBindings<'o, 't>, start, root| {
+                let Some(wanted) = wanted.get(&start) else {
+                    return;
+                };
+                let mut look = TreeBinder {
+                    root,
+                    object: wanted.object,
+                    concealed: &outline.concealed,
+                    file,
+                    looked,
+                };
+                look.fields(wanted, context);
+                look.annotation(context);
+                look.images(context);
+                look.origin(context);
+            },
+        );
+        // The outline was read from the same text, so there is no error left.
+        let looked = looked.unwrap_or_default();
+        self.bound.extend(looked.found);
+        self.findings.extend(looked.findings);
+        let faults = looked.faults.into_iter().map(origin_finding);
+        self.findings.extend(faults);
+    }
+
+    /// Leaves of several bindings of one scalar the strongest.
+    fn resolve_conflicts(&mut self, file: &str) {
+        let mut all = std::mem::take(&mut self.bound);
+        all.sort_by_key(|bound| (scalar_of(bound), bound.by));
+        for bound in all {
+            let Some(stronger) = self
+                .bound
+                .last()
+                .filter(|last| scalar_of(last) == scalar_of(&bound))
+            else {
+                self.bound.push(bound);
+                continue;
+            };
+            if bound.by == BindingSource::Image || stronger.policy == bound.policy {
+                continue;
+            }
+            let name = |bound: &Binding<'_, '_>| match &bound.policy {
+                PolicyRef::Named(setter) => setter.clone(),
+                PolicyRef::Of(repository, _) => repository.clone(),
+            };
+            let message = format!(
+                "{} binds this to `{}`, and {} to `{}`: the first counts",
+                stronger.by.word(),
+                name(stronger),
+                bound.by.word(),
+                name(&bound)
+            );
+            let code = Code::ConflictingBindings;
+            let finding = bound.finding(file, Severity::Warning, code, message);
+            self.findings.push(finding);
+        }
+    }
+}
+
+/// What tells one scalar from another.
+fn scalar_of(bound: &Binding<'_, '_>) -> ByteSpan {
+    bound.value.span
+}
+
+/// A resource to be looked at as a tree.
+struct Candidate<'o> {
+    object: &'o Object,
+    /// Which of the configuration's fields are for it.
+    fields: Vec<usize>,
+}
+
+/// A look at one resource.
+struct TreeBinder<'l, 'o, 't> {
+    root: &'l Node<'t>,
+    object: &'o Object,
+    concealed: &'l Concealed,
+    file: &'l str,
+    looked: &'l mut TreeBindings<'o, 't>,
+}
+
+/// What a look at resources has found.
+#[derive(Default)]
+struct TreeBindings<'o, 't> {
+    found: Vec<Binding<'o, 't>>,
+    findings: Vec<Finding>,
+    faults: Faults,
+}
+
+/// What stands in the way of `bind: Origin`: the first resource, and how many.
+type Faults = BTreeMap<origin::OriginFault, (Location, usize)>;
+
+fn origin_finding((fault, (location, count)): (origin::OriginFault, (Location, usize))) -> Finding {
+    let others = match count {
+        1 => String::new(),
+        _ => format!(", nor in {} more resources", count - 1),
+    };
+    let message = format!("`bind: Origin` finds no markers here{others}: {fault}");
+    let finding = Finding::new(Severity::Warning, Code::BadBinding, message, location);
+    finding.hint(fault.hint())
+}
+
+impl<'o, 't> TreeBinder<'_, 'o, 't> {
+    fn fields(&mut self, wanted: &Candidate<'o>, context: &BindingContext<'_>) {
+        for number in &wanted.fields {
+            let binding = &context.config.fields[*number];
+            let what = format!("spec.bindings[{number}]");
+            self.path(
+                &binding.field,
+                &binding.setter,
+                BindingSource::Field,
+                &what,
+                self.object.place,
+            );
+        }
+    }
+
+    fn annotation(&mut self, context: &BindingContext<'_>) {
+        let Some(annotation) = self
+            .object
+            .bind
+            .as_deref()
+            .filter(|_| context.config.read_annotations())
+        else {
+            return;
+        };
+        match annotation::read(&annotation.value) {
+            Ok(fields) => {
+                for (field, setter) in fields {
+                    self.path(
+                        &field,
+                        &setter,
+                        BindingSource::Annotation,
+                        BIND_ANNOTATION,
+                        annotation.place,
+                    );
+                }
+            }
+            Err(fault) => {
+                let message = format!("`{}` binds nothing: {fault}", BIND_ANNOTATION);
+                let path = format!("metadata.annotations.{}", BIND_ANNOTATION);
+                let location = self.object.location(self.file, annotation.place, path);
+                let finding = Finding::new(Severity::Error, Code::BadBinding, message, location);
+                self.looked.findings.push(finding.hint("write `flux-image.dev/bind: '{\"spec.template.spec.containers.[name=app].image\": \"namespace:name\"}'`"));
+            }
+        }
+    }
+
+    fn images(&mut self, context: &BindingContext<'_>) {
+        if context.config.bind != Bind::Images {
+            return;
+        }
+        let is_wanted = |repository: &str| context.images.contains_key(repository);
+        for place in image::places(self.root, &context.config.image_fields, &is_wanted) {
+            let policy = PolicyRef::Of(place.repository, place.holds);
+            self.add(place.node, place.path, policy, BindingSource::Image);
+        }
+    }
+
+    fn origin(&mut self, context: &BindingContext<'_>) {
+        let (Bind::Origin, Some(build), Some(origins)) =
+            (context.config.bind, &self.object.build, context.origins)
+        else {
+            return;
+        };
+        match origins.fields(self.object, build) {
+            Ok(fields) => {
+                for (field, setter) in fields {
+                    let what = "a marker of the file that this is built from";
+                    self.path(
+                        &field,
+                        &setter,
+                        BindingSource::Marker,
+                        what,
+                        self.object.place,
+                    );
+                }
+            }
+            Err(fault) => {
+                let place = self.object.place;
+                let location = self.object.location(self.file, place, "");
+                let seen = self.looked.faults.entry(fault).or_insert((location, 0));
+                seen.1 += 1;
+            }
+        }
+    }
+
+    /// Binds what a path leads to. `what` names the path, which stands at `place`.
+    fn path(
+        &mut self,
+        field: &FieldPath,
+        setter: &str,
+        by: BindingSource,
+        what: &str,
+        place: Place,
+    ) {
+        let fault = |path: String, why: String| {
+            let message = format!("{what} binds nothing at `{field}`: {why}");
+            let location = self.object.location(self.file, place, path);
+            Finding::new(Severity::Warning, Code::BadBinding, message, location)
+        };
+        let found = match field.find(self.root) {
+            Ok(found) => found,
+            Err(missing) => {
+                let finding = fault(String::new(), missing.to_string());
+                self.looked.findings.push(finding);
+                return;
+            }
+        };
+        for found in found {
+            let why = match &found.node.content {
+                Content::Scalar(value) if scalar::is_written(value) => {
+                    let policy = PolicyRef::Named(setter.to_owned());
+                    self.add(found.node, found.path, policy, by);
+                    continue;
+                }
+                Content::Scalar(_) => "nothing is written there",
+                Content::Alias => "an alias stands there; bind the value at its anchor",
+                Content::Mapping(_) => "it is a mapping; name a field in it, as `.tag`",
+                Content::Sequence(_) => {
+                    "it is a list; name elements of it, as `.[name=app]`, `.0` or `.*`"
+                }
+            };
+            let finding = fault(found.path, why.to_owned());
+            self.looked.findings.push(finding);
+        }
+    }
+
+    fn add(&mut self, node: &Node<'t>, path: String, policy: PolicyRef, by: BindingSource) {
+        let Some(value) = node.scalar().filter(|value| scalar::is_written(value)) else {
+            return;
+        };
+        self.looked.found.push(Binding {
+            text: value.scalar.value().into_owned().into(),
+            value: Cow::Owned(value.clone()),
+            place: node.place,
+            field: path.into(),
+            object: self.object,
+            policy,
+            by,
+            is_concealed: self.concealed.covers(value.span),
+        });
+    }
+}
+
+/// Fields of the configuration whose resource is nowhere.
+pub fn report_unmatched(fields: &[FieldBinding], matched: &BTreeSet<usize>) -> Vec<Finding> {
+    let all = fields.iter().enumerate();
+    let unmatched = all.filter(|(number, _)| !matched.contains(number));
+    let one = |(number, binding): (usize, &FieldBinding)| {
+        let message = format!(
+            "spec.bindings[{number}] binds nothing: there is no resource of {}",
+            binding.target
+        );
+        Finding::new(
+            Severity::Warning,
+            Code::BadBinding,
+            message,
+            Location::default(),
+        )
+    };
+    unmatched.map(one).collect()
+}

@@ -1,0 +1,229 @@
+//! The files of a run: listed once, read once, outlined once, whatever is asked of
+//! them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::git::Repositories;
+use super::scope::Scope;
+use super::source_files::{self, Refused, SourceFile};
+use super::walk::{self, Listing};
+use super::{CannotPlan, Request};
+use crate::finding::{Code, Finding, Location, Severity};
+use crate::parallel;
+use crate::path_name;
+use crate::resource_list::{self, Outline};
+use yaml_edit_spans::SyntaxError;
+
+/// The files of a run that have something to say.
+#[derive(Debug)]
+pub struct Files {
+    /// Those that may hold documents, or scalars that may be bound; taken from here by
+    /// who borrows from them.
+    pub sources: Vec<SourceFile>,
+    /// Those that only help to read documents.
+    pub beside: Vec<SourceFile>,
+    /// Those that could not be read.
+    pub refused: Vec<Refused>,
+    /// What was found in the tree.
+    pub listing: Listing,
+    /// The PATHs, where the user named some.
+    pub paths: Option<Scope>,
+    /// Files that the user named.
+    pub named: BTreeSet<PathBuf>,
+    /// The folder that patches are relative to.
+    pub root: PathBuf,
+    /// The folders whose kustomizations count: of the run, and of each path elsewhere
+    /// its work tree, or else its folder.
+    pub roots: BTreeSet<PathBuf>,
+    /// The folder that findings name files from.
+    current: PathBuf,
+}
+
+/// A file, and what it holds where that matters.
+#[derive(Debug)]
+pub struct Outlined<'f> {
+    /// The file.
+    pub source: &'f SourceFile,
+    /// What it holds; `None` where nobody asked.
+    pub outline: Option<Result<Outline<'f>, SyntaxError>>,
+}
+
+impl Files {
+    /// Lists and reads the files of a run.
+    ///
+    /// # Errors
+    /// A PATH that cannot be looked at.
+    pub fn read(request: &Request) -> Result<Self, CannotPlan> {
+        let current = (request.current.canonicalize()).unwrap_or_else(|_| request.current.clone());
+        let paths: Vec<PathBuf> = request.paths.iter().map(|path| absolute(path)).collect();
+        let repositories = &request.repositories;
+        let first = paths.first();
+        let work_tree = work_tree(first.unwrap_or(&current), repositories);
+        let files = paths.iter().filter(|path| !path.is_dir());
+        let named: BTreeSet<PathBuf> = files.cloned().collect();
+        let whole = work_tree.or_else(|| paths.is_empty().then(|| current.clone()));
+        let (listing, scope) = list_all(&paths, request, whole.as_deref())?;
+        // Outside a work tree, links may lead anywhere under the first path.
+        let confine = whole.clone().or_else(|| first.map(|path| folder_of(path)));
+        let confine = confine.unwrap_or_else(|| current.clone());
+        let show = |path: &Path| shown(path, &current);
+        let may_bind_all = request.bindings.look_at_all();
+        let (sources, refused) =
+            source_files::read_all(&listing.files, &confine, &named, may_bind_all, &show);
+        let (beside, sources) = sources
+            .into_iter()
+            .partition(SourceFile::is_beside_documents);
+        Ok(Self {
+            sources,
+            beside,
+            refused,
+            paths: scope,
+            named,
+            roots: roots(&confine, &paths, repositories),
+            root: whole.unwrap_or_else(|| current.clone()),
+            listing,
+            current,
+        })
+    }
+
+    /// A file as findings call it.
+    #[must_use]
+    pub fn show(&self, path: &Path) -> String {
+        shown(path, &self.current)
+    }
+
+    /// Outlines the files that matter: those with documents, and those of the PATHs, or
+    /// of the whole tree, whose scalars may be bound.
+    #[must_use]
+    pub fn outlined<'f>(&self, sources: &'f [SourceFile], with_bound: bool) -> Vec<Outlined<'f>> {
+        let reach = self.paths.as_ref().map(Scope::reach);
+        let is_near = |source: &SourceFile| {
+            let reach = reach.as_ref();
+            reach.is_none_or(|reach| reach.at(&source.path).is_some())
+        };
+        outlined(sources, |source| {
+            let may_bind = with_bound && source.may_bind && is_near(source);
+            may_bind || source.has_documents && !source.is_link
+        })
+    }
+
+    /// That a file is not valid YAML: an error where the user named it.
+    #[must_use]
+    pub fn unparsable(&self, source: &SourceFile, error: &SyntaxError) -> Finding {
+        let severity = if self.named.contains(&source.path) {
+            Severity::Error
+        } else {
+            Severity::Warning
+        };
+        unparsable(&source.name, severity, error)
+    }
+}
+
+/// Outlines those of some files that matter.
+#[must_use]
+pub fn outlined(
+    sources: &[SourceFile],
+    matters: impl Fn(&SourceFile) -> bool + Sync,
+) -> Vec<Outlined<'_>> {
+    let one = |source| Outlined {
+        source,
+        outline: matters(source).then(|| resource_list::read(&source.text)),
+    };
+    parallel::map(sources, &|chunk| chunk.iter().map(one).collect())
+}
+
+/// That a file is not valid YAML.
+#[must_use]
+pub fn unparsable(name: &str, severity: Severity, error: &SyntaxError) -> Finding {
+    let location = Location::new(name, error.place);
+    let message = format!("is no YAML: {}", error.message);
+    Finding::new(severity, Code::Unparsable, message, location)
+}
+
+/// The work tree that a path is in.
+fn work_tree(path: &Path, repositories: &Repositories) -> Option<PathBuf> {
+    repositories.of(path).map(|repository| repository.root)
+}
+
+fn roots(confine: &Path, paths: &[PathBuf], repositories: &Repositories) -> BTreeSet<PathBuf> {
+    let mut roots = BTreeSet::from([confine.to_path_buf()]);
+    for path in paths {
+        let is_known = roots.iter().any(|root| path.starts_with(root));
+        match work_tree(path, repositories) {
+            Some(root) => _ = roots.insert(root),
+            None if !is_known => _ = roots.insert(folder_of(path)),
+            None => {}
+        }
+    }
+    roots
+}
+
+/// The files to look at, and the scope that the paths make. The tree is walked once;
+/// a PATH is walked on its own only where that did not come to it.
+fn list_all(
+    paths: &[PathBuf],
+    request: &Request,
+    whole: Option<&Path>,
+) -> Result<(Listing, Option<Scope>), CannotPlan> {
+    let list = |path: &Path, written: &Path| {
+        walk::files_under(path, &request.repositories).map_err(|source| CannotPlan::Path {
+            path: written.to_path_buf(),
+            source,
+        })
+    };
+    let mut listing = Listing::default();
+    if let Some(whole) = whole {
+        listing = list(whole, whole)?;
+    }
+    if paths.is_empty() {
+        return Ok((listing, None));
+    }
+    let (mut in_scope, mut others) = (Vec::new(), Vec::new());
+    for (path, written) in paths.iter().zip(&request.paths) {
+        let is_inside = whole.is_some_and(|whole| path.starts_with(whole)) && path.is_dir();
+        let known = is_inside.then(|| listing.under(path)).flatten();
+        match known {
+            Some(files) => in_scope.extend(files),
+            None => {
+                let other = list(path, written)?;
+                in_scope.extend(other.files.iter().cloned());
+                others.push(other);
+            }
+        }
+    }
+    let scope = Scope::of_paths(&in_scope);
+    for other in others {
+        listing.extend(other);
+    }
+    walk::sort(&mut listing.files);
+    Ok((listing, Some(scope)))
+}
+
+/// A path from the root without links in its folders, so that one file has one
+/// name. A link to a file stays a link.
+fn absolute(path: &Path) -> PathBuf {
+    if path.is_dir() {
+        return path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    }
+    match (folder_of(path).canonicalize(), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_path_buf(),
+    }
+}
+
+/// The folder itself, or the one that a file is in.
+#[must_use]
+pub fn folder_of(path: &Path) -> PathBuf {
+    if path.is_dir() {
+        return path.to_path_buf();
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_path_buf()
+}
+
+fn shown(path: &Path, current: &Path) -> String {
+    path_name::shown(path.strip_prefix(current).unwrap_or(path))
+}

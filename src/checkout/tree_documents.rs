@@ -1,0 +1,168 @@
+//! The documents of a run in a checkout: those of flags, and those of the whole tree.
+
+use std::path::{Path, PathBuf};
+
+use super::files::{self, Files, Outlined};
+use super::kustomization::Namespaces;
+use super::source_files::SourceFile;
+use crate::documents::builder::{Builder, DocumentText};
+use crate::documents::{Documents, Provenance, Rank};
+use crate::finding::{Code, Finding, Location, Severity};
+use crate::resource_list::{self, Outline};
+use yaml_edit_spans::SyntaxError;
+
+/// The documents, and what reading them found.
+pub fn read(
+    (mut builder, unparsable): Given,
+    files: &mut Files,
+    outlined: &[Outlined<'_>],
+) -> (Documents, Vec<Finding>) {
+    builder.note(unparsable.into_iter().map(|(name, error)| {
+        let location = Location::new(name, error.place);
+        Finding::new(Severity::Error, Code::Unparsable, error.message, location)
+    }));
+    let beside = std::mem::take(&mut files.beside);
+    let show = |path: &Path| files.show(path);
+    let notes = files.listing.notes.iter();
+    builder.note(notes.map(|note| note.finding(&show)));
+    let sources = outlined.iter().map(|one| one.source).chain(&beside);
+    let kustomizations = sources.filter(|source| source.is_kustomization);
+    let texts = kustomizations.map(|source| (source.path.as_path(), &*source.text));
+    let mut namespaces = Namespaces::under(files.roots.clone(), texts);
+    add_documents(files, outlined, &mut namespaces, &mut builder);
+    if builder.needs_logins() {
+        add_logins(outlined, &beside, &mut namespaces, &mut builder);
+    }
+    let unread = namespaces.unread;
+    note_unread(unread, files, &mut builder);
+    builder.finish()
+}
+
+/// The documents of flags, and which of their files are not valid YAML.
+pub type Given = (Builder, Vec<(String, SyntaxError)>);
+
+/// The documents of `--policies` and `--secret`, by the names of their files.
+#[must_use]
+pub fn given(policies: &[(String, String)], secrets: &[(String, String)]) -> Given {
+    let (mut builder, mut unparsable) = (Builder::default(), Vec::new());
+    let mut namespaces = Namespaces::default();
+    for (name, text) in policies {
+        let namespace = namespaces.of_given(name);
+        let provenance = Provenance::new(name, Rank::Flag).in_namespace(namespace.as_deref());
+        match resource_list::read(text) {
+            Ok(outline) => {
+                let document = DocumentText {
+                    text,
+                    outline: &outline,
+                    provenance,
+                };
+                builder.add(&[document]);
+                builder.add_logins(&document);
+            }
+            Err(error) => unparsable.push((name.clone(), error)),
+        }
+    }
+    for (name, text) in secrets {
+        // What cannot be read was refused before.
+        if let Ok(outline) = resource_list::read(text) {
+            builder.add_logins(&DocumentText {
+                text,
+                outline: &outline,
+                provenance: Provenance::new(name, Rank::Flag),
+            });
+        }
+    }
+    (builder, unparsable)
+}
+
+fn add_documents(
+    files: &Files,
+    outlined: &[Outlined<'_>],
+    namespaces: &mut Namespaces<'_>,
+    builder: &mut Builder,
+) {
+    let mut holding: Vec<(&SourceFile, &Outline<'_>, Option<String>)> = Vec::new();
+    for Outlined { source, outline } in outlined {
+        if !source.has_documents || source.is_link {
+            continue;
+        }
+        match outline {
+            Some(Ok(outline)) => holding.push((source, outline, namespaces.of(&source.path))),
+            // Reported where its markers are planned.
+            Some(Err(_)) if source.has_markers => {}
+            Some(Err(error)) => builder.note([files.unparsable(source, error)]),
+            None => {}
+        }
+    }
+    let texts = holding
+        .iter()
+        .map(|(source, outline, namespace)| document_text(source, outline, namespace.as_deref()));
+    let texts: Vec<DocumentText<'_>> = texts.collect();
+    builder.add(&texts);
+}
+
+/// What an ImageRepository may refer to: the Secrets of the tree, and what goes
+/// with them.
+fn add_logins(
+    outlined: &[Outlined<'_>],
+    beside: &[SourceFile],
+    namespaces: &mut Namespaces<'_>,
+    builder: &mut Builder,
+) {
+    let mut add = |source: &SourceFile, outline: &Outline<'_>| {
+        let namespace = namespaces.of(&source.path);
+        builder.add_logins(&document_text(source, outline, namespace.as_deref()));
+    };
+    // A text that cannot be read holds no Secret, and is reported where it matters.
+    for Outlined { source, outline } in outlined {
+        if !source.has_logins {
+            continue;
+        }
+        match outline {
+            Some(Ok(outline)) => add(source, outline),
+            Some(Err(_)) => {}
+            None => _ = resource_list::read(&source.text).map(|outline| add(source, &outline)),
+        }
+    }
+    for Outlined { source, outline } in files::outlined(beside, |source| source.has_logins) {
+        if let Some(Ok(outline)) = &outline {
+            add(source, outline);
+        }
+    }
+}
+
+fn document_text<'a>(
+    source: &'a SourceFile,
+    outline: &'a Outline<'a>,
+    namespace: Option<&'a str>,
+) -> DocumentText<'a> {
+    DocumentText {
+        text: &source.text,
+        outline,
+        provenance: Provenance::new(&source.name, Rank::Tree).in_namespace(namespace),
+    }
+}
+
+/// Kustomizations that could not be read, and so gave no namespace to documents
+/// below them: those among the refused files count wherever they are, and the
+/// others are reported here.
+fn note_unread(
+    unread: impl IntoIterator<Item = (PathBuf, String)>,
+    files: &mut Files,
+    builder: &mut Builder,
+) {
+    for (path, why) in unread {
+        let mut refused = files.refused.iter_mut();
+        if let Some(refused) = refused.find(|refused| refused.path == path) {
+            refused.may_have_documents = true;
+            continue;
+        }
+        let location = Location::file(files.show(&path));
+        builder.note([Finding::new(
+            Severity::Warning,
+            Code::UnusableFile,
+            why,
+            location,
+        )]);
+    }
+}

@@ -1,0 +1,241 @@
+//! The documents that a login depends on: Secrets, ServiceAccounts and
+//! Namespaces, read only where an ImageRepository refers to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::api::{self, Document, Id, Namespace, Secret, ServiceAccount};
+use crate::documents::{Documents, Provenance, Rank};
+use crate::finding::Location;
+use crate::resource_list::{Object, Outline};
+
+/// Secrets and what goes with them, by namespace and name.
+#[derive(Clone, Debug, Default)]
+pub struct Logins {
+    secrets: BTreeMap<Id, Entry<Secret>>,
+    accounts: BTreeMap<Id, Entry<ServiceAccount>>,
+    namespaces: BTreeMap<Id, Entry<Namespace>>,
+    encrypted: BTreeSet<Id>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry<T> {
+    document: Result<T, String>,
+    location: Location,
+    rank: Rank,
+}
+
+/// A document that was found.
+#[derive(Debug)]
+pub struct Known<'l, T> {
+    /// The document.
+    pub document: &'l T,
+    /// Where it stands.
+    pub location: &'l Location,
+    /// Who gave it.
+    pub rank: Rank,
+}
+
+/// What a reference leads to.
+#[derive(Debug)]
+pub enum Found<'l, T> {
+    /// The document.
+    Document(Known<'l, T>),
+    /// One that cannot be read, and why.
+    Unreadable(&'l str, &'l Location),
+    /// One whose values are encrypted.
+    Encrypted,
+    /// One without a namespace, to which references of several namespaces lead.
+    Ambiguous(&'l Location, &'l BTreeSet<String>),
+    /// Nothing in the input.
+    Absent,
+}
+
+/// The references to Secrets and ServiceAccounts of a run: for each name the
+/// namespaces that refer to it and have none of their own by that name, so that
+/// one without a namespace would be theirs.
+#[derive(Clone, Debug, Default)]
+pub struct References {
+    secrets: Names,
+    accounts: Names,
+}
+
+type Names = BTreeMap<String, BTreeSet<String>>;
+
+impl References {
+    /// The references of all ImageRepositories, and of the ServiceAccounts that
+    /// they name.
+    #[must_use]
+    pub fn of(documents: &Documents) -> Self {
+        let mut references = Self::default();
+        let logins = &documents.logins;
+        let note = |names: &mut Names, id: Id| {
+            names.entry(id.name).or_default().insert(id.namespace);
+        };
+        let note_secret = |names: &mut Names, name: &str, namespace: &str| {
+            let id = Id::new(namespace, name);
+            if !logins.secrets.contains_key(&id) {
+                note(names, id);
+            }
+        };
+        let mut accounts: BTreeSet<Id> = BTreeSet::new();
+        for (id, repository) in &documents.repositories {
+            let spec = &repository.document.spec;
+            let named = [
+                &spec.secret_ref,
+                &spec.cert_secret_ref,
+                &spec.proxy_secret_ref,
+            ];
+            for reference in named.into_iter().flatten() {
+                note_secret(&mut references.secrets, &reference.name, &id.namespace);
+            }
+            if let Some(account) = &spec.service_account_name {
+                accounts.insert(Id::new(id.namespace.as_str(), account.as_str()));
+            }
+        }
+        for id in accounts {
+            let account = entry(&logins.accounts, &id);
+            let account = account.and_then(|account| account.document.as_ref().ok());
+            for secret in account.into_iter().flat_map(|a| &a.image_pull_secrets) {
+                note_secret(&mut references.secrets, &secret.name, &id.namespace);
+            }
+            if !logins.accounts.contains_key(&id) {
+                note(&mut references.accounts, id);
+            }
+        }
+        references
+    }
+}
+
+impl Logins {
+    /// Takes in what a text holds of them.
+    pub fn add(&mut self, text: &str, outline: &Outline<'_>, origin: Provenance<'_>) {
+        for object in outline.objects() {
+            if let Some(kind) = api::Kind::of_login(object) {
+                self.add_object(text, object, kind, origin);
+            }
+        }
+    }
+
+    fn add_object(&mut self, text: &str, object: &Object, kind: api::Kind, origin: Provenance<'_>) {
+        let namespace = match object.namespace.as_str() {
+            "" => origin.default_namespace.unwrap_or_default(),
+            namespace => namespace,
+        };
+        let id = Id::new(namespace, object.name.clone());
+        let location = object.location(origin.file, object.place, "");
+        if object.is_encrypted && kind == api::Kind::Secret {
+            self.encrypted.insert(id);
+            return;
+        }
+        let rank = origin.rank;
+        let said = |error: api::ReadError| match error.field.as_str() {
+            "" => error.message,
+            field => format!("{field}: {}", error.message),
+        };
+        match (kind, api::read(text, object, kind).map(|r| r.document)) {
+            (_, Ok(Document::Secret(secret))) => {
+                insert(&mut self.secrets, id, Ok(secret), location, rank);
+            }
+            (_, Ok(Document::ServiceAccount(account))) => {
+                insert(&mut self.accounts, id, Ok(account), location, rank);
+            }
+            (_, Ok(Document::Namespace(namespace))) => {
+                let id = Id::new("", id.name);
+                insert(&mut self.namespaces, id, Ok(namespace), location, rank);
+            }
+            (api::Kind::Secret, Err(error)) => {
+                insert(&mut self.secrets, id, Err(said(error)), location, rank);
+            }
+            (api::Kind::ServiceAccount, Err(error)) => {
+                insert(&mut self.accounts, id, Err(said(error)), location, rank);
+            }
+            _ => {}
+        }
+    }
+
+    /// A Secret, as one of `references`.
+    #[must_use]
+    pub fn secret<'l>(&'l self, id: &Id, references: &'l References) -> Found<'l, Secret> {
+        match find(&self.secrets, id, &references.secrets) {
+            Found::Absent if self.is_encrypted(id) => Found::Encrypted,
+            found => found,
+        }
+    }
+
+    /// A ServiceAccount, as one of `references`.
+    #[must_use]
+    pub fn account<'l>(&'l self, id: &Id, references: &'l References) -> Found<'l, ServiceAccount> {
+        find(&self.accounts, id, &references.accounts)
+    }
+
+    fn is_encrypted(&self, id: &Id) -> bool {
+        let unplaced = Id::new("", id.name.clone());
+        self.encrypted.contains(id) || self.encrypted.contains(&unplaced)
+    }
+
+    /// The labels of `namespace`. Its name is one of them, whether it is written
+    /// or not. A Namespace of a lower rank than `least` is as good as none:
+    /// whoever grants access is not overruled by who asks for it.
+    #[must_use]
+    pub fn labels_of<'l>(&'l self, namespace: &'l str, least: Rank) -> BTreeMap<&'l str, &'l str> {
+        let known = self.namespaces.get(&Id::new("", namespace));
+        let known = known.filter(|entry| !entry.rank.is_below(least));
+        let known = known.and_then(|entry| entry.document.as_ref().ok());
+        let written = known.into_iter().flat_map(|known| &known.metadata.labels);
+        let mut labels: BTreeMap<&str, &str> = written
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        labels.insert("kubernetes.io/metadata.name", namespace);
+        labels
+    }
+}
+
+/// By namespace and name; else one without a namespace by its name.
+fn entry<'l, T>(entries: &'l BTreeMap<Id, Entry<T>>, id: &Id) -> Option<&'l Entry<T>> {
+    let unplaced = || entries.get(&Id::new("", id.name.as_str()));
+    entries.get(id).or_else(unplaced)
+}
+
+/// The document that `id` refers to. One without a namespace serves the
+/// references of one namespace alone: where several would take it, nobody has
+/// said whose it is, and a tenant could ask with the login of another.
+fn find<'l, T>(
+    entries: &'l BTreeMap<Id, Entry<T>>,
+    id: &Id,
+    references: &'l Names,
+) -> Found<'l, T> {
+    let Some(found) = entry(entries, id) else {
+        return Found::Absent;
+    };
+    if !entries.contains_key(id)
+        && let Some(takers) = references.get(&id.name).filter(|takers| takers.len() > 1)
+    {
+        return Found::Ambiguous(&found.location, takers);
+    }
+    match &found.document {
+        Ok(document) => Found::Document(Known {
+            document,
+            location: &found.location,
+            rank: found.rank,
+        }),
+        Err(why) => Found::Unreadable(why, &found.location),
+    }
+}
+
+fn insert<T>(
+    entries: &mut BTreeMap<Id, Entry<T>>,
+    id: Id,
+    document: Result<T, String>,
+    location: Location,
+    rank: Rank,
+) {
+    if entries.get(&id).is_some_and(|known| known.rank > rank) {
+        return;
+    }
+    let entry = Entry {
+        document,
+        location,
+        rank,
+    };
+    entries.insert(id, entry);
+}

@@ -1,0 +1,157 @@
+//! The documents of a run, by kind and identity.
+//!
+//! A [`builder`] takes in what texts hold and is finished once; after that nothing
+//! changes. Of two documents with one identity `--policies` beats functionConfig
+//! beats items and tree; within one of these the last wins. Two different ones in a
+//! tree, or among items, are kept as a conflict, to be an error where a marker needs
+//! them.
+
+pub mod builder;
+mod grants;
+pub mod logins;
+pub mod twins;
+
+use std::collections::BTreeMap;
+
+use self::grants::Grants;
+use self::logins::Logins;
+use crate::api::{
+    GitRepository, Id, ImagePolicy, ImageRepository, ImageUpdateAutomation, TagSnapshot,
+};
+use crate::finding::{Location, Severity};
+
+/// Where a document came from, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// The checkout.
+    Tree,
+    /// Items of a ResourceList or a stream.
+    Items,
+    /// functionConfig.
+    Config,
+    /// `--policies`.
+    Flag,
+}
+
+impl Rank {
+    /// Whether whoever gave this is trusted less. The checkout and the items of
+    /// a ResourceList are one: whoever proposes a change to manifests.
+    #[must_use]
+    pub fn is_below(self, other: Self) -> bool {
+        self < other && !(self <= Self::Items && other <= Self::Items)
+    }
+}
+
+/// A document and where it stands.
+#[derive(Clone, Debug)]
+pub struct Sourced<T> {
+    /// The document.
+    pub document: T,
+    /// Where it stands.
+    pub location: Location,
+    /// Where another, different one of the same identity stands.
+    pub conflict: Option<Location>,
+    rank: Rank,
+}
+
+impl<T> Sourced<T> {
+    /// Where it came from.
+    #[must_use]
+    pub fn rank(&self) -> Rank {
+        self.rank
+    }
+}
+
+/// All documents of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Documents {
+    /// ImageRepositories.
+    pub repositories: BTreeMap<Id, Sourced<ImageRepository>>,
+    /// ImagePolicies.
+    pub policies: BTreeMap<Id, Sourced<ImagePolicy>>,
+    /// ImageUpdateAutomations.
+    pub automations: BTreeMap<Id, Sourced<ImageUpdateAutomation>>,
+    /// ImageUpdateAutomations of the tree in whose place `--policies` has others
+    /// of the same name, as those of another cluster.
+    pub outranked: Vec<(Id, ImageUpdateAutomation)>,
+    /// GitRepositories.
+    pub sources: BTreeMap<Id, Sourced<GitRepository>>,
+    /// TagSnapshots and where they stand, the weakest first.
+    pub snapshots: Vec<(TagSnapshot, Location)>,
+    /// Secrets and what goes with them.
+    pub logins: Logins,
+    /// Whom the ImageRepositories let in.
+    grants: BTreeMap<Id, Grants>,
+    /// ImagePolicies that could not be read, and where they stand.
+    pub unreadable: BTreeMap<Id, Location>,
+    /// Whether an ImageUpdateAutomation could not be read, which was reported.
+    pub has_unreadable_automation: bool,
+    /// What a build has renamed, by the names before.
+    pub renamed: Renamed,
+}
+
+/// Documents whose names a `kustomize build` has changed: the names before, and
+/// those now.
+#[derive(Clone, Debug, Default)]
+pub struct Renamed {
+    /// ImagePolicies.
+    pub policies: BTreeMap<Id, Id>,
+    /// ImageRepositories.
+    pub repositories: BTreeMap<Id, Id>,
+}
+
+/// Why a reference no longer fits, and the way out.
+#[must_use]
+pub fn renamed(before: &Id, now: &Id) -> String {
+    format!(
+        "`{before}` is `{now}` here: a `namePrefix`, `nameSuffix` or `namespace` of the kustomization has renamed it, and renames no reference to it; put the documents inside the ImageUpdate (`spec.policies`, `spec.repositories`), where kustomize renames nothing"
+    )
+}
+
+/// What the reader of a text knows of the documents in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Provenance<'a> {
+    /// The file, empty for stdin.
+    pub file: &'a str,
+    /// Its rank.
+    pub rank: Rank,
+    /// Namespace of documents that name none.
+    pub default_namespace: Option<&'a str>,
+    /// How much a document weighs that cannot be read.
+    pub severity: Severity,
+}
+
+impl<'a> Provenance<'a> {
+    /// A text of this rank, where what cannot be read is an error.
+    #[must_use]
+    pub fn new(file: &'a str, rank: Rank) -> Self {
+        Self {
+            file,
+            rank,
+            default_namespace: None,
+            severity: Severity::Error,
+        }
+    }
+
+    /// The same, with a namespace for documents that name none.
+    #[must_use]
+    pub fn in_namespace(self, namespace: Option<&'a str>) -> Self {
+        Self {
+            default_namespace: namespace,
+            ..self
+        }
+    }
+}
+
+impl Documents {
+    /// Whether the ImageRepository of this name lets the policies of a namespace
+    /// in that is not its own.
+    #[must_use]
+    pub fn lets_in(&self, repository: &Id, namespace: &str) -> bool {
+        let rank = self.repositories.get(repository).map(Sourced::rank);
+        let grants = self.grants.get(repository);
+        grants
+            .zip(rank)
+            .is_some_and(|(grants, rank)| grants.lets_in(&self.logins.labels_of(namespace, rank)))
+    }
+}

@@ -1,0 +1,277 @@
+//! What a person should know of a run: how much it weighs, what it is about, where.
+
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer};
+
+use crate::quote;
+use yaml_edit_spans::{Place, Snippet, work};
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// To be known, nothing more.
+    Info,
+    /// Something is odd; with `--strict` it counts.
+    Warning,
+    /// Something was not done; exit 2.
+    Error,
+}
+
+/// What a finding is about; part of the report's contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    /// A marked scalar would change (`mode: Check`, `--check`).
+    Outdated,
+    /// The new version is lower than the old.
+    Downgrade,
+    /// An old digest was dropped, since the policy has none.
+    DigestDropped,
+    /// An old value held more than the part of an image that its marker names.
+    LostText,
+    /// A `:digest` marker whose policy has no digest.
+    DigestMissing,
+    /// A comment speaks of `$imagepolicy` and is no marker.
+    BrokenMarker,
+    /// A marker at a place where no marker works.
+    DeadMarker,
+    /// A marker names no policy that is known.
+    UnknownPolicy,
+    /// A marker was found by the name of its policy alone.
+    NamespaceGuessed,
+    /// A policy gave no image.
+    UnresolvedPolicy,
+    /// A policy, repository or automation is suspended.
+    Suspended,
+    /// A document whose values are covered by a checksum.
+    Encrypted,
+    /// A text that is no YAML.
+    Unparsable,
+    /// A document that cannot be read.
+    BadDocument,
+    /// A field that the document does not have.
+    UnknownField,
+    /// A document of a version before v1.
+    OldVersion,
+    /// A TagSnapshot that was made long ago.
+    OldSnapshot,
+    /// Two documents of one identity.
+    ConflictingDocuments,
+    /// A file that could not be read or may not be written.
+    UnusableFile,
+    /// A file that is replaced, and cannot keep all that it has: hard links, its
+    /// owner, an attribute.
+    LostAttributes,
+    /// A folder that belongs to another repository.
+    OtherRepository,
+    /// A policy that no scalar is bound to.
+    UnusedPolicy,
+    /// No scalar is bound to any policy.
+    NothingBound,
+    /// A field, an annotation or an origin that binds nothing.
+    BadBinding,
+    /// Two bindings of one scalar name different policies.
+    ConflictingBindings,
+    /// Several policies follow one repository.
+    AmbiguousPolicy,
+    /// An automation that this run leaves out.
+    SkippedAutomation,
+    /// A marker of a known policy that no automation comes to.
+    UnreachedMarker,
+    /// Two automations would write one scalar differently.
+    ConflictingAutomations,
+    /// A template of a message that gives none.
+    BadTemplate,
+    /// A branch that git would refuse, or a template that gives none.
+    BadBranch,
+    /// A template that Flux would read otherwise, or that likely means
+    /// something else.
+    DoubtfulTemplate,
+    /// An ImageRepository that could not be scanned, or a digest that could not
+    /// be had, since the registry gave no answer.
+    RegistryFailed,
+    /// A policy gave no image, since a registry gave no answer.
+    UnansweredPolicy,
+    /// Something about a registry's answer, or about keeping it.
+    Registry,
+    /// Something about the credentials for a registry.
+    Login,
+    /// A policy that chose nothing keeps the image of its status.
+    KeptPrevious,
+}
+
+impl Code {
+    /// The word for it in reports, as `unknown-policy`.
+    #[must_use]
+    pub fn word(self) -> String {
+        let word = serde_json::to_value(self).ok();
+        let word = word.as_ref().and_then(serde_json::Value::as_str);
+        word.unwrap_or_default().to_owned()
+    }
+}
+
+/// The resource that something is in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceRef {
+    /// Its apiVersion, empty where absent.
+    pub api_version: String,
+    /// Its kind, empty where absent.
+    pub kind: String,
+    /// Its name, empty where absent.
+    pub name: String,
+    /// Its namespace, empty where absent.
+    pub namespace: String,
+}
+
+/// Where something is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Location {
+    /// The file as the run names it; in a ResourceList the item's path
+    /// annotation, empty where there is none.
+    pub file: String,
+    /// Line of the text that was read (of a ResourceList, whatever file its
+    /// items come from), from 1; 0 where none is known.
+    pub line: usize,
+    /// Column in characters, from 1; 0 where none is known.
+    pub column: usize,
+    /// The item's index annotation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
+    /// The resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<ResourceRef>,
+    /// The file is where the item of a ResourceList comes from, while line and
+    /// column are the list's.
+    #[serde(skip)]
+    pub is_item: bool,
+    /// Path of the field in it, as `spec.containers[0].image`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub field: String,
+}
+
+impl Location {
+    /// A place in a file.
+    #[must_use]
+    pub fn new(file: impl Into<String>, place: Place) -> Self {
+        Self {
+            file: file.into(),
+            line: place.line,
+            column: place.column,
+            ..Self::default()
+        }
+    }
+
+    /// A file as a whole.
+    #[must_use]
+    pub fn file(file: impl Into<String>) -> Self {
+        Self::new(file, Place::default())
+    }
+}
+
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let file = if self.file.is_empty() || self.is_item {
+            "<stdin>"
+        } else {
+            &self.file
+        };
+        match (self.line, self.column) {
+            (0, _) => f.write_str(file)?,
+            (line, 0) => write!(f, "{file}:{line}")?,
+            (line, column) => write!(f, "{file}:{line}:{column}")?,
+        }
+        if self.is_item && !self.file.is_empty() {
+            write!(f, " ({})", self.file)?;
+        }
+        Ok(())
+    }
+}
+
+/// Something that a person should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// How much it weighs.
+    pub severity: Severity,
+    /// What it is about.
+    pub code: Code,
+    /// What is the case.
+    pub message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Where.
+    #[serde(flatten)]
+    pub location: Location,
+    /// The value there; `****` in a Secret and in an encrypted document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<String>,
+    /// The value it should have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proposed: Option<String>,
+    /// The line there, where a document of ours or Flux's is wrong: at most
+    /// 100 characters, none of another resource's, and none of a Secret's.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_piece")]
+    #[schemars(with = "Option<String>")]
+    pub snippet: Option<Snippet>,
+}
+
+impl Finding {
+    /// A finding without a hint.
+    #[must_use]
+    pub fn new(
+        severity: Severity,
+        code: Code,
+        message: impl Into<String>,
+        location: Location,
+    ) -> Self {
+        Self {
+            severity,
+            code,
+            message: {
+                let message = message.into();
+                work::count(message.len());
+                quote::message(message)
+            },
+            hint: None,
+            location,
+            current: None,
+            proposed: None,
+            snippet: None,
+        }
+    }
+
+    /// No scalar is bound to any policy.
+    #[must_use]
+    pub fn nothing_bound() -> Self {
+        Self::new(
+            Severity::Warning,
+            Code::NothingBound,
+            "no scalar is bound to a policy, so nothing can change",
+            Location::default(),
+        )
+        .hint("mark a value with `# {\"$imagepolicy\": \"namespace:name\"}`")
+    }
+
+    /// The finding with advice.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(quote::message(hint.into()));
+        self
+    }
+
+    /// The finding with advice, where there is some.
+    #[must_use]
+    pub fn hint_if(mut self, hint: Option<String>) -> Self {
+        self.hint = hint.map(quote::message);
+        self
+    }
+}
+
+fn as_piece<S: Serializer>(snippet: &Option<Snippet>, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = snippet.as_ref().map(Snippet::text);
+    text.serialize(serializer)
+}

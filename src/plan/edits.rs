@@ -1,0 +1,594 @@
+//! What is bound in a text and the images of the policies make its edits, each of
+//! the automation whose it is.
+//!
+//! A scalar that several automations would write alike belongs to the first of them
+//! ([`Takers`]); one that they would write differently, which can only be where the
+//! image itself says whose it is, is an error that names two, and stays as it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::api::{Id, OnUnresolved};
+use crate::binding::bindings::{Binding, BindingSource, Bindings, PolicyRef};
+use crate::binding::image::ImageFieldKind;
+use crate::binding::marker::{Part, Target};
+use crate::documents;
+use crate::finding::{Code, Finding, Severity};
+use crate::plan::outcome::{Change, Outcome};
+use crate::plan::takers::{Taker, Takers};
+use crate::policy::reflect::ImageRef;
+use crate::quote;
+use crate::resource_list::{MASK, Unshown};
+use crate::selection::resolve::Resolved;
+use masterminds_semver::Version;
+use oci_tags::image::Reference;
+use yaml_edit_spans::patch::Edit;
+use yaml_edit_spans::{ByteSpan, Style, scalar};
+
+/// Characters of an old value that a message shows.
+const MAX_SHOWN: usize = 80;
+
+/// The policies that a plan may use.
+pub struct Policies<'p> {
+    /// Every policy of the run.
+    pub all: &'p BTreeMap<Id, Resolved>,
+    /// The same by their names.
+    pub names: Names<'p>,
+    /// What an error calls who takes one.
+    pub name_of: &'p (dyn Fn(Option<usize>) -> String + Sync),
+    /// What a bound scalar is whose policy gave no image.
+    pub on_unresolved: OnUnresolved,
+    /// The policies of each repository, by its canonical name.
+    pub images: &'p BTreeMap<String, Vec<Id>>,
+    /// Policies that a build has renamed, by the names that they had.
+    pub renamed: &'p BTreeMap<Id, Id>,
+}
+
+/// Policies by their names, whatever their namespaces.
+pub type Names<'p> = BTreeMap<&'p str, Vec<&'p Id>>;
+
+/// The policies of a run by their names.
+#[must_use]
+pub fn by_name(all: &BTreeMap<Id, Resolved>) -> Names<'_> {
+    let mut names = Names::new();
+    for id in all.keys() {
+        names.entry(id.name.as_str()).or_default().push(id);
+    }
+    names
+}
+
+/// What is to be done to a text, or to all of a run.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The edits of a text, to be applied together.
+    pub edits: Vec<Edit>,
+    /// What they are, and what could not be done.
+    pub outcome: Outcome,
+    /// The policies that something in the text is bound to.
+    pub used: BTreeSet<Id>,
+    /// How many scalars are bound to a known policy.
+    pub bound: usize,
+    /// Which of the configuration's fields found their resource.
+    pub matched: BTreeSet<usize>,
+    /// Who takes the images of a repository: found once for each.
+    followers: BTreeMap<String, Arc<Followers>>,
+}
+
+/// Who takes the images of a repository that say themselves whose they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Followers {
+    /// Policies that somebody takes alone of all that follow the repository, each
+    /// with the first who does.
+    each: Vec<(Taker, Id)>,
+    /// What is said where somebody takes several.
+    ambiguous: Option<String>,
+    /// All of those.
+    several: BTreeSet<Id>,
+}
+
+impl Followers {
+    fn of(ids: &[Id], takers: &Takers<'_>) -> Self {
+        let mut followers = Self::default();
+        let mut known = BTreeSet::new();
+        for (taker, taken) in takers.choices(ids) {
+            if let [id] = taken.as_slice() {
+                if known.insert(*id) {
+                    followers.each.push((taker, (*id).clone()));
+                }
+                continue;
+            }
+            if followers.ambiguous.is_none() {
+                followers.ambiguous = Some(several(&taken));
+            }
+            followers.several.extend(taken.into_iter().cloned());
+        }
+        followers
+    }
+}
+
+/// Plans the edits of `text`, in which `bindings` are bound. `file` is what
+/// findings call it; an item's own path annotation goes before it. What is bound to a
+/// policy that none of `takers` takes is left to whom it concerns.
+#[must_use]
+pub fn plan(
+    (file, text): (&str, &str),
+    bindings: &Bindings<'_, '_>,
+    takers: &Takers<'_>,
+    policies: &Policies<'_>,
+) -> Plan {
+    let mut plan = Plan {
+        matched: bindings.matched.clone(),
+        ..Plan::default()
+    };
+    plan.outcome.findings.clone_from(&bindings.findings);
+    for bound in &bindings.bound {
+        let subject = Subject {
+            text,
+            file,
+            bound,
+            takers,
+        };
+        subject.plan(policies, &mut plan);
+    }
+    plan
+}
+
+/// What is said where several policies follow a repository. It stands at every
+/// image of it, so it names only some.
+fn several(ids: &[&Id]) -> String {
+    format!(
+        "{} ImagePolicies follow this repository, and nothing says whose this is: {}",
+        ids.len(),
+        quote::list(ids.iter())
+    )
+}
+
+/// What a scalar is bound to, by whom it is taken.
+struct Taken {
+    /// Whose change it is.
+    by: Taker,
+    id: Id,
+    /// As Flux would name it.
+    setter: String,
+    part: Part,
+    /// What an image's own fields hold; absent where somebody named the part.
+    holds: Option<ImageFieldKind>,
+}
+
+/// What a scalar is to get.
+struct Wanted<'b> {
+    taken: Taken,
+    image: &'b ImageRef,
+}
+
+/// One bound scalar.
+struct Subject<'a, 'o, 't> {
+    text: &'a str,
+    file: &'a str,
+    bound: &'a Binding<'o, 't>,
+    takers: &'a Takers<'a>,
+}
+
+impl Subject<'_, '_, '_> {
+    fn plan(&self, policies: &Policies<'_>, plan: &mut Plan) {
+        match &self.bound.policy {
+            PolicyRef::Named(setter) => {
+                let Some((id, part, resolved)) = self.named(setter, policies, plan) else {
+                    return;
+                };
+                plan.bound += 1;
+                plan.used.insert(id.clone());
+                if let Some(by) = self.takers.first(&id) {
+                    let taken = Taken {
+                        by,
+                        id,
+                        part,
+                        setter: setter.clone(),
+                        holds: None,
+                    };
+                    self.take(taken, resolved, policies, plan);
+                }
+            }
+            PolicyRef::Of(repository, holds) => self.follow(repository, *holds, policies, plan),
+        }
+    }
+
+    /// Writes what a policy says, or says why it gives nothing.
+    fn take(&self, taken: Taken, resolved: &Resolved, policies: &Policies<'_>, plan: &mut Plan) {
+        match &resolved.image {
+            Ok(image) => self.write(&Wanted { taken, image }, plan),
+            Err(reason) => {
+                let severity = match (reason.severity(), policies.on_unresolved) {
+                    (Severity::Error, OnUnresolved::Warn) => Severity::Warning,
+                    (severity, _) => severity,
+                };
+                let mut finding = self.finding(
+                    severity,
+                    reason.code(severity),
+                    format!("ImagePolicy `{}` gives no image: {reason}", taken.id),
+                );
+                finding = finding.hint_if(reason.hint());
+                plan.outcome.findings.push(finding);
+            }
+        }
+    }
+
+    /// Writes what the one policy says that follows a repository; several are an
+    /// error, with one taker or where two would write something different.
+    fn follow(
+        &self,
+        repository: &str,
+        holds: ImageFieldKind,
+        policies: &Policies<'_>,
+        plan: &mut Plan,
+    ) {
+        let followers = match plan.followers.get(repository) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let ids = policies.images.get(repository);
+                let ids = ids.map_or(&[][..], Vec::as_slice);
+                let found = Arc::new(Followers::of(ids, self.takers));
+                plan.used.extend(found.several.iter().cloned());
+                plan.used
+                    .extend(found.each.iter().map(|(_, id)| id.clone()));
+                let known = Arc::clone(&found);
+                plan.followers.insert(repository.to_owned(), known);
+                found
+            }
+        };
+        plan.bound += usize::from(!followers.each.is_empty() || followers.ambiguous.is_some());
+        let before = (plan.edits.len(), plan.outcome.changes.len());
+        for (taker, id) in &followers.each {
+            let Some(resolved) = policies.all.get(id) else {
+                continue;
+            };
+            let part = holds.part();
+            let taken = Taken {
+                by: *taker,
+                id: id.clone(),
+                part,
+                setter: setter_of(id, part),
+                holds: Some(holds),
+            };
+            let (edits, findings) = (plan.edits.len(), plan.outcome.findings.len());
+            self.take(taken, resolved, policies, plan);
+            let [first, other] = &plan.outcome.changes[before.1..] else {
+                continue;
+            };
+            let is_alike = first.new == other.new;
+            if is_alike {
+                plan.undo(edits, before.1 + 1);
+                plan.outcome.findings.truncate(findings);
+                continue;
+            }
+            let finding = disagreement(
+                (&(policies.name_of)(first.owner), first),
+                (&(policies.name_of)(other.owner), other),
+            );
+            plan.undo(before.0, before.1);
+            plan.outcome.findings.push(finding);
+            break;
+        }
+        if let Some(message) = &followers.ambiguous {
+            self.ambiguous(message.clone(), plan);
+        }
+    }
+
+    fn ambiguous(&self, message: String, plan: &mut Plan) {
+        let finding = self.finding(Severity::Error, Code::AmbiguousPolicy, message);
+        plan.outcome.findings.push(finding.hint("bind it in `spec.bindings`, or by the annotation `flux-image.dev/bind`; or select one of them with `policySelector`"));
+    }
+
+    /// The policy that a marker or the like names; what is wrong otherwise goes
+    /// into the plan.
+    fn named<'p>(
+        &self,
+        value: &str,
+        policies: &Policies<'p>,
+        plan: &mut Plan,
+    ) -> Option<(Id, Part, &'p Resolved)> {
+        let Some(target) = Target::parse(value) else {
+            let message = format!("`{value}` names no policy");
+            plan.outcome.findings.push(
+                self.finding(self.severity(), Code::BrokenMarker, message)
+                    .hint("write `namespace:name`, or `namespace:name:tag`, `…:name` or `…:digest` for a part"),
+            );
+            return None;
+        };
+        let id = Id::new(target.namespace.clone(), target.name.clone());
+        if let Some(resolved) = policies.all.get(&id) {
+            return Some((id, target.part, resolved));
+        }
+        // A document without a namespace is found by its name if that is unique.
+        let unplaced = Id::new("", target.name.clone());
+        let same_name = policies.names.get(target.name.as_str()).map_or(0, Vec::len);
+        if let (Some(resolved), 1) = (policies.all.get(&unplaced), same_name) {
+            let message = format!(
+                "ImagePolicy `{}` names no namespace; taken for `{id}`",
+                target.name
+            );
+            plan.outcome.findings.push(self.finding(
+                Severity::Warning,
+                Code::NamespaceGuessed,
+                message,
+            ));
+            return Some((unplaced, target.part, resolved));
+        }
+        plan.outcome
+            .findings
+            .push(self.unknown(&target, &id, policies));
+        None
+    }
+
+    /// How much a name weighs that names no policy: in a comment it may be
+    /// anything, in what was written for us it is a mistake.
+    fn severity(&self) -> Severity {
+        match self.bound.by {
+            BindingSource::Field | BindingSource::Annotation => Severity::Error,
+            BindingSource::Marker | BindingSource::Image => Severity::Warning,
+        }
+    }
+
+    fn unknown(&self, target: &Target, id: &Id, policies: &Policies<'_>) -> Finding {
+        let finding = self.finding(
+            self.severity(),
+            Code::UnknownPolicy,
+            format!("no ImagePolicy `{id}` is known"),
+        );
+        let elsewhere = policies.names.get(target.name.as_str());
+        let elsewhere = elsewhere.map(Vec::as_slice).unwrap_or_default();
+        if let Some(now) = policies.renamed.get(id) {
+            finding.hint(documents::renamed(id, now))
+        } else if id.to_string().contains("${") {
+            finding.hint("`${…}` is not substituted here: write the name itself")
+        } else if elsewhere.is_empty() {
+            finding.hint("add the ImagePolicy to the repository or name its file with `--policies`")
+        } else {
+            finding.hint(format!("there is {}", quote::list(elsewhere.iter())))
+        }
+    }
+
+    /// The new value; what stands in the way goes into the plan.
+    fn value(&self, wanted: &Wanted<'_>, plan: &mut Plan) -> Option<String> {
+        let old = self.bound.text.as_ref();
+        let image = wanted.image;
+        let digest = image.digest.as_ref();
+        Some(match (wanted.taken.part, wanted.taken.holds) {
+            // The name stays as it is spelled there.
+            (Part::Image, Some(_)) => {
+                let written = Reference::parse(old).ok()?.repository;
+                let kept = ImageRef {
+                    name: written.written().to_owned(),
+                    ..image.clone()
+                };
+                kept.to_string()
+            }
+            (Part::Image, None) => image.to_string(),
+            // The digest beside it reports that there is none.
+            (Part::Tag, Some(ImageFieldKind::Tag { is_pinned: true })) if digest.is_none() => {
+                return None;
+            }
+            (Part::Tag, Some(_)) => match digest.filter(|_| old.contains('@')) {
+                Some(digest) => format!("{}@{digest}", image.tag),
+                None => image.tag.clone(),
+            },
+            (Part::Tag, None) => image.tag.clone(),
+            (Part::Name, _) => image.name.clone(),
+            (Part::Digest, holds) => {
+                let Some(digest) = digest else {
+                    let message = if holds.is_some() {
+                        format!(
+                            "the digest stays, and so does the tag beside it: ImagePolicy `{}` has no digest",
+                            wanted.taken.id
+                        )
+                    } else {
+                        format!(
+                            "`{}` wants a digest, and the policy has none",
+                            wanted.taken.setter
+                        )
+                    };
+                    let finding = self.finding(Severity::Error, Code::DigestMissing, message);
+                    plan.outcome.findings.push(
+                        finding
+                            .hint("set `digestReflectionPolicy: IfNotPresent` on the ImagePolicy"),
+                    );
+                    return None;
+                };
+                digest.clone()
+            }
+        })
+    }
+
+    fn write(&self, wanted: &Wanted<'_>, plan: &mut Plan) {
+        let old = self.bound.text.as_ref();
+        let Some(new) = self.value(wanted, plan) else {
+            return;
+        };
+        if old == new {
+            return;
+        }
+        if self.bound.object.seals(old) {
+            let mut finding = self.sealed();
+            finding.proposed = Some(new);
+            plan.outcome.findings.push(finding);
+            return;
+        }
+        plan.outcome.findings.extend(self.lost_text(wanted));
+        self.warn_of_loss(wanted, old, &new, plan);
+        let edits = scalar::rewrite(self.text, &self.bound.value, &new);
+        let start = edits.iter().map(|edit| edit.span.start).min();
+        let end = edits.iter().map(|edit| edit.span.end).max();
+        plan.edits.extend(edits);
+        plan.outcome.changes.push(Change {
+            setter: wanted.taken.setter.clone(),
+            old: self.bound.shown().to_owned(),
+            unshown: self.bound.is_concealed.then(|| Unshown::new(old)),
+            new,
+            policy: wanted.taken.id.clone(),
+            part: wanted.taken.part,
+            span: ByteSpan::new(start.unwrap_or_default(), end.unwrap_or_default()),
+            owner: wanted.taken.by.0,
+            location: self.bound.location(self.file),
+        });
+    }
+
+    /// What SOPS would not read any more.
+    fn sealed(&self) -> Finding {
+        let (message, hint) = if self.bound.object.is_mac_only_encrypted {
+            (
+                "this value is encrypted with SOPS, or would have to be: it can only be edited with `sops`",
+                "move the value to a key that SOPS leaves in the clear",
+            )
+        } else {
+            (
+                "this document is encrypted with SOPS: an edit would break its checksum",
+                "move the value to a document that is not encrypted, or encrypt this one with `mac_only_encrypted: true`",
+            )
+        };
+        self.finding(Severity::Error, Code::Encrypted, message)
+            .hint(hint)
+    }
+
+    /// Text around what the marker speaks of, which goes with the edit as it
+    /// does in Flux. Images that are bound by what they hold have none.
+    fn lost_text(&self, wanted: &Wanted<'_>) -> Option<Finding> {
+        let old = self.bound.text.trim();
+        let is_null = self.bound.value.scalar.style == Style::Plain
+            && matches!(old, "~" | "null" | "Null" | "NULL");
+        let part = wanted.taken.part;
+        if wanted.taken.holds.is_some() || is_null || old.is_empty() || part.takes(old) {
+            return None;
+        }
+        let message = format!(
+            "{} is not {}, and all of it is replaced",
+            self.shown(old),
+            part.article()
+        );
+        let hint = match part {
+            Part::Image => {
+                "a marker writes the whole value: name a part of the image with `:tag`, `:name` or `:digest`, or give the image a field of its own"
+            }
+            _ => {
+                "a marker writes the whole value: give this part of the image a field of its own, or name another part in the marker"
+            }
+        };
+        let finding = self.finding(Severity::Warning, Code::LostText, message);
+        Some(finding.hint(hint))
+    }
+
+    /// An old value in a message: its first line, and nothing of a Secret's.
+    fn shown(&self, old: &str) -> String {
+        if self.bound.is_concealed {
+            return "the old value".to_owned();
+        }
+        let first = old.lines().next().unwrap_or_default();
+        match first.char_indices().nth(MAX_SHOWN) {
+            Some((end, _)) => format!("`{}…`", &first[..end]),
+            None if first.len() < old.len() => format!("`{first}…`"),
+            None => format!("`{first}`"),
+        }
+    }
+
+    /// A digest that goes, a version that falls.
+    fn warn_of_loss(&self, wanted: &Wanted<'_>, old: &str, new: &str, plan: &mut Plan) {
+        let (part, image) = (wanted.taken.part, wanted.image);
+        let (old_reference, old_digest) = old
+            .split_once('@')
+            .map_or((old, None), |(r, d)| (r, Some(d)));
+        let drops = matches!(part, Part::Image | Part::Tag) && !new.contains('@');
+        if let (true, Some(digest)) = (drops, old_digest) {
+            let shown = if self.bound.is_concealed {
+                MASK
+            } else {
+                digest
+            };
+            let message = format!("the digest `{shown}` is dropped");
+            let finding = self.finding(Severity::Warning, Code::DigestDropped, message);
+            plan.outcome
+                .findings
+                .push(match (part, wanted.taken.holds) {
+                    (Part::Tag, None) => finding.hint(
+                        "a `:tag` marker holds the tag alone; mark another field with `:digest`",
+                    ),
+                    _ => finding.hint(
+                        "set `digestReflectionPolicy` on the ImagePolicy to keep images pinned",
+                    ),
+                });
+        }
+        let old_tag = match part {
+            Part::Tag => old_reference,
+            Part::Image => old_reference.rsplit_once(':').map_or("", |(_, tag)| tag),
+            Part::Name | Part::Digest => "",
+        };
+        if let (Ok(before), Ok(after)) =
+            (Version::parse_tag(old_tag), Version::parse_tag(&image.tag))
+            && after.precedence(&before).is_lt()
+        {
+            let shown = if self.bound.is_concealed {
+                MASK
+            } else {
+                old_tag
+            };
+            let message = format!("`{}` is lower than `{shown}`", image.tag);
+            plan.outcome
+                .findings
+                .push(self.finding(Severity::Warning, Code::Downgrade, message));
+        }
+    }
+
+    fn finding(&self, severity: Severity, code: Code, message: impl Into<String>) -> Finding {
+        self.bound.finding(self.file, severity, code, message)
+    }
+}
+
+impl Plan {
+    /// Adds what another text of the run is to hold, but for its edits.
+    pub fn merge(&mut self, other: Self) {
+        self.outcome.extend(other.outcome);
+        self.used.extend(other.used);
+        self.bound += other.bound;
+        self.matched.extend(other.matched);
+    }
+
+    /// Takes back the edits and changes from these numbers on.
+    fn undo(&mut self, edits: usize, changes: usize) {
+        self.edits.truncate(edits);
+        self.outcome.changes.truncate(changes);
+    }
+}
+
+/// The edits that make a change, of edits in the order of the text.
+#[must_use]
+pub fn edits_of<'e>(edits: &'e [Edit], change: &Change) -> &'e [Edit] {
+    let span = change.span;
+    let from = edits.partition_point(|edit| edit.span.start < span.start);
+    let rest = &edits[from..];
+    let to = rest.partition_point(|edit| edit.span.end <= span.end);
+    &rest[..to]
+}
+
+fn disagreement(one: (&str, &Change), other: (&str, &Change)) -> Finding {
+    let message = format!(
+        "{} would write `{}` here, and {} `{}`",
+        one.0, one.1.new, other.0, other.1.new
+    );
+    let mut finding = Finding::new(
+        Severity::Error,
+        Code::ConflictingAutomations,
+        message,
+        one.1.location.clone(),
+    );
+    finding.current = Some(one.1.old.clone());
+    finding.hint("let one of them have this file: narrow its `update.path` or its `policySelector`")
+}
+
+/// The setter that a marker would name.
+fn setter_of(id: &Id, part: Part) -> String {
+    let part = match part {
+        Part::Image => "",
+        Part::Tag => ":tag",
+        Part::Name => ":name",
+        Part::Digest => ":digest",
+    };
+    format!("{id}{part}")
+}

@@ -1,0 +1,11 @@
+//! What is to change, and whose change it is.
+//!
+//! [`edits`] makes the edits of a text, [`takers`] says which automation makes each,
+//! [`outcome`] is the record of a run, [`planned`] what it plans for the files of a
+//! checkout.
+
+pub mod edits;
+pub mod labels;
+pub mod outcome;
+pub mod planned;
+pub mod takers;

@@ -1,0 +1,78 @@
+//! The record of a run, from which results, reports and tables are views.
+
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer};
+
+use crate::api::Id;
+use crate::binding::marker::Part;
+use crate::finding::{Finding, Location, Severity};
+use crate::resource_list::Unshown;
+use yaml_edit_spans::ByteSpan;
+
+/// A scalar that gets a new value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// The setter, as Flux names it: `namespace:name[:part]`.
+    pub setter: String,
+    /// The value before; `****` in a Secret and in an encrypted document.
+    pub old: String,
+    /// The value before where `old` does not show it.
+    #[serde(skip)]
+    pub unshown: Option<Unshown>,
+    /// The value after.
+    pub new: String,
+    /// The ImagePolicy: `namespace:name`.
+    #[serde(serialize_with = "as_text")]
+    #[schemars(with = "String")]
+    pub policy: Id,
+    /// Which part of the image the scalar holds.
+    #[serde(skip)]
+    pub part: Part,
+    /// The bytes that its edits are in.
+    #[serde(skip)]
+    pub span: ByteSpan,
+    /// The number of the automation whose change it is; `None` where there is none.
+    #[serde(skip)]
+    pub owner: Option<usize>,
+    /// Where.
+    #[serde(flatten)]
+    pub location: Location,
+}
+
+impl Change {
+    /// The value before, for a message's template: what Flux's would print is the
+    /// owner's of the automation to decide.
+    #[must_use]
+    pub fn value_before(&self) -> &str {
+        self.unshown.as_ref().map_or(&self.old, Unshown::reveal)
+    }
+}
+
+fn as_text<S: Serializer>(id: &Id, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// What changed, or with `--check` would; by file, in document order.
+    pub changes: Vec<Change>,
+    /// What else there is to know.
+    pub findings: Vec<Finding>,
+}
+
+impl Outcome {
+    /// The heaviest finding.
+    #[must_use]
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(|finding| finding.severity).max()
+    }
+
+    /// Adds what another part of the run found.
+    pub fn extend(&mut self, other: Self) {
+        self.changes.extend(other.changes);
+        self.findings.extend(other.findings);
+    }
+}
