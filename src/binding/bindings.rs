@@ -264,6 +264,8 @@ impl<'o, 't> Bindings<'o, 't> {
         // Flux reads no file without the token, so an escaped spelling of the key
         // counts only beside an unescaped one.
         let is_live = text.contains(marker::TOKEN);
+        let sites = outline.documents.iter().map(|one| one.sites.len());
+        self.bound.reserve_exact(sites.sum());
         for document in &outline.documents {
             for site in &document.sites {
                 let is_concealed = outline.concealed.covers(site.value.span);

@@ -7,6 +7,8 @@
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
 
+use anstream::adapter::strip_bytes;
+use anstream::{AutoStream, ColorChoice};
 use anyhow::Context as _;
 
 use crate::finding::Finding;
@@ -29,7 +31,16 @@ pub fn print<P: AsRef<[u8]>>(pieces: impl IntoIterator<Item = P>) -> anyhow::Res
 /// # Errors
 /// As [`print`].
 pub fn print_styled<P: AsRef<[u8]>>(pieces: impl IntoIterator<Item = P>) -> anyhow::Result<()> {
-    write_all(anstream::stdout().lock(), pieces).context("cannot write to stdout")
+    let stdout = io::stdout();
+    let written = if AutoStream::choice(&stdout) == ColorChoice::Never {
+        // Plain before the buffer: the library would write piece by piece behind it.
+        let plain = pieces.into_iter();
+        let plain = plain.map(|piece| strip_bytes(piece.as_ref()).into_vec());
+        write_all(stdout.lock(), plain)
+    } else {
+        write_all(anstream::stdout().lock(), pieces)
+    };
+    written.context("cannot write to stdout")
 }
 
 fn write_all<P: AsRef<[u8]>>(

@@ -10,6 +10,9 @@ use crate::parallel;
 use crate::quote;
 use crate::resource_list::{Object, Outline};
 
+/// So many documents are read at a time.
+const BATCH: usize = 500;
+
 /// Documents as they come in.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
@@ -43,11 +46,14 @@ impl Builder {
                 .map(|(text, object, kind)| api::read(text.text, object, *kind))
                 .collect()
         };
-        // Typed reading is the dear part of a run with thousands of policies.
-        let readings = parallel::map(&known, &read);
-        for ((text, object, _), reading) in known.into_iter().zip(readings) {
-            let findings = self.add_reading(object, reading, text.provenance);
-            self.findings.extend(findings);
+        // Typed reading is the dear part of a run with thousands of policies. A document
+        // on its way is large, so not all are at once.
+        for some in known.chunks(BATCH) {
+            let readings = parallel::map(some, &read);
+            for ((text, object, _), reading) in some.iter().zip(readings) {
+                let findings = self.add_reading(object, reading, text.provenance);
+                self.findings.extend(findings);
+            }
         }
     }
 

@@ -121,6 +121,9 @@ pub fn plan(
         ..Plan::default()
     };
     plan.outcome.findings.clone_from(&bindings.findings);
+    // There may be thousands of texts, each with few.
+    plan.outcome.changes.reserve_exact(bindings.bound.len());
+    plan.edits.reserve_exact(bindings.bound.len());
     for bound in &bindings.bound {
         let subject = Subject {
             text,

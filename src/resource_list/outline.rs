@@ -291,6 +291,10 @@ impl<'t> Reader<'t> {
                     document.seal_items();
                     document.root.span.end = end.max(document.root.span.start);
                     document.conceal(&mut self.outline.concealed);
+                    if self.outline.documents.is_empty() {
+                        // Most texts have one, and there may be thousands.
+                        self.outline.documents.reserve_exact(1);
+                    }
                     self.outline.documents.push(document);
                 }
             }
@@ -524,7 +528,7 @@ impl<'t> Reader<'t> {
         // behind its header.
         let token_end = value
             .scalar
-            .header
+            .header()
             .map_or(value.span.end, |header| header.span.end);
         // What stands around a null that is written as nothing may be the next
         // item's.
@@ -553,7 +557,7 @@ impl<'t> Reader<'t> {
     fn site(&mut self, value: Value<'t>, comment: ByteSpan) {
         let start = value
             .scalar
-            .header
+            .header()
             .map_or(value.span.start, |h| h.span.start);
         let place = self.walk.place(start);
         let is_reached = !self.walk.is_under_repeated_key();
@@ -571,6 +575,10 @@ impl<'t> Reader<'t> {
             is_reached,
         };
         if let Some(document) = &mut self.open {
+            if document.sites.is_empty() {
+                // Most have one, and there may be thousands of texts.
+                document.sites.reserve_exact(1);
+            }
             document.sites.push(site);
         }
     }
@@ -602,7 +610,7 @@ impl<'t> Reader<'t> {
         let is_bind =
             key(base + 1) == Some("annotations") && key(base + 2) == Some(BIND_ANNOTATION);
         if is_bind && frames.len() - base == 3 && key(base) == Some("metadata") {
-            let header = value.scalar.header.map(|header| header.span.start);
+            let header = value.scalar.header().map(|header| header.span.start);
             let place = self.walk.place(header.unwrap_or(value.span.start));
             let value = value.scalar.value().into_owned();
             object

@@ -29,11 +29,11 @@ fn shown(text: &str, events: Events<'_>) -> Result<Vec<String>, SyntaxError> {
             EventKind::Alias => format!("alias {span:?}"),
             EventKind::Scalar(scalar) => {
                 let tag = scalar
-                    .tag
+                    .tag()
                     .map(|tag| (tag.span, tag.is_string, tag.is_non_string));
                 // A value that is written as nothing has no place that counts.
-                let is_nothing =
-                    span.0 == span.1 || scalar.header.is_some() && scalar.value().trim().is_empty();
+                let is_nothing = span.0 == span.1
+                    || scalar.header().is_some() && scalar.value().trim().is_empty();
                 if is_nothing && scalar.style == Style::Plain {
                     all.push(format!("nothing {tag:?}"));
                     continue;
@@ -42,7 +42,7 @@ fn shown(text: &str, events: Events<'_>) -> Result<Vec<String>, SyntaxError> {
                 let end = span.0 + event.span.of(text).trim_end().len();
                 let place = (!is_nothing).then_some((span.0, end, scalar.start));
                 // Without content there is no telling its indentation.
-                let header = scalar.header.map(|header| {
+                let header = scalar.header().map(|header| {
                     let has_content = !scalar.value().trim().is_empty();
                     (header.span, has_content.then_some(header.indent))
                 });
@@ -139,8 +139,8 @@ fn summary(outline: &Outline<'_>) -> String {
                 site.is_reached,
                 value.span,
                 value.position,
-                value.scalar.header,
-                value.scalar.tag,
+                value.scalar.header(),
+                value.scalar.tag(),
             );
         }
     }

@@ -45,7 +45,7 @@ impl Position {
 /// the token before.
 #[must_use]
 pub fn of(text: &str, value: &Value<'_>, ended: &[usize]) -> Option<ByteSpan> {
-    let header = value.scalar.header.map(|header| header.span);
+    let header = value.scalar.header().map(|header| header.span);
     let token = header.unwrap_or(value.span);
     let (head, mut line) = Gap::comments(text, value.after, token.start, value, ended);
     line.extend(line_comments(text, token.end, value));

@@ -53,13 +53,18 @@ pub enum EventKind<'t> {
 pub struct Scalar<'t> {
     /// How it is written.
     pub style: Style,
-    /// The explicit tag, if one is written.
-    pub tag: Option<Tag>,
-    /// The header of a block scalar.
-    pub header: Option<Header>,
     /// Where its anchor, tag or header begins, or itself.
     pub start: usize,
+    /// What few scalars have: apart, so that the others are small to hand on.
+    pub(super) extras: Option<Box<Extras>>,
     pub(super) source: Source<'t>,
+}
+
+/// What a scalar may have besides its value.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Extras {
+    pub(super) tag: Option<Tag>,
+    pub(super) header: Option<Header>,
 }
 
 /// What the value is read from.
@@ -74,6 +79,18 @@ pub(super) enum Source<'t> {
 }
 
 impl<'t> Scalar<'t> {
+    /// The explicit tag, if one is written.
+    #[must_use]
+    pub fn tag(&self) -> Option<Tag> {
+        self.extras.as_ref()?.tag
+    }
+
+    /// The header of a block scalar.
+    #[must_use]
+    pub fn header(&self) -> Option<Header> {
+        self.extras.as_ref()?.header
+    }
+
     /// The value after unescaping and folding.
     #[must_use]
     pub fn value(&self) -> Cow<'t, str> {
@@ -84,11 +101,15 @@ impl<'t> Scalar<'t> {
         }
     }
 
+    pub(super) fn set_header(&mut self, header: Header) {
+        self.extras.get_or_insert_default().header = Some(header);
+    }
+
     /// Takes the final line break from the value of a block scalar whose
     /// `lines` have none: there is nothing to keep then (YAML 1.2.2, production
     /// 165, and go-yaml), which both libraries see otherwise.
     pub(super) fn end_with(&mut self, lines: &str) {
-        if self.header.is_some_and(|header| !header.is_ended(lines))
+        if self.header().is_some_and(|header| !header.is_ended(lines))
             && let Some(value) = self.value().strip_suffix('\n')
         {
             self.source = Source::Value(Cow::Owned(value.to_owned()));

@@ -67,7 +67,7 @@ fn root_by_events(text: &str) -> Root {
         match event.kind {
             EventKind::Scalar(scalar) if nodes == 0 => {
                 nodes += 1;
-                root = match (scalar.style, scalar.tag) {
+                root = match (scalar.style, scalar.tag()) {
                     (Style::Plain, None) if event.span.is_empty() => Root::Null,
                     (Style::Plain, None) => Root::Plain(scalar.value().into_owned()),
                     _ => Root::OtherOrBroken,
@@ -186,7 +186,7 @@ fn is_string_by_rule(text: &str) -> bool {
 pub fn rewrite(text: &str, old: &Value<'_>, new: &str) -> Vec<Edit> {
     let mut edits = Vec::new();
     let mut is_string_by_tag = false;
-    if let Some(tag) = old.scalar.tag {
+    if let Some(tag) = old.scalar.tag() {
         is_string_by_tag = tag.is_string;
         if tag.is_non_string {
             let after = text[tag.span.end..].len()
@@ -194,7 +194,7 @@ pub fn rewrite(text: &str, old: &Value<'_>, new: &str) -> Vec<Edit> {
             edits.push(Edit::new(tag.span.start, tag.span.end + after, ""));
         }
     }
-    match (old.scalar.header, old.scalar.style) {
+    match (old.scalar.header(), old.scalar.style) {
         (Some(header), _) => rewrite_block(text, old, header, new, &mut edits),
         (None, style) => {
             let flow = matches!(
@@ -256,7 +256,7 @@ pub fn spelled(text: &str) -> String {
 /// written as nothing has no bytes, and Flux leaves it alone.
 #[must_use]
 pub fn is_written(value: &Value<'_>) -> bool {
-    !value.span.is_empty() || value.scalar.header.is_some()
+    !value.span.is_empty() || value.scalar.header().is_some()
 }
 
 fn plain(text: &str, flow: bool, is_string_by_tag: bool) -> Option<String> {

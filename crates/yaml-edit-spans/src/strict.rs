@@ -17,7 +17,7 @@ pub use oneyaml_syntax::Sourced;
 
 use super::ByteSpan;
 use super::events::{
-    CORE, Event, EventKind, Header, MAX_NESTING, Scalar, Source, Style, SyntaxError, Tag,
+    CORE, Event, EventKind, Extras, Header, MAX_NESTING, Scalar, Source, Style, SyntaxError, Tag,
 };
 
 /// The events of a text, in order.
@@ -56,7 +56,8 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn event(&mut self, raw: Sourced<'t>) -> Result<Option<Event<'t>>, SyntaxError> {
+    /// What an event says; `None` for one that is passed over.
+    fn event(&mut self, raw: Sourced<'t>) -> Option<Result<Event<'t>, SyntaxError>> {
         let span = span_of(&raw, self.base);
         let has_properties = raw
             .node_info()
@@ -65,19 +66,6 @@ impl<'t> Reader<'t> {
             self.anchors.insert(anchor.name);
         }
         let kind = match raw.kind() {
-            Raw::Trivia(TriviaKind::Indicator(Indicator::SequenceEntry)) => {
-                self.dash = span.start;
-                return Ok(None);
-            }
-            Raw::Trivia(TriviaKind::Indicator(Indicator::MappingValue)) => {
-                self.behind_colon = span.end;
-                return Ok(None);
-            }
-            Raw::Trivia(_)
-            | Raw::Warning(_)
-            | Raw::Directive(_)
-            | Raw::StreamStart
-            | Raw::StreamEnd => return Ok(None),
             Raw::DocumentStart { .. } => {
                 self.anchors.clear();
                 EventKind::DocumentStart
@@ -95,51 +83,73 @@ impl<'t> Reader<'t> {
                 Some(name) if self.anchors.contains(name) => EventKind::Alias,
                 name => {
                     let message = format!("unknown anchor `{}`", name.unwrap_or_default());
-                    return Err(SyntaxError::new(self.text, span.start, message));
+                    return Some(Err(SyntaxError::new(self.text, span.start, message)));
                 }
             },
             Raw::Scalar { style, .. } => {
-                EventKind::Scalar(self.scalar(span, *style, raw, has_properties))
+                let style = Style::from(*style);
+                EventKind::Scalar(self.scalar(span, style, raw, has_properties))
             }
             Raw::Error(diagnostic) => {
                 let message = diagnostic.message.as_str();
-                return Err(SyntaxError::new(self.text, span.start, message));
+                return Some(Err(SyntaxError::new(self.text, span.start, message)));
             }
-            _ => return Ok(None),
+            _ => return None,
         };
-        Ok(Some(Event { kind, span }))
+        Some(Ok(Event { kind, span }))
     }
 
     fn scalar(
         &self,
         span: ByteSpan,
-        style: ScalarStyle,
+        style: Style,
         raw: Sourced<'t>,
         has_properties: bool,
     ) -> Scalar<'t> {
-        let base = self.base;
+        let mut extras = None;
+        let mut start = span.start;
+        if has_properties || matches!(style, Style::Literal | Style::Folded) {
+            let found = self.extras(style, &raw, has_properties, &mut start);
+            extras = Some(Box::new(found));
+        }
+        let token = span.of(self.text);
         let mut scalar = Scalar {
-            style: style.into(),
-            tag: None,
-            header: None,
-            start: span.start,
-            source: Source::Slice(""),
+            style,
+            start,
+            extras,
+            source: match as_written(token, style) {
+                Some(value) => Source::Slice(value),
+                None => Source::Event(Box::new(raw)),
+            },
         };
-        if matches!(scalar.style, Style::Literal | Style::Folded) {
-            scalar.header = raw.block_header().map(|header| Header {
+        scalar.end_with(token);
+        scalar
+    }
+
+    /// Header and tag of a scalar; `start` moves to where the first of these, or its
+    /// anchor, begins.
+    fn extras(
+        &self,
+        style: Style,
+        raw: &Sourced<'t>,
+        has_properties: bool,
+        start: &mut usize,
+    ) -> Extras {
+        let base = self.base;
+        let mut extras = Extras::default();
+        if matches!(style, Style::Literal | Style::Folded) {
+            extras.header = raw.block_header().map(|header| Header {
                 span: ByteSpan::new(base + header.span.start, base + header.span.end),
                 indent: header.content_indent,
             });
-            scalar.start = scalar
-                .header
-                .map_or(scalar.start, |header| header.span.start);
+            *start = extras.header.map_or(*start, |header| header.span.start);
         }
         if has_properties {
             let properties = raw.properties().unwrap_or_default();
             for mark in [properties.anchor, properties.tag].into_iter().flatten() {
-                scalar.start = scalar.start.min(base + mark);
+                *start = (*start).min(base + mark);
             }
-            scalar.tag = raw.tag().map(|tag| {
+            extras.tag = raw.tag().map(|tag| {
                 let core = tag.resolved.strip_prefix(CORE);
                 Tag {
                     span: ByteSpan::new(base + tag.span.start, base + tag.span.end),
@@ -148,12 +158,7 @@ impl<'t> Reader<'t> {
                 }
             });
         }
-        scalar.source = match as_written(span.of(self.text), scalar.style) {
-            Some(value) => Source::Slice(value),
-            None => Source::Event(Box::new(raw)),
-        };
-        scalar.end_with(span.of(self.text));
-        scalar
+        extras
     }
 }
 
@@ -163,10 +168,22 @@ impl<'t> Iterator for Reader<'t> {
     fn next(&mut self) -> Option<Self::Item> {
         while !self.has_failed {
             let raw = self.parser.next()?;
-            let event = self.event(raw).transpose();
-            self.has_failed = matches!(event, Some(Err(_)));
-            if event.is_some() {
-                return event;
+            // Most are white space and signs, which are no event here.
+            match raw.kind() {
+                Raw::Trivia(TriviaKind::Indicator(Indicator::SequenceEntry)) => {
+                    self.dash = self.base + raw.span().start;
+                    continue;
+                }
+                Raw::Trivia(TriviaKind::Indicator(Indicator::MappingValue)) => {
+                    self.behind_colon = self.base + raw.span().end;
+                    continue;
+                }
+                Raw::Trivia(_) => continue,
+                _ => {}
+            }
+            if let Some(event) = self.event(raw) {
+                self.has_failed = event.is_err();
+                return Some(event);
             }
         }
         None

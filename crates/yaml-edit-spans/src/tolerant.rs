@@ -15,7 +15,7 @@ use granit_parser::{
 mod input;
 
 use super::events::{
-    CORE, Event, EventKind, Header, MAX_NESTING, Scalar, Source, Style, SyntaxError, Tag,
+    CORE, Event, EventKind, Extras, Header, MAX_NESTING, Scalar, Source, Style, SyntaxError, Tag,
 };
 use super::walk::Collection;
 use super::{ByteSpan, Place, lone_carriage_return};
@@ -88,10 +88,15 @@ impl<'t> Reader<'t> {
             Raw::SequenceEnd => EventKind::SequenceEnd,
             Raw::Alias(_) | Raw::UnresolvedAlias(_) => EventKind::Alias,
             Raw::Scalar(value, style, _, tag) => {
+                let extras = tag.map(|tag| {
+                    Box::new(Extras {
+                        tag: Some(self.tag(&tag, &span)),
+                        header: None,
+                    })
+                });
                 let scalar = Scalar {
                     style: style.into(),
-                    tag: tag.map(|tag| self.tag(&tag, &span)),
-                    header: None,
+                    extras,
                     start: gap.properties.map_or(own.start, |(start, _)| start),
                     source: Source::Value(value),
                 };
@@ -119,7 +124,7 @@ impl<'t> Reader<'t> {
     fn placed(&mut self, mut scalar: Scalar<'t>, gap: &Gap, own: &mut ByteSpan) -> Scalar<'t> {
         if matches!(scalar.style, Style::Literal | Style::Folded) {
             self.block(&mut scalar, own);
-            let header_end = scalar.header.map_or(0, |header| header.span.end);
+            let header_end = scalar.header().map_or(0, |header| header.span.end);
             self.after = self.after.max(header_end);
         } else if own.is_empty() {
             // A null that is written as nothing stands behind its sign, or what
@@ -182,7 +187,7 @@ impl<'t> Reader<'t> {
             span: header,
             indent: if has_content { own.start - line } else { 0 },
         };
-        scalar.header = Some(header);
+        scalar.set_header(header);
         let lines = self.text.get(begin..own.end).unwrap_or_default();
         let keeps = header.span.of(self.text).contains('+');
         let end = if !has_content {

@@ -211,7 +211,7 @@ fn each<'t>(
             Step::Value(value) if !open.is_empty() => {
                 let start = value
                     .scalar
-                    .header
+                    .header()
                     .map_or(value.span.start, |h| h.span.start);
                 let span = Some(value.span);
                 (Content::Scalar(Box::new(value)), start, span)

@@ -91,7 +91,7 @@ impl Value<'_> {
     #[must_use]
     pub fn is_null(&self, text: &str) -> bool {
         self.scalar.style == Style::Plain
-            && self.scalar.tag.is_none()
+            && self.scalar.tag().is_none()
             && matches!(self.span.of(text), "" | "~" | "null" | "Null" | "NULL")
     }
 }
@@ -250,8 +250,8 @@ impl<'t> Walk<'t> {
         while let Some(event) = self.events.next() {
             let event = event?;
             let before = (self.after, self.block);
-            let has_header = matches!(&event.kind, EventKind::Scalar(s) if s.header.is_some());
-            let is_token = has_header || !event.span.is_empty();
+            let has_header = || matches!(&event.kind, EventKind::Scalar(s) if s.header().is_some());
+            let is_token = !event.span.is_empty() || has_header();
             if std::mem::replace(&mut self.is_after_token, is_token) {
                 self.ended.clear();
             }
@@ -271,13 +271,11 @@ impl<'t> Walk<'t> {
     /// its last line that is not blank.
     fn pass(&mut self, event: &Event<'t>) {
         match &event.kind {
-            EventKind::Scalar(Scalar {
-                header: Some(header),
-                ..
-            }) => {
+            EventKind::Scalar(scalar) if scalar.header().is_some() => {
+                let header_end = scalar.header().map_or(0, |header| header.span.end);
                 let lines = event.span.of(self.text).trim_end_matches(BLANKS);
                 self.after = if lines.is_empty() {
-                    header.span.end
+                    header_end
                 } else {
                     event.span.start + lines.len()
                 };

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::{PermissionsExt as _, fchown};
 use std::path::Path;
 
 use rustix::fs::{XattrFlags, fgetxattr, fgetxattr_query, flistxattr, flistxattr_query};
@@ -15,6 +15,7 @@ use rustix::fs::{
     fremovexattr, fsetxattr, lgetxattr, lgetxattr_query, llistxattr, llistxattr_query,
 };
 
+use super::exchange::identity;
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::plan::planned::{Identity, Replacement};
 
@@ -23,20 +24,28 @@ const SET_ID: u32 = 0o6000;
 /// What the kernel computes from the content, and nobody may copy.
 const COMPUTED: [&str; 2] = ["security.evm", "security.ima"];
 
+/// What became of a file that was to have what another has.
+#[derive(Debug)]
+pub struct Carried {
+    /// What could not be given, in words.
+    pub lost: Vec<String>,
+    /// What the system says of it now.
+    pub identity: Identity,
+}
+
 /// Gives `new` what the file at `old` has, which was `was` when it was read.
-/// What could not be given comes back, in words.
 ///
 /// # Errors
 /// Where not even the mode can be set.
-pub fn carry_over(old: &Path, was: &Identity, new: &File) -> io::Result<Vec<String>> {
+pub fn carry_over(old: &Path, was: &Identity, new: &File) -> io::Result<Carried> {
     let mut lost = Vec::new();
-    let own = new.metadata()?;
+    let own = identity(&new.metadata()?);
     let mut mode = was.mode & 0o7777;
     let (user, group) = was.owner;
-    if own.uid() != user && fchown(new, Some(user), None).is_err() {
+    if own.owner.0 != user && fchown(new, Some(user), None).is_err() {
         lost.push(format!("its owner (user {user})"));
     }
-    if own.gid() != group && fchown(new, None, Some(group)).is_err() {
+    if own.owner.1 != group && fchown(new, None, Some(group)).is_err() {
         lost.push(format!("its group ({group})"));
         // The other group may do what everybody may.
         mode = mode & !0o070 | (mode & 0o007) << 3;
@@ -45,11 +54,16 @@ pub fn carry_over(old: &Path, was: &Identity, new: &File) -> io::Result<Vec<Stri
         mode &= !SET_ID;
     }
     // After the owner, since a change of that takes away bits of the mode.
-    new.set_permissions(Permissions::from_mode(mode))?;
+    let mut has_changed = own.owner != was.owner;
+    if has_changed || own.mode & 0o7777 != mode {
+        new.set_permissions(Permissions::from_mode(mode))?;
+        has_changed = true;
+    }
     let wanted = names(llistxattr_query(old), |buffer| llistxattr(old, buffer));
     let found = names(flistxattr_query(new), |buffer| flistxattr(new, buffer));
     // As a folder's default access control list gives them to what is made in it.
     for name in found.iter().filter(|name| !wanted.contains(name)) {
+        has_changed = true;
         _ = fremovexattr(new, name.as_str());
     }
     for name in wanted.iter().map(String::as_str) {
@@ -63,11 +77,18 @@ pub fn carry_over(old: &Path, was: &Identity, new: &File) -> io::Result<Vec<Stri
         let Some(value) = value.filter(|value| own.as_ref() != Some(value)) else {
             continue;
         };
+        has_changed = true;
         if fsetxattr(new, name, &value, XattrFlags::empty()).is_err() {
             lost.push(format!("its attribute `{name}`"));
         }
     }
-    Ok(lost)
+    Ok(Carried {
+        lost,
+        identity: match has_changed {
+            true => identity(&new.metadata()?),
+            false => own,
+        },
+    })
 }
 
 /// Files with more than one name, as warnings: a file is replaced under the name
@@ -135,7 +156,7 @@ mod tests {
     use rustix::fs::{getxattr, setxattr};
 
     use super::*;
-    use crate::checkout::write::exchange::identity;
+    use std::os::unix::fs::MetadataExt as _;
 
     /// An access control list in the kernel's form: the owner reads and writes,
     /// user 12345 reads, nobody else.
@@ -177,7 +198,7 @@ mod tests {
         set("new", "user.other", b"gone").expect("an attribute");
         let metadata = fs::metadata(at("old")).expect("a file");
         let lost = carry_over(&at("old"), &identity(&metadata), &new).expect("carried over");
-        assert_eq!(lost, Vec::<String>::new());
+        assert_eq!(lost.lost, Vec::<String>::new());
         assert_eq!(attribute(&at("new"), "user.note"), Some(b"kept".to_vec()));
         assert_eq!(attribute(&at("new"), "user.other"), None);
         assert_eq!(

@@ -8,6 +8,7 @@
 //! file is looked at just before a plain rename: a writer in that very moment is
 //! not seen.
 
+use std::borrow::Cow;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::Path;
@@ -30,16 +31,14 @@ fn seems_at(identity: &Identity, path: &Path) -> io::Result<bool> {
     Ok(self::identity(&fs::symlink_metadata(path)?) == *identity)
 }
 
-/// A file and its content.
-#[derive(Clone, Copy, Debug)]
-pub struct Known<'c> {
+/// A file that is expected somewhere.
+pub trait Expected {
     /// Which file.
-    pub identity: Identity,
-    /// What it holds.
-    pub content: &'c str,
-}
+    fn identity(&self) -> &Identity;
 
-impl Known<'_> {
+    /// What it holds.
+    fn content(&self) -> Cow<'_, str>;
+
     /// Whether the file of this name is this one with this content. A time of
     /// change is too coarse to tell alone.
     fn is_at(&self, path: &Path) -> bool {
@@ -48,9 +47,9 @@ impl Known<'_> {
             return false;
         };
         let file = File::from(file);
-        let is_this = |now: &Metadata| identity(now) == self.identity;
+        let is_this = |now: &Metadata| identity(now) == *self.identity();
         file.metadata().as_ref().is_ok_and(is_this)
-            && regular_file::holds(&file, self.content.as_bytes())
+            && regular_file::holds(&file, self.content().as_bytes())
     }
 }
 
@@ -89,11 +88,11 @@ impl From<io::Error> for NotPlaced {
 /// Where it does not come to its place; it waits where it did, then.
 pub fn put(
     waiting: &Path,
-    new: &Known<'_>,
+    new: &impl Expected,
     path: &Path,
-    old: &Known<'_>,
+    old: &impl Expected,
 ) -> Result<Placed, NotPlaced> {
-    if !seems_at(&old.identity, path)? {
+    if !seems_at(old.identity(), path)? {
         return Err(NotPlaced::Changed);
     }
     match exchange(waiting, path) {
@@ -114,7 +113,7 @@ pub fn put(
 ///
 /// # Errors
 /// As for [`put`].
-pub fn rename_over(waiting: &Path, path: &Path, old: &Known<'_>) -> Result<(), NotPlaced> {
+pub fn rename_over(waiting: &Path, path: &Path, old: &impl Expected) -> Result<(), NotPlaced> {
     if !old.is_at(path) {
         return Err(NotPlaced::Changed);
     }
@@ -126,7 +125,7 @@ pub fn rename_over(waiting: &Path, path: &Path, old: &Known<'_>) -> Result<(), N
 ///
 /// # Errors
 /// Where what is at `path` is not `new` any more, or the system refuses it.
-pub fn take_back(waiting: &Path, path: &Path, new: &Known<'_>) -> Result<(), NotPlaced> {
+pub fn take_back(waiting: &Path, path: &Path, new: &impl Expected) -> Result<(), NotPlaced> {
     if !new.is_at(path) {
         return Err(NotPlaced::Changed);
     }
@@ -142,7 +141,7 @@ pub fn is_untouched(waiting: &Path, old: &Identity) -> bool {
 
 /// What waits at `waiting` goes to `path`, and `new` comes back from there;
 /// anything else that comes is put back.
-fn give_back(waiting: &Path, path: &Path, new: &Known<'_>) -> Result<(), NotPlaced> {
+fn give_back(waiting: &Path, path: &Path, new: &impl Expected) -> Result<(), NotPlaced> {
     exchange(waiting, path)?;
     if new.is_at(waiting) {
         return Ok(());
@@ -173,6 +172,22 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+
+    /// A file and its content.
+    struct Known<'c> {
+        identity: Identity,
+        content: &'c str,
+    }
+
+    impl Expected for Known<'_> {
+        fn identity(&self) -> &Identity {
+            &self.identity
+        }
+
+        fn content(&self) -> Cow<'_, str> {
+            self.content.into()
+        }
+    }
 
     /// `old` in its place, and `new` waiting.
     struct Two {

@@ -11,7 +11,8 @@ mod exchange;
 mod lock;
 mod staging;
 
-use std::fs::{File, OpenOptions};
+use std::borrow::Cow;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -19,9 +20,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::Access;
 
+use self::attributes::Carried;
 pub use self::attributes::hard_links;
 pub use self::error::{Cause, Left, WriteError};
-use self::exchange::{Known, NotPlaced, Placed};
+use self::exchange::{Expected, NotPlaced, Placed};
 pub use self::lock::{Lock, LockError};
 use self::staging::Stagings;
 pub use self::staging::{Staging, sweep};
@@ -47,10 +49,15 @@ pub fn may_replace(status: &FileStatus) -> Result<(), &'static str> {
 }
 
 /// A file as it was read.
-fn known(replacement: &Replacement) -> Known<'_> {
-    Known {
-        identity: replacement.status.identity,
-        content: &replacement.old,
+struct Old<'r>(&'r Replacement);
+
+impl Expected for Old<'_> {
+    fn identity(&self) -> &Identity {
+        &self.0.status.identity
+    }
+
+    fn content(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.0.old)
     }
 }
 
@@ -86,12 +93,18 @@ pub fn stage<'r>(
 ) -> Result<Staged<'r>, WriteError> {
     let mut stagings = Stagings::new(lock);
     let mut planned = Vec::with_capacity(replacements.len());
+    let mut last: Option<(&Path, usize)> = None;
     for (number, replacement) in replacements.iter().enumerate() {
         let folder = replacement.folder();
-        let staging = rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)
-            .map_err(io::Error::from)
-            .and_then(|()| stagings.near(folder));
-        let staging = staging.map_err(|error| WriteError::refused(replacement, &error))?;
+        // They come folder by folder.
+        let staging = match last.filter(|(known, _)| *known == folder) {
+            Some((_, staging)) => staging,
+            None => rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)
+                .map_err(io::Error::from)
+                .and_then(|()| stagings.near(folder))
+                .map_err(|error| WriteError::refused(replacement, &error))?,
+        };
+        last = Some((folder, staging));
         planned.push((replacement, stagings.get(staging).file(number)));
     }
     let share = |share: &[(&'r Replacement, PathBuf)]| -> Vec<Result<Fresh<'r>, WriteError>> {
@@ -117,21 +130,17 @@ pub fn stage<'r>(
 impl<'r> Fresh<'r> {
     fn new(replacement: &'r Replacement, waiting: PathBuf, sync: bool) -> io::Result<Self> {
         let text = replacement.new_text().map_err(io::Error::other)?;
-        let (file, lost) = write_new(
-            &waiting,
-            &text,
-            &replacement.path,
-            &replacement.status.identity,
-        )?;
+        let was = &replacement.status.identity;
+        let (file, carried) = write_new(&waiting, &text, &replacement.path, was)?;
         if sync {
             file.sync_all()?;
         }
         // Closed here, since thousands of open files are more than a process may have.
         Ok(Self {
-            identity: exchange::identity(&file.metadata()?),
+            identity: carried.identity,
             replacement,
             waiting,
-            lost,
+            lost: carried.lost,
             _beside: None,
         })
     }
@@ -145,17 +154,15 @@ impl<'r> Fresh<'r> {
     }
 
     fn put(&self) -> Result<Placed, NotPlaced> {
-        let text = self.replacement.new_text().unwrap_or_default();
-        let (new, old) = (self.known(&text), known(self.replacement));
-        exchange::put(&self.waiting, &new, &self.replacement.path, &old)
+        let path = &self.replacement.path;
+        exchange::put(&self.waiting, self, path, &Old(self.replacement))
     }
 
     /// Puts the old file back.
     fn take_back(&self, how: Placed) -> Result<(), NotPlaced> {
-        let text = self.replacement.new_text().unwrap_or_default();
-        let (path, new) = (&self.replacement.path, self.known(&text));
+        let path = &self.replacement.path;
         match how {
-            Placed::Exchanged => exchange::take_back(&self.waiting, path, &new),
+            Placed::Exchanged => exchange::take_back(&self.waiting, path, self),
             Placed::Renamed => {
                 write_new(
                     &self.waiting,
@@ -163,7 +170,7 @@ impl<'r> Fresh<'r> {
                     path,
                     &self.replacement.status.identity,
                 )?;
-                exchange::rename_over(&self.waiting, path, &new)
+                exchange::rename_over(&self.waiting, path, self)
             }
         }
     }
@@ -171,12 +178,15 @@ impl<'r> Fresh<'r> {
     fn old_is_untouched(&self) -> bool {
         exchange::is_untouched(&self.waiting, &self.replacement.status.identity)
     }
+}
 
-    fn known<'c>(&self, content: &'c str) -> Known<'c> {
-        Known {
-            identity: self.identity,
-            content,
-        }
+impl Expected for Fresh<'_> {
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn content(&self) -> Cow<'_, str> {
+        self.replacement.new_text().unwrap_or_default().into()
     }
 }
 
@@ -186,17 +196,17 @@ fn write_new(
     content: &str,
     like: &Path,
     was: &Identity,
-) -> io::Result<(File, Vec<String>)> {
-    // For nobody else's eyes before it has the old one's mode.
+) -> io::Result<(File, Carried)> {
+    // Its folder is for nobody else's eyes, so it may have the old one's mode at once.
     let mut options = OpenOptions::new();
     let mut file = options
         .write(true)
         .create_new(true)
-        .mode(0o600)
+        .mode(was.mode & 0o777)
         .open(path)?;
     file.write_all(content.as_bytes())?;
-    let lost = attributes::carry_over(like, was, &file)?;
-    Ok((file, lost))
+    let carried = attributes::carry_over(like, was, &file)?;
+    Ok((file, carried))
 }
 
 /// What came of one file.
@@ -287,11 +297,20 @@ impl<'r> Staged<'r> {
             Outcome::Failed(why) => Some((file, why.as_str())),
             _ => None,
         });
+        let exchanged = || {
+            let placed = all().filter_map(|(file, outcome)| outcome.placed(file));
+            let exchanged = placed.filter(|(_, how)| *how == Placed::Exchanged);
+            exchanged.map(|(file, _)| file).collect::<Vec<&Fresh<'r>>>()
+        };
         // Who had an old file open may have written to it since.
         let touched = || {
-            let placed = all().filter_map(|(file, outcome)| outcome.placed(file));
-            let mut exchanged = placed.filter(|(_, how)| *how == Placed::Exchanged);
-            exchanged.find_map(|(file, _)| (!file.old_is_untouched()).then_some(file))
+            let files = exchanged();
+            let untouched = |chunk: &[&Fresh<'r>]| -> Vec<bool> {
+                chunk.iter().map(|file| file.old_is_untouched()).collect()
+            };
+            let untouched = parallel::map(&files, &untouched);
+            let first = untouched.iter().position(|untouched| !untouched)?;
+            Some(files[first])
         };
         let cause = match failed.or_else(|| Some((touched()?, error::CHANGED))) {
             Some((file, why)) => Cause::Failed {
@@ -301,7 +320,17 @@ impl<'r> Staged<'r> {
             None if all().any(|(file, outcome)| outcome.placed(file).is_none()) => {
                 Cause::Interrupted
             }
-            None => return Ok(()),
+            None => {
+                let let_go = |chunk: &[&Fresh<'r>]| -> Vec<()> {
+                    // What is left of them goes with their folder.
+                    chunk
+                        .iter()
+                        .for_each(|file| _ = fs::remove_file(&file.waiting));
+                    Vec::new()
+                };
+                parallel::map(&exchanged(), &let_go);
+                return Ok(());
+            }
         };
         Err(WriteError {
             cause,
@@ -470,7 +499,7 @@ mod tests {
         let lock = lock(folder.path());
         let staged = stage(&all, &lock, false).expect("staged");
         let file = &staged.files[0];
-        exchange::rename_over(&file.waiting, &all[0].path, &known(&all[0])).expect("placed");
+        exchange::rename_over(&file.waiting, &all[0].path, &Old(&all[0])).expect("placed");
         file.take_back(Placed::Renamed).expect("back");
         drop(staged);
         assert_eq!(contents(folder.path()), ["old"]);
