@@ -193,10 +193,10 @@ fn list_all(
         }
     }
     let scope = Scope::of_paths(&in_scope);
-    for other in others {
-        listing.extend(other);
+    if !others.is_empty() {
+        others.into_iter().for_each(|other| listing.extend(other));
+        walk::sort(&mut listing.files);
     }
-    walk::sort(&mut listing.files);
     Ok((listing, Some(scope)))
 }
 

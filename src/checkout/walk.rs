@@ -120,7 +120,6 @@ pub fn files_under(path: &Path, repositories: &Repositories) -> io::Result<Listi
     if real != path && real.is_dir() {
         listing.rename(&real, path);
     }
-    sort(&mut listing.files);
     Ok(listing)
 }
 
@@ -185,11 +184,13 @@ struct Walk {
     listing: Listing,
 }
 
-/// A folder to be listed.
+/// A folder that is being listed.
 struct Folder {
     path: PathBuf,
     /// How deep it lies below where the walk began.
     depth: usize,
+    /// What is left of what is in it, in the order of the names.
+    left: std::vec::IntoIter<Entry>,
 }
 
 impl Walk {
@@ -234,19 +235,30 @@ impl Walk {
             let exclude = repository.exclude_file();
             rules = IgnoreRules::above(&repository.root, exclude.as_deref(), top, &mut unread);
         }
-        let mut left = vec![Folder {
-            path: top.to_path_buf(),
-            depth: 0,
-        }];
-        while let Some(folder) = left.pop() {
-            rules.leave(folder.depth.max(1));
-            match entries(&folder.path) {
-                Ok(entries) => self.entries(&folder, &entries, &mut rules, &mut unread, &mut left),
-                Err(error) if folder.depth == 0 => return Err(error),
-                // It went away.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                // One that cannot be listed is no reason to leave the others.
-                Err(error) => self.note(&folder.path, Unseen::Folder(error.to_string())),
+        let mut open = vec![Folder::open(top.to_path_buf(), 0)?];
+        self.enter(&open[0], &mut rules, &mut unread);
+        // In the order of the paths, so that nothing is left to be sorted.
+        while let Some(folder) = open.last_mut() {
+            let Some(entry) = folder.left.next() else {
+                rules.leave(folder.depth.max(1));
+                open.pop();
+                continue;
+            };
+            let is_folder = entry.kind.is_dir();
+            if !is_folder && !path_name::is_manifest_name(Path::new(&entry.name)) {
+                continue;
+            }
+            let (path, depth) = (folder.path.join(&entry.name), folder.depth + 1);
+            if entry.name == ".git" || rules.ignores(&path, is_folder) {
+                if is_folder {
+                    self.listing.ignored.insert(path);
+                }
+            } else if is_folder {
+                open.extend(self.opened(path, depth, &mut rules, &mut unread));
+            } else {
+                // Also what is no file: a pipe by this name is not passed over.
+                let is_link = entry.kind.is_symlink();
+                self.listing.files.push(Listed { path, is_link });
             }
         }
         for (path, error) in unread {
@@ -255,50 +267,44 @@ impl Walk {
         Ok(())
     }
 
-    /// Takes in what is in a folder; the folders in it are `left` to be listed.
-    fn entries(
+    /// A folder on the way, if it is to be listed and can be.
+    fn opened(
         &mut self,
-        folder: &Folder,
-        entries: &[Entry],
+        path: PathBuf,
+        depth: usize,
         rules: &mut IgnoreRules,
         unread: &mut Vec<Unread>,
-        left: &mut Vec<Folder>,
-    ) {
-        let has = |name: &str| entries.iter().any(|entry| entry.name == name);
-        if folder.depth > 0 && self.is_repository(&folder.path, has(".git")) {
-            self.note(&folder.path, Unseen::Repository);
-            return;
-        }
-        if self.repository.is_some() && has(".gitignore") {
-            rules.enter(folder.depth, &folder.path, unread);
-        }
-        for entry in entries {
-            let is_folder = entry.kind.is_dir();
-            let is_looked_at = is_folder || path_name::is_manifest_name(Path::new(&entry.name));
-            if !is_looked_at {
-                continue;
+    ) -> Option<Folder> {
+        match Folder::open(path.clone(), depth) {
+            Ok(folder) if self.is_repository(&folder) => {
+                self.note(&path, Unseen::Repository);
+                None
             }
-            let path = folder.path.join(&entry.name);
-            let is_ignored = entry.name == ".git" || rules.ignores(&path, is_folder);
-            match (is_ignored, is_folder) {
-                (false, true) => left.push(Folder {
-                    path,
-                    depth: folder.depth + 1,
-                }),
-                // Also what is no file: a pipe by this name is not passed over.
-                (false, false) => self.listing.files.push(Listed {
-                    is_link: entry.kind.is_symlink(),
-                    path,
-                }),
-                (true, true) => _ = self.listing.ignored.insert(path),
-                (true, false) => {}
+            Ok(folder) => {
+                self.enter(&folder, rules, unread);
+                Some(folder)
+            }
+            // It went away.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            // One that cannot be listed is no reason to leave the others.
+            Err(error) => {
+                self.note(&path, Unseen::Folder(error.to_string()));
+                None
             }
         }
     }
 
+    /// Has the rules of a folder count.
+    fn enter(&self, folder: &Folder, rules: &mut IgnoreRules, unread: &mut Vec<Unread>) {
+        if self.repository.is_some() && folder.has(".gitignore") {
+            rules.enter(folder.depth, &folder.path, unread);
+        }
+    }
+
     /// Whether a folder below the work tree's root is another repository.
-    fn is_repository(&self, folder: &Path, has_git: bool) -> bool {
-        self.repository.is_some() && (has_git || self.submodule(folder).is_some())
+    fn is_repository(&self, folder: &Folder) -> bool {
+        let is_known = || self.submodule(&folder.path).is_some();
+        self.repository.is_some() && (folder.has(".git") || is_known())
     }
 
     /// Adds the manifests under `top` that git tracks: these count even where an
@@ -331,7 +337,10 @@ impl Walk {
                 more.push(Listed { path, is_link });
             }
         }
-        self.listing.files.extend(more);
+        if !more.is_empty() {
+            self.listing.files.extend(more);
+            sort(&mut self.listing.files);
+        }
     }
 }
 
@@ -341,17 +350,29 @@ struct Entry {
     kind: fs::FileType,
 }
 
-/// What is in a folder.
-fn entries(folder: &Path) -> io::Result<Vec<Entry>> {
-    let read = |entry: io::Result<fs::DirEntry>| {
-        let entry = entry?;
-        Ok(Entry {
-            kind: entry.file_type()?,
-            name: entry.file_name(),
+impl Folder {
+    fn open(path: PathBuf, depth: usize) -> io::Result<Self> {
+        let read = |entry: io::Result<fs::DirEntry>| {
+            let entry = entry?;
+            Ok(Entry {
+                kind: entry.file_type()?,
+                name: entry.file_name(),
+            })
+        };
+        let entries = fs::read_dir(&path)?.map(read);
+        // What went away meanwhile is passed over.
+        let is_there = |entry: &io::Result<Entry>| !matches!(entry, Err(error) if error.kind() == io::ErrorKind::NotFound);
+        let mut entries: Vec<Entry> = entries.filter(is_there).collect::<io::Result<_>>()?;
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(Self {
+            path,
+            depth,
+            left: entries.into_iter(),
         })
-    };
-    let entries = fs::read_dir(folder)?.map(read);
-    // What went away meanwhile is passed over.
-    let is_there = |entry: &io::Result<Entry>| !matches!(entry, Err(error) if error.kind() == io::ErrorKind::NotFound);
-    entries.filter(is_there).collect()
+    }
+
+    /// Whether something of this name is in it, of what is left.
+    fn has(&self, name: &str) -> bool {
+        self.left.as_slice().iter().any(|entry| entry.name == name)
+    }
 }

@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use super::streams::say;
 use crate::checkout::files::folder_of;
 use crate::checkout::git;
-use crate::checkout::write::{self, Cause, Lock, Staged, WriteError};
+use crate::checkout::write::{self, Cause, Interrupted, Lock, Staged, WriteError};
 use crate::plan::planned::Replacement;
 use crate::report::text;
 
@@ -65,8 +65,10 @@ pub fn stage<'r>(
     sync: bool,
 ) -> anyhow::Result<Step<Staged<'r>>> {
     // Where no handler can be set, Ctrl-C ends the process as it always did.
-    _ = ctrlc::set_handler(|| write::INTERRUPTED.store(true, Ordering::Relaxed));
-    step(write::stage(replacements, lock, sync))
+    let interrupted = Interrupted::default();
+    let flag = Interrupted::clone(&interrupted);
+    _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
+    step(write::stage(replacements, lock, sync, interrupted))
 }
 
 /// Replaces all the files, or none.

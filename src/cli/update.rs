@@ -27,6 +27,8 @@ use crate::documents::builder::Builder;
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::foreign::json_pretty;
 use crate::function::config;
+use crate::parallel;
+use crate::plan::outcome::Change;
 use crate::plan::planned::Planned;
 use crate::report::json::Report;
 use crate::report::stored::{self, Forms};
@@ -237,7 +239,8 @@ fn show_to_people(args: &UpdateArgs, planned: &Planned, written: bool) -> anyhow
     if args.diff {
         print_diff(&planned.replacements)?;
     } else {
-        print_styled(planned.outcome.changes.iter().map(text::change))?;
+        let lines = |chunk: &[Change]| chunk.iter().map(text::change).collect();
+        print_styled(parallel::map(&planned.outcome.changes, &lines))?;
     }
     let files = planned.replacements.len();
     say(text::summary(&planned.outcome, files, written));

@@ -143,22 +143,24 @@ fn repositories(documents: &Documents, tags: &TagBook, sources: &Sources<'_>) ->
         let Ok((repository, found)) = resolve::repository_of(documents, id, document) else {
             continue;
         };
-        let Ok(name) = Repository::parse(&found.spec.image) else {
-            continue;
-        };
         let is_idle = document.spec.suspend || found.spec.suspend;
         let has_status = || document.status.image() != Err(Undefined::Absent);
+        let name = || Repository::parse(&found.spec.image).ok();
+        let is_written = || name().is_some_and(|name| tags.written(&name).is_some());
         let first = sources.of(documents, &repository);
         let first = first.iter().find(|source| match source {
             TagSource::Status => has_status(),
-            TagSource::Snapshot => is_idle || tags.written(&name).is_some(),
+            TagSource::Snapshot => is_idle || is_written(),
             TagSource::Registry => true,
         });
-        let is_sound = !is_idle
-            && policy.conflict.is_none()
-            && !document.spec.lacks_interval()
-            && document.spec.checked().is_ok();
-        if first == Some(&TagSource::Registry) && is_sound {
+        let is_sound = || {
+            !is_idle
+                && policy.conflict.is_none()
+                && !document.spec.lacks_interval()
+                && document.spec.checked().is_ok()
+                && name().is_some()
+        };
+        if first == Some(&TagSource::Registry) && is_sound() {
             needed.insert(id.clone(), repository);
         }
     }

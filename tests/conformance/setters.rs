@@ -265,7 +265,8 @@ fn check(folder: &Path) -> Verdict {
     let planned = run(&setup, &root, &scope)?;
     let lock = Lock::take([root.clone()], Duration::ZERO, &mut |_| {});
     let lock = lock.map_err(|error| error.to_string())?;
-    let written = write::stage(&planned.replacements, &lock, false).and_then(Staged::replace);
+    let written = write::stage(&planned.replacements, &lock, false, Default::default())
+        .and_then(Staged::replace);
     written.map_err(|error| error.to_string())?;
     let after = read_tree(&root, &mut BTreeSet::new());
 

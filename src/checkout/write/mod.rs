@@ -14,8 +14,9 @@ mod staging;
 use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::Access;
@@ -33,7 +34,7 @@ use crate::plan::planned::{FileStatus, Identity, Replacement};
 
 /// Set from outside (Ctrl-C) to stop before the next file is touched; what was
 /// done is undone.
-pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+pub type Interrupted = Arc<AtomicBool>;
 
 /// Whether a file may be replaced: its mode must let its owner write, though a
 /// rename would succeed without.
@@ -65,6 +66,7 @@ impl Expected for Old<'_> {
 #[derive(Debug)]
 pub struct Staged<'r> {
     files: Vec<Fresh<'r>>,
+    interrupted: Interrupted,
     /// Where they wait, and after the replacement the old ones.
     _stagings: Stagings<'r>,
 }
@@ -90,26 +92,19 @@ pub fn stage<'r>(
     replacements: &'r [Replacement],
     lock: &'r Lock,
     sync: bool,
+    interrupted: Interrupted,
 ) -> Result<Staged<'r>, WriteError> {
     let mut stagings = Stagings::new(lock);
+    let devices = parallel::map(replacements, &devices);
     let mut planned = Vec::with_capacity(replacements.len());
-    let mut last: Option<(&Path, usize)> = None;
-    for (number, replacement) in replacements.iter().enumerate() {
-        let folder = replacement.folder();
-        // They come folder by folder.
-        let staging = match last.filter(|(known, _)| *known == folder) {
-            Some((_, staging)) => staging,
-            None => rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)
-                .map_err(io::Error::from)
-                .and_then(|()| stagings.near(folder))
-                .map_err(|error| WriteError::refused(replacement, &error))?,
-        };
-        last = Some((folder, staging));
+    for (number, (replacement, device)) in replacements.iter().zip(devices).enumerate() {
+        let near = device.and_then(|device| stagings.near(replacement.folder(), device));
+        let staging = near.map_err(|error| WriteError::refused(replacement, &error))?;
         planned.push((replacement, stagings.get(staging).file(number)));
     }
-    let share = |share: &[(&'r Replacement, PathBuf)]| -> Vec<Result<Fresh<'r>, WriteError>> {
+    let stage = |chunk: &[(&'r Replacement, PathBuf)]| -> Vec<Result<Fresh<'r>, WriteError>> {
         let one = |(replacement, waiting): &(&'r Replacement, PathBuf)| {
-            if INTERRUPTED.load(Ordering::Relaxed) {
+            if interrupted.load(Ordering::Relaxed) {
                 return Err(WriteError {
                     cause: Cause::Interrupted,
                     left: Vec::new(),
@@ -118,13 +113,31 @@ pub fn stage<'r>(
             Fresh::new(replacement, waiting.clone(), sync)
                 .map_err(|error| WriteError::refused(replacement, &error))
         };
-        share.iter().map(one).collect()
+        chunk.iter().map(one).collect()
     };
-    let files = parallel::map(&planned, &share).into_iter();
+    let files = parallel::map(&planned, &stage).into_iter();
     Ok(Staged {
         files: files.collect::<Result<_, _>>()?,
+        interrupted,
         _stagings: stagings,
     })
+}
+
+/// The file systems of the folders of some files, in which files can be replaced.
+fn devices(replacements: &[Replacement]) -> Vec<io::Result<u64>> {
+    let mut last: Option<(&Path, u64)> = None;
+    let one = |replacement| {
+        let folder = Replacement::folder(replacement);
+        // They come folder by folder.
+        if let Some((_, device)) = last.filter(|(known, _)| *known == folder) {
+            return Ok(device);
+        }
+        rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)?;
+        let device = fs::metadata(folder)?.dev();
+        last = Some((folder, device));
+        Ok(device)
+    };
+    replacements.iter().map(one).collect()
 }
 
 impl<'r> Fresh<'r> {
@@ -275,7 +288,7 @@ impl<'r> Staged<'r> {
         let stop = AtomicBool::new(false);
         let share = |share: &[Fresh<'r>]| -> Vec<Outcome<'r>> {
             let one = |file: &Fresh<'r>| {
-                if INTERRUPTED.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
+                if self.interrupted.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
                     return Outcome::Untouched;
                 }
                 let outcome = Outcome::of(file);
@@ -373,7 +386,7 @@ mod tests {
 
     fn replace_all(replacements: &[Replacement], sync: bool) -> Result<(), WriteError> {
         let lock = lock(replacements[0].folder());
-        stage(replacements, &lock, sync)?.replace()
+        stage(replacements, &lock, sync, Interrupted::default())?.replace()
     }
 
     /// Files in a folder of their own, each to be replaced.
@@ -447,7 +460,7 @@ mod tests {
     fn what_somebody_wrote_to_a_replaced_file_stays_and_is_named() {
         let (folder, all) = replacements(3);
         let lock = lock(folder.path());
-        let staged = stage(&all, &lock, false).expect("staged");
+        let staged = stage(&all, &lock, false, Interrupted::default()).expect("staged");
         let placed = [0, 1].map(|number| Outcome::of(&staged.files[number]));
         fs::write(&all[0].path, "a person's").expect("a file");
         let failed = Outcome::Failed("No space left".to_owned());
@@ -467,7 +480,7 @@ mod tests {
         let mut open = fs::OpenOptions::new();
         let mut open = open.append(true).open(&all[1].path).expect("a file");
         let lock = lock(folder.path());
-        let staged = stage(&all, &lock, false).expect("staged");
+        let staged = stage(&all, &lock, false, Interrupted::default()).expect("staged");
         let outcomes = [0, 1].map(|number| Outcome::of(&staged.files[number]));
         open.write_all(b" and more").expect("written");
         let error = staged.settle(&outcomes).expect_err("it was written to");
@@ -497,7 +510,7 @@ mod tests {
     fn a_file_that_was_renamed_over_is_put_back_as_a_copy() {
         let (folder, all) = replacements(1);
         let lock = lock(folder.path());
-        let staged = stage(&all, &lock, false).expect("staged");
+        let staged = stage(&all, &lock, false, Interrupted::default()).expect("staged");
         let file = &staged.files[0];
         exchange::rename_over(&file.waiting, &all[0].path, &Old(&all[0])).expect("placed");
         file.take_back(Placed::Renamed).expect("back");

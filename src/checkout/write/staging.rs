@@ -128,14 +128,13 @@ impl<'l> Stagings<'l> {
         }
     }
 
-    /// The number of one from which a file can be renamed to `folder`, as far as
-    /// can be told before.
+    /// The number of one from which a file can be renamed to `folder`, which is on the
+    /// file system `device`, as far as can be told before.
     ///
     /// # Errors
     /// Where neither git's folder, nor the root, nor `folder` itself has room
     /// for one.
-    pub fn near(&mut self, folder: &Path) -> io::Result<usize> {
-        let device = fs::metadata(folder)?.dev();
+    pub fn near(&mut self, folder: &Path, device: u64) -> io::Result<usize> {
         let is_near = |staging: &Staging| staging.device == device;
         if let Some(number) = self.open.iter().position(is_near) {
             return Ok(number);
@@ -225,7 +224,10 @@ mod tests {
         let lock = lock.expect("a lock");
         let mut stagings = Stagings::new(&lock);
         let numbers = [home.path(), other.path(), home.path(), other.path()];
-        let numbers = numbers.map(|folder| stagings.near(folder).expect("a folder"));
+        let numbers = numbers.map(|folder| {
+            let near = stagings.near(folder, device(folder));
+            near.expect("a folder")
+        });
         assert_eq!(numbers, [0, 1, 0, 1]);
         assert!(stagings.get(1).file(7).starts_with(other.path()));
     }
