@@ -32,7 +32,7 @@ pub enum Code {
     LostText,
     /// A `:digest` marker whose policy has no digest.
     DigestMissing,
-    /// A comment speaks of `$imagepolicy` and is no marker.
+    /// A comment speaks of `$imagepolicy` and is not a marker.
     BrokenMarker,
     /// A marker at a place where no marker works.
     DeadMarker,

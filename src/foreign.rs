@@ -67,7 +67,7 @@ pub fn json(value: &Value) -> String {
 /// The same of any value, over several lines.
 ///
 /// # Errors
-/// What cannot be JSON, such as a map with keys that are no strings.
+/// What cannot be JSON, such as a map with keys that are not strings.
 pub fn json_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
     serde_json::to_string_pretty(value).map(|json| escaped(&json))
 }

@@ -293,7 +293,7 @@ fn imports() -> BTreeMap<PathBuf, BTreeSet<PathBuf>> {
                 part => path.push(part.to_owned()),
             }
         }
-        // What is no module is an item of the one above.
+        // What is not a module is an item of the one above.
         while !path.is_empty() {
             if let Some(file) = modules.get(&path) {
                 return Some(file.clone());

@@ -119,7 +119,7 @@ pub enum Undefined {
     /// There is no status, or it names no image.
     #[error("its status names no image")]
     Absent,
-    /// The status names what is no image reference; Flux fails the run on it.
+    /// The status names what is not an image reference; Flux fails the run on it.
     #[error("encountered invalid image ref \"{0}\": could not parse reference: {0}")]
     Invalid(String),
 }

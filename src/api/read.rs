@@ -279,7 +279,7 @@ fn error_at(text: &str, object: &Object, own: &str, message: String, at: Place) 
             at.column
         },
     };
-    // The blanks before the object are no bytes of the text.
+    // The blanks before the object are not bytes of the text.
     let offset = offset_of(own, at).saturating_sub(own_column - 1);
     ReadError::new(text, object, message, place, object.span.start + offset)
 }

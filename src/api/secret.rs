@@ -25,14 +25,14 @@ pub struct Secret {
 
 /// A value that is no text in base64. What it holds is not repeated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("its `data` has a `{0}` that is no base64 of a text")]
+#[error("its `data` has a `{0}` that is not base64 of a text")]
 pub struct BadValue(String);
 
 impl Secret {
     /// The value of the first of `keys` that is there, as a text.
     ///
     /// # Errors
-    /// A value that is no base64 of UTF-8.
+    /// A value that is not base64 of UTF-8.
     pub fn value(&self, keys: &[&str]) -> Result<Option<login::Secret>, BadValue> {
         for key in keys {
             if let Some(Some(text)) = self.string_data.get(*key) {

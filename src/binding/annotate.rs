@@ -53,7 +53,7 @@ pub fn annotate(text: &str, outline: &Outline<'_>, file: &str) -> Annotated {
         };
         if resource.lost > 0 {
             let message = format!(
-                "{} marked values here cannot be told by a field path, and are not annotated",
+                "{} marked values here cannot be named by a field path, and are not annotated",
                 resource.lost
             );
             annotated.findings.push(warn(message));
@@ -93,7 +93,7 @@ fn edits(
         return Err("it is encrypted with SOPS, and an edit would break its checksum".to_owned());
     }
     if object.kind.is_empty() || object.kind == "Kustomization" {
-        return Err("it is no resource of a build".to_owned());
+        return Err("it is not a resource that a build reads".to_owned());
     }
     let old = object.bind.as_ref().map_or("", |bind| &bind.value);
     let known = if old.trim().is_empty() {
@@ -146,7 +146,7 @@ fn written(text: &str, root: &Node<'_>, value: &str) -> Result<Vec<Edit>, String
             if let Some(old) = annotations.get(key) {
                 return match old.scalar().filter(|old| scalar::is_written(old)) {
                     Some(old) => Ok(scalar::rewrite(text, old, value)),
-                    None => Err(format!("its annotation `{key}` is no text")),
+                    None => Err(format!("its annotation `{key}` is not a string")),
                 };
             }
             match shape(annotations, "metadata.annotations")? {
@@ -172,7 +172,7 @@ fn shape(node: &Node<'_>, name: &str) -> Result<Shape, String> {
         Content::Mapping(_) if node.flow => Ok(Shape::Flow),
         Content::Mapping(_) => Ok(Shape::Block(node.place.column - 1)),
         Content::Scalar(_) => Err(format!("its `{name}` is empty; write `{{}}` there")),
-        _ => Err(format!("its `{name}` is no mapping")),
+        _ => Err(format!("its `{name}` is not a mapping")),
     }
 }
 
@@ -333,11 +333,11 @@ mod tests {
             ("kind: Pod\n", "not annotated: it has no `metadata`"),
             (
                 "metadata: {name: x}\n",
-                "not annotated: it is no resource of a build",
+                "not annotated: it is not a resource that a build reads",
             ),
             (
                 "kind: Kustomization\nmetadata: {name: x}\n",
-                "not annotated: it is no resource of a build",
+                "not annotated: it is not a resource that a build reads",
             ),
             (
                 "kind: Pod\nmetadata:\n  annotations:\n",
@@ -345,7 +345,7 @@ mod tests {
             ),
             (
                 "kind: Pod\nmetadata: [a]\n",
-                "not annotated: its `metadata` is no mapping",
+                "not annotated: its `metadata` is not a mapping",
             ),
             (
                 "kind: Pod\nmetadata: {annotations: {flux-image.dev/bind: no}}\n",
@@ -357,7 +357,7 @@ mod tests {
             ),
             (
                 "kind: Pod\nmetadata: {name: x}\n'*': a:1 # {\"$imagepolicy\": \"ns:app\"}\n",
-                "1 marked values here cannot be told by a field path, and are not annotated",
+                "1 marked values here cannot be named by a field path, and are not annotated",
             ),
         ] {
             let (_, findings) = annotated(&format!("{head}{SPEC}"));

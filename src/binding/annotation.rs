@@ -15,10 +15,10 @@ pub enum AnnotationFault {
     /// It is no JSON object.
     #[error("it must be a JSON object")]
     NotAnObject,
-    /// A value of the object is no text.
-    #[error("the value of `{0}` must be a text, as `namespace:name`")]
+    /// A value of the object is not a text.
+    #[error("the value of `{0}` must be a string, as `namespace:name`")]
     NotAText(String),
-    /// A key is no path.
+    /// A key is not a path.
     #[error(transparent)]
     Path(#[from] BadPath),
 }
@@ -69,11 +69,11 @@ mod tests {
             ("{a: b}", "it must be a JSON object"),
             (
                 r#"{"spec.image": 1}"#,
-                "the value of `spec.image` must be a text, as `namespace:name`",
+                "the value of `spec.image` must be a string, as `namespace:name`",
             ),
             (
                 r#"{"a..b": "c"}"#,
-                "`a..b` is no field path: a piece of it is empty",
+                "`a..b` is not a field path: a piece of it is empty",
             ),
         ] {
             let fault = read(value).expect_err(value);

@@ -324,7 +324,7 @@ impl<'o, 't> Bindings<'o, 't> {
         } else if !site.is_reached {
             self.findings.push(warn(
                 Code::DeadMarker,
-                "the key stands twice in its mapping",
+                "the key occurs twice in its mapping",
             ));
         } else {
             self.bound.push(bound);

@@ -265,7 +265,7 @@ impl<'n, 't> Finder<'_, 'n, 't> {
                 self.pair(node, &path, NAMES, "tag");
                 let is_pair = node.get("tag").is_some();
                 for (key, child) in entries {
-                    // Beside a `tag`, a name is no image.
+                    // Beside a `tag`, a name is not an image.
                     if !(is_pair && NAMES.contains(&key.as_ref()) && child.scalar().is_some()) {
                         self.values(child, below(&path, key), key);
                     }

@@ -21,22 +21,22 @@ const KEY: &str = "$imagepolicy";
 pub enum Comment {
     /// A marker, with its value decoded.
     Marker(String),
-    /// It speaks of `$imagepolicy` but is no marker.
+    /// It speaks of `$imagepolicy` but is not a marker.
     Broken(MarkerFault),
     /// Something else.
     Other,
 }
 
-/// Why a comment that speaks of `$imagepolicy` is no marker.
+/// Why a comment that speaks of `$imagepolicy` is not a marker.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MarkerFault {
     /// The comment is not one JSON object and nothing else.
     #[error("the whole comment must be one JSON object, and nothing before or after it")]
     NotAnObject,
-    /// A value of the object is no string.
+    /// A value of the object is not a string.
     #[error("every value in the marker must be a string")]
     NotAString,
-    /// The value is no policy name.
+    /// The value is not a policy name.
     #[error("its value is empty")]
     Empty,
     /// The value cannot be decoded.

@@ -28,7 +28,7 @@ pub enum OriginFault {
     #[error("{0}: {1}")]
     Unreadable(String, String),
     /// The resource is not in the file.
-    #[error("{0} holds no such resource")]
+    #[error("{0} has no such resource")]
     NotThere(String),
 }
 

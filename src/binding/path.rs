@@ -36,9 +36,9 @@ enum Test {
     Pattern(Regex),
 }
 
-/// Why a text is no path.
+/// Why a text is not a path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{path}` is no field path: {why}")]
+#[error("`{path}` is not a field path: {why}")]
 pub struct BadPath {
     /// The text.
     pub path: String,
@@ -437,16 +437,16 @@ spec:
             ("spec.values.a.b.c", "`spec.values.a.b` has no `c`"),
             (
                 "spec..values",
-                "`spec..values` is no field path: a piece of it is empty",
+                "`spec..values` is not a field path: a piece of it is empty",
             ),
-            ("", "`` is no field path: a piece of it is empty"),
+            ("", "`` is not a field path: a piece of it is empty"),
             (
                 "spec.[name=app",
-                "`spec.[name=app` is no field path: `[name=app` has no `]`",
+                "`spec.[name=app` is not a field path: `[name=app` has no `]`",
             ),
             (
                 "spec.-",
-                "`spec.-` is no field path: `-` would add to a list",
+                "`spec.-` is not a field path: `-` would add to a list",
             ),
         ] {
             assert_eq!(found(path), expected, "{path}");

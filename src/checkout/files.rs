@@ -137,7 +137,7 @@ pub fn outlined(
 #[must_use]
 pub fn unparsable(name: &str, severity: Severity, error: &SyntaxError) -> Finding {
     let location = Location::new(name, error.place);
-    let message = format!("is no YAML: {}", error.message);
+    let message = format!("is not valid YAML: {}", error.message);
     Finding::new(severity, Code::Unparsable, message, location)
 }
 

@@ -116,7 +116,7 @@ impl IgnoreRules {
     }
 }
 
-/// The rules of a text, which count from `folder` on. A line that is no pattern,
+/// The rules of a text, which count from `folder` on. A line that is not a pattern,
 /// or not UTF-8, matches nothing.
 fn matcher(folder: &Path, text: &[u8]) -> Gitignore {
     let mut builder = GitignoreBuilder::new(folder);

@@ -45,12 +45,12 @@ pub enum ReadError {
     #[error("this leads into `.git` and is not read")]
     LeadsIntoGit,
     /// What holds no bytes of its own.
-    #[error("is no regular file but {0}, and is not read")]
+    #[error("is {0}, not a regular file, and is not read")]
     NotRegular(&'static str),
     /// More bytes than are read.
     #[error("is larger than {} MiB and is not read", .0 >> 20)]
     TooLarge(u64),
-    /// Bytes that are no text.
+    /// Bytes that are not text.
     #[error("{0}")]
     NotUtf8(NotUtf8),
 }
@@ -61,7 +61,7 @@ impl ReadError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NotUtf8(_) => Some(NotUtf8::HINT),
-            Self::TooLarge(_) => Some("split it, or leave it out by `.gitignore`"),
+            Self::TooLarge(_) => Some("split it, or exclude it with `.gitignore`"),
             _ => None,
         }
     }
@@ -135,7 +135,7 @@ fn unopened(path: &Path, error: io::Error) -> ReadError {
     }
 }
 
-/// What something is that is no regular file.
+/// What something is that is not a regular file.
 fn kind(metadata: &Metadata) -> Option<&'static str> {
     let kind = metadata.file_type();
     match () {
@@ -287,14 +287,14 @@ mod tests {
         let made = Command::new("mkfifo").arg(at("pipe")).status();
         assert!(made.expect("mkfifo").success());
         let said = why(&at("pipe"));
-        assert_eq!(said, "is no regular file but a named pipe, and is not read");
+        assert_eq!(said, "is a named pipe, not a regular file, and is not read");
         let _listener = UnixListener::bind(at("socket")).expect("a socket");
         let said = why(&at("socket"));
-        assert_eq!(said, "is no regular file but a socket, and is not read");
+        assert_eq!(said, "is a socket, not a regular file, and is not read");
         let said = why(Path::new("/dev/zero"));
-        assert_eq!(said, "is no regular file but a device, and is not read");
+        assert_eq!(said, "is a device, not a regular file, and is not read");
         let said = why(folder.path());
-        assert_eq!(said, "is no regular file but a folder, and is not read");
+        assert_eq!(said, "is a folder, not a regular file, and is not read");
         let missing = read(&at("nothing"), 1000).expect_err("missing");
         assert!(missing.is_missing());
         let below_a_file = read(&at("file/x"), 1000).expect_err("missing");

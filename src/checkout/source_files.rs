@@ -245,7 +245,7 @@ fn read_one(
 }
 
 /// The text of a file that a walk found, through a link only inside `root`; `None`
-/// where it holds no documents that are read.
+/// where it contains no documents that are read.
 ///
 /// # Errors
 /// Where it cannot be read, or is not UTF-8.

@@ -72,19 +72,19 @@ impl Note {
                 Severity::Warning,
                 Code::UnusableFile,
                 format!("this folder cannot be listed: {why}"),
-                "let it be read, or leave it out by `.gitignore`",
+                "make it readable, or exclude it with `.gitignore`",
             ),
             Unseen::Repository => (
                 Severity::Info,
                 Code::OtherRepository,
-                "this folder is another repository and is left alone: no commit of this one can hold its files".to_owned(),
+                "this folder is another repository and is left alone: no commit of this one can contain its files".to_owned(),
                 "run `flux-image update` in there",
             ),
             Unseen::Rules(why) => (
                 Severity::Warning,
                 Code::UnusableFile,
                 format!("these ignore rules do not count: the file {why}"),
-                "make it a regular file; together with those in the folders above it may hold 1 MiB",
+                "make it a regular file; together with those in the folders above it may have 1 MiB",
             ),
             Unseen::Index(why) => (
                 Severity::Warning,
@@ -256,7 +256,7 @@ impl Walk {
             } else if is_folder {
                 open.extend(self.opened(path, depth, &mut rules, &mut unread));
             } else {
-                // Also what is no file: a pipe by this name is not passed over.
+                // Also what is not a file: a pipe by this name is not passed over.
                 let is_link = entry.kind.is_symlink();
                 self.listing.files.push(Listed { path, is_link });
             }

@@ -122,7 +122,7 @@ pub fn read_config(path: &Path, builder: &mut Builder) -> anyhow::Result<Option<
     let outline = resource_list::read(&source)
         .map_err(|error| anyhow::anyhow!("{name}:{}: {error}", error.place))?;
     let Some(document) = outline.documents.first() else {
-        bail!("{name} holds no document");
+        bail!("{name} contains no document");
     };
     let provenance = Provenance::new(&name, Rank::Config);
     let settings = config::read(&source, &document.root, provenance, builder);
@@ -177,7 +177,7 @@ pub fn documents(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
 /// A file that a flag names, or stdin, by name.
 ///
 /// # Errors
-/// Where it cannot be read, or is no text.
+/// Where it cannot be read, or is not a text.
 pub fn document(path: &Path) -> anyhow::Result<(String, String)> {
     if is_stdin(path) {
         let bytes = regular_file::bounded(std::io::stdin().lock(), 0, MAX_BYTES);

@@ -19,7 +19,7 @@ use crate::selection::only::{Only, Subject};
 /// `--only`, `--only-image` and `--from-webhook`.
 ///
 /// # Errors
-/// What is no policy's name, and a payload that names no image.
+/// What is not a policy's name, and a payload that names no image.
 pub fn only(args: &OnlyArgs) -> anyhow::Result<Only> {
     let mut only = Only::default();
     for name in &args.only {
@@ -64,9 +64,9 @@ fn stored(args: &StoredArgs) -> anyhow::Result<Stored> {
     let path = path.context("name the file that `flux-image update --report FILE` wrote")?;
     let (_, text) = document(path)?;
     let stored: Stored = serde_json::from_str(&text)
-        .with_context(|| format!("{} is no report of `flux-image update`", path.display()))?;
+        .with_context(|| format!("{} is not a report of `flux-image update`", path.display()))?;
     if stored.kind != "Report" {
-        bail!("{} is no report of `flux-image update`", path.display());
+        bail!("{} is not a report of `flux-image update`", path.display());
     }
     Ok(stored)
 }
@@ -74,7 +74,7 @@ fn stored(args: &StoredArgs) -> anyhow::Result<Stored> {
 /// `flux-image message`.
 ///
 /// # Errors
-/// What is no report, or has no message.
+/// What is not a report, or has no message.
 pub fn message(args: &StoredArgs) -> anyhow::Result<Exit> {
     let stored = stored(args)?;
     let message = json::message(&stored.automations, args.automation.as_deref())?;
@@ -85,7 +85,7 @@ pub fn message(args: &StoredArgs) -> anyhow::Result<Exit> {
 /// `flux-image branch`.
 ///
 /// # Errors
-/// What is no report, or names no branch or several.
+/// What is not a report, or names no branch or several.
 pub fn branch(args: &StoredArgs) -> anyhow::Result<Exit> {
     let stored = stored(args)?;
     let branch = json::branch(&stored.automations, args.automation.as_deref());

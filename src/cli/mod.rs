@@ -56,7 +56,7 @@ pub fn survive_size_limits() {
 /// Runs the program on the process's arguments and streams.
 #[must_use]
 pub fn main() -> Exit {
-    // What stands behind it is no command line yet.
+    // What stands behind it is not a command line yet.
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|word| word == "__complete") {
         let words: Vec<_> = words.collect();
@@ -65,7 +65,7 @@ pub fn main() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are printed to stdout and are no mistake.
+            // Help and version are printed to stdout and are not mistake.
             let exit = if error.use_stderr() {
                 Exit::Usage
             } else {

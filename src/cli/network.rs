@@ -150,7 +150,10 @@ impl<'a> Asker<'a> {
             Ok(cache) => Some(cache),
             // Without it registries are asked, which costs requests and no run.
             Err(error) => {
-                let message = format!("no lists are kept: {}: {error}", folder.display());
+                let message = format!(
+                    "lists of tags are not cached: {}: {error}",
+                    folder.display()
+                );
                 findings.push(
                     trouble(Severity::Info, message)
                         .hint("name a folder that is yours alone (mode 700) with `--cache DIR`, or say `--no-cache`"),
@@ -287,7 +290,7 @@ pub fn secrets(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
         let (name, text) = document(path)?;
         // What is wrong with it is not repeated: it holds secrets.
         crate::resource_list::read(&text)
-            .map_err(|error| anyhow::anyhow!("{name}:{}: is no YAML", error.place))?;
+            .map_err(|error| anyhow::anyhow!("{name}:{}: is not valid YAML", error.place))?;
         Ok((name, text))
     };
     paths.iter().map(read).collect()

@@ -32,7 +32,7 @@ pub fn read(path: &str, config: Option<&str>) -> Result<String, String> {
 
 fn locate(current: &Path, path: &str, config: Option<&str>) -> Result<PathBuf, String> {
     if Path::new(path).is_absolute() {
-        return Err("is no path inside the kustomization".to_owned());
+        return Err("is not a path inside the kustomization".to_owned());
     }
     let Some(config) = config.filter(|config| !current.join(config).is_file()) else {
         return Ok(current.join(path));

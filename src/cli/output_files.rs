@@ -138,7 +138,7 @@ impl OutputFiles {
             Place::File(path) => {
                 if target.purpose == Purpose::Report && !is_report(path)? {
                     bail!(
-                        "{target} holds something else than a report\n  hint: name another file, or remove this one"
+                        "{target} contains something other than a report\n  hint: name another file, or remove this one"
                     );
                 }
                 return self.add_file(path, &text);
@@ -202,8 +202,7 @@ impl OutputFiles {
     /// The first that cannot be written.
     pub fn write(self) -> anyhow::Result<()> {
         for path in &self.stale {
-            fs::remove_file(path)
-                .with_context(|| format!("cannot take away {}", path.display()))?;
+            fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
         }
         for (waiting, path) in &self.files {
             let written = fs::rename(waiting, path);
@@ -287,7 +286,7 @@ fn stale(target: &Target) -> anyhow::Result<Option<PathBuf>> {
     };
     if !is_ours {
         bail!(
-            "{target} is not known to be of an earlier run, so it is not taken away, though nothing changed\n  hint: remove it, or name another file"
+            "{target} is not known to be from an earlier run, so it is not removed, although nothing changed\n  hint: remove it, or name another file"
         );
     }
     Ok(Some(path.clone()))

@@ -57,7 +57,7 @@ fn write_all<P: AsRef<[u8]>>(
     unless_closed(written)
 }
 
-/// A reader that has gone is no error.
+/// A reader that has gone is not an error.
 ///
 /// # Errors
 /// Any other.

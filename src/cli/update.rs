@@ -79,8 +79,8 @@ pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Interrupted);
     }
     let after = || match writes {
-        true => "the files are edited, but not all that is to be said of it could be written",
-        false => "not all that is to be said could be written",
+        true => "the files were edited, but not every output could be written",
+        false => "not every output could be written",
     };
     let left_out: Vec<Finding> = files.left_out.iter().map(|name| expandable(name)).collect();
     files.write().with_context(after)?;

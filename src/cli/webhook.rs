@@ -25,15 +25,15 @@ pub enum WebhookError {
     #[error("the payload is longer than {MAX_PAYLOAD} bytes")]
     TooLong,
     /// It is no JSON object or list of one.
-    #[error("the payload is no JSON: {0}")]
+    #[error("the payload is not JSON: {0}")]
     NoJson(String),
     /// It is of nobody that is known.
     #[error(
-        "the payload is of no registry that is known (its fields: {0}); known are Docker Hub, GitHub packages, GitLab, Harbor, Quay, Nexus, Azure, ECR by EventBridge, Artifact Registry by Pub/Sub, distribution, and CloudEvents around them"
+        "the payload is not from a known registry (its fields: {0}); known are Docker Hub, GitHub packages, GitLab, Harbor, Quay, Nexus, Azure, ECR by EventBridge, Artifact Registry by Pub/Sub, distribution, and CloudEvents around them"
     )]
     Unknown(String),
     /// It tells of something else than a push.
-    #[error("the payload of {sender} tells of `{event}`, and only a push brings a tag")]
+    #[error("the payload of {sender} is about `{event}`, and only a push brings a tag")]
     NoPush {
         /// Whose payload it is.
         sender: Sender,
@@ -100,7 +100,7 @@ type Found = Result<Subject, WebhookError>;
 /// The image that a payload speaks of.
 ///
 /// # Errors
-/// What is no payload of a push.
+/// What is not a payload of a push.
 pub fn subject(payload: &[u8]) -> Found {
     if payload.len() > MAX_PAYLOAD {
         return Err(WebhookError::TooLong);
@@ -540,34 +540,34 @@ mod tests {
     #[test]
     fn what_is_unknown_is_refused() {
         for (payload, why) in [
-            ("", "no JSON"),
-            ("[]", "no JSON"),
-            ("null", "no JSON"),
+            ("", "not JSON"),
+            ("[]", "not JSON"),
+            ("null", "not JSON"),
             (r#"{"a":1,"b":2}"#, "its fields: a, b"),
             (r#"{"\n::error::x":1}"#, "its fields: \\n::error::x"),
             (
                 r#"{"action":"\n::error::x","target":{},"request":{}}"#,
-                "tells of `\\n::error::x`",
+                "is about `\\n::error::x`",
             ),
             (
                 r#"{"action":"delete","target":{"repository":"app"},"request":{"host":"h"}}"#,
-                "tells of `delete`",
+                "is about `delete`",
             ),
             (
                 r#"{"action":"published","package":{"package_type":"npm","name":"x"}}"#,
-                "tells of `npm`",
+                "is about `npm`",
             ),
             (
                 r#"{"object_kind":"merge_request","project":{"path_with_namespace":"a/b"}}"#,
-                "tells of `merge_request`",
+                "is about `merge_request`",
             ),
             (
                 r#"{"repositoryName":"r","action":"DELETED","component":{"format":"docker","name":"acme/app"}}"#,
-                "payload of Nexus tells of `DELETED`",
+                "payload of Nexus is about `DELETED`",
             ),
             (
                 r#"{"repositoryName":"r","action":"CREATED","component":{"format":"npm","name":"app"}}"#,
-                "tells of `npm`",
+                "is about `npm`",
             ),
             (
                 r#"{"repositoryName":"r","action":"CREATED","component":{"format":"docker"}}"#,
@@ -575,17 +575,17 @@ mod tests {
             ),
             (
                 r#"{"repositoryName":"r","action":"CREATED","asset":{"format":"docker","name":"v2/-/blobs/sha256:ab"}}"#,
-                "tells of `v2/-/blobs/sha256:ab`",
+                "is about `v2/-/blobs/sha256:ab`",
             ),
             (
                 r#"{"repositoryName":"r","action":"CREATED"}"#,
                 "its fields: repositoryName, action",
             ),
             (r#"{"push_data":{}}"#, "lacks `repository.repo_name`"),
-            (r#"{"events":[{"action":"pull"}]}"#, "tells of `pull`"),
+            (r#"{"events":[{"action":"pull"}]}"#, "is about `pull`"),
             (
                 r#"{"type":"DELETE_ARTIFACT","event_data":{"resources":[]}}"#,
-                "tells of `DELETE_ARTIFACT`",
+                "is about `DELETE_ARTIFACT`",
             ),
             (
                 r#"{"specversion":"1.0","type":"x","data":{}}"#,

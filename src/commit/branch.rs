@@ -83,7 +83,7 @@ pub fn push(push: Option<&PushSpec>, checkout: Option<&GitReference>) -> Result<
 /// The branch that a name gives: itself, or what the template in it makes.
 ///
 /// # Errors
-/// What is no template, or no name for git.
+/// What is not a template, or no name for git.
 pub fn name(branch: &str, data: &Data<'_>, now: &Time) -> Result<String, BranchError> {
     let name = render::text(branch, FUNCTIONS, data, now).map_err(BranchError::Template)?;
     refname::check(&name)?;
@@ -161,7 +161,7 @@ fn shows_day_without_month(layout: &str) -> bool {
 static FUNCTIONS: &[Function] = &[
     Function {
         name: "now",
-        params: &[Param::Text],
+        params: &[Param::String],
         rest: None,
         call: |run, args| Ok(Value::text(run.now.to_utc().format(&args.text(0)))),
     },

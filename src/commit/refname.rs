@@ -24,7 +24,7 @@ pub fn check(name: &str) -> Result<(), BadBranch> {
             None => Ok(()),
             Some(c) => Err(BadBranch {
                 name: name.to_owned(),
-                why: format!("it holds `{}`, which is not seen", c.escape_unicode()),
+                why: format!("it contains `{}`, which is invisible", c.escape_unicode()),
                 is_hidden: true,
             }),
         },
@@ -37,7 +37,7 @@ pub fn check(name: &str) -> Result<(), BadBranch> {
 }
 
 fn fault(name: &str) -> Option<String> {
-    let has = |part: &str| name.contains(part).then(|| format!("it holds `{part}`"));
+    let has = |part: &str| name.contains(part).then(|| format!("it contains `{part}`"));
     if name.is_empty() {
         return Some("it is empty".to_owned());
     }
@@ -52,7 +52,7 @@ fn fault(name: &str) -> Option<String> {
     }
     let is_bad = |c: &char| u32::from(*c) < 0x20 || " ~^:?*[\\\x7f".contains(*c);
     if let Some(c) = name.chars().find(is_bad) {
-        return Some(format!("it holds `{}`", c.escape_debug()));
+        return Some(format!("it contains `{}`", c.escape_debug()));
     }
     for step in name.split('/') {
         if step.is_empty() {

@@ -17,7 +17,7 @@ const STACK: usize = 128 << 20;
 /// Why there is no message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
-    /// It is no template.
+    /// It is not a template.
     #[error("unable to create commit message template from spec: {0}")]
     Syntax(Error),
     /// It cannot be executed.
@@ -27,7 +27,7 @@ pub enum MessageError {
     #[error("{} ({})", _0.message, _0.position)]
     Removed(Error),
     /// git takes no message with a NUL.
-    #[error("the message holds a NUL byte, which git does not take")]
+    #[error("the message contains a NUL byte, which git does not take")]
     Nul,
 }
 
@@ -81,7 +81,7 @@ pub fn has_actions(template: &str) -> bool {
 /// The text that a template makes, with `more` functions than Flux's.
 ///
 /// # Errors
-/// What is no template, or cannot be executed.
+/// What is not a template, or cannot be executed.
 pub fn text(
     template: &str,
     more: &'static [Function],

@@ -108,26 +108,32 @@ impl References {
 
 impl Logins {
     /// Takes in what a text holds of them.
-    pub fn add(&mut self, text: &str, outline: &Outline<'_>, origin: Provenance<'_>) {
+    pub fn add(&mut self, text: &str, outline: &Outline<'_>, provenance: Provenance<'_>) {
         for object in outline.objects() {
             if let Some(kind) = api::Kind::of_login(object) {
-                self.add_object(text, object, kind, origin);
+                self.add_object(text, object, kind, provenance);
             }
         }
     }
 
-    fn add_object(&mut self, text: &str, object: &Object, kind: api::Kind, origin: Provenance<'_>) {
+    fn add_object(
+        &mut self,
+        text: &str,
+        object: &Object,
+        kind: api::Kind,
+        provenance: Provenance<'_>,
+    ) {
         let namespace = match object.namespace.as_str() {
-            "" => origin.default_namespace.unwrap_or_default(),
+            "" => provenance.default_namespace.unwrap_or_default(),
             namespace => namespace,
         };
         let id = Id::new(namespace, object.name.clone());
-        let location = object.location(origin.file, object.place, "");
+        let location = object.location(provenance.file, object.place, "");
         if object.is_encrypted && kind == api::Kind::Secret {
             self.encrypted.insert(id);
             return;
         }
-        let rank = origin.rank;
+        let rank = provenance.rank;
         let said = |error: api::ReadError| match error.field.as_str() {
             "" => error.message,
             field => format!("{field}: {}", error.message),

@@ -292,7 +292,7 @@ fn resource_list<'o, 't>(outline: &'o Outline<'t>) -> Result<Option<&'o Document
     let refuse = |place, message| Err(BadInput::Envelope { message, place });
     if first.root.kind != "ResourceList" {
         let message = format!(
-            "`{}` of `{}` is no ResourceList",
+            "`{}` of `{}` is not a ResourceList",
             first.root.kind, first.root.api_version
         );
         return refuse(first.root.place, message);
@@ -320,7 +320,10 @@ fn resource_list<'o, 't>(outline: &'o Outline<'t>) -> Result<Option<&'o Document
     ];
     for (key, part) in parts {
         if let Part::Other(place) = part {
-            return refuse(place, format!("`{key}` of the ResourceList is no sequence"));
+            return refuse(
+                place,
+                format!("`{key}` of the ResourceList is not a sequence"),
+            );
         }
     }
     if let Some((fault, place)) = &first.envelope.fault {
@@ -384,21 +387,19 @@ fn nothing_bound(text: &str, outline: &Outline<'_>, bind: Bind) -> Finding {
     let finding = Finding::nothing_bound();
     match bind {
         Bind::Images => finding.hint(
-            "no field holds an image whose name is `spec.image` of an ImageRepository with a policy",
+            "no field has an image whose name is `spec.image` of an ImageRepository with a policy",
         ),
-        _ if outline.objects().any(Object::is_from_kustomize_build) => {
-            finding.hint(format!("`kustomize build` drops every comment, markers too: {WAYS}"))
-        }
-        _ if !has_comment(text) && outline.objects().any(is_manifest) => {
-            finding.hint(format!(
-                "not one comment came in; if whatever made this input has dropped them, markers too: {WAYS}"
-            ))
-        }
+        _ if outline.objects().any(Object::is_from_kustomize_build) => finding.hint(format!(
+            "`kustomize build` drops every comment, markers too: {WAYS}"
+        )),
+        _ if !has_comment(text) && outline.objects().any(is_manifest) => finding.hint(format!(
+            "the input has no comments; if whatever made it has dropped them, markers too: {WAYS}"
+        )),
         _ => finding,
     }
 }
 
-/// Whether a resource may carry markers: it is no document of ours or Flux's,
+/// Whether a resource may carry markers: it is not a document of ours or Flux's,
 /// and no list without items.
 fn is_manifest(object: &Object) -> bool {
     Kind::of(object).is_none() && object.kind != "ResourceList"

@@ -7,7 +7,7 @@ use go_template::strconv;
 /// takes the lead and loses it to whatever follows, as in Flux.
 ///
 /// # Errors
-/// The first value that is no number.
+/// The first value that is not a number.
 pub(super) fn latest<'v>(
     values: impl Iterator<Item = &'v str>,
     order: Order,

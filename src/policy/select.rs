@@ -30,7 +30,7 @@ pub enum InvalidPolicy {
     /// None of semver, alphabetical, numerical is set.
     #[error("given ImagePolicyChoice object is invalid")]
     Empty,
-    /// `semver.range` is no constraint.
+    /// `semver.range` is not a constraint.
     #[error(transparent)]
     Range(#[from] ConstraintError),
     /// `order` is neither ASC nor DESC; the word is upper-cased.
@@ -58,7 +58,7 @@ pub enum ChosenNothing {
     /// No tag is a version in the range.
     #[error("unable to determine latest version from provided list")]
     NoneInRange,
-    /// A value is no number; one such value fails the whole policy.
+    /// A value is not a number; one such value fails the whole policy.
     #[error("failed to parse invalid numeric value '{value}'")]
     NotNumeric {
         /// The value, after extraction.

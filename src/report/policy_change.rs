@@ -254,7 +254,7 @@ fn old_images(changes: &[&Change]) -> Vec<Reference> {
 mod tests {
     use super::*;
 
-    /// As Flux reads tags: what has fewer than two dots is no version.
+    /// As Flux reads tags: what has fewer than two dots is not a version.
     #[test]
     fn how_far_a_tag_moves() {
         for (old, new, step) in [

@@ -115,7 +115,7 @@ pub enum DiffReader {
 }
 
 /// A unified diff; for a tool as `git apply` takes it. Values of Secrets and of
-/// encrypted documents are `****` on every line, and what holds any is no patch
+/// encrypted documents are `****` on every line, and what holds any is not a patch
 /// that applies: a diff ends in logs. Patches that are to be applied are
 /// [`patch::patches`].
 ///

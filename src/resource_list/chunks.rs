@@ -126,7 +126,7 @@ impl List {
             && line.get(self.indent..self.indent + 2) == Some(b"- ")
     }
 
-    /// The first line at the left margin that is no item, comment or blank.
+    /// The first line at the left margin that is not an item, comment or blank.
     fn find_tail(&self, text: &str) -> usize {
         let bytes = text.as_bytes();
         let is_tail = |at: &usize| match bytes.get(*at) {

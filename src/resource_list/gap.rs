@@ -15,7 +15,7 @@ pub struct Gap {
     pub comma: Option<usize>,
     /// Anchors and tags.
     pub properties: Vec<ByteSpan>,
-    /// Behind the last sign that is no comment; where the gap begins if there
+    /// Behind the last sign that is not a comment; where the gap begins if there
     /// is none.
     pub signs_end: usize,
 }

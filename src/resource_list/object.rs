@@ -181,7 +181,7 @@ impl Object {
 
     /// To be called when all of it was read.
     pub(super) fn settle(&mut self) {
-        // In a build, `config.kubernetes.io/path` is no file.
+        // In a build, `config.kubernetes.io/path` is not a file.
         if let Some(build) = self.build.as_ref().filter(|build| build.is_certain) {
             let path = build.origin_path().map(str::to_owned);
             self.file = path.map(|path| FileAnnotation { path, index: None });

@@ -45,7 +45,7 @@ pub struct Envelope {
     pub flow: bool,
     /// Where the last token of a root in braces ends before the closing one.
     pub inner_end: usize,
-    /// What the root is, where it is no scalar.
+    /// What the root is, where it is not a scalar.
     pub root: Option<Collection>,
     /// `items`.
     pub items: Part,
@@ -98,13 +98,13 @@ impl Part {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutlineFault {
     /// A key of the envelope that stands twice.
-    #[error("`{0}` stands twice")]
+    #[error("`{0}` occurs twice")]
     RepeatedKey(String),
-    /// A functionConfig that is no resource.
-    #[error("`functionConfig` is no mapping")]
+    /// A functionConfig that is not a resource.
+    #[error("`functionConfig` is not a mapping")]
     ConfigIsNoMapping,
-    /// An item that is no mapping.
-    #[error("items[{0}] is no mapping")]
+    /// An item that is not a mapping.
+    #[error("items[{0}] is not a mapping")]
     ItemIsNoMapping(usize),
 }
 
@@ -166,7 +166,7 @@ impl Document<'_> {
     }
 
     fn add_item(&mut self, index: usize, start: usize, place: Place, dash: usize) {
-        // Items that are no mappings leave gaps that keep the indices.
+        // Items that are not mappings leave gaps that keep the indices.
         self.items.resize_with(index, Object::default);
         self.items.push(Object {
             span: ByteSpan::new(start, start),
@@ -485,7 +485,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Notes a node that is no collection.
+    /// Notes a node that is not a collection.
     fn part(&mut self, span: ByteSpan, part: impl FnOnce(Place) -> Part) {
         let place = self.walk.place(span.start);
         let part = part(place);

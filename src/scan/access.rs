@@ -366,7 +366,7 @@ impl Subject<'_> {
             _ => return Err(named.wrong("needs both `tls.crt` and `tls.key`, or neither")),
         };
         if ca.is_none() && pair.is_none() {
-            return Err(named.wrong("holds none of `ca.crt`, `tls.crt` and `tls.key`"));
+            return Err(named.wrong("has none of `ca.crt`, `tls.crt` and `tls.key`"));
         }
         connection.ca = ca.map(|ca| Ranked::new(ca.reveal().to_owned(), named.rank));
         connection.identity = pair.map(|pair| Ranked::new(login::Secret::new(pair), named.rank));
@@ -383,7 +383,7 @@ impl Subject<'_> {
             return Ok(());
         };
         let address = named.value(&["address"])?;
-        let address = address.ok_or_else(|| named.wrong("holds no `address`"))?;
+        let address = address.ok_or_else(|| named.wrong("has no `address`"))?;
         let username = named.value(&["username"])?;
         let proxy = ProxySettings {
             address,
@@ -637,7 +637,7 @@ impl<'a> Named<'a> {
             Ok(())
         } else {
             Err(self
-                .wrong("is no pull secret: it has neither `.dockerconfigjson` nor `.dockercfg`"))
+                .wrong("is not a pull secret: it has neither `.dockerconfigjson` nor `.dockercfg`"))
         }
     }
 }

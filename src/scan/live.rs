@@ -381,7 +381,7 @@ impl<'a> Live<'a> {
         let dropped = listing.dropped();
         if dropped > 0 {
             let message =
-                format!("{name}: {dropped} entries of the list are no tags, and were left out");
+                format!("{name}: {dropped} entries of the list are not tags, and were left out");
             self.findings.push(Finding::new(
                 Severity::Info,
                 Code::Registry,
@@ -398,7 +398,7 @@ impl<'a> Live<'a> {
             return;
         };
         if let Err(error) = cache.write(&task.target, &task.identity, at, &listing.pages) {
-            let message = format!("the list of {name} cannot be kept: {error}");
+            let message = format!("the list of {name} cannot be cached: {error}");
             let finding =
                 Finding::new(Severity::Info, Code::Registry, message, Location::default());
             self.findings

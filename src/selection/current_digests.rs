@@ -19,7 +19,7 @@ pub struct CurrentDigests(BTreeMap<Id, Scalars>);
 struct Scalars {
     tags: BTreeSet<String>,
     digests: BTreeSet<String>,
-    /// One of them is no pinned image.
+    /// One of them is not a pinned image.
     is_bare: bool,
 }
 

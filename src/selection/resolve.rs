@@ -32,7 +32,7 @@ pub struct Resolved {
 /// Why a policy gives no image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unresolved {
-    /// Its status names what is no image.
+    /// Its status names what is not an image.
     #[error(transparent)]
     Status(#[from] Undefined),
     /// The policy is suspended and has no status, or its repository is, and
@@ -61,7 +61,7 @@ pub enum Unresolved {
     /// The registry gave no answer.
     #[error("{0}")]
     Unanswered(String, Blame),
-    /// `spec.image` of its repository is no name.
+    /// `spec.image` of its repository is not a name.
     #[error(transparent)]
     Name(#[from] NameError),
     /// Nothing is known of its repository.
@@ -72,7 +72,7 @@ pub enum Unresolved {
         /// What was looked at.
         tried: String,
     },
-    /// `exclusionList` is no list of patterns.
+    /// `exclusionList` is not a list of patterns.
     #[error("{0}: {source}", source = .0.source)]
     Exclusion(BadExclusion),
     /// Nothing is left for this pattern of the ImageRepository or its policy.

@@ -116,7 +116,7 @@ pub enum Answer {
 
 impl TagBook {
     /// What the snapshots of a run say, of one repository the last; with a warning for
-    /// an old one, and an error for what is no repository.
+    /// an old one, and an error for what is not a repository.
     #[must_use]
     pub fn of_snapshots(documents: &Documents, freshness: Freshness) -> (Self, Vec<Finding>) {
         let (mut book, mut findings) = (Self::default(), Vec::new());
@@ -136,7 +136,7 @@ impl TagBook {
         (book, findings)
     }
 
-    /// Takes in a snapshot, and says which names in it are no repositories.
+    /// Takes in a snapshot, and says which names in it are not repositories.
     fn add(&mut self, snapshot: &TagSnapshot) -> Vec<NameError> {
         let mut errors = Vec::new();
         for entry in &snapshot.spec.repositories {
@@ -227,7 +227,7 @@ fn aged(snapshot: &TagSnapshot, location: &Location, freshness: Freshness) -> Op
         match written.parse::<Timestamp>() {
             Err(_) => {
                 let message = format!(
-                    "TagSnapshot `{name}`: `scannedAt` of `{}` is `{written}`, which is no time of RFC 3339",
+                    "TagSnapshot `{name}`: `scannedAt` of `{}` is `{written}`, which is not a time as RFC 3339 has it",
                     repository.image
                 );
                 return Some(Finding::new(

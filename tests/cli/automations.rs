@@ -126,7 +126,7 @@ fn monorepo() -> Tree {
             &at("gotk-sync.yaml"),
             &sync.replace("1h", if cluster == "dev" { "1m" } else { "1h" }),
         );
-        // What is no business of anybody who looks for documents.
+        // What does not matter to anybody who looks for documents.
         tree.write(&at("chart/templates/app.yaml"), "{{ if }}\na: {{ x }\n");
         tree.write(&format!("apps/{cluster}/app.yaml"), OLD);
     }

@@ -143,7 +143,7 @@ spec:
         ),
         (
             config.replace(".tag\n  - policy", "..tag\n  - policy"),
-            "is no field path",
+            "is not a field path",
         ),
         (
             config.replace("ImageUpdate", "Deployment"),
@@ -223,7 +223,7 @@ fn annotations_stay_inside_the_tree() {
     assert_eq!(code(&output), 0);
     let said = stderr(&output);
     for expected in [
-        "is no YAML",
+        "is not valid YAML",
         "is a link, and links are not written through\n  at ./inside.yaml",
         "this link leads out of the tree and is not read\n  at ./outside.yaml",
     ] {
@@ -279,11 +279,11 @@ fn origins_lead_nowhere_else() {
         .status();
     assert!(pipe.is_ok_and(|status| status.success()));
     for (path, why) in [
-        (target, "is no path inside the kustomization"),
+        (target, "is not a path inside the kustomization"),
         ("link.yaml", "leads out of"),
         ("../../../../../../../../etc/passwd", "leads out of"),
-        ("folder", "is no regular file"),
-        ("pipe", "is no regular file"),
+        ("folder", "not a regular file"),
+        ("pipe", "not a regular file"),
         ("gone.yaml", "No such file"),
     ] {
         let list = format!(

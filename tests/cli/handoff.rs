@@ -557,12 +557,12 @@ fn a_webhook_names_the_image() {
             r#"{"push_data":{},"repository":{"repo_name":"a\n::error::b"}}"#.to_owned(),
             "`docker.io/a\\n::error::b`",
         ),
-        (r#"{"what":1}"#.to_owned(), "of no registry that is known"),
+        (r#"{"what":1}"#.to_owned(), "not from a known registry"),
         (
             format!("\"{}\"", "x".repeat(2 << 20)),
             "longer than 1048576 bytes",
         ),
-        ("{".to_owned(), "no JSON"),
+        ("{".to_owned(), "not JSON"),
     ] {
         let output = run_in(&repository.work(), &arguments, payload.as_bytes());
         assert_eq!(code(&output), 2);
@@ -755,8 +755,8 @@ fn the_report_tells_what_a_commit_needs() {
 fn only_reports_are_read_as_reports() {
     let repository = Repository::new("");
     for (text, why) in [
-        ("{}", "no report"),
-        ("[", "no report"),
+        ("{}", "not a report"),
+        ("[", "not a report"),
         ("{\"kind\":\"Report\"}", "nothing changed"),
     ] {
         let output = run_in(&repository.work(), &["message", "-"], text.as_bytes());

@@ -151,7 +151,7 @@ fn a_named_pipe_is_an_error_and_one_in_a_folder_of_policies_too() {
         let output = soon(&tree, &[command, "--policies", "more"]);
         assert_eq!(code(&output), 2, "{command}");
         let said = stderr(&output);
-        let expected = "error: more/pipe.yaml is no regular file but a named pipe";
+        let expected = "error: more/pipe.yaml is a named pipe, not a regular file";
         assert!(said.starts_with(expected), "{said}");
     }
 }
@@ -378,7 +378,7 @@ fn a_folder_that_cannot_be_listed_is_a_finding() {
 }
 
 /// Files whose names are not UTF-8, in a folder too; the one that is spelled as
-/// another is shown is no manifest's name.
+/// another is shown is not a manifest's name.
 const UNTOLD: [&[u8]; 4] = [
     b"caf\xe8.yaml",
     b"caf\xe9.yaml",

@@ -161,7 +161,7 @@ const REFUSED: &[(&[&str], &str)] = &[
     ),
     (
         &["--report", "apps/notes.txt"],
-        "holds something else than a report",
+        "contains something other than a report",
     ),
     (&["--report", "-"], "`/dev/stdout` is stdout"),
     (
@@ -249,7 +249,7 @@ fn only_what_an_earlier_run_left_is_taken_away() {
         let output = update(&tree, &flags);
         assert_eq!(code(&output), 2, "{name}: {theirs}");
         assert!(
-            stderr(&output).contains("is not taken away"),
+            stderr(&output).contains("is not removed"),
             "{}",
             stderr(&output)
         );

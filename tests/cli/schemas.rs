@@ -90,7 +90,7 @@ items:
     steps: [{acme.io/image: 'ghcr.io/acme/app:1.0.0'}]
 ";
 
-/// Files of `function-config` that are no options.
+/// Files of `function-config` that are not options.
 const OTHERS: &[&str] = &[
     "image-update.crd.yaml",
     "metadata.yaml",

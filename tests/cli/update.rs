@@ -482,7 +482,7 @@ fn two_policies_of_one_name_are_an_error_where_they_are_used() {
         "{said}"
     );
     assert_eq!(tree.read("apps/app.yaml"), OLD);
-    // The same twice is no conflict, and a flag beats the tree.
+    // The same twice is not a conflict, and a flag beats the tree.
     tree.write("more.txt", &POLICY.replace("1.2.0", "1.9.0"));
     let output = tree.update(&[".", "--policies", "more.txt"]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
@@ -531,7 +531,7 @@ fn what_cannot_be_parsed_weighs_by_who_asked() {
     let walked = tree.update(&["."]);
     assert_eq!(code(&walked), 0);
     assert!(
-        stderr(&walked).contains("warning: is no YAML"),
+        stderr(&walked).contains("warning: is not valid YAML"),
         "{}",
         stderr(&walked)
     );

@@ -58,11 +58,11 @@ enum Difference {
     /// file for each item.
     List,
     /// A file that Flux cannot read and that is YAML all the same (a root that
-    /// is no mapping, `%YAML`, odd `metadata`, odd keys): edited in place.
+    /// is not a mapping, `%YAML`, odd `metadata`, odd keys): edited in place.
     ReadableAnyway,
     /// A file that is no YAML at all: reported.
     Unreadable,
-    /// A policy whose image is no reference fails Flux's whole run: here its
+    /// A policy whose image is not a reference fails Flux's whole run: here its
     /// own markers alone are refused.
     BadPolicy,
     /// A file whose name or annotations fail Flux's whole run.

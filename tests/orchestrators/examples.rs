@@ -12,7 +12,7 @@ use crate::Story;
 use crate::services;
 use crate::world::{Tool, Tree, World};
 
-/// Folders that are no examples by themselves.
+/// Folders that are not examples by themselves.
 const OTHERS: &[&str] = &["pipelines"];
 /// The image that READMEs name.
 const IMAGE: &str = "ghcr.io/acme/flux-image:latest";

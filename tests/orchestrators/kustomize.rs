@@ -278,7 +278,7 @@ fn a_validator(world: &World) {
     assert_eq!(first, built("app", "ghcr.io/acme/app:1.10.0", "settings"));
 }
 
-/// After a transformer, items carry a path that is no file.
+/// After a transformer, items carry a path that is not a file.
 fn a_validator_behind_a_transformer(world: &World) {
     let tree = tree(
         &update("{bind: Images}"),

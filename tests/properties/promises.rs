@@ -106,7 +106,7 @@ fn nothing_else_changed(text: &str, output: &Output<'_>) {
     let written = output.text.to_string();
     let before = scalars(text).expect("the input is YAML");
     let after = scalars(&output.text.to_string())
-        .unwrap_or_else(|error| panic!("the output is no YAML: {error}\n{}", output.text));
+        .unwrap_or_else(|error| panic!("the output is not valid YAML: {error}\n{}", output.text));
     assert_eq!(before.len(), after.len(), "{}", output.text);
     let (mut rest_before, mut rest_after) = (Rest::new(text), Rest::new(&written));
     let mut changed: Vec<(String, String)> = Vec::new();

@@ -102,7 +102,7 @@ fn what_is_wrong_is_said_in_words() {
         (
             &server(&ours),
             &alone.ca,
-            "signed by no authority that is trusted here",
+            "not signed by an authority that is trusted here",
         ),
         (
             &server(&alone),
@@ -139,7 +139,7 @@ fn it_may_be_given_in_each_way() {
     );
     assert_eq!(code(&output), 3);
     assert!(
-        stderr(&output).contains("no authority's certificate is known on this machine"),
+        stderr(&output).contains("no certificate authority is known on this machine"),
         "{}",
         stderr(&output)
     );

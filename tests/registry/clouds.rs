@@ -388,7 +388,7 @@ fn hosts_that_only_look_like_a_clouds() {
         let output = internet.update(provider, &format!("{host}/acme/app"), &keys);
         assert_eq!(code(&output), 2, "{provider} {host}: {}", said(&output));
         assert!(
-            said(&output).contains(&format!("is no registry of `provider: {provider}`")),
+            said(&output).contains(&format!("is not a registry of `provider: {provider}`")),
             "{}",
             said(&output)
         );
@@ -590,7 +590,7 @@ fn microsoft() {
     );
     assert_eq!(code(&output), 3, "{}", said(&output));
     assert!(
-        said(&output).contains("Entra gave no token"),
+        said(&output).contains("Entra returned no token"),
         "{}",
         said(&output)
     );

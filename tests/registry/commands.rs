@@ -525,17 +525,17 @@ fn secrets_of_the_input_log_in() {
         (
             secret("login", "HOST", PASSWORD).replace(".dockerconfigjson:", "config:"),
             2,
-            "is no pull secret",
+            "is not a pull secret",
         ),
         (
             secret("login", "HOST", PASSWORD).replace("\"auths\"", "\"auths\" hunter2-s3cret"),
             2,
-            "is no Docker config",
+            "is not a valid Docker config",
         ),
         (
             secret("login", "HOST", PASSWORD).replace("stringData", "data"),
             2,
-            "no base64 of a text",
+            "not base64 of a text",
         ),
         (
             format!("{}sops: {{mac: x}}\n", secret("login", "HOST", PASSWORD)),
@@ -658,14 +658,14 @@ fn dockers_own_login_is_a_persons() {
     let output = place.run(&["update", ".", "--diff", "--no-cache"]);
     assert_eq!(code(&output), 2, "{}", said(&output));
     assert!(
-        said(&output).contains("is no Docker config"),
+        said(&output).contains("is not a valid Docker config"),
         "{}",
         said(&output)
     );
     place.docker(&config.replace(AUTH, "%%%"), None);
     let output = place.run(&["update", ".", "--diff", "--no-cache"]);
     assert!(
-        said(&output).contains("its `auth` is no base64"),
+        said(&output).contains("its `auth` is not base64"),
         "{}",
         said(&output)
     );
@@ -698,7 +698,7 @@ fn helpers_are_asked_by_a_persons_command() {
         (
             format!("echo {PASSWORD}"),
             2,
-            "answered with what is no credential",
+            "answered with something that is not a credential",
         ),
         (
             "echo 'credentials not found in native keychain'; exit 1".to_owned(),
@@ -959,7 +959,7 @@ fn deadlines_are_the_repositorys() {
     let output = place.run(&["update", ".", "--no-cache"]);
     assert_eq!(code(&output), 2, "{}", said(&output));
     assert!(
-        said(&output).contains("`spec.timeout`: `soon` is no duration"),
+        said(&output).contains("`spec.timeout`: `soon` is not a duration"),
         "{}",
         said(&output)
     );
@@ -1272,7 +1272,7 @@ fn what_is_printed_is_reproducible() {
     let status = "status: {latestRef: {name: HOST/acme/app, tag: 1.0.0}}\n";
     let suspended = policy.replace("spec: {", "spec: {suspend: true, ");
     place.write("more.yaml", &format!("{suspended}{status}"));
-    // What cannot be read and holds no documents is nobody's business here.
+    // What cannot be read and contains no documents is nobody's business here.
     fs::write(place.tree.path().join("latin.yaml"), b"a: \xe9\n").expect("written");
     for command in ["scan", "resolve"] {
         assert!(!said(&place.run(&[command, "--no-cache"])).contains("latin.yaml"));

@@ -170,7 +170,7 @@ fn what_is_no_file_of_ours_is_as_good_as_none() {
     again("a hole of a terabyte");
     // A folder stays, and nothing is kept.
     fs::create_dir(&path).expect("a folder");
-    assert!(run_anew(&place, &server, "a folder").contains("cannot be kept"));
+    assert!(run_anew(&place, &server, "a folder").contains("cannot be cached"));
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn a_key_that_is_broken_costs_a_request() {
     remove();
     fs::create_dir(&key).expect("a folder");
     let text = run_anew(&place, &server, "a folder");
-    assert!(text.contains("no lists are kept"), "{text}");
+    assert!(text.contains("lists of tags are not cached"), "{text}");
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn a_folder_that_others_may_write_is_not_used() {
             "{}",
             said(&output)
         );
-        // A folder that was named is no other.
+        // A folder that was named is not another.
         let folder = place.cache();
         let folder = folder.to_str().expect("UTF-8");
         let output = place.run(&["update", ".", "--diff", "--cache", folder]);
@@ -281,7 +281,10 @@ fn a_folder_that_cannot_be_used_costs_a_request() {
         assert!(stdout(&output).contains(":1.1.0 "), "{what}");
         assert_eq!(server.paths().len(), before + 1, "{what}");
         let said = said(&output);
-        assert!(said.contains("no lists are kept"), "{what}: {said}");
+        assert!(
+            said.contains("lists of tags are not cached"),
+            "{what}: {said}"
+        );
     };
     fs::create_dir_all(folder.parent().expect("a parent")).expect("a folder");
     fs::write(&folder, "").expect("a file");

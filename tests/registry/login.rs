@@ -411,10 +411,10 @@ fn two_credentials_share_no_token() {
 fn token_servers_that_make_no_sense() {
     let long = format!("{{\"token\":\"{}\"}}", "x".repeat((64 << 10) + 1));
     for (status, body, said) in [
-        (200, "<html>", "holds no token"),
-        (200, "{}", "holds no token"),
-        (200, r#"{"token":5}"#, "holds no token"),
-        (200, r#"{"token":"a\nb"}"#, "fits in no header"),
+        (200, "<html>", "without a token"),
+        (200, "{}", "without a token"),
+        (200, r#"{"token":5}"#, "without a token"),
+        (200, r#"{"token":"a\nb"}"#, "does not fit in a header"),
         (200, &long, "more than 64 KiB"),
         (404, "", "answered 404"),
         (302, "", "redirects (302), which is not followed"),
@@ -454,7 +454,7 @@ fn client_certificates_and_an_authority_of_ones_own() {
     target = by(&target, |way| way.identity = own(Secret::new(PASSWORD)));
     let error = tags(&target).expect_err("no PEM").to_string();
     assert!(
-        error.contains("no certificate and its key in PEM"),
+        error.contains("not a certificate and its key in PEM"),
         "{error}"
     );
     assert!(!error.contains(PASSWORD), "{error}");

@@ -222,9 +222,9 @@ fn the_content_type_says_nothing_and_the_body_all() {
         ),
         ("<html>", "application/json", "`application/json`"),
         ("", "", "a body"),
-        (r#"{"tags":[1]}"#, "application/json", "no list of tags"),
-        (r#"{"errors":[]}"#, "application/json", "no list of tags"),
-        ("[]", "application/json", "no list of tags"),
+        (r#"{"tags":[1]}"#, "application/json", "not a list of tags"),
+        (r#"{"errors":[]}"#, "application/json", "not a list of tags"),
+        ("[]", "application/json", "not a list of tags"),
         ("\u{0}", "x/\u{e9};[31m", "a body"),
     ] {
         let server = Server::start(move |_| Reply::new(200, body).with("content-type", kind));
@@ -337,7 +337,7 @@ fn a_manifest_that_does_not_fit_its_digest_is_refused() {
     });
     let error = digest(&target(&server.host(), "acme/app"), "1.0").expect_err("a lie");
     assert!(
-        error.to_string().contains("does not fit its digest"),
+        error.to_string().contains("does not match its digest"),
         "{error}"
     );
 }

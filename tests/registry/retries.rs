@@ -69,9 +69,7 @@ fn retry_after_is_honoured_or_said() {
     let server = failing(1, || Reply::new(429, "").with("retry-after", "3600"));
     let error = tags(&target(&server.host(), "acme/app")).expect_err("an hour");
     assert!(
-        error
-            .to_string()
-            .ends_with("asks to be left alone for 3600 s"),
+        error.to_string().ends_with("asks clients to wait 3600 s"),
         "{error}"
     );
     assert_eq!(server.paths().len(), 1);

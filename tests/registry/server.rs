@@ -303,7 +303,7 @@ fn converse<S: Read + Write>(stream: S, handler: &Arc<Handler>, log: &Mutex<Vec<
 
 fn read<S: Read>(stream: &mut BufReader<S>) -> Option<Asked> {
     let mut line = String::new();
-    // What is no line of HTTP, a TLS handshake say, ends the conversation.
+    // What is not a line of HTTP, a TLS handshake say, ends the conversation.
     stream.read_line(&mut line).ok().filter(|n| *n > 0)?;
     let mut words = line.split_whitespace();
     let mut asked = Asked {

@@ -589,7 +589,7 @@ impl<'p> Parser<'p> {
         Ok(Node::Class(members))
     }
 
-    /// `[:alpha:]` inside a class. Without a `:]` further on it is no name.
+    /// `[:alpha:]` inside a class. Without a `:]` further on it is not a name.
     fn named_class(&mut self) -> Result<Option<ClassUnicode>, SyntaxError> {
         let start = self.at;
         let Some(inside) = self.rest().strip_prefix("[:") else {

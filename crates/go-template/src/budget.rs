@@ -141,7 +141,7 @@ impl Budget {
 /// The size of a value, without what is in it.
 fn size(value: &Value) -> usize {
     match value {
-        Value::Text(text) => text.len(),
+        Value::String(text) => text.len(),
         Value::List(list) => list.items.len() * 4,
         Value::Map(map) => map.entries.borrow().len() * 4,
         _ => 1,

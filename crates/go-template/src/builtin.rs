@@ -43,7 +43,7 @@ pub static TABLE: &[Function] = &[
     function("print", &[], Some(Param::Any), |run, args| {
         Ok(Value::bytes(&fmt::sprint(run.budget, args.0)?))
     }),
-    function("printf", &[Param::Text], Some(Param::Any), |run, args| {
+    function("printf", &[Param::String], Some(Param::Any), |run, args| {
         let printed = fmt::sprintf(run.budget, args.bytes(0), args.from(1))?;
         Ok(Value::bytes(&printed))
     }),
@@ -86,12 +86,12 @@ fn index(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     for index in args.from(1) {
         item = match &item {
             Value::List(list) => list.items[position(index, list.items.len())?].clone(),
-            Value::Text(text) => {
+            Value::String(text) => {
                 Value::Uint(text[position(index, text.len())?].into(), Uint::Uint8)
             }
             Value::Map(map) => {
                 let is_key = match (index, map.entries.borrow().keys().next()) {
-                    (Value::Text(_), Some(Key(Value::Text(_))) | None) => true,
+                    (Value::String(_), Some(Key(Value::String(_))) | None) => true,
                     (Value::Struct(one), Some(Key(Value::Struct(other)))) => one.name == other.name,
                     _ => false,
                 };
@@ -132,7 +132,7 @@ fn length(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     let length = match args.any(0) {
         Value::List(list) => list.items.len(),
         Value::Map(map) => map.entries.borrow().len(),
-        Value::Text(text) => text.len(),
+        Value::String(text) => text.len(),
         Value::Nil | Value::Missing => return Err("len of nil pointer".into()),
         other => return Err(format!("len of type {}", other.type_name()).into()),
     };
@@ -156,7 +156,7 @@ fn basic(value: &Value) -> Basic {
         Value::Int(..) => Basic::Int,
         Value::Uint(..) => Basic::Uint,
         Value::Float(_) => Basic::Float,
-        Value::Text(_) => Basic::Text,
+        Value::String(_) => Basic::Text,
         _ => Basic::None,
     }
 }
@@ -182,7 +182,7 @@ fn equals(one: &Value, other: &Value) -> Result<bool, Fault> {
         (Value::Int(one, _), Value::Uint(other, _))
         | (Value::Uint(other, _), Value::Int(one, _)) => same(*one, *other),
         (Value::Float(one), Value::Float(other)) => one == other,
-        (Value::Text(one), Value::Text(other)) => one == other,
+        (Value::String(one), Value::String(other)) => one == other,
         _ if one.is_nothing() || other.is_nothing() => {
             let is_nil = |value: &Value| match value {
                 Value::List(list) => list.is_nil,
@@ -238,7 +238,7 @@ fn less(one: &Value, other: &Value) -> Result<bool, Fault> {
             u64::try_from(*other).is_ok_and(|other| *one < other)
         }
         (Value::Float(one), Value::Float(other)) => one < other,
-        (Value::Text(one), Value::Text(other)) => one < other,
+        (Value::String(one), Value::String(other)) => one < other,
         _ if basic(one) == Basic::None
             || basic(other) == Basic::None
             || basic(one) == Basic::Bool && basic(other) == Basic::Bool =>
@@ -256,7 +256,7 @@ fn less_or_equal(one: &Value, other: &Value) -> Result<bool, Fault> {
 /// One text of all arguments, for what escapes.
 fn joined(run: &mut Run<'_>, args: &Args<'_>) -> Result<Vec<u8>, Fault> {
     match args.0 {
-        [Value::Text(text)] => Ok(text.to_vec()),
+        [Value::String(text)] => Ok(text.to_vec()),
         values => {
             let shown = |value: &Value| match value {
                 Value::Nil | Value::Missing => Value::text("<no value>"),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-/// A text that is no duration.
+/// A text that is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no duration; write it as `90s`, `1m30s` or `168h`")]
+#[error("`{0}` is not a duration; write it as `90s`, `1m30s` or `168h`")]
 pub struct BadDuration(String);
 
 const UNITS: &[(&str, f64)] = &[

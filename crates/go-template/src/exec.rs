@@ -10,7 +10,7 @@ use super::error::{Cause, Error, Position};
 use super::function::{self, Args, Function, Param, Run};
 use super::node::{Branch, Call, Command, Node, Operand, Pipe, Term};
 use super::parse::Trees;
-use super::value::{Entries, Key, Text, Value};
+use super::value::{Bytes, Entries, Key, Value};
 use super::{fmt, method};
 use crate::time::Time;
 
@@ -441,7 +441,7 @@ impl State<'_> {
             Term::Dot => dot.clone(),
             Term::Nil => Value::Nil,
             Term::Bool(is_so) => Value::Bool(*is_so),
-            Term::Text(_, text) => Value::Text(Text::from(text.as_slice())),
+            Term::String(_, text) => Value::String(Bytes::from(text.as_slice())),
             Term::Number(number) => {
                 if number.is_float_by_itself() {
                     return Ok(Value::Float(number.float.unwrap_or_default()));
@@ -476,7 +476,7 @@ impl State<'_> {
             (Term::Nil, param) => {
                 self.fail(&place, format!("cannot assign nil to {}", param.name()))
             }
-            (Term::Bool(_) | Term::Number(_) | Term::Text(..), Param::Any | Param::Value) => {
+            (Term::Bool(_) | Term::Number(_) | Term::String(..), Param::Any | Param::Value) => {
                 self.operand(dot, operand)
             }
             (Term::Bool(is_so), Param::Bool) => Ok(Value::Bool(*is_so)),
@@ -486,13 +486,15 @@ impl State<'_> {
             (Term::Number(number), Param::Float) if number.float.is_some() => {
                 Ok(Value::Float(number.float.unwrap_or_default()))
             }
-            (Term::Text(_, text), Param::Text) => Ok(Value::Text(Text::from(text.as_slice()))),
-            (Term::Bool(_) | Term::Number(_) | Term::Text(..), param) => {
+            (Term::String(_, text), Param::String) => {
+                Ok(Value::String(Bytes::from(text.as_slice())))
+            }
+            (Term::Bool(_) | Term::Number(_) | Term::String(..), param) => {
                 let message = match param {
                     Param::Bool => found("bool"),
                     Param::Int => found("integer"),
                     Param::Float => found("float"),
-                    Param::Text => found("string"),
+                    Param::String => found("string"),
                     _ => format!("can't handle {operand} for arg of type {}", param.name()),
                 };
                 self.fail(&place, message)

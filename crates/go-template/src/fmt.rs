@@ -7,7 +7,7 @@ use super::budget::{Budget, Fault, STEP};
 use super::value::{List, MAX_DEPTH, Map, Struct, Value};
 use crate::{strconv, unicode};
 
-/// What `fmt.Sprint` gives: blanks between two that are no texts.
+/// What `fmt.Sprint` gives: blanks between two that are not texts.
 ///
 /// # Errors
 /// Where the work is spent.
@@ -15,7 +15,7 @@ pub fn sprint(budget: &mut Budget, values: &[Value]) -> Result<Vec<u8>, Fault> {
     let mut printer = Printer::new(budget);
     let mut was_text = true;
     for (index, value) in values.iter().enumerate() {
-        let is_text = matches!(value, Value::Text(_));
+        let is_text = matches!(value, Value::String(_));
         if index > 0 && !is_text && !was_text {
             printer.push(b" ")?;
         }
@@ -458,7 +458,7 @@ impl<'h> Printer<'h> {
                 self.integer(value, *number, false, spec)
             }
             Value::Float(number) => self.float(value, *number, spec),
-            Value::Text(text) => self.text(text, spec),
+            Value::String(text) => self.text(text, spec),
             Value::List(list) => self.list(list, spec, depth),
             Value::Map(map) => self.map(map, spec, depth),
             Value::Struct(inner) => self.structure(inner, spec, depth),

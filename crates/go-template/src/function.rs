@@ -3,7 +3,7 @@
 
 use super::budget::{Budget, Fault};
 use super::builtin;
-use super::value::{List, Map, Text, Value};
+use super::value::{Bytes, List, Map, Value};
 use crate::time::Time;
 
 /// The type of a parameter.
@@ -20,7 +20,7 @@ pub enum Param {
     /// `float64`
     Float,
     /// `string`
-    Text,
+    String,
     /// `map[string]interface {}`
     Dict,
     /// `time.Time`
@@ -39,7 +39,7 @@ impl Param {
             Self::Bool => "bool",
             Self::Int => "int",
             Self::Float => "float64",
-            Self::Text => "string",
+            Self::String => "string",
             Self::Dict => "map[string]interface {}",
             Self::Time => "time.Time",
             Self::Version => "*semver.Version",
@@ -110,7 +110,7 @@ impl<'a> Args<'a> {
     #[must_use]
     pub fn bytes(&self, index: usize) -> &'a [u8] {
         match self.any(index) {
-            Value::Text(text) => text,
+            Value::String(text) => text,
             _ => &[],
         }
     }
@@ -185,7 +185,7 @@ pub fn lossy(bytes: &[u8]) -> String {
 /// Where the work is spent.
 pub fn text(run: &mut Run<'_>, text: impl AsRef<[u8]>) -> Result<Value, Fault> {
     run.budget.charge(text.as_ref().len())?;
-    Ok(Value::Text(Text::from(text.as_ref())))
+    Ok(Value::String(Bytes::from(text.as_ref())))
 }
 
 /// Functions by name: sprig's go before Go's own, as Flux adds them.

@@ -85,7 +85,7 @@ impl Template {
     /// Parses a template that may call sprig's functions, Go's, and `more`.
     ///
     /// # Errors
-    /// What is no template, or calls what does not exist.
+    /// What is not a template, or calls what does not exist.
     pub fn parse(source: &str, more: &'static [Function], limits: Limits) -> Result<Self, Error> {
         if source.len() > limits.source {
             let most = limits.source;

@@ -115,7 +115,7 @@ const OF_TIME: &[Param] = &[Param::Time];
 const WITH_TIME: &[Param] = &[Param::Time, Param::Time];
 
 static TIME: &[Function] = &[
-    method("Format", &[Param::Time, Param::Text], |_, args| {
+    method("Format", &[Param::Time, Param::String], |_, args| {
         Ok(Value::text(args.time(0).format(&args.text(1))))
     }),
     method("String", OF_TIME, |_, args| {

@@ -67,7 +67,7 @@ pub enum Term {
     Bool(bool),
     Number(Number),
     /// A text as written, and its value.
-    Text(String, Vec<u8>),
+    String(String, Vec<u8>),
     /// `.A.B`
     Field(Vec<String>),
     /// `$a.B.C`: the variable with its `$`, and fields.
@@ -115,7 +115,7 @@ impl fmt::Display for Operand {
             Term::Nil => f.write_str("nil"),
             Term::Bool(value) => write!(f, "{value}"),
             Term::Number(number) => f.write_str(&number.text),
-            Term::Text(written, _) => f.write_str(written),
+            Term::String(written, _) => f.write_str(written),
             Term::Field(names) => fields(f, names),
             Term::Variable(name, names) => {
                 f.write_str(name)?;

@@ -24,7 +24,7 @@ pub struct Trees {
 /// Parses a template. `is_function` knows which functions there are.
 ///
 /// # Errors
-/// What is no template.
+/// What is not a template.
 pub fn parse(source: &str, is_function: &dyn Fn(&str) -> bool) -> Result<Trees, Error> {
     let mut parser = Parser {
         source,
@@ -426,7 +426,7 @@ impl<'t> Parser<'t> {
             let first = &command.operands[0];
             let is_value = matches!(
                 first.term,
-                Term::Bool(_) | Term::Dot | Term::Nil | Term::Number(_) | Term::Text(..)
+                Term::Bool(_) | Term::Dot | Term::Nil | Term::Number(_) | Term::String(..)
             );
             if is_value {
                 let stage = index + 1;
@@ -478,7 +478,7 @@ impl<'t> Parser<'t> {
                 names.extend(more);
                 operand.at = at;
             }
-            Term::Bool(_) | Term::Text(..) | Term::Number(_) | Term::Nil | Term::Dot => {
+            Term::Bool(_) | Term::String(..) | Term::Number(_) | Term::Nil | Term::Dot => {
                 let message = format!("unexpected . after term {:?}", operand.to_string());
                 return Err(self.error(at, message));
             }
@@ -522,7 +522,7 @@ impl<'t> Parser<'t> {
             Kind::Quoted | Kind::Raw => {
                 let value = literal::text(token.text);
                 let value = value.map_err(|fault| self.error(token.at, fault))?;
-                Term::Text(token.text.to_owned(), value)
+                Term::String(token.text.to_owned(), value)
             }
             Kind::LeftParen => {
                 self.next += 1;

@@ -46,7 +46,7 @@ pub struct Time {
     zone: String,
 }
 
-/// Why a text is no time.
+/// Why a text is not a time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("parsing time {text:?} as {layout:?}: cannot parse {rest:?} as {wanted:?}")]
 pub struct NoTime {

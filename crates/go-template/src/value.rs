@@ -1,7 +1,7 @@
 //! What a template computes with: Go's values, as far as templates meet them.
 //!
 //! Every value knows its Go type, since functions check what they are given by
-//! type, `typeOf` prints it, and an `int64` is no `int`.
+//! type, `typeOf` prints it, and an `int64` is not an `int`.
 //!
 //! A text is bytes, as in Go: `trunc` may cut a character in half. Dicts are
 //! shared and can be changed with `set`, so a dict may come to hold itself;
@@ -18,7 +18,7 @@ use crate::time::Time;
 use masterminds_semver::Version;
 
 /// A text.
-pub type Text = Rc<[u8]>;
+pub type Bytes = Rc<[u8]>;
 
 /// A value.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub enum Value {
     /// `float64`
     Float(f64),
     /// `string`
-    Text(Text),
+    String(Bytes),
     /// A slice.
     List(List),
     /// A map.
@@ -233,7 +233,7 @@ impl Ord for Key {
 
 fn order(one: &Value, other: &Value) -> Ordering {
     match (one, other) {
-        (Value::Text(one), Value::Text(other)) => one.cmp(other),
+        (Value::String(one), Value::String(other)) => one.cmp(other),
         (Value::Struct(one), Value::Struct(other)) => {
             let pairs = one.fields.iter().zip(&other.fields);
             pairs
@@ -322,7 +322,7 @@ pub struct Struct {
     /// Methods without arguments.
     pub methods: Vec<(&'static str, Method)>,
     /// What its `String` method gives.
-    pub string: Option<Text>,
+    pub string: Option<Bytes>,
 }
 
 /// A field of a struct.
@@ -371,7 +371,7 @@ impl Value {
     /// A text of any bytes.
     #[must_use]
     pub fn bytes(bytes: &[u8]) -> Self {
-        Self::Text(bytes.into())
+        Self::String(bytes.into())
     }
 
     /// An `int`.
@@ -399,7 +399,7 @@ impl Value {
             Self::Uint(_, Uint::Uint8) => "uint8",
             Self::Uint(_, Uint::Uint64) => "uint64",
             Self::Float(_) => "float64",
-            Self::Text(_) => "string",
+            Self::String(_) => "string",
             Self::List(list) => list.of.name,
             Self::Map(map) => map.of.name,
             Self::Struct(inner) => inner.name,
@@ -432,7 +432,7 @@ impl Value {
             Self::Int(number, _) => *number != 0,
             Self::Uint(number, _) => *number != 0,
             Self::Float(number) => *number != 0.0,
-            Self::Text(text) => !text.is_empty(),
+            Self::String(text) => !text.is_empty(),
             Self::List(list) => !list.items.is_empty(),
             Self::Map(map) => !map.entries.borrow().is_empty(),
             Self::Struct(_) | Self::Time(_) | Self::Version(_) => true,
@@ -447,7 +447,7 @@ impl Value {
 
     /// What the value says of itself, where it has a `String` method.
     #[must_use]
-    pub fn string(&self) -> Option<Text> {
+    pub fn string(&self) -> Option<Bytes> {
         match self {
             Self::Struct(inner) => inner.string.clone(),
             Self::Time(time) => Some(time.to_string().into_bytes().into()),
@@ -459,7 +459,7 @@ impl Value {
     }
 }
 
-fn month(number: i64) -> Text {
+fn month(number: i64) -> Bytes {
     let names = &crate::time::MONTHS;
     let name = usize::try_from(number - 1)
         .ok()
@@ -469,7 +469,7 @@ fn month(number: i64) -> Text {
         .into()
 }
 
-fn weekday(number: i64) -> Text {
+fn weekday(number: i64) -> Bytes {
     let names = &crate::time::WEEKDAYS;
     let name = usize::try_from(number).ok().and_then(|at| names.get(at));
     name.map_or_else(|| format!("%!Weekday({number})"), ToString::to_string)

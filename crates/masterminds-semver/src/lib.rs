@@ -47,7 +47,7 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// Why a text is no version.
+/// Why a text is not a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VersionFault {
     /// Fewer than two dots in the whole tag (`fluxcd/pkg/version`).
@@ -239,10 +239,10 @@ enum Operator {
     Caret,
 }
 
-/// Why a text is no constraint.
+/// Why a text is not a constraint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConstraintError {
-    /// A group that is no list of comparators; the text is the group's.
+    /// A group that is not a list of comparators; the text is the group's.
     #[error("improper constraint: {0:?}")]
     Improper(String),
     /// A comparator whose version does not parse, such as `1x`.

@@ -6,7 +6,7 @@
 /// Whether a character acts instead of being seen: C0, DEL and C1 controls (which
 /// hold ESC and the line breaks), the separators of lines and paragraphs, the
 /// marks, embeddings, overrides and isolates of bidirectional text, what has no
-/// width, byte order marks, tags, and what is no character.
+/// width, byte order marks, tags, and what is not a character.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     c.is_control()

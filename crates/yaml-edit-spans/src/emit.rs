@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::scalar::spelled;
 
-/// A document, without `---`. What is no mapping or sequence is one line.
+/// A document, without `---`. What is not a mapping or sequence is one line.
 #[must_use]
 pub fn document(value: &Value) -> String {
     let mut out = String::new();

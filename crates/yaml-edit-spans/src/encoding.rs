@@ -41,7 +41,7 @@ pub fn wide(bytes: &[u8]) -> Option<Wide> {
 }
 
 impl Wide {
-    /// The text that `bytes` are in this encoding. What is no character becomes
+    /// The text that `bytes` are in this encoding. What is not a character becomes
     /// U+FFFD.
     #[must_use]
     pub fn decode(self, bytes: &[u8]) -> String {

@@ -45,7 +45,7 @@ type ScalarOf<'t> = (Option<Cow<'t, str>>, Cow<'t, str>, usize);
 /// What a node is.
 #[derive(Debug)]
 pub enum Content<'t> {
-    /// A mapping, in the order of the text; keys that are no scalars are left out.
+    /// A mapping, in the order of the text; keys that are not scalars are left out.
     Mapping(Vec<(Cow<'t, str>, Node<'t>)>),
     /// A sequence.
     Sequence(Vec<Node<'t>>),

@@ -21,7 +21,7 @@ pub struct Frame<'t> {
     /// Where it begins: its bracket, first key or first `-`.
     pub start: usize,
     /// In a mapping the key at hand, `None` before the first and for a key
-    /// that is no scalar.
+    /// that is not a scalar.
     pub key: Option<Cow<'t, str>>,
     /// Children that have begun: the index of the child at hand is one less.
     pub children: usize,
@@ -65,9 +65,9 @@ pub enum Step<'t> {
     Enter,
     /// A collection ends: what it was and its bytes.
     Leave(Collection, ByteSpan),
-    /// A scalar that is no key.
+    /// A scalar that is not a key.
     Value(Value<'t>),
-    /// An alias that is no key.
+    /// An alias that is not a key.
     Alias(ByteSpan),
 }
 

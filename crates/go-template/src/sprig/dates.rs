@@ -10,14 +10,14 @@ use crate::duration;
 use crate::time::Time;
 use masterminds_semver::{Constraint, Version};
 
-const TEXT_TIME: &[Param] = &[Param::Text, Param::Time];
+const TEXT_TIME: &[Param] = &[Param::String, Param::Time];
 
 /// The functions by name; versions are here, too, which are two.
 pub static TABLE: &[Function] = &[
     function("ago", params::ANY, ago),
     function("duration", params::ANY, |_, args| {
         let seconds = match args.any(0) {
-            Value::Text(text) => String::from_utf8_lossy(text).parse().unwrap_or(0),
+            Value::String(text) => String::from_utf8_lossy(text).parse().unwrap_or(0),
             Value::Int(number, Int::Int64) => *number,
             _ => 0,
         };
@@ -82,7 +82,7 @@ fn duration_round(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
         (1, "s"),
     ];
     let nanoseconds = match args.any(0) {
-        Value::Text(_) => duration::parse_signed(&args.text(0)).unwrap_or(0),
+        Value::String(_) => duration::parse_signed(&args.text(0)).unwrap_or(0),
         Value::Int(number, Int::Int64) => *number,
         Value::Time(time) => since(run, time.timestamp().as_nanosecond()),
         _ => 0,

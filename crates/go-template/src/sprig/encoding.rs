@@ -62,7 +62,7 @@ pub static TABLE: &[Function] = &[
     refused("shuffle", |_, _| refusal("shuffle", CHANCE)),
 ];
 
-const CHANCE: &str = "its result is left to chance, and a message must be the same every time";
+const CHANCE: &str = "its result is random, and a message must be the same every time";
 const KEYS: &str = "keys and certificates have no place in a message";
 
 /// A function that takes anything, to say that it is none here.
@@ -98,7 +98,7 @@ fn b64dec(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     }
 }
 
-/// The byte that Go points at in what is no base64.
+/// The byte that Go points at in what is not base64.
 fn illegal_base64(encoded: &[u8]) -> usize {
     let mut in_group = 0;
     let solid = |at: usize| !matches!(encoded[at], b'\r' | b'\n');
@@ -134,7 +134,7 @@ fn b32dec(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     }
 }
 
-/// The byte that Go points at in what is no base32.
+/// The byte that Go points at in what is not base32.
 fn illegal_base32(encoded: &[u8]) -> usize {
     for (at, byte) in encoded.iter().enumerate() {
         let (in_group, left) = (at % 8, encoded.len() - at - 1);
@@ -195,7 +195,9 @@ fn decrypt(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     if args.bytes(1).is_empty() {
         return text(run, "");
     }
-    let failed = |_| Fault::Error("cannot decrypt: not a text of this password".to_owned());
+    let failed = |_| {
+        Fault::Error("cannot decrypt: the text was not encrypted with this password".to_owned())
+    };
     let bytes = BASE64.decode(without_breaks(args.bytes(1)));
     let mut bytes = bytes.map_err(|error| error.to_string())?;
     let Some((start, _)) = bytes.split_first_chunk::<16>() else {

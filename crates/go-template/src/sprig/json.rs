@@ -67,7 +67,7 @@ impl Writer<'_> {
                 let text = float(*number)?;
                 self.push(text.as_bytes())
             }
-            Value::Text(text) => self.text(text),
+            Value::String(text) => self.text(text),
             Value::List(list) => self.list(list, depth),
             Value::Map(map) => self.map(map, depth),
             Value::Struct(inner) => {
@@ -116,7 +116,7 @@ impl Writer<'_> {
         }
         self.push(b"{")?;
         for (index, (key, value)) in entries.iter().enumerate() {
-            let Value::Text(key) = &key.0 else {
+            let Value::String(key) = &key.0 else {
                 return Err(format!("json: unsupported type: {}", map.of.name).into());
             };
             self.member(key, value, index == 0, depth)?;

@@ -195,7 +195,7 @@ fn without(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     list(kept)
 }
 
-/// `reflect.DeepEqual`: an `int` is no `int64`, and a nil list no empty one.
+/// `reflect.DeepEqual`: an `int` is not an `int64`, and a nil list no empty one.
 ///
 /// # Errors
 /// Where the work is spent, or values are nested too deep.
@@ -220,7 +220,7 @@ pub fn deep_equal(
         (Value::Int(one, _), Value::Int(other, _)) => one == other,
         (Value::Uint(one, _), Value::Uint(other, _)) => one == other,
         (Value::Float(one), Value::Float(other)) => one == other,
-        (Value::Text(one), Value::Text(other)) => {
+        (Value::String(one), Value::String(other)) => {
             budget.charge(one.len())?;
             one == other
         }

@@ -41,14 +41,14 @@ pub static TABLE: &[Function] = &[
         Param::Dict,
         |run, args| merged(run, args, true),
     ),
-    variadic("omit", params::DICT, Param::Text, |run, args| {
+    variadic("omit", params::DICT, Param::String, |run, args| {
         kept(run, args, false)
     }),
-    variadic("pick", params::DICT, Param::Text, |run, args| {
+    variadic("pick", params::DICT, Param::String, |run, args| {
         kept(run, args, true)
     }),
     variadic("pluck", params::TEXT, Param::Dict, pluck),
-    function("set", &[Param::Dict, Param::Text, Param::Any], set),
+    function("set", &[Param::Dict, Param::String, Param::Any], set),
     function("unset", params::DICT_TEXT, |_, args| {
         if let Some(dict) = args.dict(0) {
             dict.entries.borrow_mut().remove(&key(args, 1));
@@ -104,7 +104,7 @@ fn dig(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
         if map.of.name != Param::Dict.name() {
             return Err(conversion(&here, "map[string]interface {}"));
         }
-        let Value::Text(_) = step else {
+        let Value::String(_) = step else {
             return Err(conversion(step, "string"));
         };
         match map.get(&Key(step.clone())) {

@@ -63,15 +63,15 @@ mod params {
     pub const NONE: &[Param] = &[];
     pub const ANY: &[Param] = &[Param::Any];
     pub const ANY_ANY: &[Param] = &[Param::Any, Param::Any];
-    pub const TEXT: &[Param] = &[Param::Text];
-    pub const TEXT_TEXT: &[Param] = &[Param::Text, Param::Text];
-    pub const TEXT_ANY: &[Param] = &[Param::Text, Param::Any];
-    pub const THREE_TEXTS: &[Param] = &[Param::Text, Param::Text, Param::Text];
+    pub const TEXT: &[Param] = &[Param::String];
+    pub const TEXT_TEXT: &[Param] = &[Param::String, Param::String];
+    pub const TEXT_ANY: &[Param] = &[Param::String, Param::Any];
+    pub const THREE_TEXTS: &[Param] = &[Param::String, Param::String, Param::String];
     pub const INT: &[Param] = &[Param::Int];
-    pub const INT_TEXT: &[Param] = &[Param::Int, Param::Text];
+    pub const INT_TEXT: &[Param] = &[Param::Int, Param::String];
     pub const INT_ANY: &[Param] = &[Param::Int, Param::Any];
     pub const DICT: &[Param] = &[Param::Dict];
-    pub const DICT_TEXT: &[Param] = &[Param::Dict, Param::Text];
+    pub const DICT_TEXT: &[Param] = &[Param::Dict, Param::String];
 }
 
 #[cfg(test)]

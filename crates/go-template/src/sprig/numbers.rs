@@ -103,7 +103,7 @@ pub static TABLE: &[Function] = &[
     ),
 ];
 
-/// `cast.ToInt64`; what is no number is 0.
+/// `cast.ToInt64`; what is not a number is 0.
 #[must_use]
 pub fn to_int(value: &Value) -> i64 {
     match value {
@@ -111,7 +111,7 @@ pub fn to_int(value: &Value) -> i64 {
         Value::Uint(number, _) => number.cast_signed(),
         Value::Float(number) => whole(*number),
         Value::Bool(is_so) => i64::from(*is_so),
-        Value::Text(text) => {
+        Value::String(text) => {
             let text = String::from_utf8_lossy(text);
             literal::signed(without_zero_decimals(&text)).unwrap_or(0)
         }
@@ -139,7 +139,7 @@ fn without_zero_decimals(text: &str) -> &str {
     }
 }
 
-/// `cast.ToFloat64`; what is no number is 0.
+/// `cast.ToFloat64`; what is not a number is 0.
 #[must_use]
 pub fn to_float(value: &Value) -> f64 {
     match value {
@@ -147,7 +147,7 @@ pub fn to_float(value: &Value) -> f64 {
         Value::Uint(number, _) => *number as f64,
         Value::Float(number) => *number,
         Value::Bool(is_so) => f64::from(u8::from(*is_so)),
-        Value::Text(text) => {
+        Value::String(text) => {
             let text = String::from_utf8_lossy(text);
             strconv::parse_float(&text).unwrap_or(0.0)
         }

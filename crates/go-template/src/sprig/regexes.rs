@@ -6,7 +6,7 @@ use super::super::value::{List, TEXTS, Value};
 use super::{function, params, strings};
 use go_regexp::{Regex, Template};
 
-const TEXT_TEXT_INT: &[Param] = &[Param::Text, Param::Text, Param::Int];
+const TEXT_TEXT_INT: &[Param] = &[Param::String, Param::String, Param::Int];
 
 /// The functions by name.
 pub static TABLE: &[Function] = &[

@@ -14,7 +14,7 @@ pub static TABLE: &[Function] = &[
     }),
     function(
         "abbrevboth",
-        &[Param::Int, Param::Int, Param::Text],
+        &[Param::Int, Param::Int, Param::String],
         |run, args| {
             let (left, right, plain) = (args.int(0), args.int(1), args.bytes(2));
             text(
@@ -60,7 +60,7 @@ pub static TABLE: &[Function] = &[
     }),
     function(
         "plural",
-        &[Param::Text, Param::Text, Param::Int],
+        &[Param::String, Param::String, Param::Int],
         |_, args| Ok(args.any(if args.int(2) == 1 { 0 } else { 1 }).clone()),
     ),
     variadic("quote", params::NONE, Param::Any, |run, args| {
@@ -94,7 +94,7 @@ pub static TABLE: &[Function] = &[
     }),
     function(
         "splitn",
-        &[Param::Text, Param::Int, Param::Text],
+        &[Param::String, Param::Int, Param::String],
         |_, args| {
             let most = usize::try_from(args.int(1)).ok();
             Ok(numbered(&split(args.bytes(2), args.bytes(0), most)))
@@ -104,7 +104,7 @@ pub static TABLE: &[Function] = &[
         let quoted = each(run.budget, args.0, |text| [b"'", text, b"'"].concat())?;
         text(run, quoted.join(&b" "[..]))
     }),
-    function("substr", &[Param::Int, Param::Int, Param::Text], substr),
+    function("substr", &[Param::Int, Param::Int, Param::String], substr),
     function("swapcase", params::TEXT, |run, args| {
         text(run, case::swap(&args.text(0)))
     }),
@@ -143,7 +143,7 @@ pub static TABLE: &[Function] = &[
     }),
     function(
         "wrapWith",
-        &[Param::Int, Param::Text, Param::Text],
+        &[Param::Int, Param::String, Param::String],
         |run, args| {
             let line = match args.bytes(1) {
                 b"" => b"\n",
@@ -219,7 +219,7 @@ fn cat(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     text(run, printed.join(&b" "[..]))
 }
 
-/// The elements of a list as texts; of what is no list, itself.
+/// The elements of a list as texts; of what is not a list, itself.
 ///
 /// # Errors
 /// Where the work is spent.

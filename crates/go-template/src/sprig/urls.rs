@@ -278,7 +278,7 @@ fn part(dict: Option<&Map>, key: &str) -> Result<String, Fault> {
     let value = dict.and_then(|dict| dict.get(&Key::text(key)));
     match value {
         None => Ok(String::new()),
-        Some(Value::Text(text)) => Ok(String::from_utf8_lossy(&text).into_owned()),
+        Some(Value::String(text)) => Ok(String::from_utf8_lossy(&text).into_owned()),
         Some(other) => {
             let kind = other.kind();
             let message =

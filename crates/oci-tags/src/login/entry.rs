@@ -9,7 +9,7 @@ use super::secret::{Credential, Secret};
 
 /// A text that is no such file. What it holds is not repeated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is no Docker config: line {line}, column {column} is not as it should be")]
+#[error("is not a valid Docker config (line {line}, column {column})")]
 pub struct BadConfig {
     /// Line, from 1.
     pub line: usize,
@@ -30,10 +30,10 @@ impl From<serde_json::Error> for BadConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadAuth {
     /// Not base64.
-    #[error("its `auth` is no base64")]
+    #[error("its `auth` is not base64")]
     Base64,
     /// No colon in it.
-    #[error("its `auth` is no base64 of `username:password`")]
+    #[error("its `auth` is not base64 of `username:password`")]
     NoPair,
 }
 

@@ -21,7 +21,7 @@ const TOKEN: &str = "<token>";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HelperError {
     /// A name that could lead to another program.
-    #[error("`{0}` is no name of a credential helper")]
+    #[error("`{0}` is not the name of a credential helper")]
     Name(String),
     /// It cannot be started.
     #[error("docker-credential-{0} cannot be started: {1}")]
@@ -33,7 +33,7 @@ pub enum HelperError {
     #[error("docker-credential-{0} failed")]
     Failed(String),
     /// It answered with something else.
-    #[error("docker-credential-{0} answered with what is no credential")]
+    #[error("docker-credential-{0} answered with something that is not a credential")]
     Answer(String),
 }
 

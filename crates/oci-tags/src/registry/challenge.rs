@@ -42,7 +42,7 @@ fn parse(header: &str) -> Vec<Challenge> {
             params.push((name.to_ascii_lowercase(), value));
             rest = after;
         }
-        // What is no parameter (a token68) says nothing to us.
+        // What is not a parameter (a token68) says nothing to us.
         if params.is_empty() && !rest.is_empty() && !rest.starts_with(',') && !is_scheme(rest) {
             rest = rest.find(',').map_or("", |at| &rest[at..]);
         }

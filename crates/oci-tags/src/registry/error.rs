@@ -34,7 +34,7 @@ pub enum RegistryError {
     #[error("{0}")]
     Settings(String),
     /// A name that makes no address of its own.
-    #[error("`{0}` makes no address in a registry")]
+    #[error("`{0}` does not make an address in a registry")]
     Name(String),
     /// A name that leads where nobody is asked.
     #[error("{0} is a link-local address or a metadata service, which is never asked")]
@@ -54,7 +54,7 @@ pub enum RegistryError {
         line_break: bool,
     },
     /// A token that cannot be sent.
-    #[error("the token for {host} fits in no header: it {}", if *.line_break { "ends in a line break" } else { "has control characters in it" })]
+    #[error("the token for {host} does not fit in a header: it {}", if *.line_break { "ends in a line break" } else { "has control characters in it" })]
     Unsendable {
         /// To whom.
         host: String,
@@ -110,7 +110,7 @@ pub enum RegistryError {
         /// The specification's error code.
         code: Option<String>,
     },
-    /// 200 with what is no answer of a registry.
+    /// 200 with what is not an answer of a registry.
     #[error("{host} does not answer as a registry: {what}")]
     NoRegistry {
         /// Who.
@@ -138,7 +138,7 @@ pub enum RegistryError {
     #[error("the list of tags is endless: {0}")]
     Endless(&'static str),
     /// The registry wants to be asked later than there is time for.
-    #[error("{host} asks to be left alone for {} s", .wait.as_secs())]
+    #[error("{host} asks clients to wait {} s", .wait.as_secs())]
     Later {
         /// Who.
         host: String,
@@ -152,7 +152,7 @@ pub enum RegistryError {
         after: Duration,
     },
     /// What came is not what its digest says.
-    #[error("{host} sent a manifest that does not fit its digest")]
+    #[error("{host} sent a manifest that does not match its digest")]
     WrongDigest {
         /// Who.
         host: String,
@@ -191,13 +191,13 @@ impl RegistryError {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::Unreachable { .. } => "is the name right, and is there a way to it from here? a proxy is taken from `HTTPS_PROXY` or `proxySecretRef`; without a network use a TagSnapshot".to_owned(),
+            Self::Unreachable { .. } => "is the name right, and can it be reached from here? a proxy is taken from `HTTPS_PROXY` or `proxySecretRef`; without a network use a TagSnapshot".to_owned(),
             Self::Tls { what, .. } => what.hint().to_owned(),
             Self::Denied { anonymous: true, .. } => "add a `secretRef` to the ImageRepository with its Secret in the input (or `--secret FILE`), log in with `docker login`, or set `provider`".to_owned(),
             Self::Denied { line_break: true, .. } | Self::Unsendable { .. } => "a line break at the end is hardly part of a password or token, and the likely cause: write it without, as `printf %s` does and `echo` does not".to_owned(),
             Self::Denied { .. } => "check that the credentials are valid and may pull this repository".to_owned(),
             Self::UntrustedRealm { realm, .. } => format!("if this host may have the credentials, say `--trust-host {realm}`"),
-            Self::NotFound { manifest: Some(_), .. } => "the list of tags still has what was deleted, or never pushed to its end: push it again, delete the tag, or keep the policy from it with `filterTags`".to_owned(),
+            Self::NotFound { manifest: Some(_), .. } => "the list of tags still names an image that was deleted, or was never pushed completely: push it again, delete the tag, or keep the policy from it with `filterTags`".to_owned(),
             Self::NotFound { .. } => "check `spec.image`; some registries answer so where credentials are missing".to_owned(),
             Self::NoRegistry { .. } => "is `spec.image` the name of an image in a registry? a login page or a proxy may have answered".to_owned(),
             Self::Redirect { to, why: NoRedirect::Host, .. } => {

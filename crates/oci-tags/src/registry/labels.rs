@@ -90,7 +90,7 @@ pub async fn labels(session: &Session<'_>, reference: &str) -> Result<Labels, Re
 }
 
 /// The manifest of an index that most people run, else its first; those without
-/// a platform are no images.
+/// a platform are not images.
 fn for_linux(manifests: &[Descriptor]) -> Option<&str> {
     let images = manifests.iter().filter(|entry| {
         let platform = entry.platform.as_ref();
@@ -127,7 +127,7 @@ async fn fetch(
     }
     serde_json::from_slice(&answer.body).map_err(|_| RegistryError::NoRegistry {
         host,
-        what: "200 with a body that is no manifest or configuration".to_owned(),
+        what: "200 with a body that is not a manifest or configuration".to_owned(),
     })
 }
 

@@ -206,10 +206,12 @@ fn page(
     // The content type is wrong often enough to say nothing; the body tells.
     let body: Body = serde_json::from_slice(&answer.body).map_err(|_| {
         let kind = media_type(answer);
-        no_list(format!("200 with {kind} that is no list of tags"))
+        no_list(format!("200 with {kind} that is not a list of tags"))
     })?;
     if body.tags.is_none() && body.name.is_none() {
-        return Err(no_list("200 with JSON that is no list of tags".to_owned()));
+        return Err(no_list(
+            "200 with JSON that is not a list of tags".to_owned(),
+        ));
     }
     let mut tags = body.tags.unwrap_or_default();
     let all = tags.len();
@@ -302,7 +304,7 @@ pub async fn digest(session: &Session<'_>, tag: &str) -> Result<String, Registry
     if !is_json {
         return Err(RegistryError::NoRegistry {
             host: authority(&answer.url),
-            what: format!("200 with {} that is no manifest", media_type(&answer)),
+            what: format!("200 with {} that is not a manifest", media_type(&answer)),
         });
     }
     let told = told(&answer);

@@ -46,7 +46,7 @@ pub struct Question {
 }
 
 impl Session<'_> {
-    /// Asks, and comes back with an answer that is no challenge, no redirect
+    /// Asks, and comes back with an answer that is not a challenge, no redirect
     /// and no passing trouble.
     pub async fn ask(&self, question: &Question) -> Result<Answer, RegistryError> {
         let base = self.base();

@@ -93,7 +93,7 @@ impl Roots {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadIdentity {
     /// No certificate, or no key.
-    #[error("`tls.crt` and `tls.key` are no certificate and its key in PEM")]
+    #[error("`tls.crt` and `tls.key` are not a certificate and its key in PEM")]
     NoPem,
     /// They do not belong together.
     #[error("`tls.key` is not the key of `tls.crt`")]

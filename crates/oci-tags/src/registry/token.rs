@@ -89,18 +89,18 @@ impl Token {
         if answer.body.len() > LONGEST_ANSWER {
             return Err(bad("answered with more than 256 KiB"));
         }
-        let body: Body = serde_json::from_slice(&answer.body)
-            .map_err(|_| bad("answered with what holds no token"))?;
+        let body: Body =
+            serde_json::from_slice(&answer.body).map_err(|_| bad("answered without a token"))?;
         let is_some = |token: &Secret| !token.reveal().is_empty();
         let secret = body.token.filter(is_some);
         let secret = secret
             .or(body.access_token.filter(is_some))
-            .ok_or_else(|| bad("answered with what holds no token"))?;
+            .ok_or_else(|| bad("answered without a token"))?;
         if secret.reveal().len() > LONGEST {
-            return Err(bad("gave a token of more than 64 KiB"));
+            return Err(bad("returned a token of more than 64 KiB"));
         }
         if !secret.reveal().bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(bad("gave a token that fits in no header"));
+            return Err(bad("returned a token that does not fit in a header"));
         }
         let life = body
             .expires_in

@@ -235,7 +235,7 @@ impl Transport {
             None => system.clone(),
             Some(pem) => system
                 .with_pem(&pem.value)
-                .ok_or_else(|| Fault::Settings("`ca.crt` holds no certificate in PEM".into()))?,
+                .ok_or_else(|| Fault::Settings("`ca.crt` contains no certificate in PEM".into()))?,
         };
         let identity = connection.identity.as_ref().map(|own| &own.value);
         let tls =
@@ -255,7 +255,8 @@ impl Transport {
 
 fn proxy(settings: &ProxySettings) -> Result<Proxy, Fault> {
     // The address may hold a password, so what is wrong with it stays unsaid.
-    let bad = |_| Fault::Settings("`address` of the proxy's Secret is no URL of a proxy".into());
+    let bad =
+        |_| Fault::Settings("`address` of the proxy's Secret is not the URL of a proxy".into());
     let address = settings.address.reveal();
     let scheme = Url::parse(address).map_err(|_| bad(()))?;
     if !matches!(scheme.scheme(), "http" | "https") {

@@ -85,7 +85,7 @@ async fn password(api: &Api, region: &str, url: &str) -> Result<Credential, Clou
             kind_of(&reply.body)
         )));
     }
-    read(&reply.body).ok_or_else(|| failed(format!("{} answered with no password", api.service)))
+    read(&reply.body).ok_or_else(|| failed(format!("{} answered without a password", api.service)))
 }
 
 async fn credentials(wire: &Arc<Wire>, region: &str) -> Result<Credentials, CloudError> {

@@ -105,7 +105,7 @@ async fn token(
 ) -> Result<Secret, CloudError> {
     // The error's own text may hold what a program printed.
     let token = login.get_token(&[scope], None).await;
-    let token = token.map_err(|_| failed("Entra gave no token"))?;
+    let token = token.map_err(|_| failed("Entra returned no token"))?;
     Ok(Secret::new(token.token.secret().to_owned()))
 }
 
@@ -139,7 +139,7 @@ async fn exchange(wire: &Wire, host: &str, token: &Secret) -> Result<Credential,
         refresh_token: Secret,
     }
     let url = Url::parse(&format!("https://{host}/oauth2/exchange"));
-    let url = url.map_err(|_| failed(format!("`{host}` is no host")))?;
+    let url = url.map_err(|_| failed(format!("`{host}` is not the name of a host")))?;
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     form.extend_pairs([
         ("grant_type", "access_token"),
@@ -156,12 +156,12 @@ async fn exchange(wire: &Wire, host: &str, token: &Secret) -> Result<Credential,
         .map_err(|error| failed(error.to_string()))?;
     if reply.status != 200 {
         return Err(failed(format!(
-            "{host} exchanged no token, and answered {}",
+            "{host} did not exchange the token, and answered {}",
             reply.status
         )));
     }
     let body: Body = serde_json::from_slice(&reply.body)
-        .map_err(|_| failed(format!("{host} answered with no token")))?;
+        .map_err(|_| failed(format!("{host} answered without a token")))?;
     Ok(Credential::IdentityToken(body.refresh_token))
 }
 

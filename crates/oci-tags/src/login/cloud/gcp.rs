@@ -19,7 +19,7 @@ pub async fn login() -> Result<Credential, CloudError> {
     // Its client cannot be made without roots, and says so by a panic.
     if reqwest::Client::builder().build().is_err() {
         return Err(failed(
-            "no TLS client can be made; are there root certificates?",
+            "a TLS client cannot be made; are root certificates installed?",
         ));
     }
     let credentials = Builder::default()
@@ -30,15 +30,15 @@ pub async fn login() -> Result<Credential, CloudError> {
                 failed("the file of GOOGLE_APPLICATION_CREDENTIALS cannot be read")
             }
             error if error.is_parsing() => {
-                failed("the file of the Application Default Credentials is not as it should be")
+                failed("the file of the Application Default Credentials is not valid")
             }
-            _ => failed("the Application Default Credentials are not as they should be"),
+            _ => failed("the Application Default Credentials are not valid"),
         })?;
     let token = credentials.access_token().await.map_err(|error| {
         // Where no file is named, what was tried last is the metadata server.
         let is_named = std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS").is_some();
         if error.is_transient() || is_named {
-            failed("the token server gave no token")
+            failed("the token server returned no token")
         } else {
             CloudError::NotFound {
                 provider: Provider::Gcp,

@@ -31,7 +31,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 pub enum CloudError {
     /// The host is none of the cloud's.
     #[error(
-        "`{host}` is no registry of `provider: {provider}`, so it gets no credentials of that cloud"
+        "`{host}` is not a registry of `provider: {provider}`, so it gets no credentials of that cloud"
     )]
     Host {
         /// The host.

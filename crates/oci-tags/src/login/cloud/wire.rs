@@ -36,7 +36,7 @@ pub struct Reply {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// No client can be made.
-    #[error("no TLS client can be made; are there root certificates?")]
+    #[error("a TLS client cannot be made; are root certificates installed?")]
     Client,
     /// No connection.
     #[error("{0} cannot be reached")]

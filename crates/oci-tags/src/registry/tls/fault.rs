@@ -11,16 +11,16 @@ use super::{NoRoots, webpki_error};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TlsFault {
     /// Something else is spoken.
-    #[error("no TLS is spoken there")]
+    #[error("it does not speak TLS")]
     NotTls,
     /// The handshake broke off.
     #[error("the connection was closed")]
     Closed,
     /// There is nothing to check certificates with.
-    #[error("no authority's certificate is known on this machine, so none can be checked")]
+    #[error("no certificate authority is known on this machine, so no certificate can be checked")]
     NoRoots,
     /// Nobody who is trusted has signed it.
-    #[error("its certificate is signed by no authority that is trusted here")]
+    #[error("its certificate is not signed by an authority that is trusted here")]
     UnknownIssuer,
     /// An authority's certificate, or a self-signed one, that is not trusted.
     #[error("its certificate is self-signed or an authority's own, and not among the trusted ones")]
@@ -104,7 +104,7 @@ impl From<&rustls::Error> for TlsFault {
             E::PeerIncompatible(_) => {
                 Self::Protocol("it speaks no version or cipher of TLS that is safe enough")
             }
-            E::UnsupportedNameType => Self::Protocol("its name fits in no certificate"),
+            E::UnsupportedNameType => Self::Protocol("its name cannot stand in a certificate"),
             E::NoApplicationProtocol => Self::Protocol("it speaks no HTTP over TLS"),
             E::DecryptError => Self::Protocol("what it sends cannot be decrypted"),
             E::FailedToGetCurrentTime | E::FailedToGetRandomBytes => {
@@ -257,7 +257,10 @@ mod tests {
     fn every_trouble_has_words() {
         let other = |error: webpki::Error| CertificateError::Other(OtherError(Arc::new(error)));
         for (error, said) in [
-            (CertificateError::UnknownIssuer, "signed by no authority"),
+            (
+                CertificateError::UnknownIssuer,
+                "not signed by an authority",
+            ),
             (other(webpki::Error::CaUsedAsEndEntity), "self-signed"),
             (
                 other(webpki::Error::NameConstraintViolation),
@@ -271,7 +274,7 @@ mod tests {
             ),
             (
                 CertificateError::Other(OtherError(Arc::new(NoRoots))),
-                "no authority's",
+                "no certificate authority",
             ),
         ] {
             let fault = TlsFault::from(&rustls::Error::InvalidCertificate(error)).to_string();
