@@ -9,8 +9,6 @@ mod promises;
 #[path = "../conformance/readback.rs"]
 mod readback;
 mod readers;
-mod recorded;
-mod templates;
 
 use proptest::test_runner::{Config, RngSeed};
 

@@ -17,7 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
-use super::PASSWORD;
+use super::client::PASSWORD;
 use super::real::left_out;
 use super::server::{Asked, Identity, Reply, Server, identity_of};
 use super::services;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::PASSWORD;
-use super::server::{Asked, Reply, Server, identity};
+use super::client::PASSWORD;
+use super::server::{Asked, Reply, Server, identity, self_signed};
 use super::support::{code, feed, flux_image, stderr, stdout};
 
 /// base64 of `alice:hunter2-s3cret`
@@ -1360,4 +1360,54 @@ fn labels_of_a_flag_go_first() {
         let output = feed(&mut command, input.as_bytes());
         assert_eq!(code(&output), exit, "{given}: {}", said(&output));
     }
+}
+
+/// An authority of the registry's own: in `ca.crt` of `certSecretRef`, and in `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+#[test]
+fn an_authority_may_be_given_in_each_way() {
+    let alone = self_signed(&["127.0.0.1"], |_| {});
+    let server = Server::start_tls(&alone, None, |_| Reply::tags(&["1.0.0", "1.1.0"]));
+    let place = Place::usual(&server, "");
+    let update = ["update", ".", "--diff", "--no-cache"];
+    let output = feed(
+        place.command(&update).env("SSL_CERT_FILE", "/dev/null"),
+        b"",
+    );
+    assert_eq!(code(&output), 3);
+    assert!(
+        stderr(&output).contains("no certificate authority is known on this machine"),
+        "{}",
+        stderr(&output)
+    );
+    let output = place.run(&update);
+    assert_eq!(code(&output), 3);
+    assert!(
+        stderr(&output).contains("not among the trusted ones"),
+        "{}",
+        stderr(&output)
+    );
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, &alone.ca).expect("written");
+    let output = feed(place.command(&update).env("SSL_CERT_FILE", &file), b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    // As `openssl rehash` names it.
+    std::fs::rename(&file, folder.path().join("0123abcd.0")).expect("renamed");
+    let output = feed(
+        place.command(&update).env("SSL_CERT_DIR", folder.path()),
+        b"",
+    );
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+
+    let place = Place::usual(&server, ", certSecretRef: {name: tls}");
+    let pem = alone.ca.replace('\n', "\n    ");
+    place.write(
+        "secret.yaml",
+        &format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: tls, namespace: flux-system}}\nstringData:\n  ca.crt: |\n    {pem}\n"
+        ),
+    );
+    let output = place.run(&update);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
 }

@@ -3,7 +3,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::PASSWORD;
+use super::client::PASSWORD;
 use super::commands::{AUTH, DEPLOY, POLICY, Place, REPOSITORY, said};
 use super::server::{Reply, Server};
 use super::support::{code, stdout};

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Output;
 
-use super::PASSWORD;
+use super::client::PASSWORD;
 use super::commands::{
     AUTH, DEPLOY, POLICY, Place, REPOSITORY, closed_registry, open_registry, policy_of_a_team,
     said, secret,

@@ -19,10 +19,12 @@ use oci_tags::login::Secret;
 use oci_tags::registry::RegistryError;
 use tempfile::TempDir;
 
+use super::client::{
+    PASSWORD, by, digest as digest_of, list_all, own, tags, target, with, with_password,
+};
 use super::server::{Asked, Reply, Server, identity};
 use super::services;
 use super::support::skipped;
-use super::{PASSWORD, by, digest as digest_of, list_all, own, tags, target, with, with_password};
 
 /// The bcrypt of the password of all tests.
 const HTPASSWD: &str = "alice:$2b$04$DQt47C4tgGG9CrDG1rvJc.8e3Y4IokBq5gr3A9CBnNMUXGx91LBf.\n";
@@ -161,7 +163,8 @@ fn open_registries() {
         );
         let digest = digest_of(&target, "v00001").expect("a digest");
         assert!(digest.starts_with("sha256:"), "{digest}");
-        let gone = tags(&super::target(&real.host, "acme/gone")).expect_err("no such repository");
+        let gone =
+            tags(&super::client::target(&real.host, "acme/gone")).expect_err("no such repository");
         assert!(gone.to_string().contains("404 NAME_UNKNOWN"), "{gone}");
         let gone = digest_of(&target, "none").expect_err("no such tag");
         assert!(matches!(gone, RegistryError::NotFound { .. }), "{gone}");

@@ -6,8 +6,8 @@ use oci_tags::login::Secret;
 use oci_tags::registry::trust::{Rank, Trusted};
 use oci_tags::registry::{Limits, ProxySettings, Registries, RegistryError};
 
+use super::client::{LONG, PASSWORD, by, list, own, quick, run, tags, target, with_password};
 use super::server::{Reply, Server, identity};
-use super::{LONG, PASSWORD, by, list, own, quick, run, tags, target, with_password};
 
 /// Whether the server was ever shown a credential, in whatever form.
 fn saw_secret(server: &Server) -> bool {
@@ -249,7 +249,7 @@ fn a_redirect_by_name_to_a_near_address() {
     let mut names = hosts.lines().filter(near).flat_map(str::split_whitespace);
     let is_name = |name: &&str| !name.contains(['.', ':']) && *name != "localhost";
     let Some(name) = names.find(is_name).map(str::to_owned) else {
-        return super::support::skipped(
+        return super::client::skipped(
             "a_redirect_by_name_to_a_near_address",
             "no name here leads to loopback but localhost",
         );

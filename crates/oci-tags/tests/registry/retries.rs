@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use oci_tags::registry::{Registries, RegistryError};
 
+use super::client::{LONG, list, list_all, quick, run, tags, target};
 use super::server::{Reply, Server};
-use super::{LONG, list, list_all, quick, run, tags, target};
 
 /// A server that fails `n` times and then answers.
 fn failing(n: usize, fail: impl Fn() -> Reply + Send + Sync + 'static) -> Server {

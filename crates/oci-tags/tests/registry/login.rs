@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use oci_tags::login::{Credential, Secret};
 use oci_tags::registry::{Registries, RegistryError};
 
+use super::client::{
+    LONG, PASSWORD, by, list_all, own, quick, run, tags, target, with, with_password,
+};
 use super::server::{Asked, Reply, Server, identity};
-use super::{LONG, PASSWORD, by, list_all, own, quick, run, tags, target, with, with_password};
 
 /// printf 'alice:hunter2-s3cret' | base64
 const BASIC: &str = "Basic YWxpY2U6aHVudGVyMi1zM2NyZXQ=";

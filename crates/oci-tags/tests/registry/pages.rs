@@ -1,7 +1,7 @@
 //! Lists: every page, to the end, and nothing that is none.
 
+use super::client::{digest, list, tags, target};
 use super::server::{Asked, Reply, Server};
-use super::{digest, list, tags, target};
 
 const HUNDRED: usize = 100;
 
@@ -112,16 +112,16 @@ fn a_page_that_is_too_large_is_asked_for_smaller() {
                     false => Reply::tags(&["a"]).with("link", "<?last=a>; rel=next"),
                 }
             });
-            let registries = oci_tags::registry::Registries::new(super::quick());
+            let registries = oci_tags::registry::Registries::new(super::client::quick());
             let target = target(&server.host(), "acme/app");
-            let listing = super::run(registries.tags(&target, super::LONG, &[]));
+            let listing = super::client::run(registries.tags(&target, super::client::LONG, &[]));
             assert_eq!(listing.expect("a list").into_tags(), ["a", "b"]);
             let list = "GET /v2/acme/app/tags/list";
             let expected: Vec<String> = asked.iter().map(|it| format!("{list}{it}")).collect();
             assert_eq!(server.paths(), expected, "{status}");
             // The host has said it once for all.
-            let other = super::target(&server.host(), "acme/other");
-            super::run(registries.tags(&other, super::LONG, &[])).expect("a list");
+            let other = super::client::target(&server.host(), "acme/other");
+            super::client::run(registries.tags(&other, super::client::LONG, &[])).expect("a list");
             assert_eq!(server.paths().len(), asked.len() + 2, "{status}");
         }
     }
@@ -357,11 +357,13 @@ fn a_page_that_has_not_changed_is_not_sent_again() {
     });
     let target = target(&server.host(), "acme/app");
     let first = list(&target).expect("a list");
-    let again = super::run(oci_tags::registry::Registries::new(super::quick()).tags(
-        &target,
-        super::LONG,
-        &first.pages,
-    ));
+    let again = super::client::run(
+        oci_tags::registry::Registries::new(super::client::quick()).tags(
+            &target,
+            super::client::LONG,
+            &first.pages,
+        ),
+    );
     assert_eq!(again.as_ref(), Ok(&first));
     let asked = server.asked();
     assert_eq!(asked.len(), 4);

@@ -1,6 +1,8 @@
 //! A registry on loopback that misbehaves as it is told: what a sound one never
 //! does has to be done by somebody.
 
+#![allow(dead_code, reason = "each of the tests that share it uses a part")]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -2,10 +2,8 @@
 
 use oci_tags::registry::{RegistryError, TlsFault};
 
-use super::commands::Place;
+use super::client::{by, list, own, tags, target};
 use super::server::{Identity, Reply, Server, identity, self_signed};
-use super::support::{code, feed, stderr};
-use super::{by, list, own, tags, target};
 
 const HERE: &[&str] = &["localhost", "127.0.0.1"];
 
@@ -126,56 +124,6 @@ fn what_is_wrong_is_said_in_words() {
     }
 }
 
-/// In `ca.crt` of `certSecretRef`, and in `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-#[test]
-fn it_may_be_given_in_each_way() {
-    let alone = self_signed(HERE, |_| {});
-    let server = server(&alone);
-    let place = Place::usual(&server, "");
-    let update = ["update", ".", "--diff", "--no-cache"];
-    let output = feed(
-        place.command(&update).env("SSL_CERT_FILE", "/dev/null"),
-        b"",
-    );
-    assert_eq!(code(&output), 3);
-    assert!(
-        stderr(&output).contains("no certificate authority is known on this machine"),
-        "{}",
-        stderr(&output)
-    );
-    let output = place.run(&update);
-    assert_eq!(code(&output), 3);
-    assert!(
-        stderr(&output).contains("not among the trusted ones"),
-        "{}",
-        stderr(&output)
-    );
-
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("ca.pem");
-    std::fs::write(&file, &alone.ca).expect("written");
-    let output = feed(place.command(&update).env("SSL_CERT_FILE", &file), b"");
-    assert_eq!(code(&output), 0, "{}", stderr(&output));
-    // As `openssl rehash` names it.
-    std::fs::rename(&file, folder.path().join("0123abcd.0")).expect("renamed");
-    let output = feed(
-        place.command(&update).env("SSL_CERT_DIR", folder.path()),
-        b"",
-    );
-    assert_eq!(code(&output), 0, "{}", stderr(&output));
-
-    let place = Place::usual(&server, ", certSecretRef: {name: tls}");
-    let pem = alone.ca.replace('\n', "\n    ");
-    place.write(
-        "secret.yaml",
-        &format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{name: tls, namespace: flux-system}}\nstringData:\n  ca.crt: |\n    {pem}\n"
-        ),
-    );
-    let output = place.run(&update);
-    assert_eq!(code(&output), 0, "{}", stderr(&output));
-}
-
 /// What people run who need a certificate.
 #[test]
 fn as_openssl_makes_it() {
@@ -197,7 +145,7 @@ fn as_openssl_makes_it() {
         .arg(path("ca.pem"))
         .output();
     if !made.is_ok_and(|made| made.status.success()) {
-        return super::support::skipped("as_openssl_makes_it", "no openssl");
+        return super::client::skipped("as_openssl_makes_it", "no openssl");
     }
     let read = |name| std::fs::read_to_string(path(name)).expect("made");
     let own = Identity {
