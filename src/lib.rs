@@ -21,6 +21,8 @@
 //! - [`foreign`]: text that others wrote, made harmless to who reads our output
 //! - [`report`], [`cli`]: what people and pipelines see
 
+#![warn(unreachable_pub)]
+
 pub mod api;
 pub mod binding;
 pub mod checkout;

@@ -8,7 +8,7 @@ const MAX_WORKERS: usize = 8;
 
 /// How many threads work at once.
 #[must_use]
-pub fn workers() -> usize {
+pub(crate) fn workers() -> usize {
     thread::available_parallelism()
         .map_or(1, usize::from)
         .min(MAX_WORKERS)
@@ -16,7 +16,7 @@ pub fn workers() -> usize {
 
 /// `work` over chunks of `items`, its results one after the other. A panic in a
 /// chunk goes on in the caller.
-pub fn map<'i, T: Sync, R: Send>(
+pub(crate) fn map<'i, T: Sync, R: Send>(
     items: &'i [T],
     work: &(impl Fn(&'i [T]) -> Vec<R> + Sync),
 ) -> Vec<R> {
@@ -33,7 +33,10 @@ pub fn map<'i, T: Sync, R: Send>(
 
 /// Both at the same time, the second in this thread. A panic goes on in the
 /// caller.
-pub fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B) -> (A, B) {
+pub(crate) fn both<A: Send, B>(
+    first: impl FnOnce() -> A + Send,
+    second: impl FnOnce() -> B,
+) -> (A, B) {
     thread::scope(|scope| {
         let first = scope.spawn(first);
         let second = second();
@@ -46,7 +49,7 @@ pub fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() 
 
 /// `work` on each of `items` in a thread of its own. A panic goes on in the
 /// caller.
-pub fn each<T: Sync, R: Send>(items: &[T], work: &(impl Fn(&T) -> R + Sync)) -> Vec<R> {
+pub(crate) fn each<T: Sync, R: Send>(items: &[T], work: &(impl Fn(&T) -> R + Sync)) -> Vec<R> {
     thread::scope(|scope| {
         let handles: Vec<_> = items
             .iter()

@@ -12,7 +12,7 @@ const LONGEST_MESSAGE: usize = 2000;
 /// A text of at most so many bytes and a few: the middle of a longer one is left
 /// out.
 #[must_use]
-pub fn at_most(text: &str, bytes: usize) -> Cow<'_, str> {
+pub(crate) fn at_most(text: &str, bytes: usize) -> Cow<'_, str> {
     if text.len() <= bytes {
         return Cow::Borrowed(text);
     }
@@ -24,13 +24,13 @@ pub fn at_most(text: &str, bytes: usize) -> Cow<'_, str> {
 
 /// A name or a path.
 #[must_use]
-pub fn name(text: &str) -> Cow<'_, str> {
+pub(crate) fn name(text: &str) -> Cow<'_, str> {
     at_most(text, LONGEST_NAME)
 }
 
 /// A message.
 #[must_use]
-pub fn message(text: String) -> String {
+pub(crate) fn message(text: String) -> String {
     match at_most(&text, LONGEST_MESSAGE) {
         Cow::Owned(cut) => cut,
         Cow::Borrowed(_) => text,
@@ -39,7 +39,7 @@ pub fn message(text: String) -> String {
 
 /// The first of a list of names, and how many more there are.
 #[must_use]
-pub fn list<T: std::fmt::Display>(names: impl ExactSizeIterator<Item = T>) -> String {
+pub(crate) fn list<T: std::fmt::Display>(names: impl ExactSizeIterator<Item = T>) -> String {
     const MOST: usize = 10;
     let more = names.len().saturating_sub(MOST);
     let shown = |name: T| format!("`{}`", at_most(&name.to_string(), 200));

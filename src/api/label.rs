@@ -57,7 +57,7 @@ impl BadLabel {
 ///
 /// # Errors
 /// Where it may not.
-pub fn check_key(key: &str) -> Result<(), BadLabel> {
+pub(super) fn check_key(key: &str) -> Result<(), BadLabel> {
     let (prefix, name) = match key.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, key),
@@ -73,7 +73,7 @@ pub fn check_key(key: &str) -> Result<(), BadLabel> {
 ///
 /// # Errors
 /// Where it may not.
-pub fn check_value(key: &str, value: &str) -> Result<(), BadLabel> {
+pub(super) fn check_value(key: &str, value: &str) -> Result<(), BadLabel> {
     if is_word(value) {
         return Ok(());
     }
@@ -87,7 +87,7 @@ pub fn check_value(key: &str, value: &str) -> Result<(), BadLabel> {
 ///
 /// # Errors
 /// The first that may not.
-pub fn check(labels: &BTreeMap<String, String>) -> Result<(), BadLabel> {
+pub(super) fn check(labels: &BTreeMap<String, String>) -> Result<(), BadLabel> {
     labels.iter().try_for_each(|(key, value)| {
         check_key(key)?;
         check_value(key, value)

@@ -20,7 +20,7 @@ use serde::de::{
 
 /// Where the nulls of a text are.
 #[derive(Debug)]
-pub enum Shape {
+pub(super) enum Shape {
     /// A null.
     Null,
     /// Another scalar.
@@ -34,7 +34,7 @@ pub enum Shape {
 impl Shape {
     /// Whether a field is null somewhere.
     #[must_use]
-    pub fn has_null_fields(&self) -> bool {
+    pub(super) fn has_null_fields(&self) -> bool {
         match self {
             Self::Null | Self::Scalar => false,
             Self::Items(items) => items.iter().any(Self::has_null_fields),
@@ -46,7 +46,7 @@ impl Shape {
 
     /// Whether the field is null at a path as `spec.policies.0.spec.suspend`.
     #[must_use]
-    pub fn is_null_at(&self, path: &str) -> bool {
+    pub(super) fn is_null_at(&self, path: &str) -> bool {
         let mut steps = path.split('.');
         let end = steps.try_fold(self, |at, step| match at {
             Self::Fields(fields) => fields.get(step),
@@ -165,14 +165,14 @@ impl<'de> Deserialize<'de> for Key {
 ///
 /// Only what may hold fields is wrapped; scalars go to the visitor as they are.
 #[derive(Debug)]
-pub struct Pruned<'s, D> {
+pub(super) struct Pruned<'s, D> {
     inner: D,
     shape: Option<&'s Shape>,
 }
 
 impl<'s, D> Pruned<'s, D> {
     /// What `inner` holds, without its null fields.
-    pub fn new(inner: D, shape: Option<&'s Shape>) -> Self {
+    pub(super) fn new(inner: D, shape: Option<&'s Shape>) -> Self {
         Self { inner, shape }
     }
 

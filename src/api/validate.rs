@@ -19,7 +19,7 @@ pub struct FieldFault {
 
 /// The first fault of a document.
 #[must_use]
-pub fn document(document: &Document) -> Option<FieldFault> {
+pub(super) fn document(document: &Document) -> Option<FieldFault> {
     match document {
         Document::Repository(repository) => metadata(&repository.metadata, ""),
         Document::Policy(policy) => metadata(&policy.metadata, ""),

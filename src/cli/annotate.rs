@@ -26,7 +26,7 @@ use crate::report::text;
 ///
 /// # Errors
 /// Where a path cannot be looked at, or nothing can be written.
-pub fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
     let writes = !(args.check || args.dry_run || args.diff);
     let lock = writes.then(|| edit::lock(&args.paths)).transpose()?;
     let repositories = Repositories::default();

@@ -27,7 +27,7 @@ const NO_FILES: u8 = 4;
 ///
 /// # Errors
 /// When stdout is gone.
-pub fn answer(arguments: &[OsString]) -> anyhow::Result<Exit> {
+pub(super) fn answer(arguments: &[OsString]) -> anyhow::Result<Exit> {
     let mut words = vec![OsString::from("flux-image")];
     words.extend_from_slice(arguments);
     if arguments.is_empty() {
@@ -69,7 +69,7 @@ pub fn answer(arguments: &[OsString]) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// When stdout is gone.
-pub fn script(args: &CompletionArgs) -> anyhow::Result<Exit> {
+pub(super) fn script(args: &CompletionArgs) -> anyhow::Result<Exit> {
     let script = match args.shell {
         Shell::Bash => include_str!("shells/bash"),
         Shell::Zsh => include_str!("shells/zsh"),
@@ -124,7 +124,7 @@ fn names<'d>(
 }
 
 /// ImagePolicies, as `NAMESPACE:NAME`.
-pub fn policies(typed: &OsStr) -> Vec<CompletionCandidate> {
+pub(super) fn policies(typed: &OsStr) -> Vec<CompletionCandidate> {
     let documents = documents();
     let help = |policy: &Sourced<ImagePolicy>| {
         let repository = &policy.document.spec.image_repository_ref.name;
@@ -138,7 +138,7 @@ pub fn policies(typed: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// ImageRepositories, as `NAMESPACE/NAME`.
-pub fn repositories(typed: &OsStr) -> Vec<CompletionCandidate> {
+pub(super) fn repositories(typed: &OsStr) -> Vec<CompletionCandidate> {
     let documents = documents();
     let all = documents.repositories.iter();
     let all = all.map(|(id, repository)| (id, repository.document.spec.image.clone()));
@@ -146,7 +146,7 @@ pub fn repositories(typed: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// ImageUpdateAutomations, as `NAMESPACE/NAME`.
-pub fn automations(typed: &OsStr) -> Vec<CompletionCandidate> {
+pub(super) fn automations(typed: &OsStr) -> Vec<CompletionCandidate> {
     let documents = documents();
     let path = |path: Option<&String>| path.cloned().unwrap_or_else(|| ".".to_owned());
     let all = documents.automations.iter().map(|(id, automation)| {
@@ -157,7 +157,7 @@ pub fn automations(typed: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// Images that ImageRepositories name.
-pub fn images(typed: &OsStr) -> Vec<CompletionCandidate> {
+pub(super) fn images(typed: &OsStr) -> Vec<CompletionCandidate> {
     let documents = documents();
     let typed = typed.to_string_lossy().into_owned();
     let mut images: BTreeMap<String, Id> = BTreeMap::new();

@@ -11,7 +11,7 @@ use yaml_edit_spans::emit;
 
 /// The definition, as YAML.
 #[must_use]
-pub fn custom_resource(schema: &schemars::Schema) -> String {
+pub(super) fn custom_resource(schema: &schemars::Schema) -> String {
     let root = schema.as_value();
     let mut structural = plain(root, root);
     // The API server knows what metadata is.

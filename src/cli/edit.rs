@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 ///
 /// # Errors
 /// Where another run has one of them and does not end.
-pub fn lock(paths: &[PathBuf]) -> anyhow::Result<Lock> {
+pub(super) fn lock(paths: &[PathBuf]) -> anyhow::Result<Lock> {
     let root = |path: &Path| {
         let folder = folder_of(path);
         git::work_tree(&folder).map_or_else(|| folder.canonicalize(), Ok)
@@ -48,7 +48,7 @@ pub fn lock(paths: &[PathBuf]) -> anyhow::Result<Lock> {
 
 /// What came of a step on the way to edited files.
 #[derive(Debug)]
-pub enum Step<T> {
+pub(super) enum Step<T> {
     /// It is done.
     Done(T),
     /// It is not: Ctrl-C, which was said.
@@ -59,7 +59,7 @@ pub enum Step<T> {
 ///
 /// # Errors
 /// Where one of them cannot be staged; nothing was changed.
-pub fn stage<'r>(
+pub(super) fn stage<'r>(
     replacements: &'r [Replacement],
     lock: &'r Lock,
     sync: bool,
@@ -76,7 +76,7 @@ pub fn stage<'r>(
 /// # Errors
 /// Where one of them cannot be replaced, and what each holds then; where stdout
 /// takes nothing.
-pub fn replace(staged: Staged<'_>) -> anyhow::Result<Step<()>> {
+pub(super) fn replace(staged: Staged<'_>) -> anyhow::Result<Step<()>> {
     // Of no length: a device that takes nothing says so before the first edit.
     if let Ok(stdout) = std::io::stdout().as_fd().try_clone_to_owned() {
         let written = File::from(stdout).write(&[]);

@@ -7,7 +7,7 @@ use crate::plan::outcome::Outcome;
 use yaml_edit_spans::patch::Overlap;
 
 /// How the word "error" looks.
-pub const ERROR: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();
+pub(super) const ERROR: anstyle::Style = anstyle::AnsiColor::Red.on_default().bold();
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

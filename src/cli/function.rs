@@ -30,7 +30,7 @@ use yaml_edit_spans::encoding::{self, NotUtf8};
 ///
 /// # Errors
 /// Where the input cannot be read at all.
-pub fn run(args: &FnArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &FnArgs) -> anyhow::Result<Exit> {
     let mut options = Options {
         config: None,
         documents: given(args)?,
@@ -102,7 +102,7 @@ fn read_stdin() -> Result<Vec<u8>, ReadError> {
 
 /// Options of a file, and its text.
 #[derive(Debug)]
-pub struct Config {
+pub(super) struct Config {
     /// What it asks for.
     pub settings: Settings,
     /// The file's name.
@@ -116,7 +116,7 @@ pub struct Config {
 ///
 /// # Errors
 /// Where it cannot be read.
-pub fn read_config(path: &Path, builder: &mut Builder) -> anyhow::Result<Option<Config>> {
+pub(super) fn read_config(path: &Path, builder: &mut Builder) -> anyhow::Result<Option<Config>> {
     let name = path_name::shown(path);
     let source = regular_file::text_given(path).map_err(|error| unread(&name, error))?;
     let outline = resource_list::read(&source)
@@ -138,7 +138,7 @@ pub fn read_config(path: &Path, builder: &mut Builder) -> anyhow::Result<Option<
 }
 
 /// Why a file that was asked for is not read, with its place and what to do.
-pub fn unread(name: &str, error: ReadError) -> anyhow::Error {
+pub(super) fn unread(name: &str, error: ReadError) -> anyhow::Error {
     match &error {
         ReadError::NotUtf8(not) => {
             anyhow::anyhow!("{name}:{}: {error}\n  hint: {}", not.place, NotUtf8::HINT)
@@ -149,7 +149,7 @@ pub fn unread(name: &str, error: ReadError) -> anyhow::Error {
 }
 
 /// The moment of the run, and `--max-age`.
-pub fn freshness(max_age: Duration) -> Freshness {
+pub(super) fn freshness(max_age: Duration) -> Freshness {
     Freshness {
         now: jiff::Timestamp::now(),
         max_age,
@@ -162,7 +162,7 @@ pub fn freshness(max_age: Duration) -> Freshness {
 ///
 /// # Errors
 /// What cannot be read.
-pub fn documents(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
+pub(super) fn documents(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
     let mut documents = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -178,7 +178,7 @@ pub fn documents(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
 ///
 /// # Errors
 /// Where it cannot be read, or is not a text.
-pub fn document(path: &Path) -> anyhow::Result<(String, String)> {
+pub(super) fn document(path: &Path) -> anyhow::Result<(String, String)> {
     if is_stdin(path) {
         let bytes = regular_file::bounded(std::io::stdin().lock(), 0, MAX_BYTES);
         let text = bytes.and_then(|bytes| encoding::decode(bytes).map_err(ReadError::NotUtf8));

@@ -20,7 +20,7 @@ use crate::selection::only::{Only, Subject};
 ///
 /// # Errors
 /// What is not a policy's name, and a payload that names no image.
-pub fn only(args: &OnlyArgs) -> anyhow::Result<Only> {
+pub(super) fn only(args: &OnlyArgs) -> anyhow::Result<Only> {
     let mut only = Only::default();
     for name in &args.only {
         let parts = name.split_once(':').or_else(|| name.split_once('/'));
@@ -55,7 +55,7 @@ fn read_some(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// The moment of a run, in whole seconds unless somebody named it.
-pub fn moment(args: &HandOffArgs) -> Timestamp {
+pub(super) fn moment(args: &HandOffArgs) -> Timestamp {
     args.now.unwrap_or_else(super::network::now)
 }
 
@@ -75,7 +75,7 @@ fn stored(args: &StoredArgs) -> anyhow::Result<Stored> {
 ///
 /// # Errors
 /// What is not a report, or has no message.
-pub fn message(args: &StoredArgs) -> anyhow::Result<Exit> {
+pub(super) fn message(args: &StoredArgs) -> anyhow::Result<Exit> {
     let stored = stored(args)?;
     let message = json::message(&stored.automations, args.automation.as_deref())?;
     print([message])?;
@@ -86,7 +86,7 @@ pub fn message(args: &StoredArgs) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// What is not a report, or names no branch or several.
-pub fn branch(args: &StoredArgs) -> anyhow::Result<Exit> {
+pub(super) fn branch(args: &StoredArgs) -> anyhow::Result<Exit> {
     let stored = stored(args)?;
     let branch = json::branch(&stored.automations, args.automation.as_deref());
     let branch = branch.context("cannot name one branch; `--automation NAMESPACE/NAME` chooses")?;

@@ -29,7 +29,7 @@ const HELPER_TIME: Duration = Duration::from_secs(30);
 
 /// Who runs the command, which decides what may be used without being named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
+pub(super) enum Caller {
     /// A person: Docker's logins, its helpers, the user's cache folder.
     Person,
     /// An orchestrator: nothing that no flag names.
@@ -43,7 +43,7 @@ pub enum Caller {
 ///
 /// # Errors
 /// A name that is not `NAMESPACE/NAME`.
-pub fn refresh(args: &RegistryArgs) -> anyhow::Result<Refresh> {
+pub(super) fn refresh(args: &RegistryArgs) -> anyhow::Result<Refresh> {
     let mut ids = BTreeSet::new();
     for name in &args.refresh {
         if name.is_empty() {
@@ -62,13 +62,13 @@ pub fn refresh(args: &RegistryArgs) -> anyhow::Result<Refresh> {
 }
 
 /// The moment of a run, in whole seconds.
-pub fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 /// Who answers questions, made ready when there is the first one.
-pub struct Asker<'a> {
+pub(super) struct Asker<'a> {
     args: &'a RegistryArgs,
     caller: Caller,
     refresh: Refresh,
@@ -78,7 +78,7 @@ pub struct Asker<'a> {
 impl<'a> Asker<'a> {
     /// Has no kept list count for some ImageRepositories. To be called before
     /// the first question.
-    pub fn ask_anew(&mut self, repositories: BTreeSet<Id>) {
+    pub(super) fn ask_anew(&mut self, repositories: BTreeSet<Id>) {
         if self.args.offline || repositories.is_empty() {
             return;
         }
@@ -90,7 +90,7 @@ impl<'a> Asker<'a> {
     }
 
     /// Nothing is opened or read yet.
-    pub fn new(args: &'a RegistryArgs, caller: Caller, refresh: Refresh) -> Self {
+    pub(super) fn new(args: &'a RegistryArgs, caller: Caller, refresh: Refresh) -> Self {
         Self {
             args,
             caller,
@@ -100,7 +100,7 @@ impl<'a> Asker<'a> {
     }
 
     /// Asks; see [`crate::selection::registry_queries::Ask`].
-    pub fn ask(&mut self, documents: &Documents, questions: &[Question]) -> Answers {
+    pub(super) fn ask(&mut self, documents: &Documents, questions: &[Question]) -> Answers {
         let mut findings = Vec::new();
         if self.live.is_none() {
             match self.open(&mut findings) {
@@ -285,7 +285,7 @@ fn read(path: PathBuf) -> Option<(PathBuf, Result<DockerConfig, String>)> {
 ///
 /// # Errors
 /// What cannot be read, or is no YAML.
-pub fn secrets(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
+pub(super) fn secrets(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
     let read = |path: &PathBuf| {
         let (name, text) = document(path)?;
         // What is wrong with it is not repeated: it holds secrets.

@@ -17,7 +17,7 @@ use crate::checkout::regular_file::{self, ReadError};
 /// # Errors
 /// Where it cannot be read, or lies outside the repository that this folder is
 /// in (without a repository: outside this folder).
-pub fn read(path: &str, config: Option<&str>) -> Result<String, String> {
+pub(super) fn read(path: &str, config: Option<&str>) -> Result<String, String> {
     let current = env::current_dir()
         .and_then(|folder| folder.canonicalize())
         .map_err(|error| error.to_string())?;

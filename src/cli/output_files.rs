@@ -32,7 +32,7 @@ use crate::report::{github, gitlab, markdown};
 
 /// Files that wait for their names, and streams that wait for their texts.
 #[derive(Debug, Default)]
-pub struct OutputFiles {
+pub(super) struct OutputFiles {
     files: Vec<(PathBuf, PathBuf)>,
     streams: Vec<(Stream, String)>,
     stale: Vec<PathBuf>,
@@ -52,7 +52,7 @@ enum Stream {
 
 /// What there is to be written.
 #[derive(Clone, Copy)]
-pub struct Contents<'r> {
+pub(super) struct Contents<'r> {
     /// The run.
     pub planned: &'r Planned,
     /// Its commits.
@@ -70,7 +70,7 @@ impl OutputFiles {
     /// # Errors
     /// Where there is not one message or branch, a file cannot be made or is
     /// somebody else's, or the folder for patches holds something.
-    pub fn stage(
+    pub(super) fn stage(
         args: &UpdateArgs,
         targets: &Targets,
         contents: Contents<'_>,
@@ -200,7 +200,7 @@ impl OutputFiles {
     ///
     /// # Errors
     /// The first that cannot be written.
-    pub fn write(self) -> anyhow::Result<()> {
+    pub(super) fn write(self) -> anyhow::Result<()> {
         for path in &self.stale {
             fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
         }

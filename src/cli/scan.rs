@@ -24,7 +24,7 @@ use crate::selection::tags::Freshness;
 ///
 /// # Errors
 /// Where the documents cannot be read at all.
-pub fn scan(args: &ScanArgs) -> anyhow::Result<Exit> {
+pub(super) fn scan(args: &ScanArgs) -> anyhow::Result<Exit> {
     let refresh = network::refresh(&args.registries)?;
     let request = request(
         &args.paths,
@@ -56,7 +56,7 @@ pub fn scan(args: &ScanArgs) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// Where the documents cannot be read at all.
-pub fn resolve(args: &ResolveArgs) -> anyhow::Result<Exit> {
+pub(super) fn resolve(args: &ResolveArgs) -> anyhow::Result<Exit> {
     let refresh = network::refresh(&args.registries)?;
     let request = Request {
         tags_from: args.tags_from.iter().copied().map(Into::into).collect(),
@@ -121,7 +121,7 @@ fn undecided(id: &crate::api::Id, resolved: &Resolved, reason: &Unresolved) -> O
 }
 
 /// What `--refresh` names and nobody knows.
-pub fn unknown(refresh: &Refresh, documents: &Documents) -> Vec<Finding> {
+pub(super) fn unknown(refresh: &Refresh, documents: &Documents) -> Vec<Finding> {
     let Refresh::Only(ids) = refresh else {
         return Vec::new();
     };
@@ -148,7 +148,7 @@ pub fn unknown(refresh: &Refresh, documents: &Documents) -> Vec<Finding> {
 ///
 /// # Errors
 /// Where a file that a flag names cannot be read.
-pub fn request(
+pub(super) fn request(
     paths: &[std::path::PathBuf],
     policies: &[std::path::PathBuf],
     registries: &RegistryArgs,

@@ -31,7 +31,7 @@ fn pretty(schema: &schemars::Schema) -> String {
 ///
 /// # Errors
 /// When stdout is gone.
-pub fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
     if args.crd && !matches!(args.kind, SchemaKind::ImageUpdate) {
         bail!("`--crd` is for ImageUpdate, the functionConfig");
     }

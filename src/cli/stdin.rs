@@ -9,7 +9,7 @@ use super::args::{Command, ResolveArgs, ScanArgs};
 
 /// Whether a path means stdin: `-`, or a name that Unix has for it.
 #[must_use]
-pub fn is_stdin(path: &Path) -> bool {
+pub(super) fn is_stdin(path: &Path) -> bool {
     const NAMES: [&str; 4] = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
     NAMES.iter().any(|name| path.as_os_str() == *name)
 }
@@ -18,7 +18,7 @@ pub fn is_stdin(path: &Path) -> bool {
 ///
 /// # Errors
 /// Which two.
-pub fn check(command: &Command) -> anyhow::Result<()> {
+pub(super) fn check(command: &Command) -> anyhow::Result<()> {
     let readers: Vec<String> = files(command)
         .into_iter()
         .flat_map(|(flag, paths)| paths.iter().map(move |path| (flag, path)))

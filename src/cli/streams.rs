@@ -22,7 +22,7 @@ const BUFFER: usize = 1 << 16;
 ///
 /// # Errors
 /// Where stdout takes nothing, though somebody reads it.
-pub fn print<P: AsRef<[u8]>>(pieces: impl IntoIterator<Item = P>) -> anyhow::Result<()> {
+pub(super) fn print<P: AsRef<[u8]>>(pieces: impl IntoIterator<Item = P>) -> anyhow::Result<()> {
     write_all(io::stdout().lock(), pieces).context("cannot write to stdout")
 }
 
@@ -30,7 +30,9 @@ pub fn print<P: AsRef<[u8]>>(pieces: impl IntoIterator<Item = P>) -> anyhow::Res
 ///
 /// # Errors
 /// As [`print`].
-pub fn print_styled<P: AsRef<[u8]>>(pieces: impl IntoIterator<Item = P>) -> anyhow::Result<()> {
+pub(super) fn print_styled<P: AsRef<[u8]>>(
+    pieces: impl IntoIterator<Item = P>,
+) -> anyhow::Result<()> {
     let stdout = io::stdout();
     let written = if AutoStream::choice(&stdout) == ColorChoice::Never {
         // Plain before the buffer: the library would write piece by piece behind it.
@@ -61,7 +63,7 @@ fn write_all<P: AsRef<[u8]>>(
 ///
 /// # Errors
 /// Any other.
-pub fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+pub(super) fn unless_closed(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written,
@@ -72,7 +74,7 @@ pub fn unless_closed(written: io::Result<()>) -> io::Result<()> {
 ///
 /// # Errors
 /// Where a diff cannot be made, or stdout takes nothing.
-pub fn print_diff(replacements: &[Replacement]) -> anyhow::Result<()> {
+pub(super) fn print_diff(replacements: &[Replacement]) -> anyhow::Result<()> {
     let reader = diff_reader();
     for file in replacements {
         print_styled([text::diff(file, reader)?])?;
@@ -102,12 +104,12 @@ fn diff_reader() -> DiffReader {
 }
 
 /// Prints to stderr, with colours where they are seen.
-pub fn say(text: impl Display) {
+pub(super) fn say(text: impl Display) {
     _ = write!(anstream::stderr().lock(), "{text}");
 }
 
 /// Prints findings to stderr.
-pub fn say_findings<'f>(findings: impl IntoIterator<Item = &'f Finding>) {
+pub(super) fn say_findings<'f>(findings: impl IntoIterator<Item = &'f Finding>) {
     for finding in findings {
         say(text::finding(finding));
     }

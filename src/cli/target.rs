@@ -16,7 +16,7 @@ use crate::plan::planned::Replacement;
 
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Purpose {
+pub(super) enum Purpose {
     /// `--report`.
     Report,
     /// `--message-file`.
@@ -45,14 +45,14 @@ impl Purpose {
 
     /// Whether the file belongs to whoever named it, and is only added to.
     #[must_use]
-    pub fn is_added_to(self) -> bool {
+    pub(super) fn is_added_to(self) -> bool {
         matches!(self, Self::StepOutputs | Self::StepSummary)
     }
 }
 
 /// Where something goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(super) enum Place {
     /// A regular file, there or not yet, by its name without links.
     File(PathBuf),
     /// A pipe or a device.
@@ -65,7 +65,7 @@ pub enum Place {
 
 /// A file that was named for output.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub(super) struct Target {
     /// What it is for.
     pub purpose: Purpose,
     /// As the user wrote it.
@@ -83,7 +83,7 @@ impl std::fmt::Display for Target {
 
 /// All that a run's flags name for output.
 #[derive(Clone, Debug, Default)]
-pub struct Targets {
+pub(super) struct Targets {
     /// The files.
     pub files: Vec<Target>,
     /// The folder of `--patch-dir`, by its name without links.
@@ -95,7 +95,7 @@ impl Targets {
     ///
     /// # Errors
     /// What may not be written to, with the way out.
-    pub fn new(args: &UpdateArgs) -> anyhow::Result<Self> {
+    pub(super) fn new(args: &UpdateArgs) -> anyhow::Result<Self> {
         let handoff = &args.handoff;
         let variable = |name| std::env::var_os(name).filter(|path| !path.is_empty());
         let is_github = args.output == Output::Github;
@@ -226,7 +226,7 @@ impl Target {
     ///
     /// # Errors
     /// Where it is one.
-    pub fn keep_off(&self, edited: &[Replacement]) -> anyhow::Result<()> {
+    pub(super) fn keep_off(&self, edited: &[Replacement]) -> anyhow::Result<()> {
         let Place::File(path) = &self.place else {
             return Ok(());
         };

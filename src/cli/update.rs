@@ -39,7 +39,7 @@ use go_template::time::Time;
 ///
 /// # Errors
 /// Where nothing can be planned or written.
-pub fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     let targets = Targets::new(args)?;
     let Some(request) = request(args)? else {
         return Ok(Exit::Usage);

@@ -16,11 +16,11 @@ use serde_json::Value;
 use crate::selection::only::Subject;
 
 /// A longer payload is refused, in bytes.
-pub const MAX_PAYLOAD: usize = 1 << 20;
+pub(super) const MAX_PAYLOAD: usize = 1 << 20;
 
 /// Why a payload names no image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WebhookError {
+pub(super) enum WebhookError {
     /// Over [`MAX_PAYLOAD`].
     #[error("the payload is longer than {MAX_PAYLOAD} bytes")]
     TooLong,
@@ -52,7 +52,7 @@ pub enum WebhookError {
 
 /// Whose payload it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sender {
+pub(super) enum Sender {
     /// hub.docker.com
     DockerHub,
     /// `package` and `registry_package` of GitHub
@@ -101,7 +101,7 @@ type Found = Result<Subject, WebhookError>;
 ///
 /// # Errors
 /// What is not a payload of a push.
-pub fn subject(payload: &[u8]) -> Found {
+pub(super) fn subject(payload: &[u8]) -> Found {
     if payload.len() > MAX_PAYLOAD {
         return Err(WebhookError::TooLong);
     }

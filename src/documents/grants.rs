@@ -14,7 +14,7 @@ type Labels = BTreeMap<String, String>;
 
 /// The selectors of an ImageRepository.
 #[derive(Clone, Debug, Default)]
-pub struct Grants {
+pub(super) struct Grants {
     /// A selector without labels, which selects every namespace.
     everybody: bool,
     /// The others, each by the one of its labels that the fewest have.
@@ -24,7 +24,7 @@ pub struct Grants {
 impl Grants {
     /// Those of `accessFrom`.
     #[must_use]
-    pub fn of(access: &AccessFrom) -> Self {
+    pub(super) fn of(access: &AccessFrom) -> Self {
         let mut grants = Self::default();
         let all = || access.namespace_selectors.iter();
         let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
@@ -49,7 +49,7 @@ impl Grants {
 
     /// Whether a namespace with these labels is let in.
     #[must_use]
-    pub fn lets_in(&self, labels: &BTreeMap<&str, &str>) -> bool {
+    pub(super) fn lets_in(&self, labels: &BTreeMap<&str, &str>) -> bool {
         let has =
             |(key, value): (&String, &String)| labels.get(key.as_str()) == Some(&value.as_str());
         self.everybody

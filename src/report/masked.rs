@@ -11,7 +11,11 @@ use yaml_edit_spans::{ByteSpan, SyntaxError};
 /// A text before and after `edits`, as they may be shown; `None` where nothing in
 /// it is concealed. What the edits write is shown.
 #[must_use]
-pub fn masked(text: &str, outline: &Outline<'_>, edits: &[Edit]) -> Option<(String, String)> {
+pub(super) fn masked(
+    text: &str,
+    outline: &Outline<'_>,
+    edits: &[Edit],
+) -> Option<(String, String)> {
     let concealed = &outline.concealed;
     if concealed.spans().is_empty() {
         return None;

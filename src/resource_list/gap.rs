@@ -8,7 +8,7 @@ use yaml_edit_spans::ByteSpan;
 
 /// The signs between two nodes, in order.
 #[derive(Debug, Default)]
-pub struct Gap {
+pub(super) struct Gap {
     /// Comments, from `#` to the end of the line.
     pub comments: Vec<Comment>,
     /// The first comma.
@@ -22,7 +22,7 @@ pub struct Gap {
 
 /// A comment in a gap.
 #[derive(Clone, Copy, Debug)]
-pub struct Comment {
+pub(super) struct Comment {
     /// Its bytes.
     pub span: ByteSpan,
     /// No node and no sign stands before it on its line.
@@ -32,7 +32,7 @@ pub struct Comment {
 impl Gap {
     /// Reads `from..to`, in which no node stands.
     #[must_use]
-    pub fn read(text: &str, from: usize, to: usize) -> Self {
+    pub(super) fn read(text: &str, from: usize, to: usize) -> Self {
         let bytes = text.as_bytes();
         let mut gap = Self {
             signs_end: from,
@@ -76,19 +76,19 @@ impl Gap {
 
     /// Where its first anchor or tag begins.
     #[must_use]
-    pub fn properties_start(&self) -> Option<usize> {
+    pub(super) fn properties_start(&self) -> Option<usize> {
         self.properties.first().map(|property| property.start)
     }
 
     /// Where its last anchor or tag ends.
     #[must_use]
-    pub fn properties_end(&self) -> Option<usize> {
+    pub(super) fn properties_end(&self) -> Option<usize> {
         self.properties.last().map(|property| property.end)
     }
 
     /// The first comment that has a line of its own.
     #[must_use]
-    pub fn own_line_comment(&self) -> Option<usize> {
+    pub(super) fn own_line_comment(&self) -> Option<usize> {
         let mut own = self.comments.iter().filter(|comment| comment.has_own_line);
         own.next().map(|comment| comment.span.start)
     }
@@ -96,7 +96,7 @@ impl Gap {
 
 /// Where the anchor or tag ends that begins at `at`.
 #[must_use]
-pub fn property_end(text: &str, at: usize) -> usize {
+pub(super) fn property_end(text: &str, at: usize) -> usize {
     let rest = &text.as_bytes()[at..];
     let length = if rest.starts_with(b"!<") {
         rest.iter()
@@ -111,7 +111,7 @@ pub fn property_end(text: &str, at: usize) -> usize {
 
 /// The beginning of the line that `at` is on; behind a byte order mark.
 #[must_use]
-pub fn line_start(text: &str, at: usize) -> usize {
+pub(super) fn line_start(text: &str, at: usize) -> usize {
     let before = &text.as_bytes()[..at];
     match memchr::memrchr2(b'\n', b'\r', before) {
         Some(end) => end + 1,
@@ -122,14 +122,14 @@ pub fn line_start(text: &str, at: usize) -> usize {
 
 /// The end of the line that `at` is on, before its line break.
 #[must_use]
-pub fn end_of_line(text: &str, at: usize) -> usize {
+pub(super) fn end_of_line(text: &str, at: usize) -> usize {
     let rest = &text.as_bytes()[at..];
     memchr::memchr2(b'\n', b'\r', rest).map_or(text.len(), |end| at + end)
 }
 
 /// The beginning of the line below the one that `at` is on.
 #[must_use]
-pub fn next_line(text: &str, at: usize) -> usize {
+pub(super) fn next_line(text: &str, at: usize) -> usize {
     let end = end_of_line(text, at);
     let rest = &text[end..];
     end + if rest.starts_with("\r\n") {
@@ -141,7 +141,7 @@ pub fn next_line(text: &str, at: usize) -> usize {
 
 /// The line break that a text is written with.
 #[must_use]
-pub fn line_break(text: &str) -> &'static str {
+pub(super) fn line_break(text: &str) -> &'static str {
     match memchr::memchr2(b'\n', b'\r', text.as_bytes()) {
         Some(at) if text[at..].starts_with("\r\n") => "\r\n",
         Some(at) if text[at..].starts_with('\r') => "\r",

@@ -68,7 +68,7 @@ pub struct Access {
 }
 
 /// What the documents and flags of the run say.
-pub struct Context<'a> {
+pub(super) struct Context<'a> {
     /// Secrets and what goes with them.
     pub logins: &'a Logins,
     /// Who refers to them.
@@ -101,7 +101,7 @@ impl Wrong {
 ///
 /// # Errors
 /// A document that is wrong, as the failure of a scan.
-pub fn access(
+pub(super) fn access(
     id: &Id,
     repository: &Sourced<ImageRepository>,
     context: &Context<'_>,

@@ -1,6 +1,6 @@
 //! The expressions that regex-automata takes, of the library that has them.
 
-pub use regex_syntax::hir::{
+pub(crate) use regex_syntax::hir::{
     Capture, Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look, Repetition,
 };
-pub use regex_syntax::parse;
+pub(crate) use regex_syntax::parse;

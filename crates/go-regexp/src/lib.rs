@@ -22,6 +22,8 @@
 //! # Ok::<(), go_regexp::SyntaxError>(())
 //! ```
 
+#![warn(unreachable_pub)]
+
 mod ast;
 mod budget;
 mod class;

@@ -27,7 +27,7 @@ const TWO: &[Param] = &[Param::Value, Param::Value];
 const MORE: Option<Param> = Some(Param::Value);
 
 /// The functions by name.
-pub static TABLE: &[Function] = &[
+pub(crate) static TABLE: &[Function] = &[
     // Never called: they stop at the first argument that decides.
     function("and", ONE, MORE, |_, _| Ok(Value::Missing)),
     function("or", ONE, MORE, |_, _| Ok(Value::Missing)),

@@ -19,7 +19,7 @@ use crate::time::Time;
 const MAX_DEPTH: usize = 2_000;
 
 /// What a run is given.
-pub struct Setting<'s> {
+pub(crate) struct Setting<'s> {
     pub source: &'s str,
     pub trees: &'s Trees,
     pub functions: &'static [Function],
@@ -31,7 +31,7 @@ pub struct Setting<'s> {
 ///
 /// # Errors
 /// What cannot be done, and where.
-pub fn execute(setting: &Setting<'_>, data: &Value, work: usize) -> Result<Vec<u8>, Error> {
+pub(crate) fn execute(setting: &Setting<'_>, data: &Value, work: usize) -> Result<Vec<u8>, Error> {
     let mut state = State {
         setting,
         budget: Budget::new(work),

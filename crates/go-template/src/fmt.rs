@@ -11,7 +11,7 @@ use crate::{strconv, unicode};
 ///
 /// # Errors
 /// Where the work is spent.
-pub fn sprint(budget: &mut Budget, values: &[Value]) -> Result<Vec<u8>, Fault> {
+pub(crate) fn sprint(budget: &mut Budget, values: &[Value]) -> Result<Vec<u8>, Fault> {
     let mut printer = Printer::new(budget);
     let mut was_text = true;
     for (index, value) in values.iter().enumerate() {
@@ -29,7 +29,7 @@ pub fn sprint(budget: &mut Budget, values: &[Value]) -> Result<Vec<u8>, Fault> {
 ///
 /// # Errors
 /// Where the work is spent.
-pub fn sprintln(budget: &mut Budget, values: &[Value]) -> Result<Vec<u8>, Fault> {
+pub(crate) fn sprintln(budget: &mut Budget, values: &[Value]) -> Result<Vec<u8>, Fault> {
     let mut printer = Printer::new(budget);
     for (index, value) in values.iter().enumerate() {
         if index > 0 {
@@ -45,7 +45,7 @@ pub fn sprintln(budget: &mut Budget, values: &[Value]) -> Result<Vec<u8>, Fault>
 ///
 /// # Errors
 /// Where the work is spent.
-pub fn print(budget: &mut Budget, value: &Value) -> Result<Vec<u8>, Fault> {
+pub(crate) fn print(budget: &mut Budget, value: &Value) -> Result<Vec<u8>, Fault> {
     let mut printer = Printer::new(budget);
     printer.value(value, &Spec::plain('v'), 0)?;
     Ok(printer.out)
@@ -55,7 +55,11 @@ pub fn print(budget: &mut Budget, value: &Value) -> Result<Vec<u8>, Fault> {
 ///
 /// # Errors
 /// Where the work is spent.
-pub fn sprintf(budget: &mut Budget, format: &[u8], values: &[Value]) -> Result<Vec<u8>, Fault> {
+pub(crate) fn sprintf(
+    budget: &mut Budget,
+    format: &[u8],
+    values: &[Value],
+) -> Result<Vec<u8>, Fault> {
     let mut printer = Printer::new(budget);
     let mut format = Format {
         text: format,
@@ -280,7 +284,7 @@ impl Format<'_> {
 }
 
 /// The first character of some bytes, and how long it is.
-pub fn decode(bytes: &[u8]) -> Option<(char, usize)> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<(char, usize)> {
     let first = *bytes.first()?;
     if first.is_ascii() {
         return Some((char::from(first), 1));
@@ -294,7 +298,7 @@ pub fn decode(bytes: &[u8]) -> Option<(char, usize)> {
 }
 
 /// The characters of some bytes; a byte that is part of none counts as U+FFFD.
-pub fn chars(mut bytes: &[u8]) -> impl Iterator<Item = (char, &[u8])> {
+pub(crate) fn chars(mut bytes: &[u8]) -> impl Iterator<Item = (char, &[u8])> {
     std::iter::from_fn(move || {
         let (c, length) = decode(bytes)?;
         let (one, rest) = bytes.split_at(length);
@@ -305,7 +309,7 @@ pub fn chars(mut bytes: &[u8]) -> impl Iterator<Item = (char, &[u8])> {
 
 /// A text as `strconv.Quote` writes it.
 #[must_use]
-pub fn quote(text: &[u8]) -> String {
+pub(crate) fn quote(text: &[u8]) -> String {
     quote_with(text, '"', false)
 }
 

@@ -10,7 +10,7 @@ use crate::unicode;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Text,
     Open,
     Close,
@@ -42,7 +42,7 @@ pub enum Kind {
 
 /// A token and where it stands.
 #[derive(Clone, Copy, Debug)]
-pub struct Token<'t> {
+pub(crate) struct Token<'t> {
     pub kind: Kind,
     pub at: usize,
     pub text: &'t str,
@@ -65,7 +65,7 @@ fn is_word(c: char) -> bool {
 /// # Errors
 /// An action, comment or literal that does not end, or a character that no
 /// action holds.
-pub fn tokens(source: &str) -> Result<Vec<Token<'_>>, Error> {
+pub(crate) fn tokens(source: &str) -> Result<Vec<Token<'_>>, Error> {
     let mut lexer = Lexer {
         source,
         at: 0,

@@ -20,13 +20,14 @@
 //! # Ok::<(), go_template::error::Error>(())
 //! ```
 
+#![warn(unreachable_pub)]
 #![allow(
     clippy::mutable_key_type,
     reason = "keys are texts and structs of texts, which nothing changes"
 )]
 
 pub mod budget;
-pub mod builtin;
+mod builtin;
 pub mod duration;
 pub mod error;
 mod exec;
@@ -42,7 +43,7 @@ mod parse;
 mod sprig;
 pub mod strconv;
 pub mod time;
-pub mod unicode;
+mod unicode;
 pub mod value;
 
 use self::error::{Cause, Error, Position};

@@ -7,7 +7,7 @@ use crate::strconv;
 ///
 /// # Errors
 /// A bad escape.
-pub fn text(quoted: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn text(quoted: &str) -> Result<Vec<u8>, String> {
     if let Some(raw) = quoted.strip_prefix('`') {
         let raw = raw.strip_suffix('`').unwrap_or(raw);
         return Ok(raw.replace('\r', "").into_bytes());
@@ -88,7 +88,7 @@ fn unit(text: &str, quote: char) -> Option<(Unit, &str)> {
 ///
 /// # Errors
 /// What is none, does not fit, or is imaginary.
-pub fn number(text: &str) -> Result<Number, String> {
+pub(crate) fn number(text: &str) -> Result<Number, String> {
     let mut number = Number {
         text: text.to_owned(),
         int: None,
@@ -149,7 +149,7 @@ fn float_of(text: &str, number: &mut Number) -> Result<(), String> {
 
 /// `strconv.ParseInt` with base 0.
 #[must_use]
-pub fn signed(text: &str) -> Option<i64> {
+pub(crate) fn signed(text: &str) -> Option<i64> {
     let (is_negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -165,7 +165,7 @@ pub fn signed(text: &str) -> Option<i64> {
 /// `strconv.ParseUint` with base 0: a prefix says the base, and `_` may stand
 /// between digits and behind the prefix.
 #[must_use]
-pub fn unsigned(text: &str) -> Option<u64> {
+pub(crate) fn unsigned(text: &str) -> Option<u64> {
     let lower = text.to_ascii_lowercase();
     let (radix, digits) = match lower.as_bytes() {
         [b'0', b'x', ..] => (16, &text[2..]),

@@ -9,7 +9,7 @@ use masterminds_semver::Version;
 
 /// The method of a value. Its first parameter is the value.
 #[must_use]
-pub fn find(receiver: &Value, name: &str) -> Option<&'static Function> {
+pub(crate) fn find(receiver: &Value, name: &str) -> Option<&'static Function> {
     let table = match receiver {
         Value::Version(_) => VERSION,
         Value::Time(_) => TIME,

@@ -3,11 +3,11 @@
 use std::fmt;
 
 /// A list of nodes.
-pub type Nodes = Vec<Node>;
+pub(crate) type Nodes = Vec<Node>;
 
 /// What is between or in actions.
 #[derive(Debug)]
-pub enum Node {
+pub(crate) enum Node {
     Text(String),
     Action(Pipe),
     If(Branch),
@@ -20,7 +20,7 @@ pub enum Node {
 
 /// `if`, `with` or `range`.
 #[derive(Debug)]
-pub struct Branch {
+pub(crate) struct Branch {
     pub at: usize,
     pub pipe: Pipe,
     pub body: Nodes,
@@ -29,7 +29,7 @@ pub struct Branch {
 
 /// `template` or `block`.
 #[derive(Debug)]
-pub struct Call {
+pub(crate) struct Call {
     pub at: usize,
     pub name: String,
     pub pipe: Option<Pipe>,
@@ -37,7 +37,7 @@ pub struct Call {
 
 /// Commands in a row, each given the result of the one before.
 #[derive(Debug)]
-pub struct Pipe {
+pub(crate) struct Pipe {
     pub at: usize,
     /// Variables that take the result, with their `$`.
     pub variables: Vec<String>,
@@ -48,20 +48,20 @@ pub struct Pipe {
 
 /// A function, method, field or value, and what it is given.
 #[derive(Debug)]
-pub struct Command {
+pub(crate) struct Command {
     pub operands: Vec<Operand>,
 }
 
 /// One operand and where it stands.
 #[derive(Debug)]
-pub struct Operand {
+pub(crate) struct Operand {
     pub at: usize,
     pub term: Term,
 }
 
 /// What an operand is.
 #[derive(Debug)]
-pub enum Term {
+pub(crate) enum Term {
     Dot,
     Nil,
     Bool(bool),
@@ -80,7 +80,7 @@ pub enum Term {
 
 /// A constant that takes its type from where it is used.
 #[derive(Clone, Debug)]
-pub struct Number {
+pub(crate) struct Number {
     /// As written.
     pub text: String,
     pub int: Option<i64>,
@@ -91,7 +91,7 @@ pub struct Number {
 impl Number {
     /// Whether it is a float where nothing says what it should be.
     #[must_use]
-    pub fn is_float_by_itself(&self) -> bool {
+    pub(crate) fn is_float_by_itself(&self) -> bool {
         let text = self.text.as_bytes();
         let is_hex = text.len() > 2
             && text[0] == b'0'

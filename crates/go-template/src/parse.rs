@@ -16,7 +16,7 @@ const MAX_NESTING: usize = 200;
 
 /// The trees of a template by name.
 #[derive(Debug)]
-pub struct Trees {
+pub(crate) struct Trees {
     pub main: Nodes,
     pub named: BTreeMap<String, Nodes>,
 }
@@ -25,7 +25,7 @@ pub struct Trees {
 ///
 /// # Errors
 /// What is not a template.
-pub fn parse(source: &str, is_function: &dyn Fn(&str) -> bool) -> Result<Trees, Error> {
+pub(crate) fn parse(source: &str, is_function: &dyn Fn(&str) -> bool) -> Result<Trees, Error> {
     let mut parser = Parser {
         source,
         tokens: lex::tokens(source)?,

@@ -23,7 +23,7 @@ macro_rules! classes {
     ($($(#[$doc:meta])* $name:ident = $pattern:literal, $ascii:expr;)*) => {$(
         $(#[$doc])*
         #[must_use]
-        pub fn $name(c: char) -> bool {
+        pub(crate) fn $name(c: char) -> bool {
             static CLASS: Class = Class(LazyLock::new(|| Regex::new($pattern).ok()));
             if c.is_ascii() {
                 let is_ascii_of_class: fn(char) -> bool = $ascii;
@@ -55,13 +55,13 @@ classes! {
 
 /// Upper case, where that is one character.
 #[must_use]
-pub fn to_upper(c: char) -> char {
+pub(crate) fn to_upper(c: char) -> char {
     one(c.to_uppercase(), c)
 }
 
 /// Lower case.
 #[must_use]
-pub fn to_lower(c: char) -> char {
+pub(crate) fn to_lower(c: char) -> char {
     // The only one that full mapping makes two of.
     if c == 'İ' {
         'i'
@@ -72,7 +72,7 @@ pub fn to_lower(c: char) -> char {
 
 /// Title case, which differs from upper case for four digraphs.
 #[must_use]
-pub fn to_title(c: char) -> char {
+pub(crate) fn to_title(c: char) -> char {
     match c {
         'Ǆ'..='ǆ' => 'ǅ',
         'Ǉ'..='ǉ' => 'ǈ',
@@ -91,7 +91,7 @@ fn one(mut mapped: impl Iterator<Item = char>, c: char) -> char {
 
 /// A character as `%#U` prints it: `U+0041 'A'`.
 #[must_use]
-pub fn code(c: char) -> String {
+pub(crate) fn code(c: char) -> String {
     let number = format!("U+{:04X}", u32::from(c));
     if is_print(c) {
         format!("{number} '{c}'")

@@ -18,6 +18,8 @@
 //! # Ok::<(), masterminds_semver::ConstraintError>(())
 //! ```
 
+#![warn(unreachable_pub)]
+
 use std::cmp::Ordering;
 use std::sync::LazyLock;
 

@@ -31,6 +31,8 @@
 //! # }
 //! ```
 
+#![warn(unreachable_pub)]
+
 pub mod image;
 pub mod login;
 pub mod registry;

@@ -26,6 +26,8 @@
 //! assert_eq!(patched.to_string(), "image:   'app:1.1'   # the app\n");
 //! ```
 
+#![warn(unreachable_pub)]
+
 pub mod characters;
 pub mod comment;
 pub mod emit;

@@ -13,7 +13,7 @@ use oneyaml_syntax::event::{
 };
 use oneyaml_syntax::parser;
 
-pub use oneyaml_syntax::Sourced;
+pub(crate) use oneyaml_syntax::Sourced;
 
 use super::ByteSpan;
 use super::events::{

@@ -26,7 +26,7 @@ const COMPUTED: [&str; 2] = ["security.evm", "security.ima"];
 
 /// What became of a file that was to have what another has.
 #[derive(Debug)]
-pub struct Carried {
+pub(super) struct Carried {
     /// What could not be given, in words.
     pub lost: Vec<String>,
     /// What the system says of it now.
@@ -37,7 +37,7 @@ pub struct Carried {
 ///
 /// # Errors
 /// Where not even the mode can be set.
-pub fn carry_over(old: &Path, was: &Identity, new: &File) -> io::Result<Carried> {
+pub(super) fn carry_over(old: &Path, was: &Identity, new: &File) -> io::Result<Carried> {
     let mut lost = Vec::new();
     let own = identity(&new.metadata()?);
     let mut mode = was.mode & 0o7777;

@@ -21,7 +21,7 @@ use crate::plan::planned::{FileStatus, Identity};
 
 /// What tells a file from another, by what the system says of it.
 #[must_use]
-pub fn identity(metadata: &Metadata) -> Identity {
+pub(super) fn identity(metadata: &Metadata) -> Identity {
     FileStatus::from(metadata).identity
 }
 
@@ -32,7 +32,7 @@ fn seems_at(identity: &Identity, path: &Path) -> io::Result<bool> {
 }
 
 /// A file that is expected somewhere.
-pub trait Expected {
+pub(super) trait Expected {
     /// Which file.
     fn identity(&self) -> &Identity;
 
@@ -55,7 +55,7 @@ pub trait Expected {
 
 /// How a file came into its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placed {
+pub(super) enum Placed {
     /// The old one waits where the new one did.
     Exchanged,
     /// The old one is gone.
@@ -64,7 +64,7 @@ pub enum Placed {
 
 /// Why a file is not in its place.
 #[derive(Debug)]
-pub enum NotPlaced {
+pub(super) enum NotPlaced {
     /// What is there is not what was expected.
     Changed,
     /// The system refuses it.
@@ -86,7 +86,7 @@ impl From<io::Error> for NotPlaced {
 ///
 /// # Errors
 /// Where it does not come to its place; it waits where it did, then.
-pub fn put(
+pub(super) fn put(
     waiting: &Path,
     new: &impl Expected,
     path: &Path,
@@ -113,7 +113,11 @@ pub fn put(
 ///
 /// # Errors
 /// As for [`put`].
-pub fn rename_over(waiting: &Path, path: &Path, old: &impl Expected) -> Result<(), NotPlaced> {
+pub(super) fn rename_over(
+    waiting: &Path,
+    path: &Path,
+    old: &impl Expected,
+) -> Result<(), NotPlaced> {
     if !old.is_at(path) {
         return Err(NotPlaced::Changed);
     }
@@ -125,7 +129,7 @@ pub fn rename_over(waiting: &Path, path: &Path, old: &impl Expected) -> Result<(
 ///
 /// # Errors
 /// Where what is at `path` is not `new` any more, or the system refuses it.
-pub fn take_back(waiting: &Path, path: &Path, new: &impl Expected) -> Result<(), NotPlaced> {
+pub(super) fn take_back(waiting: &Path, path: &Path, new: &impl Expected) -> Result<(), NotPlaced> {
     if !new.is_at(path) {
         return Err(NotPlaced::Changed);
     }
@@ -135,7 +139,7 @@ pub fn take_back(waiting: &Path, path: &Path, new: &impl Expected) -> Result<(),
 /// Whether the old file still is as it was when it was put aside: somebody may
 /// have had it open.
 #[must_use]
-pub fn is_untouched(waiting: &Path, old: &Identity) -> bool {
+pub(super) fn is_untouched(waiting: &Path, old: &Identity) -> bool {
     seems_at(old, waiting).unwrap_or(false)
 }
 
@@ -162,7 +166,7 @@ fn cannot_exchange(error: &io::Error) -> bool {
 
 /// Whether the two names are on different file systems.
 #[must_use]
-pub fn is_elsewhere(error: &io::Error) -> bool {
+pub(super) fn is_elsewhere(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::CrossesDevices
 }
 

@@ -113,7 +113,7 @@ fn remove_dead(folder: &Path) -> io::Result<()> {
 
 /// The folders of a run, each made when it is first wanted.
 #[derive(Debug)]
-pub struct Stagings<'l> {
+pub(super) struct Stagings<'l> {
     homes: Vec<&'l Path>,
     open: Vec<Staging>,
 }
@@ -121,7 +121,7 @@ pub struct Stagings<'l> {
 impl<'l> Stagings<'l> {
     /// None yet.
     #[must_use]
-    pub fn new(lock: &'l Lock) -> Self {
+    pub(super) fn new(lock: &'l Lock) -> Self {
         Self {
             homes: lock.homes().collect(),
             open: Vec::new(),
@@ -134,7 +134,7 @@ impl<'l> Stagings<'l> {
     /// # Errors
     /// Where neither git's folder, nor the root, nor `folder` itself has room
     /// for one.
-    pub fn near(&mut self, folder: &Path, device: u64) -> io::Result<usize> {
+    pub(super) fn near(&mut self, folder: &Path, device: u64) -> io::Result<usize> {
         let is_near = |staging: &Staging| staging.device == device;
         if let Some(number) = self.open.iter().position(is_near) {
             return Ok(number);
@@ -151,7 +151,7 @@ impl<'l> Stagings<'l> {
 
     /// One of those that are open.
     #[must_use]
-    pub fn get(&self, number: usize) -> &Staging {
+    pub(super) fn get(&self, number: usize) -> &Staging {
         &self.open[number]
     }
 }

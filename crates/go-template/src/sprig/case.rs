@@ -5,13 +5,13 @@ use crate::unicode;
 
 /// Each character changed.
 #[must_use]
-pub fn map(plain: &str, change: fn(char) -> char) -> String {
+pub(super) fn map(plain: &str, change: fn(char) -> char) -> String {
     plain.chars().map(change).collect()
 }
 
 /// `strings.Title`: the first letter of each word.
 #[must_use]
-pub fn title(plain: &str) -> String {
+pub(super) fn title(plain: &str) -> String {
     let mut before = ' ';
     let change = |c: char| {
         let is_first = is_separator(before);
@@ -30,7 +30,7 @@ fn is_separator(c: char) -> bool {
 
 /// `goutils.Uncapitalize`: the first letter of each word, down.
 #[must_use]
-pub fn untitle(plain: &str) -> String {
+pub(super) fn untitle(plain: &str) -> String {
     let mut is_first = true;
     let change = |c: char| {
         if c.is_whitespace() {
@@ -47,7 +47,7 @@ pub fn untitle(plain: &str) -> String {
 
 /// `goutils.SwapCase`: a small letter at the start of a word gets title case.
 #[must_use]
-pub fn swap(plain: &str) -> String {
+pub(super) fn swap(plain: &str) -> String {
     let mut at_start = true;
     let change = |c: char| {
         if unicode::is_upper(c) || unicode::is_title(c) {
@@ -74,7 +74,7 @@ fn bytes_as_chars(plain: &[u8]) -> impl Iterator<Item = char> {
 
 /// `goutils.Initials`.
 #[must_use]
-pub fn initials(plain: &[u8]) -> String {
+pub(super) fn initials(plain: &[u8]) -> String {
     let mut after_gap = true;
     let is_initial = |c: &char| {
         if c.is_whitespace() {
@@ -89,7 +89,7 @@ pub fn initials(plain: &[u8]) -> String {
 /// `goutils.DeleteWhiteSpace`. A text without any comes back as it is; of
 /// others, bytes past ASCII are taken for characters.
 #[must_use]
-pub fn without_space(plain: &[u8]) -> Vec<u8> {
+pub(super) fn without_space(plain: &[u8]) -> Vec<u8> {
     if !bytes_as_chars(plain).any(char::is_whitespace) {
         return plain.to_vec();
     }
@@ -105,7 +105,7 @@ fn is_connector(c: char) -> bool {
 
 /// `xstrings.ToPascalCase`: `foo_bar` as `FooBar`.
 #[must_use]
-pub fn pascal(plain: &str) -> String {
+pub(super) fn pascal(plain: &str) -> String {
     let leading = plain.len() - plain.trim_start_matches(is_connector).len();
     let (connectors, words) = plain.split_at(leading);
     let mut out = connectors.to_owned();
@@ -218,7 +218,7 @@ fn capitals(text: &str, first: char) -> usize {
 /// `xstrings.ToSnakeCase` and `ToKebabCase`: `FooBar` as `foo_bar`. Numbers
 /// belong to the word before them, or to small letters behind them.
 #[must_use]
-pub fn lower(plain: &str, connector: char) -> String {
+pub(super) fn lower(plain: &str, connector: char) -> String {
     let mut out = String::with_capacity(plain.len() + 8);
     let mut words = Words {
         rest: plain,

@@ -13,7 +13,7 @@ use masterminds_semver::{Constraint, Version};
 const TEXT_TIME: &[Param] = &[Param::String, Param::Time];
 
 /// The functions by name; versions are here, too, which are two.
-pub static TABLE: &[Function] = &[
+pub(super) static TABLE: &[Function] = &[
     function("ago", params::ANY, ago),
     function("duration", params::ANY, |_, args| {
         let seconds = match args.any(0) {

@@ -18,7 +18,7 @@ use super::super::value::Value;
 use super::{function, params, variadic};
 
 /// The functions by name.
-pub static TABLE: &[Function] = &[
+pub(super) static TABLE: &[Function] = &[
     function("adler32sum", params::TEXT, |run, args| {
         text(run, adler2::adler32_slice(args.bytes(0)).to_string())
     }),

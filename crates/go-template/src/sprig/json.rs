@@ -11,7 +11,7 @@ use crate::strconv;
 
 /// How to write.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Style {
+pub(super) struct Style {
     /// A line for each element, indented by two.
     pub pretty: bool,
     /// `<`, `>` and `&` as they are.
@@ -22,7 +22,7 @@ pub struct Style {
 ///
 /// # Errors
 /// What JSON cannot say.
-pub fn write(budget: &mut Budget, value: &Value, style: Style) -> Result<Vec<u8>, Fault> {
+pub(super) fn write(budget: &mut Budget, value: &Value, style: Style) -> Result<Vec<u8>, Fault> {
     let mut writer = Writer {
         budget,
         style,
@@ -202,7 +202,7 @@ fn float(number: f64) -> Result<String, Fault> {
 ///
 /// # Errors
 /// What is no JSON.
-pub fn read(budget: &mut Budget, text: &[u8]) -> Result<Value, Fault> {
+pub(super) fn read(budget: &mut Budget, text: &[u8]) -> Result<Value, Fault> {
     budget.pay_product(text.len(), 4)?;
     let text = String::from_utf8_lossy(text);
     let value: serde_json::Value =

@@ -8,7 +8,7 @@ use super::types::is_empty;
 use super::{function, params, strings, variadic};
 
 /// The functions by name.
-pub static TABLE: &[Function] = &[
+pub(super) static TABLE: &[Function] = &[
     function("append", params::ANY_ANY, push),
     function("mustAppend", params::ANY_ANY, push),
     function("push", params::ANY_ANY, push),
@@ -199,7 +199,7 @@ fn without(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
 ///
 /// # Errors
 /// Where the work is spent, or values are nested too deep.
-pub fn deep_equal(
+pub(super) fn deep_equal(
     budget: &mut Budget,
     one: &Value,
     other: &Value,

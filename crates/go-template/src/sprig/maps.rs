@@ -12,7 +12,7 @@ use super::{function, params, variadic};
 use masterminds_semver::Version;
 
 /// The functions by name.
-pub static TABLE: &[Function] = &[
+pub(super) static TABLE: &[Function] = &[
     function("deepCopy", params::ANY, deep_copy),
     function("mustDeepCopy", params::ANY, deep_copy),
     variadic("dict", params::NONE, Param::Any, dict),

@@ -20,7 +20,7 @@ mod urls;
 use super::function::{Call, Function, Param};
 
 /// All of them.
-pub static TABLES: [&[Function]; 10] = [
+pub(crate) static TABLES: [&[Function]; 10] = [
     strings::TABLE,
     lists::TABLE,
     maps::TABLE,
@@ -60,18 +60,18 @@ const fn variadic(
 mod params {
     use super::Param;
 
-    pub const NONE: &[Param] = &[];
-    pub const ANY: &[Param] = &[Param::Any];
-    pub const ANY_ANY: &[Param] = &[Param::Any, Param::Any];
-    pub const TEXT: &[Param] = &[Param::String];
-    pub const TEXT_TEXT: &[Param] = &[Param::String, Param::String];
-    pub const TEXT_ANY: &[Param] = &[Param::String, Param::Any];
-    pub const THREE_TEXTS: &[Param] = &[Param::String, Param::String, Param::String];
-    pub const INT: &[Param] = &[Param::Int];
-    pub const INT_TEXT: &[Param] = &[Param::Int, Param::String];
-    pub const INT_ANY: &[Param] = &[Param::Int, Param::Any];
-    pub const DICT: &[Param] = &[Param::Dict];
-    pub const DICT_TEXT: &[Param] = &[Param::Dict, Param::String];
+    pub(super) const NONE: &[Param] = &[];
+    pub(super) const ANY: &[Param] = &[Param::Any];
+    pub(super) const ANY_ANY: &[Param] = &[Param::Any, Param::Any];
+    pub(super) const TEXT: &[Param] = &[Param::String];
+    pub(super) const TEXT_TEXT: &[Param] = &[Param::String, Param::String];
+    pub(super) const TEXT_ANY: &[Param] = &[Param::String, Param::Any];
+    pub(super) const THREE_TEXTS: &[Param] = &[Param::String, Param::String, Param::String];
+    pub(super) const INT: &[Param] = &[Param::Int];
+    pub(super) const INT_TEXT: &[Param] = &[Param::Int, Param::String];
+    pub(super) const INT_ANY: &[Param] = &[Param::Int, Param::Any];
+    pub(super) const DICT: &[Param] = &[Param::Dict];
+    pub(super) const DICT_TEXT: &[Param] = &[Param::Dict, Param::String];
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::{function, params, variadic};
 use crate::strconv;
 
 /// The functions by name.
-pub static TABLE: &[Function] = &[
+pub(super) static TABLE: &[Function] = &[
     variadic("add", params::NONE, Param::Any, |_, args| {
         fold(0, args.0, i64::wrapping_add)
     }),
@@ -105,7 +105,7 @@ pub static TABLE: &[Function] = &[
 
 /// `cast.ToInt64`; what is not a number is 0.
 #[must_use]
-pub fn to_int(value: &Value) -> i64 {
+pub(super) fn to_int(value: &Value) -> i64 {
     match value {
         Value::Int(number, _) => *number,
         Value::Uint(number, _) => number.cast_signed(),
@@ -141,7 +141,7 @@ fn without_zero_decimals(text: &str) -> &str {
 
 /// `cast.ToFloat64`; what is not a number is 0.
 #[must_use]
-pub fn to_float(value: &Value) -> f64 {
+pub(super) fn to_float(value: &Value) -> f64 {
     match value {
         Value::Int(number, _) => *number as f64,
         Value::Uint(number, _) => *number as f64,

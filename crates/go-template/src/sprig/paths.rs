@@ -5,7 +5,7 @@ use super::super::value::Value;
 use super::{function, params};
 
 /// The functions by name.
-pub static TABLE: &[Function] = &[
+pub(super) static TABLE: &[Function] = &[
     function("base", params::TEXT, |run, args| {
         text(run, base(&args.text(0)))
     }),

@@ -9,7 +9,7 @@ use go_regexp::{Regex, Template};
 const TEXT_TEXT_INT: &[Param] = &[Param::String, Param::String, Param::Int];
 
 /// The functions by name.
-pub static TABLE: &[Function] = &[
+pub(super) static TABLE: &[Function] = &[
     function("regexFind", params::TEXT_TEXT, find),
     function("mustRegexFind", params::TEXT_TEXT, find),
     function("regexFindAll", TEXT_TEXT_INT, find_all),

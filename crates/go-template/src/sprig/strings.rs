@@ -7,7 +7,7 @@ use super::super::value::{Entries, Key, List, Map, TEXT_MAP, TEXTS, Value};
 use super::{case, function, params, variadic};
 
 /// The functions by name.
-pub static TABLE: &[Function] = &[
+pub(super) static TABLE: &[Function] = &[
     function("abbrev", params::INT_TEXT, |run, args| {
         let (width, plain) = (args.int(0), args.bytes(1));
         text(run, abbreviated(0, width, plain, width < 4))
@@ -158,7 +158,7 @@ pub static TABLE: &[Function] = &[
 ///
 /// # Errors
 /// Never, in fact: texts are not nested.
-pub fn texts(parts: Vec<&[u8]>) -> Result<Value, Fault> {
+pub(super) fn texts(parts: Vec<&[u8]>) -> Result<Value, Fault> {
     let items = parts.into_iter().map(Value::bytes).collect();
     Ok(Value::List(List::new(&TEXTS, items)?))
 }
@@ -223,7 +223,7 @@ fn cat(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
 ///
 /// # Errors
 /// Where the work is spent.
-pub fn strings(budget: &mut Budget, value: &Value) -> Result<Vec<Vec<u8>>, Fault> {
+pub(super) fn strings(budget: &mut Budget, value: &Value) -> Result<Vec<Vec<u8>>, Fault> {
     match value {
         Value::List(list) => each(budget, &list.items, <[u8]>::to_vec),
         value => each(budget, std::slice::from_ref(value), <[u8]>::to_vec),
@@ -295,7 +295,7 @@ fn trim_all(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
 }
 
 /// A text without the wanted characters at its ends.
-pub fn trimmed(
+pub(super) fn trimmed(
     mut plain: &[u8],
     wanted: impl Fn(char) -> bool,
     at_start: bool,

@@ -7,7 +7,7 @@ use super::json::{self, Style};
 use super::{function, lists, params, variadic};
 
 /// The functions by name.
-pub static TABLE: &[Function] = &[
+pub(super) static TABLE: &[Function] = &[
     variadic("all", params::NONE, Param::Any, |_, args| {
         Ok(Value::Bool(!args.0.iter().any(is_empty)))
     }),
@@ -86,7 +86,7 @@ pub static TABLE: &[Function] = &[
 
 /// What sprig calls empty: nothing, zero, false, or without elements.
 #[must_use]
-pub fn is_empty(value: &Value) -> bool {
+pub(super) fn is_empty(value: &Value) -> bool {
     !value.is_true()
 }
 

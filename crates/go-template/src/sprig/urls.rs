@@ -7,7 +7,7 @@ use super::super::value::{Entries, Key, Map, Value};
 use super::{function, params};
 
 /// The functions by name.
-pub static TABLE: &[Function] = &[
+pub(super) static TABLE: &[Function] = &[
     function("urlJoin", params::DICT, join),
     function("urlParse", params::TEXT, |run, args| {
         let url = Url::parse(&args.text(0));

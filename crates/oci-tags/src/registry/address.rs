@@ -55,7 +55,7 @@ impl Reach {
 
 /// Whether `url` is on this machine, as its name says.
 #[must_use]
-pub fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => unmapped(address.into()).is_loopback(),
@@ -66,7 +66,7 @@ pub fn is_loopback(url: &Url) -> bool {
 
 /// The scheme, if it is one that a registry has; else nothing of it is said.
 #[must_use]
-pub fn scheme_of(url: &Url) -> &'static str {
+pub(super) fn scheme_of(url: &Url) -> &'static str {
     match url.scheme() {
         "https" => "https",
         "http" => "http",

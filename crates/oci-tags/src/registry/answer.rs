@@ -8,7 +8,7 @@ use super::address;
 use super::transport::Answer;
 
 /// The first error code of the specification in a body ("Error Codes").
-pub fn code_of(answer: &Answer) -> Option<String> {
+pub(super) fn code_of(answer: &Answer) -> Option<String> {
     let code = raw_code(answer)?;
     // Anything else could be what we sent, sent back. Codes are a few words.
     const CODES: &[&str] = &[
@@ -31,7 +31,7 @@ pub fn code_of(answer: &Answer) -> Option<String> {
 
 /// Whether a page of as many tags was refused: 413, or a code of distribution's
 /// own for the number of results (`PAGINATION_NUMBER_INVALID`).
-pub fn refuses_size(answer: &Answer) -> bool {
+pub(super) fn refuses_size(answer: &Answer) -> bool {
     let is_other = matches!(answer.status, 401 | 403 | 404 | 429) || answer.status >= 500;
     let is_of_pages = || raw_code(answer).is_some_and(|code| code.starts_with("PAGINATION"));
     answer.status == 413 || answer.status >= 400 && !is_other && is_of_pages()
@@ -52,13 +52,13 @@ fn raw_code(answer: &Answer) -> Option<String> {
 }
 
 /// Host, with the port where it is not the scheme's own.
-pub fn authority(url: &Url) -> String {
+pub(super) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port()
         .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// Scheme and host: what may be said of an address that a registry gave.
-pub fn shown(url: &Url) -> String {
+pub(super) fn shown(url: &Url) -> String {
     format!("{}://{}", address::scheme_of(url), authority(url))
 }

@@ -26,7 +26,7 @@ const CLIENT_ID: &str = "flux-image";
 const READING: &[&str] = &["metadata_read"];
 
 /// What goes into a request to be let in.
-pub struct Authorization {
+pub(super) struct Authorization {
     pub header: HeaderValue,
     /// The challenge that it answers, with the scope that was asked for.
     pub answers: Challenge,

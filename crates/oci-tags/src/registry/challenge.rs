@@ -3,7 +3,7 @@
 
 /// A way in that a registry offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Challenge {
+pub(super) enum Challenge {
     /// A token of a token server.
     Bearer {
         /// The token server's address as written.
@@ -19,7 +19,7 @@ pub enum Challenge {
 
 /// The way to take of all that the headers offer: Bearer before Basic.
 #[must_use]
-pub fn choose<'h>(headers: impl IntoIterator<Item = &'h str>) -> Option<Challenge> {
+pub(super) fn choose<'h>(headers: impl IntoIterator<Item = &'h str>) -> Option<Challenge> {
     let all: Vec<Challenge> = headers.into_iter().flat_map(parse).collect();
     let bearer = all
         .iter()

@@ -70,7 +70,10 @@ struct Config {
 ///
 /// # Errors
 /// Why its documents could not be had.
-pub async fn labels(session: &Session<'_>, reference: &str) -> Result<Labels, RegistryError> {
+pub(super) async fn labels(
+    session: &Session<'_>,
+    reference: &str,
+) -> Result<Labels, RegistryError> {
     let mut found = Labels::default();
     let mut document = fetch(session, "manifests", reference).await?;
     found.add(document.annotations.take(), session);

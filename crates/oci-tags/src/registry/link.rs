@@ -37,7 +37,7 @@ pub enum BadLink {
 ///
 /// # Errors
 /// A link that cannot be read, or that has no query and leads elsewhere.
-pub fn next<'h>(
+pub(super) fn next<'h>(
     page: &Url,
     headers: impl IntoIterator<Item = &'h str>,
 ) -> Result<Option<Option<&'h str>>, BadLink> {

@@ -119,7 +119,7 @@ fn is_kept(tag: &str) -> bool {
 type Known<'p> = BTreeMap<&'p str, &'p Page>;
 
 /// Lists the tags of the session's repository.
-pub async fn tags(session: &Session<'_>, known: &[Page]) -> Result<Listing, RegistryError> {
+pub(super) async fn tags(session: &Session<'_>, known: &[Page]) -> Result<Listing, RegistryError> {
     let known: Known<'_> = known.iter().map(|page| (page.at.as_str(), page)).collect();
     let mut page = first(session, &known).await?;
     let mut listing = Listing::default();
@@ -279,7 +279,7 @@ pub(super) fn no_manifest(
 }
 
 /// The digest of a tag: what HEAD says, else that of the manifest itself.
-pub async fn digest(session: &Session<'_>, tag: &str) -> Result<String, RegistryError> {
+pub(super) async fn digest(session: &Session<'_>, tag: &str) -> Result<String, RegistryError> {
     let path = session.target.repository.path();
     let mut question = Question {
         method: Method::HEAD,

@@ -16,14 +16,14 @@ use super::lock;
 /// alone. A name that ever led to a public one is far for good, so that a name
 /// server which answers in turns gains nothing by it.
 #[derive(Clone, Debug, Default)]
-pub struct Resolved(Arc<Mutex<BTreeMap<String, bool>>>);
+pub(super) struct Resolved(Arc<Mutex<BTreeMap<String, bool>>>);
 
 impl Resolved {
     /// Whether the host of `url` is at a private or loopback address: by its
     /// name, or by all that the name led to. A name that nobody has resolved
     /// here, since a proxy did, is not.
     #[must_use]
-    pub fn is_near(&self, url: &Url) -> bool {
+    pub(super) fn is_near(&self, url: &Url) -> bool {
         let seen = |name: &str| lock(&self.0).get(name).copied();
         !Reach::Public.allows_host(url) || url.host_str().and_then(seen).unwrap_or(false)
     }
@@ -39,7 +39,7 @@ impl Resolved {
 }
 
 /// Resolves names, and leaves out what may not be reached.
-pub struct Guard {
+pub(super) struct Guard {
     /// How far a request may reach.
     pub reach: Reach,
     /// Names of proxies, which may be near.
@@ -76,7 +76,7 @@ impl dns::Resolve for Guard {
 /// The name leads to an address that is not asked.
 #[derive(Debug, thiserror::Error)]
 #[error("the name leads to an address that is not asked")]
-pub struct NotAsked;
+pub(super) struct NotAsked;
 
 #[cfg(test)]
 mod tests {

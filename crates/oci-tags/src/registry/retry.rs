@@ -3,13 +3,13 @@
 use std::time::{Duration, SystemTime};
 
 /// Requests for one answer, the first included.
-pub const ATTEMPTS: u32 = 6;
+pub(super) const ATTEMPTS: u32 = 6;
 /// A registry may ask for this much patience at most.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Whether an answer of this status is worth asking for again.
 #[must_use]
-pub fn is_passing(status: u16) -> bool {
+pub(super) fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }
 
@@ -17,7 +17,7 @@ pub fn is_passing(status: u16) -> bool {
 /// `base`, at most ten seconds, of which `chance` (0 to 1) takes off up to
 /// half.
 #[must_use]
-pub fn backoff(base: Duration, attempt: u32, chance: f64) -> Duration {
+pub(super) fn backoff(base: Duration, attempt: u32, chance: f64) -> Duration {
     const MOST: Duration = Duration::from_secs(10);
     let full = base.saturating_mul(1 << attempt.saturating_sub(1).min(16));
     full.min(MOST).mul_f64(1.0 - chance / 2.0)
@@ -26,7 +26,7 @@ pub fn backoff(base: Duration, attempt: u32, chance: f64) -> Duration {
 /// What `Retry-After` asks for (RFC 9110, 10.2.3): seconds, or a date. A date
 /// that has passed is no wait; what cannot be read is none asked for.
 #[must_use]
-pub fn after(header: &str, now: SystemTime) -> Option<Duration> {
+pub(super) fn after(header: &str, now: SystemTime) -> Option<Duration> {
     let header = header.trim();
     if let Ok(seconds) = header.parse::<u64>() {
         return Some(Duration::from_secs(seconds));

@@ -21,10 +21,10 @@ use super::trust;
 
 const MOST_REDIRECTS: usize = 3;
 /// Largest body that is read: a page of tags, or a manifest.
-pub const MOST_BYTES: usize = 16 << 20;
+pub(super) const MOST_BYTES: usize = 16 << 20;
 
 /// A repository's turn.
-pub struct Session<'a> {
+pub(super) struct Session<'a> {
     pub(super) registries: &'a Registries,
     pub(super) target: &'a Target,
     pub(super) host: Arc<Host>,
@@ -33,7 +33,7 @@ pub struct Session<'a> {
 
 /// What is asked for.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub(super) struct Question {
     /// GET or HEAD.
     pub method: Method,
     /// Path and query under the registry, or an absolute address that an
@@ -48,7 +48,7 @@ pub struct Question {
 impl Session<'_> {
     /// Asks, and comes back with an answer that is not a challenge, no redirect
     /// and no passing trouble.
-    pub async fn ask(&self, question: &Question) -> Result<Answer, RegistryError> {
+    pub(super) async fn ask(&self, question: &Question) -> Result<Answer, RegistryError> {
         let base = self.base();
         if let (Some(base), Ok(url)) = (&base, Url::parse(&question.at))
             && url.origin() != base.origin()
@@ -93,7 +93,7 @@ impl Session<'_> {
     /// question has it: the list's own, with another query. It is whole where
     /// the list has moved to another host, else path and query, so that it means
     /// the same however the registry is reached.
-    pub fn page_after(&self, page: &Url, query: Option<&str>) -> String {
+    pub(super) fn page_after(&self, page: &Url, query: Option<&str>) -> String {
         let mut next = page.clone();
         next.set_query(query);
         next.set_fragment(None);
@@ -329,7 +329,7 @@ impl Session<'_> {
 }
 
 /// The same way without our own certificate, which is a credential too.
-pub fn without_identity(connection: &Connection) -> Connection {
+pub(super) fn without_identity(connection: &Connection) -> Connection {
     Connection {
         identity: None,
         ..connection.clone()

@@ -29,7 +29,7 @@ use crate::login::Secret;
 
 /// Certificates that are trusted.
 #[derive(Clone, Debug)]
-pub struct Roots {
+pub(super) struct Roots {
     anchors: RootCertStore,
     /// The same as they are written, to know one of them again.
     whole: BTreeSet<Vec<u8>>,
@@ -38,7 +38,7 @@ pub struct Roots {
 impl Roots {
     /// Trusts these; what is not a certificate is left out.
     #[must_use]
-    pub fn new(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Self {
+    pub(super) fn new(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Self {
         let mut roots = Self {
             anchors: RootCertStore::empty(),
             whole: BTreeSet::new(),
@@ -51,7 +51,7 @@ impl Roots {
     /// bundle, else the folder. Systems with both keep the same in them, and
     /// three hundred files take longer to read than a registry takes to answer.
     #[must_use]
-    pub fn of_the_system() -> Self {
+    pub(super) fn of_the_system() -> Self {
         let is_set = |name| std::env::var_os(name).is_some();
         let loaded = if is_set("SSL_CERT_FILE") || is_set("SSL_CERT_DIR") {
             rustls_native_certs::load_native_certs()
@@ -67,7 +67,7 @@ impl Roots {
 
     /// These and those of `pem`; `None` where that holds none.
     #[must_use]
-    pub fn with_pem(&self, pem: &str) -> Option<Self> {
+    pub(super) fn with_pem(&self, pem: &str) -> Option<Self> {
         let certificates = CertificateDer::pem_slice_iter(pem.as_bytes());
         let certificates: Vec<_> = certificates.collect::<Result<_, _>>().ok()?;
         let mut roots = self.clone();
@@ -91,7 +91,7 @@ impl Roots {
 
 /// Settings that make no client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadIdentity {
+pub(super) enum BadIdentity {
     /// No certificate, or no key.
     #[error("`tls.crt` and `tls.key` are not a certificate and its key in PEM")]
     NoPem,
@@ -105,7 +105,7 @@ pub enum BadIdentity {
 ///
 /// # Errors
 /// An identity that cannot be used. What it holds is not repeated.
-pub fn config(roots: Roots, identity: Option<&Secret>) -> Result<ClientConfig, BadIdentity> {
+pub(super) fn config(roots: Roots, identity: Option<&Secret>) -> Result<ClientConfig, BadIdentity> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Verifier {
         roots,

@@ -24,7 +24,7 @@ const DEFAULT_LIFE: Duration = Duration::from_secs(60);
 
 /// What a token is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Wanted {
+pub(super) struct Wanted {
     /// The registry, as scheme, host and port.
     pub registry: String,
     /// The token server.
@@ -41,23 +41,23 @@ pub struct Wanted {
 
 /// A token.
 #[derive(Clone, Debug)]
-pub struct Token {
+pub(super) struct Token {
     /// The token itself.
     pub secret: Secret,
     good_until: Instant,
 }
 
 /// The state of one token: none yet, one, or why there is none.
-pub type Slot = Option<Result<Token, RegistryError>>;
+pub(super) type Slot = Option<Result<Token, RegistryError>>;
 
 /// Tokens of a run.
 #[derive(Debug, Default)]
-pub struct Tokens(Mutex<HashMap<Wanted, Arc<tokio::sync::Mutex<Slot>>>>);
+pub(super) struct Tokens(Mutex<HashMap<Wanted, Arc<tokio::sync::Mutex<Slot>>>>);
 
 impl Tokens {
     /// The place for a token; whoever holds its lock asks for it.
     #[must_use]
-    pub fn slot(&self, wanted: &Wanted) -> Arc<tokio::sync::Mutex<Slot>> {
+    pub(super) fn slot(&self, wanted: &Wanted) -> Arc<tokio::sync::Mutex<Slot>> {
         let mut slots = lock(&self.0);
         Arc::clone(slots.entry(wanted.clone()).or_default())
     }
@@ -67,7 +67,7 @@ impl Token {
     /// Whether it may be used: it has not run out, and is not the one that the
     /// registry has just refused.
     #[must_use]
-    pub fn is_good(&self, now: Instant, refused: Option<&Secret>) -> bool {
+    pub(super) fn is_good(&self, now: Instant, refused: Option<&Secret>) -> bool {
         now < self.good_until && refused != Some(&self.secret)
     }
 
@@ -75,7 +75,7 @@ impl Token {
     ///
     /// # Errors
     /// An answer that holds no token.
-    pub fn read(answer: &Answer, now: Instant) -> Result<Self, RegistryError> {
+    pub(super) fn read(answer: &Answer, now: Instant) -> Result<Self, RegistryError> {
         #[derive(Deserialize)]
         struct Body {
             token: Option<Secret>,

@@ -89,7 +89,7 @@ impl ProxySettings {
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
+pub(super) struct Answer {
     /// The status.
     pub status: u16,
     /// The headers.
@@ -102,24 +102,24 @@ pub struct Answer {
 
 impl Answer {
     /// The values of a header that are text.
-    pub fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(super) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
         let values = self.headers.get_all(name).into_iter();
         values.filter_map(|value| value.to_str().ok())
     }
 
     /// The first of them.
     #[must_use]
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.texts(name).next()
     }
 }
 
 /// Who is told that an answer begins, before its body comes: that may take long.
-pub type Heard<'h> = &'h (dyn Fn(&Answer) + Send + Sync);
+pub(super) type Heard<'h> = &'h (dyn Fn(&Answer) + Send + Sync);
 
 /// Why nothing came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(super) enum Fault {
     /// The peer does not speak TLS.
     NotTls(TlsFault),
     /// It speaks TLS, and it failed.
@@ -136,7 +136,7 @@ pub enum Fault {
 
 /// Clients, each made once.
 #[derive(Debug, Default)]
-pub struct Transport {
+pub(super) struct Transport {
     clients: Mutex<HashMap<(Connection, Reach, bool), Client>>,
     roots: OnceLock<Roots>,
     /// What names led to.
@@ -149,7 +149,7 @@ impl Transport {
     /// A transport. `proxies` are the host names of the proxies that the
     /// environment names.
     #[must_use]
-    pub fn new(proxies: BTreeSet<String>) -> Self {
+    pub(super) fn new(proxies: BTreeSet<String>) -> Self {
         Self {
             clients: Mutex::default(),
             roots: OnceLock::new(),
@@ -159,7 +159,7 @@ impl Transport {
     }
 
     /// Sends `request` and reads at most `most` bytes of the body.
-    pub async fn send(
+    pub(super) async fn send(
         &self,
         connection: &Connection,
         reach: Reach,
@@ -286,7 +286,7 @@ pub fn host_of(address: &str) -> Option<String> {
 
 /// Whether packets would leave this machine at all; none is sent.
 #[must_use]
-pub fn has_route() -> bool {
+pub(super) fn has_route() -> bool {
     // Documentation addresses (RFC 5737, RFC 3849): a route to them is a route
     // to anywhere.
     [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")]

@@ -48,12 +48,12 @@ struct Api {
 }
 
 /// The login for the private registries of a region.
-pub async fn ecr(region: &str, api: &str) -> Result<Credential, CloudError> {
+pub(super) async fn ecr(region: &str, api: &str) -> Result<Credential, CloudError> {
     password(&PRIVATE, region, api).await
 }
 
 /// The login for `public.ecr.aws`.
-pub async fn ecr_public() -> Result<Credential, CloudError> {
+pub(super) async fn ecr_public() -> Result<Credential, CloudError> {
     password(&PUBLIC, PUBLIC_REGION, PUBLIC_URL).await
 }
 

@@ -24,7 +24,7 @@ use super::{CloudError, Provider};
 use crate::login::secret::{Credential, Secret};
 
 /// The login for one registry.
-pub async fn login(
+pub(super) async fn login(
     host: &str,
     resource: &str,
     authority: &str,

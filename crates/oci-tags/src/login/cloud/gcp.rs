@@ -11,7 +11,7 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 const USER: &str = "oauth2accesstoken";
 
 /// The login for all of Google's registries.
-pub async fn login() -> Result<Credential, CloudError> {
+pub(super) async fn login() -> Result<Credential, CloudError> {
     let failed = |what: &str| CloudError::Failed {
         provider: Provider::Gcp,
         what: what.to_owned(),

@@ -16,14 +16,14 @@ const FAR: Duration = Duration::from_secs(10);
 
 /// Two clients, made when they are needed.
 #[derive(Debug, Default)]
-pub struct Wire {
+pub(super) struct Wire {
     near: OnceLock<Option<Client>>,
     far: OnceLock<Option<Client>>,
 }
 
 /// An answer, whole.
 #[derive(Debug)]
-pub struct Reply {
+pub(super) struct Reply {
     /// The status.
     pub status: u16,
     /// The headers.
@@ -34,7 +34,7 @@ pub struct Reply {
 
 /// Why there is none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WireError {
+pub(super) enum WireError {
     /// No client can be made.
     #[error("a TLS client cannot be made; are root certificates installed?")]
     Client,
@@ -48,7 +48,7 @@ pub enum WireError {
 
 impl Wire {
     /// Sends a request; redirects are not followed.
-    pub async fn send(&self, request: Request) -> Result<Reply, WireError> {
+    pub(super) async fn send(&self, request: Request) -> Result<Reply, WireError> {
         let host = request.url().host_str().unwrap_or_default().to_owned();
         let client = self.client(&request).ok_or(WireError::Client)?;
         let sent = client.execute(request).await;
