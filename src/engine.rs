@@ -27,7 +27,7 @@ use crate::selection::tags::{Freshness, TagBook};
 
 /// A text whose scalars may be bound.
 #[derive(Clone, Copy, Debug)]
-pub struct Text<'t> {
+pub struct SourceText<'t> {
     /// What findings call it; empty for stdin.
     pub name: &'t str,
     /// What it holds.
@@ -59,7 +59,7 @@ pub enum Whose {
 pub struct Run<'r> {
     documents: &'r Documents,
     context: &'r BindingContext<'r>,
-    texts: &'r [Text<'r>],
+    texts: &'r [SourceText<'r>],
     /// What is bound in each text, in their order.
     pub bindings: Vec<Bindings<'r, 'r>>,
     /// What is known of tags.
@@ -74,10 +74,10 @@ impl<'r> Run<'r> {
     pub fn start(
         documents: &'r Documents,
         context: &'r BindingContext<'r>,
-        texts: &'r [Text<'r>],
+        texts: &'r [SourceText<'r>],
         freshness: Freshness,
     ) -> (Self, Vec<Finding>) {
-        let bind = |chunk: &[Text<'r>]| -> Vec<Bindings<'r, 'r>> {
+        let bind = |chunk: &[SourceText<'r>]| -> Vec<Bindings<'r, 'r>> {
             let chunk = chunk.iter();
             chunk
                 .map(|one| bindings::bind(one.text, one.outline, one.name, context))
@@ -123,7 +123,7 @@ impl<'r> Run<'r> {
                 all
             })
         };
-        let names: Option<&registry_queries::Names<'_>> = match whose {
+        let names: Option<&registry_queries::BoundNames<'_>> = match whose {
             Whose::Bound => Some(&bound),
             Whose::All => None,
         };

@@ -8,10 +8,10 @@ use std::time::Duration;
 use flux_image::api::{OnUnresolved, TagSource};
 use flux_image::binding::bindings::BindingConfig;
 use flux_image::checkout::{self, Request};
-use flux_image::commit::commits::{self, Setting, SplitBy};
+use flux_image::commit::commits::{self, CommitSettings, SplitBy};
 use flux_image::documents::builder::Builder;
 use flux_image::function::config::Settings;
-use flux_image::function::{self, Options};
+use flux_image::function::{self, FunctionOptions};
 use flux_image::report::patch;
 use flux_image::report::stored::Forms;
 use flux_image::selection::only::Only;
@@ -342,8 +342,8 @@ const KINDS: &[Kind] = &[
     }),
 ];
 
-fn options() -> Options<'static> {
-    Options {
+fn options() -> FunctionOptions<'static> {
+    FunctionOptions {
         config: None::<Settings>,
         documents: Builder::default(),
         freshness: freshness(),
@@ -391,7 +391,7 @@ fn update(files: &Files) -> (u64, usize) {
     };
     let before = counted();
     let planned = checkout::plan(&request, None).expect("a plan");
-    let setting = Setting {
+    let setting = CommitSettings {
         split_by: SplitBy::Policy,
         legacy: false,
         needs_messages: true,

@@ -103,7 +103,7 @@ pub struct Reading {
 /// A document that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct ReadError {
+pub struct DocumentError {
     /// What is wrong.
     pub message: String,
     /// Where, in the text that the resource stands in.
@@ -117,7 +117,7 @@ pub struct ReadError {
     pub hint: Option<String>,
 }
 
-impl ReadError {
+impl DocumentError {
     /// An error at `place`, which is byte `at` of `text`.
     fn new(text: &str, object: &Object, message: String, place: Place, at: usize) -> Self {
         let error = Self {
@@ -192,7 +192,7 @@ fn each_node(text: &str, mut is_last: impl FnMut(&mut Walk<'_>, usize, usize) ->
 ///
 /// # Errors
 /// A wrong type, a repeated key, an unknown `apiVersion` of a known kind.
-pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, ReadError> {
+pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, DocumentError> {
     let version = object
         .api_version
         .split_once('/')
@@ -215,7 +215,7 @@ pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, ReadErro
             known.join(", ")
         );
         let (place, at) = (object.place, object.span.start);
-        return Err(ReadError::new(text, object, message, place, at));
+        return Err(DocumentError::new(text, object, message, place, at));
     }
     let mut unknown_fields = Vec::new();
     let document = match kind {
@@ -227,7 +227,7 @@ pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, ReadErro
         Kind::Update => typed(text, object, &mut unknown_fields).map(Document::Update),
         Kind::Secret => typed(text, object, &mut Vec::new())
             .map(Document::Secret)
-            .map_err(ReadError::without_values),
+            .map_err(DocumentError::without_values),
         Kind::ServiceAccount => typed(text, object, &mut Vec::new()).map(Document::ServiceAccount),
         Kind::Namespace => typed(text, object, &mut Vec::new()).map(Document::Namespace),
     }?;
@@ -255,7 +255,7 @@ fn typed<T: for<'de> Deserialize<'de>>(
     text: &str,
     object: &Object,
     unknown_fields: &mut Vec<String>,
-) -> Result<T, ReadError> {
+) -> Result<T, DocumentError> {
     let own = object.own_text(text);
     deserialize(&own, unknown_fields).map_err(|error| {
         let at = error.location();
@@ -269,7 +269,7 @@ fn typed<T: for<'de> Deserialize<'de>>(
 }
 
 /// An error at a place of `own`, the object's text of its own.
-fn error_at(text: &str, object: &Object, own: &str, message: String, at: Place) -> ReadError {
+fn error_at(text: &str, object: &Object, own: &str, message: String, at: Place) -> DocumentError {
     let own_column = object.own_column(text);
     let place = Place {
         line: object.place.line + at.line.max(1) - 1,
@@ -281,11 +281,11 @@ fn error_at(text: &str, object: &Object, own: &str, message: String, at: Place) 
     };
     // The blanks before the object are not bytes of the text.
     let offset = offset_of(own, at).saturating_sub(own_column - 1);
-    ReadError::new(text, object, message, place, object.span.start + offset)
+    DocumentError::new(text, object, message, place, object.span.start + offset)
 }
 
 /// What the API server would not take, where it stands.
-fn refused(text: &str, object: &Object, fault: FieldFault) -> ReadError {
+fn refused(text: &str, object: &Object, fault: FieldFault) -> DocumentError {
     let own = object.own_text(text);
     let found = place_of(&own, &fault.field).unwrap_or(Place {
         line: 1,

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::api::{Bind, Id, TargetSpec};
 use crate::binding::annotation;
 use crate::binding::image::{self, ImageFieldKind, ImageFieldRule};
-use crate::binding::marker::{self, Comment, Target};
+use crate::binding::marker::{self, Comment, MarkerTarget};
 use crate::binding::origin::{self, Origins};
 use crate::binding::path::FieldPath;
 use crate::finding::{Code, Finding, Location, Severity};
@@ -228,7 +228,9 @@ impl Bindings<'_, '_> {
         let mut names = BTreeSet::new();
         for bound in &self.bound {
             match &bound.policy {
-                PolicyRef::Named(setter) => names.extend(Target::parse(setter).map(|t| t.name)),
+                PolicyRef::Named(setter) => {
+                    names.extend(MarkerTarget::parse(setter).map(|t| t.name))
+                }
                 PolicyRef::Of(repository, _) => {
                     let ids = context.images.get(repository).into_iter().flatten();
                     names.extend(ids.map(|id| id.name.clone()));
@@ -339,7 +341,7 @@ impl<'o, 't> Bindings<'o, 't> {
         file: &str,
         context: &BindingContext<'_>,
     ) {
-        let mut wanted: BTreeMap<usize, Candidate<'o>> = BTreeMap::new();
+        let mut wanted: BTreeMap<usize, TreeCandidate<'o>> = BTreeMap::new();
         for object in outline.objects() {
             let fields = context.targets.of_object(object);
             self.matched.extend(&fields);
@@ -351,7 +353,7 @@ impl<'o, 't> Bindings<'o, 't> {
             let has_origin =
                 context.config.bind == Bind::Origin && object.is_from_kustomize_build();
             if !fields.is_empty() || annotation.is_some() || has_images || has_origin {
-                wanted.insert(object.span.start, Candidate { object, fields });
+                wanted.insert(object.span.start, TreeCandidate { object, fields });
             }
         }
         if wanted.is_empty() {
@@ -426,7 +428,7 @@ fn scalar_of(bound: &Binding<'_, '_>) -> ByteSpan {
 }
 
 /// A resource to be looked at as a tree.
-struct Candidate<'o> {
+struct TreeCandidate<'o> {
     object: &'o Object,
     /// Which of the configuration's fields are for it.
     fields: Vec<usize>,
@@ -463,7 +465,7 @@ fn origin_finding((fault, (location, count)): (origin::OriginFault, (Location, u
 }
 
 impl<'o, 't> TreeBinder<'_, 'o, 't> {
-    fn fields(&mut self, wanted: &Candidate<'o>, context: &BindingContext<'_>) {
+    fn fields(&mut self, wanted: &TreeCandidate<'o>, context: &BindingContext<'_>) {
         for number in &wanted.fields {
             let binding = &context.config.fields[*number];
             let what = format!("spec.bindings[{number}]");

@@ -11,7 +11,7 @@
 //! - `images` of a Kustomization, of Flux's own Kustomization and of a HelmRelease's
 //!   post renderers: `newTag` beside `newName` or `name`.
 
-use crate::binding::marker::Part;
+use crate::binding::marker::ImagePart;
 use crate::binding::path::{FieldPath, below};
 use oci_tags::image::{Reference, Repository};
 use yaml_edit_spans::tree::{Content, Node};
@@ -59,11 +59,11 @@ pub enum ImageFieldKind {
 impl ImageFieldKind {
     /// The part of an image that a marker would name.
     #[must_use]
-    pub fn part(self) -> Part {
+    pub fn part(self) -> ImagePart {
         match self {
-            Self::Image => Part::Image,
-            Self::Tag { .. } => Part::Tag,
-            Self::Digest => Part::Digest,
+            Self::Image => ImagePart::Image,
+            Self::Tag { .. } => ImagePart::Tag,
+            Self::Digest => ImagePart::Digest,
         }
     }
 }

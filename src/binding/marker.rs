@@ -89,7 +89,7 @@ fn decode(value: &str) -> Option<String> {
 
 /// Which part of a policy's image a marker writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub enum ImagePart {
     /// `name:tag[@digest]`
     Image,
     /// The tag alone.
@@ -100,7 +100,7 @@ pub enum Part {
     Digest,
 }
 
-impl Part {
+impl ImagePart {
     /// Whether an old value is of this part's form, so that nothing but the
     /// part itself is lost where it is replaced. Names may be spelled in ways
     /// that no registry takes; placeholders are.
@@ -178,26 +178,26 @@ fn is_any_digest(text: &str) -> bool {
 
 /// What a marker's value points to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Target {
+pub struct MarkerTarget {
     /// Namespace of the policy.
     pub namespace: String,
     /// Name of the policy.
     pub name: String,
     /// The part it writes.
-    pub part: Part,
+    pub part: ImagePart,
 }
 
-impl Target {
+impl MarkerTarget {
     /// Reads `namespace:name[:part]`; the parts are case-sensitive.
     #[must_use]
     pub fn parse(value: &str) -> Option<Self> {
         let mut pieces = value.split(':');
         let (namespace, name) = (pieces.next()?, pieces.next()?);
         let part = match (pieces.next(), pieces.next()) {
-            (None, _) => Part::Image,
-            (Some("tag"), None) => Part::Tag,
-            (Some("name"), None) => Part::Name,
-            (Some("digest"), None) => Part::Digest,
+            (None, _) => ImagePart::Image,
+            (Some("tag"), None) => ImagePart::Tag,
+            (Some("name"), None) => ImagePart::Name,
+            (Some("digest"), None) => ImagePart::Digest,
             _ => return None,
         };
         (!namespace.is_empty() && !name.is_empty()).then(|| Self {
@@ -218,7 +218,7 @@ mod tests {
     fn old_values_of_each_form() {
         for (part, of_its_form, other) in [
             (
-                Part::Image,
+                ImagePart::Image,
                 &[
                     "a:1",
                     "nginx",
@@ -246,7 +246,7 @@ mod tests {
                 ][..],
             ),
             (
-                Part::Tag,
+                ImagePart::Tag,
                 &[
                     "1.0.0",
                     "v1.0.0",
@@ -273,7 +273,7 @@ mod tests {
                 ],
             ),
             (
-                Part::Name,
+                ImagePart::Name,
                 &["app", "ghcr.io/acme/app", "localhost:5000/app", "NAME"],
                 &[
                     "oci://ghcr.io/acme/app",
@@ -284,7 +284,7 @@ mod tests {
                 ],
             ),
             (
-                Part::Digest,
+                ImagePart::Digest,
                 &["sha256:aa", "sha512:00ff", "sha256+b64:AA"],
                 &[
                     "@sha256:aa",

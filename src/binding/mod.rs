@@ -2,7 +2,7 @@
 //! [`annotation`] on the resource, by the [`path`] of a field, or because it holds
 //! an [`image`].
 //!
-//! What a binding is to its policy is a [`marker::Target`], however it is made.
+//! What a binding is to its policy is a [`marker::MarkerTarget`], however it is made.
 //! [`bindings`] finds those of a text, [`origin`] those of the files that a text was
 //! built of; [`annotate`] writes markers as annotations.
 

@@ -155,8 +155,8 @@ pub fn marked(text: &str, outline: &Outline<'_>) -> Vec<Marked> {
         return resources;
     }
     let starts: BTreeSet<usize> = setters.keys().copied().collect();
-    type Found = BTreeMap<usize, Vec<(FieldPath, String)>>;
-    let found = tree::build_trees(text, &starts, |found: &mut Found, start, root| {
+    type FoundOrigin = BTreeMap<usize, Vec<(FieldPath, String)>>;
+    let found = tree::build_trees(text, &starts, |found: &mut FoundOrigin, start, root| {
         let fields = setters.get(&start).into_iter().flatten();
         let fields = fields.filter_map(|(scalar, setter)| {
             let path = path::leading_to(root, *scalar)?;

@@ -48,7 +48,7 @@ pub struct BadPath {
 
 /// A field that a path leads to.
 #[derive(Clone, Debug)]
-pub struct Found<'n, 't> {
+pub struct FoundField<'n, 't> {
     /// The field.
     pub node: &'n Node<'t>,
     /// Its path, as `spec.containers[0].image`.
@@ -104,7 +104,7 @@ impl FieldPath {
     ///
     /// # Errors
     /// Where there is none.
-    pub fn find<'n, 't>(&self, root: &'n Node<'t>) -> Result<Vec<Found<'n, 't>>, Missing> {
+    pub fn find<'n, 't>(&self, root: &'n Node<'t>) -> Result<Vec<FoundField<'n, 't>>, Missing> {
         let mut found = Vec::new();
         let mut missing = None;
         find(root, String::new(), &self.pieces, &mut found, &mut missing);
@@ -225,12 +225,12 @@ fn find<'n, 't>(
     node: &'n Node<'t>,
     path: String,
     pieces: &[Piece],
-    found: &mut Vec<Found<'n, 't>>,
+    found: &mut Vec<FoundField<'n, 't>>,
     missing: &mut Option<(usize, Missing)>,
 ) {
     work::count(1);
     let Some((piece, rest)) = pieces.split_first() else {
-        found.push(Found { node, path });
+        found.push(FoundField { node, path });
         return;
     };
     let next: Vec<(&Node<'t>, String)> = match (piece, &node.content) {
@@ -384,7 +384,7 @@ spec:
         with_tree(|tree| match path.find(tree) {
             Err(missing) => missing.to_string(),
             Ok(found) => {
-                let one = |found: &Found<'_, '_>| {
+                let one = |found: &FoundField<'_, '_>| {
                     format!("{} {}", found.path, found.node.text().unwrap_or_default())
                 };
                 found.iter().map(one).collect::<Vec<_>>().join(", ")

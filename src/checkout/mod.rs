@@ -26,14 +26,14 @@ use std::sync::Arc;
 
 use self::files::{Files, Outlined};
 use self::git::Repositories;
-use self::reach::Reach;
+use self::reach::AutomationReach;
 use self::scope::{Scope, ScopeReach};
 use self::source_files::{Refused, SourceFile};
 use self::tree_documents::Given;
 use crate::api::{Id, OnUnresolved, TagSource};
 use crate::binding::bindings::{BindingConfig, Bindings};
 use crate::documents::Documents;
-use crate::engine::{self, Run, Text, Whose};
+use crate::engine::{self, Run, SourceText, Whose};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::parallel;
 use crate::path_name;
@@ -177,7 +177,7 @@ pub fn with<T>(request: &Request, then: impl FnOnce(Checkout<'_>) -> T) -> Resul
         let outline = one.outline.as_ref().and_then(|read| read.as_ref().ok());
         let outline = outline.filter(|_| one.source.may_bind);
         numbers.push(outline.map(|_| texts.len()));
-        texts.extend(outline.map(|outline| Text {
+        texts.extend(outline.map(|outline| SourceText {
             name: &one.source.name,
             text: &one.source.text,
             outline,
@@ -257,7 +257,7 @@ fn plan_in(
             settings: &settings.unwrap_or_default(),
         };
         let automations = scope::of_automations(documents, &run.images, &checked_out, findings);
-        let reach = Reach::new(&automations, &run.images, targets.as_ref(), root);
+        let reach = AutomationReach::new(&automations, &run.images, targets.as_ref(), root);
         let bound: Vec<_> = checkout.bound().collect();
         unreached = reach.findings(&bound);
         is_suspended = automations.are_suspended();

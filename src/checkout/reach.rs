@@ -11,7 +11,7 @@ use super::scope::{self, Automations, LeftOut, Reason};
 use super::source_files::SourceFile;
 use crate::api::Id;
 use crate::binding::bindings::{BindingSource, Bindings, PolicyRef};
-use crate::binding::marker::Target;
+use crate::binding::marker::MarkerTarget;
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::parallel;
 use crate::plan::planned::Owner;
@@ -19,7 +19,7 @@ use crate::plan::takers::Coverage;
 use crate::selection::resolve::Resolved;
 
 /// What is known of a checkout and its automations.
-pub struct Reach<'a> {
+pub struct AutomationReach<'a> {
     automations: &'a Automations,
     editing: Coverage<'a>,
     /// Who would come if it were not suspended or wrong, which was said, or another
@@ -32,12 +32,12 @@ pub struct Reach<'a> {
 
 /// The markers of a policy that nobody comes to.
 #[derive(Debug)]
-struct Left {
+struct LeftMarkers {
     first: Location,
     count: usize,
 }
 
-impl<'a> Reach<'a> {
+impl<'a> AutomationReach<'a> {
     /// What `automations` reach of the policies in `images`, or of `only` those
     /// that the run is limited to. Update paths are shown from `root` on.
     #[must_use]
@@ -66,13 +66,13 @@ impl<'a> Reach<'a> {
         if self.automations.owners.is_empty() {
             return Vec::new();
         }
-        let work = |chunk: &[(&SourceFile, &Bindings<'_, '_>)]| -> Vec<(Id, Left)> {
+        let work = |chunk: &[(&SourceFile, &Bindings<'_, '_>)]| -> Vec<(Id, LeftMarkers)> {
             let chunk = chunk.iter().filter(|(source, _)| !source.is_link);
             chunk
                 .flat_map(|(source, bindings)| self.left_in(source, bindings))
                 .collect()
         };
-        let mut all: BTreeMap<Id, Left> = BTreeMap::new();
+        let mut all: BTreeMap<Id, LeftMarkers> = BTreeMap::new();
         for (id, left) in parallel::map(files, &work) {
             let known = all.get_mut(&id);
             match known {
@@ -80,14 +80,14 @@ impl<'a> Reach<'a> {
                 None => _ = all.insert(id, left),
             }
         }
-        let known = Known::of(self.automations);
+        let known = KnownAutomations::of(self.automations);
         all.iter()
             .map(|(id, left)| self.finding(id, left, &known))
             .collect()
     }
 
     /// The policies that a file names and nobody comes for.
-    fn left_in(&self, source: &SourceFile, bindings: &Bindings<'_, '_>) -> Vec<(Id, Left)> {
+    fn left_in(&self, source: &SourceFile, bindings: &Bindings<'_, '_>) -> Vec<(Id, LeftMarkers)> {
         // An automation that edits it, or would.
         let coming = [&self.editing, &self.idle].map(|coverage| coverage.at(&source.path));
         let is_reached = |id: &Id| {
@@ -101,9 +101,9 @@ impl<'a> Reach<'a> {
             let PolicyRef::Named(setter) = &bound.policy else {
                 return None;
             };
-            let id = self.policy(&Target::parse(setter)?)?;
+            let id = self.policy(&MarkerTarget::parse(setter)?)?;
             (!is_reached(&id)).then(|| {
-                let left = Left {
+                let left = LeftMarkers {
                     first: bound.location(&source.name),
                     count: 1,
                 };
@@ -115,13 +115,13 @@ impl<'a> Reach<'a> {
 
     /// The policy that a marker names, if it is known, and the run is not
     /// limited to others.
-    fn policy(&self, target: &Target) -> Option<Id> {
+    fn policy(&self, target: &MarkerTarget) -> Option<Id> {
         let id = Id::new(target.namespace.clone(), target.name.clone());
         let counts = self.only.is_none_or(|only| only.contains(&id));
         (counts && self.images.contains_key(&id)).then_some(id)
     }
 
-    fn finding(&self, id: &Id, left: &Left, known: &Known<'_>) -> Finding {
+    fn finding(&self, id: &Id, left: &LeftMarkers, known: &KnownAutomations<'_>) -> Finding {
         let count = match left.count {
             1 => "is marked here".to_owned(),
             count => format!("is marked at {count} places, the first of them here"),
@@ -144,7 +144,7 @@ impl<'a> Reach<'a> {
 
     /// Why automations do not come with a policy, the nearest to it first, and only
     /// some: there may be as many as policies.
-    fn reasons(&self, id: &Id, known: &Known<'_>) -> Vec<(Why, String)> {
+    fn reasons(&self, id: &Id, known: &KnownAutomations<'_>) -> Vec<(Why, String)> {
         let selections = self.editing.selecting(id).iter();
         let selecting = selections.filter_map(|number| known.by_selection.get(number));
         let selecting = selecting.flat_map(|owners| owners.iter().take(MOST_NAMED));
@@ -188,7 +188,7 @@ impl<'a> Reach<'a> {
 
 /// The automations of a checkout by what tells why they do not come.
 #[derive(Default)]
-struct Known<'a> {
+struct KnownAutomations<'a> {
     by_selection: HashMap<usize, Vec<&'a Owner>>,
     by_namespace: HashMap<&'a str, Vec<&'a Owner>>,
     left_out: Vec<&'a LeftOut>,
@@ -198,7 +198,7 @@ struct Known<'a> {
     count: usize,
 }
 
-impl<'a> Known<'a> {
+impl<'a> KnownAutomations<'a> {
     fn of(automations: &'a Automations) -> Self {
         let mut known = Self::default();
         for owner in &automations.owners {

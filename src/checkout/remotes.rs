@@ -5,18 +5,18 @@
 //! checkout does not know.
 
 use super::address::Address;
-use super::git::config::Setting;
+use super::git::config::GitSetting;
 
 /// Addresses of the remotes that a repository's configuration names.
 #[must_use]
-pub fn of(settings: &[Setting]) -> Vec<Address> {
+pub fn of(settings: &[GitSetting]) -> Vec<Address> {
     let urls = urls(settings);
     urls.iter().map(|url| Address::parse(url)).collect()
 }
 
 /// `url` and `pushurl` of the `[remote "…"]` sections, each as it stands and as
 /// `url.<base>.insteadOf` rewrites it.
-fn urls(settings: &[Setting]) -> Vec<String> {
+fn urls(settings: &[GitSetting]) -> Vec<String> {
     let in_section = |name: &'static str| {
         let settings = settings.iter();
         settings.filter(move |setting| setting.section == name)
@@ -44,8 +44,8 @@ fn urls(settings: &[Setting]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn setting(section: &str, subsection: &str, key: &str, value: &str) -> Setting {
-        Setting {
+    fn setting(section: &str, subsection: &str, key: &str, value: &str) -> GitSetting {
+        GitSetting {
             section: section.to_owned(),
             subsection: subsection.to_owned(),
             key: key.to_owned(),

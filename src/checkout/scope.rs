@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::address::Address;
-use super::git::config::Setting;
+use super::git::config::GitSetting;
 use super::remotes;
 use super::source_files;
 use super::walk::{Listed, Listing, Unseen};
@@ -151,7 +151,7 @@ pub struct CheckedOut<'c> {
     /// What was found there.
     pub listing: &'c Listing,
     /// What the repository's configuration says.
-    pub settings: &'c [Setting],
+    pub settings: &'c [GitSetting],
 }
 
 /// What each automation may edit of what was found there, or why it edits nothing.

@@ -185,12 +185,12 @@ struct Walk {
 }
 
 /// A folder that is being listed.
-struct Folder {
+struct OpenFolder {
     path: PathBuf,
     /// How deep it lies below where the walk began.
     depth: usize,
     /// What is left of what is in it, in the order of the names.
-    left: std::vec::IntoIter<Entry>,
+    left: std::vec::IntoIter<FolderEntry>,
 }
 
 impl Walk {
@@ -235,7 +235,7 @@ impl Walk {
             let exclude = repository.exclude_file();
             rules = IgnoreRules::above(&repository.root, exclude.as_deref(), top, &mut unread);
         }
-        let mut open = vec![Folder::open(top.to_path_buf(), 0)?];
+        let mut open = vec![OpenFolder::open(top.to_path_buf(), 0)?];
         self.enter(&open[0], &mut rules, &mut unread);
         // In the order of the paths, so that nothing is left to be sorted.
         while let Some(folder) = open.last_mut() {
@@ -274,8 +274,8 @@ impl Walk {
         depth: usize,
         rules: &mut IgnoreRules,
         unread: &mut Vec<Unread>,
-    ) -> Option<Folder> {
-        match Folder::open(path.clone(), depth) {
+    ) -> Option<OpenFolder> {
+        match OpenFolder::open(path.clone(), depth) {
             Ok(folder) if self.is_repository(&folder) => {
                 self.note(&path, Unseen::Repository);
                 None
@@ -295,14 +295,14 @@ impl Walk {
     }
 
     /// Has the rules of a folder count.
-    fn enter(&self, folder: &Folder, rules: &mut IgnoreRules, unread: &mut Vec<Unread>) {
+    fn enter(&self, folder: &OpenFolder, rules: &mut IgnoreRules, unread: &mut Vec<Unread>) {
         if self.repository.is_some() && folder.has(".gitignore") {
             rules.enter(folder.depth, &folder.path, unread);
         }
     }
 
     /// Whether a folder below the work tree's root is another repository.
-    fn is_repository(&self, folder: &Folder) -> bool {
+    fn is_repository(&self, folder: &OpenFolder) -> bool {
         let is_known = || self.submodule(&folder.path).is_some();
         self.repository.is_some() && (folder.has(".git") || is_known())
     }
@@ -345,24 +345,24 @@ impl Walk {
 }
 
 /// Something in a folder.
-struct Entry {
+struct FolderEntry {
     name: OsString,
     kind: fs::FileType,
 }
 
-impl Folder {
+impl OpenFolder {
     fn open(path: PathBuf, depth: usize) -> io::Result<Self> {
         let read = |entry: io::Result<fs::DirEntry>| {
             let entry = entry?;
-            Ok(Entry {
+            Ok(FolderEntry {
                 kind: entry.file_type()?,
                 name: entry.file_name(),
             })
         };
         let entries = fs::read_dir(&path)?.map(read);
         // What went away meanwhile is passed over.
-        let is_there = |entry: &io::Result<Entry>| !matches!(entry, Err(error) if error.kind() == io::ErrorKind::NotFound);
-        let mut entries: Vec<Entry> = entries.filter(is_there).collect::<io::Result<_>>()?;
+        let is_there = |entry: &io::Result<FolderEntry>| !matches!(entry, Err(error) if error.kind() == io::ErrorKind::NotFound);
+        let mut entries: Vec<FolderEntry> = entries.filter(is_there).collect::<io::Result<_>>()?;
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(Self {
             path,

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use super::Exit;
 use super::args::AnnotateArgs;
-use super::edit::{self, Step};
+use super::edit::{self, EditStep};
 use super::streams::{print_diff, print_styled, say_findings};
 use crate::binding::annotate::annotate;
 use crate::checkout;
@@ -64,11 +64,11 @@ pub(super) fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
     }
     outcome.findings.extend(write::hard_links(&replacements));
     if let Some(lock) = &lock {
-        let Step::Done(staged) = edit::stage(&replacements, lock, false)? else {
+        let EditStep::Done(staged) = edit::stage(&replacements, lock, false)? else {
             return Ok(Exit::Interrupted);
         };
         outcome.findings.extend(staged.findings());
-        let Step::Done(()) = edit::replace(staged)? else {
+        let EditStep::Done(()) = edit::replace(staged)? else {
             return Ok(Exit::Interrupted);
         };
     }

@@ -48,7 +48,7 @@ pub(super) fn lock(paths: &[PathBuf]) -> anyhow::Result<Lock> {
 
 /// What came of a step on the way to edited files.
 #[derive(Debug)]
-pub(super) enum Step<T> {
+pub(super) enum EditStep<T> {
     /// It is done.
     Done(T),
     /// It is not: Ctrl-C, which was said.
@@ -63,7 +63,7 @@ pub(super) fn stage<'r>(
     replacements: &'r [Replacement],
     lock: &'r Lock,
     sync: bool,
-) -> anyhow::Result<Step<Staged<'r>>> {
+) -> anyhow::Result<EditStep<Staged<'r>>> {
     // Where no handler can be set, Ctrl-C ends the process as it always did.
     let interrupted = Interrupted::default();
     let flag = Interrupted::clone(&interrupted);
@@ -76,7 +76,7 @@ pub(super) fn stage<'r>(
 /// # Errors
 /// Where one of them cannot be replaced, and what each holds then; where stdout
 /// takes nothing.
-pub(super) fn replace(staged: Staged<'_>) -> anyhow::Result<Step<()>> {
+pub(super) fn replace(staged: Staged<'_>) -> anyhow::Result<EditStep<()>> {
     // Of no length: a device that takes nothing says so before the first edit.
     if let Ok(stdout) = std::io::stdout().as_fd().try_clone_to_owned() {
         let written = File::from(stdout).write(&[]);
@@ -85,12 +85,12 @@ pub(super) fn replace(staged: Staged<'_>) -> anyhow::Result<Step<()>> {
     step(staged.replace())
 }
 
-fn step<T>(result: Result<T, WriteError>) -> anyhow::Result<Step<T>> {
+fn step<T>(result: Result<T, WriteError>) -> anyhow::Result<EditStep<T>> {
     match result {
-        Ok(done) => Ok(Step::Done(done)),
+        Ok(done) => Ok(EditStep::Done(done)),
         Err(error) if error.cause == Cause::Interrupted => {
             say(format_args!("{error}\n"));
-            Ok(Step::Interrupted)
+            Ok(EditStep::Interrupted)
         }
         Err(error) => Err(error.into()),
     }

@@ -20,7 +20,7 @@ use crate::documents::builder::Builder;
 use crate::documents::{Documents, Provenance, Rank};
 use crate::finding::Finding;
 use crate::function::config::{self, Settings};
-use crate::function::{self, Options};
+use crate::function::{self, FunctionOptions};
 use crate::path_name;
 use crate::resource_list;
 use crate::selection::tags::Freshness;
@@ -31,7 +31,7 @@ use yaml_edit_spans::encoding::{self, NotUtf8};
 /// # Errors
 /// Where the input cannot be read at all.
 pub(super) fn run(args: &FnArgs) -> anyhow::Result<Exit> {
-    let mut options = Options {
+    let mut options = FunctionOptions {
         config: None,
         documents: given(args)?,
         freshness: freshness(args.max_age),

@@ -14,7 +14,7 @@ use super::streams::print;
 use crate::api::Id;
 use crate::cli::webhook::{self, MAX_PAYLOAD};
 use crate::report::json::{self, Stored};
-use crate::selection::only::{Only, Subject};
+use crate::selection::only::{ImageSubject, Only};
 
 /// `--only`, `--only-image` and `--from-webhook`.
 ///
@@ -30,7 +30,7 @@ pub(super) fn only(args: &OnlyArgs) -> anyhow::Result<Only> {
         only.policies.push(Id::new(namespace, name));
     }
     let images = args.only_image.iter().cloned();
-    only.images.extend(images.map(Subject::Image));
+    only.images.extend(images.map(ImageSubject::Image));
     if let Some(path) = &args.from_webhook {
         let payload = read_some(path)?;
         let subject = webhook::subject(&payload);

@@ -15,7 +15,7 @@ use crate::api::Id;
 use crate::checkout::regular_file;
 use crate::documents::Documents;
 use crate::finding::{Code, Finding, Location, Severity};
-use crate::scan::{Cache, DockerLogin, Live, Options, Patience};
+use crate::scan::{Cache, DockerLogin, Live, LiveOptions, Patience};
 use crate::selection::registry_queries::Answers;
 use crate::selection::resolve::Refresh;
 use crate::selection::tags::Question;
@@ -122,7 +122,7 @@ impl<'a> Asker<'a> {
             Caller::Person => Some(docker_login(true)),
             Caller::Orchestrator { may_use_docker } => may_use_docker.then(|| docker_login(false)),
         };
-        let options = Options {
+        let options = LiveOptions {
             docker,
             patience: self
                 .args

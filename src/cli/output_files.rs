@@ -20,7 +20,7 @@ use rustix::io::Errno;
 
 use super::args::UpdateArgs;
 use super::streams::unless_closed;
-use super::target::{Place, Purpose, Target, Targets};
+use super::target::{OutputTarget, Place, Purpose, Targets};
 use crate::checkout::write::{Staging, sweep};
 use crate::commit::commits::Commit;
 use crate::foreign::json_pretty;
@@ -123,7 +123,7 @@ impl OutputFiles {
         Ok(files)
     }
 
-    fn add(&mut self, target: &Target, text: String) -> anyhow::Result<()> {
+    fn add(&mut self, target: &OutputTarget, text: String) -> anyhow::Result<()> {
         let stream = match &target.place {
             Place::Stdout => Stream::Stdout,
             Place::Stderr => Stream::Stderr,
@@ -270,7 +270,7 @@ fn opened(path: &Path) -> io::Result<File> {
 const MARK: &str = "user.flux-image.dev.output";
 
 /// The file at a target that an earlier run left.
-fn stale(target: &Target) -> anyhow::Result<Option<PathBuf>> {
+fn stale(target: &OutputTarget) -> anyhow::Result<Option<PathBuf>> {
     let Place::File(path) = &target.place else {
         return Ok(None);
     };

@@ -65,7 +65,7 @@ pub(super) enum Place {
 
 /// A file that was named for output.
 #[derive(Clone, Debug)]
-pub(super) struct Target {
+pub(super) struct OutputTarget {
     /// What it is for.
     pub purpose: Purpose,
     /// As the user wrote it.
@@ -74,7 +74,7 @@ pub(super) struct Target {
     pub place: Place,
 }
 
-impl std::fmt::Display for Target {
+impl std::fmt::Display for OutputTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shown = self.written.display();
         write!(f, "`{} {shown}`", self.purpose.name())
@@ -85,7 +85,7 @@ impl std::fmt::Display for Target {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Targets {
     /// The files.
-    pub files: Vec<Target>,
+    pub files: Vec<OutputTarget>,
     /// The folder of `--patch-dir`, by its name without links.
     pub patches: Option<PathBuf>,
 }
@@ -116,7 +116,7 @@ impl Targets {
         for (purpose, path) in named {
             let Some(written) = path else { continue };
             let place = place(purpose, &written)?;
-            let target = Target {
+            let target = OutputTarget {
                 purpose,
                 written,
                 place,
@@ -133,7 +133,7 @@ impl Targets {
         Ok(targets)
     }
 
-    fn keep_off_others(&self, new: &Target) -> anyhow::Result<()> {
+    fn keep_off_others(&self, new: &OutputTarget) -> anyhow::Result<()> {
         let is_null = new.place == Place::Stream(PathBuf::from("/dev/null"));
         let mut same = self.files.iter().filter(|old| old.place == new.place);
         match same.next() {
@@ -148,7 +148,7 @@ impl Targets {
         let Some(folder) = &self.patches else {
             return Ok(());
         };
-        let inside = |target: &&Target| match &target.place {
+        let inside = |target: &&OutputTarget| match &target.place {
             Place::File(path) => path.starts_with(folder),
             _ => false,
         };
@@ -162,7 +162,7 @@ impl Targets {
     }
 }
 
-impl Target {
+impl OutputTarget {
     fn keep_off_git(&self) -> anyhow::Result<()> {
         let Place::File(path) = &self.place else {
             return Ok(());

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 
 use super::Exit;
 use super::args::{Output, UpdateArgs};
-use super::edit::{self, Step};
+use super::edit::{self, EditStep};
 use super::function::{documents, freshness, read_config};
 use super::handoff;
 use super::network::{self, Asker, Caller};
@@ -21,7 +21,7 @@ use crate::checkout::git::Repositories;
 use crate::checkout::git::index::Index;
 use crate::checkout::write::{self, Staged};
 use crate::checkout::{self, CannotPlan, Request};
-use crate::commit::commits::{Commit, Setting, hand_off};
+use crate::commit::commits::{Commit, CommitSettings, hand_off};
 use crate::documents::Documents;
 use crate::documents::builder::Builder;
 use crate::finding::{Code, Finding, Location, Severity};
@@ -58,8 +58,8 @@ pub(super) fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     let writes = lock.is_some();
     let staged = match &lock {
         Some(lock) => match edit::stage(&planned.replacements, lock, args.fsync)? {
-            Step::Done(staged) => Some(staged),
-            Step::Interrupted => return Ok(Exit::Interrupted),
+            EditStep::Done(staged) => Some(staged),
+            EditStep::Interrupted => return Ok(Exit::Interrupted),
         },
         None => None,
     };
@@ -74,7 +74,7 @@ pub(super) fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     };
     let files = OutputFiles::stage(args, &targets, contents, !is_kept_back)?;
     if let Some(staged) = staged
-        && let Step::Interrupted = edit::replace(staged)?
+        && let EditStep::Interrupted = edit::replace(staged)?
     {
         return Ok(Exit::Interrupted);
     }
@@ -177,7 +177,7 @@ fn plan(args: &UpdateArgs, request: &Request) -> anyhow::Result<Planned> {
 
 /// The commits to be made, with what is wrong about them among the findings.
 fn commits(args: &UpdateArgs, planned: &mut Planned, now: &Time) -> Vec<Commit> {
-    let setting = Setting {
+    let setting = CommitSettings {
         split_by: args.handoff.split_by.into(),
         legacy: args.handoff.legacy_templates,
         needs_messages: args.handoff.wants_messages(),

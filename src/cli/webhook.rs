@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use crate::selection::only::Subject;
+use crate::selection::only::ImageSubject;
 
 /// A longer payload is refused, in bytes.
 pub(super) const MAX_PAYLOAD: usize = 1 << 20;
@@ -95,13 +95,13 @@ impl fmt::Display for Sender {
     }
 }
 
-type Found = Result<Subject, WebhookError>;
+type PushedImage = Result<ImageSubject, WebhookError>;
 
 /// The image that a payload speaks of.
 ///
 /// # Errors
 /// What is not a payload of a push.
-pub(super) fn subject(payload: &[u8]) -> Found {
+pub(super) fn subject(payload: &[u8]) -> PushedImage {
     if payload.len() > MAX_PAYLOAD {
         return Err(WebhookError::TooLong);
     }
@@ -113,7 +113,7 @@ pub(super) fn subject(payload: &[u8]) -> Found {
 /// Envelopes in envelopes end here.
 const MAX_ENVELOPES: usize = 4;
 
-fn read(value: &Value, depth: usize) -> Found {
+fn read(value: &Value, depth: usize) -> PushedImage {
     // Event Grid sends lists.
     let value = match value {
         Value::Array(events) if events.len() == 1 => &events[0],
@@ -123,7 +123,7 @@ fn read(value: &Value, depth: usize) -> Found {
         return Err(WebhookError::NoJson("expected an object".to_owned()));
     };
     if depth < MAX_ENVELOPES {
-        let known: [fn(&Value) -> Option<Found>; 10] = [
+        let known: [fn(&Value) -> Option<PushedImage>; 10] = [
             docker_hub,
             github,
             gitlab,
@@ -178,18 +178,18 @@ fn pushed(sender: Sender, event: &str, pushes: &[&str]) -> Result<(), WebhookErr
     Err(WebhookError::NoPush { sender, event })
 }
 
-fn image(name: impl Into<String>) -> Found {
-    Ok(Subject::Image(name.into()))
+fn image(name: impl Into<String>) -> PushedImage {
+    Ok(ImageSubject::Image(name.into()))
 }
 
-fn docker_hub(value: &Value) -> Option<Found> {
+fn docker_hub(value: &Value) -> Option<PushedImage> {
     value.get("push_data")?;
     let lacks = (Sender::DockerHub, "repository.repo_name");
     let name = need(value, &["repository", "repo_name"], lacks);
     Some(name.and_then(|name| image(format!("docker.io/{name}"))))
 }
 
-fn github(value: &Value) -> Option<Found> {
+fn github(value: &Value) -> Option<PushedImage> {
     let field = ["package", "registry_package"]
         .into_iter()
         .find(|field| value.get(field).is_some_and(Value::is_object))?;
@@ -211,17 +211,17 @@ fn github(value: &Value) -> Option<Found> {
     })())
 }
 
-fn gitlab(value: &Value) -> Option<Found> {
+fn gitlab(value: &Value) -> Option<PushedImage> {
     let event = text(value, &["object_kind"])?;
     let lacks = (Sender::GitLab, "project.path_with_namespace");
     Some((|| {
         pushed(Sender::GitLab, event, &["push", "tag_push"])?;
         let path = need(value, &["project", "path_with_namespace"], lacks)?;
-        Ok(Subject::Project(path.to_owned()))
+        Ok(ImageSubject::Project(path.to_owned()))
     })())
 }
 
-fn harbor(value: &Value) -> Option<Found> {
+fn harbor(value: &Value) -> Option<PushedImage> {
     let resources = value.get("event_data").or_else(|| {
         let kind = text(value, &["type"])?;
         value.get("data").filter(|_| kind.starts_with("harbor."))
@@ -242,7 +242,7 @@ fn harbor(value: &Value) -> Option<Found> {
     })())
 }
 
-fn quay(value: &Value) -> Option<Found> {
+fn quay(value: &Value) -> Option<PushedImage> {
     let url = text(value, &["docker_url"])?;
     let has_tags = value.get("updated_tags").is_some();
     Some(if has_tags {
@@ -254,7 +254,7 @@ fn quay(value: &Value) -> Option<Found> {
 
 /// A repository webhook of Nexus, for components or assets. It names no host, and
 /// images are reached by a port, a host or a path of the repository's.
-fn nexus(value: &Value) -> Option<Found> {
+fn nexus(value: &Value) -> Option<PushedImage> {
     let repository = text(value, &["repositoryName"])?;
     let kinds = ["component", "asset"];
     let (kind, what) = kinds
@@ -268,20 +268,20 @@ fn nexus(value: &Value) -> Option<Found> {
         if kind == "component" {
             let lacks = (Sender::Nexus, "component.name");
             let name = need(what, &["name"], lacks)?;
-            return Ok(Subject::hosted(repository, name.trim_matches('/')));
+            return Ok(ImageSubject::hosted(repository, name.trim_matches('/')));
         }
         // `v2/acme/app/manifests/1.0.0`; a layer is of no image in particular.
         let asset = need(what, &["name"], (Sender::Nexus, "asset.name"))?;
         let manifest = asset.trim_start_matches('/').strip_prefix("v2/");
         let manifest = manifest.and_then(|rest| rest.rsplit_once("/manifests/"));
         match manifest {
-            Some((name, _)) => Ok(Subject::hosted(repository, name)),
+            Some((name, _)) => Ok(ImageSubject::hosted(repository, name)),
             None => pushed(Sender::Nexus, asset, &[]).and_then(|()| image("")),
         }
     })())
 }
 
-fn azure(value: &Value) -> Option<Found> {
+fn azure(value: &Value) -> Option<PushedImage> {
     let is_grid = ["eventType", "type"].iter().any(|field| {
         text(value, &[field]).is_some_and(|kind| kind.starts_with("Microsoft.ContainerRegistry."))
     });
@@ -300,7 +300,7 @@ fn azure(value: &Value) -> Option<Found> {
     })())
 }
 
-fn ecr(value: &Value) -> Option<Found> {
+fn ecr(value: &Value) -> Option<PushedImage> {
     text(value, &["source"]).filter(|source| *source == "aws.ecr")?;
     Some((|| {
         let detail = value.get("detail").unwrap_or(&Value::Null);
@@ -323,7 +323,7 @@ fn ecr(value: &Value) -> Option<Found> {
     })())
 }
 
-fn google(value: &Value) -> Option<Found> {
+fn google(value: &Value) -> Option<PushedImage> {
     let inner;
     let event = match text(value, &["message", "data"]) {
         Some(data) => {
@@ -340,7 +340,7 @@ fn google(value: &Value) -> Option<Found> {
     Some(pushed(Sender::Google, action, &["INSERT"]).and_then(|()| image(name)))
 }
 
-fn distribution(value: &Value) -> Option<Found> {
+fn distribution(value: &Value) -> Option<PushedImage> {
     let events = value.get("events")?.as_array()?;
     let is_push = |event: &&Value| text(event, &["action"]) == Some("push");
     Some((|| {
@@ -362,7 +362,7 @@ fn distribution(value: &Value) -> Option<Found> {
 
 /// A CloudEvent around another payload, or one that names an image itself:
 /// CDEvents do by a package URL, others in `data.image` or `subject`.
-fn cloud_event(value: &Value, depth: usize) -> Option<Found> {
+fn cloud_event(value: &Value, depth: usize) -> Option<PushedImage> {
     let is_cdevent = text(value, &["context", "type"])
         .is_some_and(|kind| kind.starts_with("dev.cdevents.artifact."));
     if is_cdevent {
@@ -403,7 +403,7 @@ fn cloud_event(value: &Value, depth: usize) -> Option<Found> {
 }
 
 /// `pkg:oci/app@sha256%3A…?repository_url=ghcr.io/acme/app`
-fn package_url(url: &str) -> Found {
+fn package_url(url: &str) -> PushedImage {
     let lacks = WebhookError::Lacks {
         sender: Sender::CloudEvents,
         field: "subject.id with repository_url",
@@ -437,9 +437,9 @@ mod tests {
 
     fn found(payload: &str) -> Result<String, String> {
         match subject(payload.as_bytes()) {
-            Ok(Subject::Image(name)) => Ok(name),
-            Ok(Subject::Project(path)) => Ok(format!("project {path}")),
-            Ok(Subject::Hosted { repository, name }) => Ok(format!("{name} in {repository}")),
+            Ok(ImageSubject::Image(name)) => Ok(name),
+            Ok(ImageSubject::Project(path)) => Ok(format!("project {path}")),
+            Ok(ImageSubject::Hosted { repository, name }) => Ok(format!("{name} in {repository}")),
             Err(error) => Err(error.to_string()),
         }
     }

@@ -32,7 +32,7 @@ pub enum SplitBy {
 
 /// How commits are made.
 #[derive(Clone, Copy, Debug)]
-pub struct Setting<'s> {
+pub struct CommitSettings<'s> {
     /// What gets a commit of its own.
     pub split_by: SplitBy,
     /// Whether templates may use what Flux has removed.
@@ -62,7 +62,7 @@ pub struct Commit {
 /// The commits of a run, in the order in which they are to be made, and what is
 /// wrong with their templates.
 #[must_use]
-pub fn hand_off(planned: &Planned, setting: &Setting<'_>) -> (Vec<Commit>, Vec<Finding>) {
+pub fn hand_off(planned: &Planned, setting: &CommitSettings<'_>) -> (Vec<Commit>, Vec<Finding>) {
     let paths = paths_of(planned);
     let mut groups: BTreeMap<(Option<usize>, String), Vec<usize>> = BTreeMap::new();
     for (number, change) in planned.outcome.changes.iter().enumerate() {
@@ -125,7 +125,7 @@ fn fill(
     commit: &mut Commit,
     planned: &Planned,
     paths: &Paths<'_>,
-    setting: &Setting<'_>,
+    setting: &CommitSettings<'_>,
     findings: &mut Vec<Finding>,
 ) {
     let owner = commit.owner.and_then(|owner| planned.owners.get(owner));
@@ -191,7 +191,12 @@ fn fill(
 
 /// What a pipeline should know before it pushes there. That it pushes to the
 /// branch it came from is how many want it, and told only who asks for a message.
-fn said_of(name: &str, push: &Push, owner: &Owner, setting: &Setting<'_>) -> Option<Finding> {
+fn said_of(
+    name: &str,
+    push: &Push,
+    owner: &Owner,
+    setting: &CommitSettings<'_>,
+) -> Option<Finding> {
     let doubt = branch::doubt_of_name(name, push)?;
     let severity = if name.starts_with("refs/") {
         Severity::Warning
@@ -244,7 +249,7 @@ fn changed(
             Err(_) => name.to_owned(),
         };
         let object = change.location.resource.clone().unwrap_or_default();
-        let seen = data::Change {
+        let seen = data::SeenChange {
             old: change.value_before().to_owned(),
             new: change.new.clone(),
             setter: change.setter.clone(),

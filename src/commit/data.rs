@@ -21,7 +21,7 @@ use oci_tags::image::Repository;
 
 /// A scalar that got another value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Change {
+pub struct SeenChange {
     /// The value before.
     pub old: String,
     /// The value after.
@@ -34,11 +34,11 @@ pub struct Change {
 
 /// What changed, in the order of files and of each file's text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changed(Vec<(String, ResourceRef, Change)>);
+pub struct Changed(Vec<(String, ResourceRef, SeenChange)>);
 
 impl Changed {
     /// Adds a change.
-    pub fn add(&mut self, file: &str, object: ResourceRef, change: Change) {
+    pub fn add(&mut self, file: &str, object: ResourceRef, change: SeenChange) {
         self.0.push((file.to_owned(), object, change));
     }
 
@@ -345,7 +345,7 @@ fn identifier(object: &ResourceRef) -> Key {
     Key(plain("update.ObjectIdentifier", outer))
 }
 
-fn of_change(change: &Change) -> Value {
+fn of_change(change: &SeenChange) -> Value {
     let fields = vec![
         field("OldValue", Value::text(&change.old)),
         field("NewValue", Value::text(&change.new)),

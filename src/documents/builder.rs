@@ -72,7 +72,7 @@ impl Builder {
     pub fn add_reading(
         &mut self,
         object: &Object,
-        reading: Result<api::Reading, api::ReadError>,
+        reading: Result<api::Reading, api::DocumentError>,
         provenance: Provenance<'_>,
     ) -> Vec<Finding> {
         let reading = match reading {
@@ -101,7 +101,7 @@ impl Builder {
     fn unreadable(
         &mut self,
         object: &Object,
-        error: api::ReadError,
+        error: api::DocumentError,
         provenance: Provenance<'_>,
     ) -> Finding {
         let message = format!(

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::api::AccessFrom;
 use yaml_edit_spans::work;
 
-type Labels = BTreeMap<String, String>;
+type NamespaceLabels = BTreeMap<String, String>;
 
 /// The selectors of an ImageRepository.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +18,7 @@ pub(super) struct Grants {
     /// A selector without labels, which selects every namespace.
     everybody: bool,
     /// The others, each by the one of its labels that the fewest have.
-    by_label: BTreeMap<(String, String), Vec<Labels>>,
+    by_label: BTreeMap<(String, String), Vec<NamespaceLabels>>,
 }
 
 impl Grants {

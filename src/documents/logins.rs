@@ -11,14 +11,14 @@ use crate::resource_list::{Object, Outline};
 /// Secrets and what goes with them, by namespace and name.
 #[derive(Clone, Debug, Default)]
 pub struct Logins {
-    secrets: BTreeMap<Id, Entry<Secret>>,
-    accounts: BTreeMap<Id, Entry<ServiceAccount>>,
-    namespaces: BTreeMap<Id, Entry<Namespace>>,
+    secrets: BTreeMap<Id, LoginDocument<Secret>>,
+    accounts: BTreeMap<Id, LoginDocument<ServiceAccount>>,
+    namespaces: BTreeMap<Id, LoginDocument<Namespace>>,
     encrypted: BTreeSet<Id>,
 }
 
 #[derive(Clone, Debug)]
-struct Entry<T> {
+struct LoginDocument<T> {
     document: Result<T, String>,
     location: Location,
     rank: Rank,
@@ -26,7 +26,7 @@ struct Entry<T> {
 
 /// A document that was found.
 #[derive(Debug)]
-pub struct Known<'l, T> {
+pub struct KnownDocument<'l, T> {
     /// The document.
     pub document: &'l T,
     /// Where it stands.
@@ -37,9 +37,9 @@ pub struct Known<'l, T> {
 
 /// What a reference leads to.
 #[derive(Debug)]
-pub enum Found<'l, T> {
+pub enum Lookup<'l, T> {
     /// The document.
-    Document(Known<'l, T>),
+    Document(KnownDocument<'l, T>),
     /// One that cannot be read, and why.
     Unreadable(&'l str, &'l Location),
     /// One whose values are encrypted.
@@ -55,11 +55,11 @@ pub enum Found<'l, T> {
 /// one without a namespace would be theirs.
 #[derive(Clone, Debug, Default)]
 pub struct References {
-    secrets: Names,
-    accounts: Names,
+    secrets: NamespacesByName,
+    accounts: NamespacesByName,
 }
 
-type Names = BTreeMap<String, BTreeSet<String>>;
+type NamespacesByName = BTreeMap<String, BTreeSet<String>>;
 
 impl References {
     /// The references of all ImageRepositories, and of the ServiceAccounts that
@@ -68,10 +68,10 @@ impl References {
     pub fn of(documents: &Documents) -> Self {
         let mut references = Self::default();
         let logins = &documents.logins;
-        let note = |names: &mut Names, id: Id| {
+        let note = |names: &mut NamespacesByName, id: Id| {
             names.entry(id.name).or_default().insert(id.namespace);
         };
-        let note_secret = |names: &mut Names, name: &str, namespace: &str| {
+        let note_secret = |names: &mut NamespacesByName, name: &str, namespace: &str| {
             let id = Id::new(namespace, name);
             if !logins.secrets.contains_key(&id) {
                 note(names, id);
@@ -134,7 +134,7 @@ impl Logins {
             return;
         }
         let rank = provenance.rank;
-        let said = |error: api::ReadError| match error.field.as_str() {
+        let said = |error: api::DocumentError| match error.field.as_str() {
             "" => error.message,
             field => format!("{field}: {}", error.message),
         };
@@ -161,16 +161,20 @@ impl Logins {
 
     /// A Secret, as one of `references`.
     #[must_use]
-    pub fn secret<'l>(&'l self, id: &Id, references: &'l References) -> Found<'l, Secret> {
+    pub fn secret<'l>(&'l self, id: &Id, references: &'l References) -> Lookup<'l, Secret> {
         match find(&self.secrets, id, &references.secrets) {
-            Found::Absent if self.is_encrypted(id) => Found::Encrypted,
+            Lookup::Absent if self.is_encrypted(id) => Lookup::Encrypted,
             found => found,
         }
     }
 
     /// A ServiceAccount, as one of `references`.
     #[must_use]
-    pub fn account<'l>(&'l self, id: &Id, references: &'l References) -> Found<'l, ServiceAccount> {
+    pub fn account<'l>(
+        &'l self,
+        id: &Id,
+        references: &'l References,
+    ) -> Lookup<'l, ServiceAccount> {
         find(&self.accounts, id, &references.accounts)
     }
 
@@ -197,7 +201,10 @@ impl Logins {
 }
 
 /// By namespace and name; else one without a namespace by its name.
-fn entry<'l, T>(entries: &'l BTreeMap<Id, Entry<T>>, id: &Id) -> Option<&'l Entry<T>> {
+fn entry<'l, T>(
+    entries: &'l BTreeMap<Id, LoginDocument<T>>,
+    id: &Id,
+) -> Option<&'l LoginDocument<T>> {
     let unplaced = || entries.get(&Id::new("", id.name.as_str()));
     entries.get(id).or_else(unplaced)
 }
@@ -206,30 +213,30 @@ fn entry<'l, T>(entries: &'l BTreeMap<Id, Entry<T>>, id: &Id) -> Option<&'l Entr
 /// references of one namespace alone: where several would take it, nobody has
 /// said whose it is, and a tenant could ask with the login of another.
 fn find<'l, T>(
-    entries: &'l BTreeMap<Id, Entry<T>>,
+    entries: &'l BTreeMap<Id, LoginDocument<T>>,
     id: &Id,
-    references: &'l Names,
-) -> Found<'l, T> {
+    references: &'l NamespacesByName,
+) -> Lookup<'l, T> {
     let Some(found) = entry(entries, id) else {
-        return Found::Absent;
+        return Lookup::Absent;
     };
     if !entries.contains_key(id)
         && let Some(takers) = references.get(&id.name).filter(|takers| takers.len() > 1)
     {
-        return Found::Ambiguous(&found.location, takers);
+        return Lookup::Ambiguous(&found.location, takers);
     }
     match &found.document {
-        Ok(document) => Found::Document(Known {
+        Ok(document) => Lookup::Document(KnownDocument {
             document,
             location: &found.location,
             rank: found.rank,
         }),
-        Err(why) => Found::Unreadable(why, &found.location),
+        Err(why) => Lookup::Unreadable(why, &found.location),
     }
 }
 
 fn insert<T>(
-    entries: &mut BTreeMap<Id, Entry<T>>,
+    entries: &mut BTreeMap<Id, LoginDocument<T>>,
     id: Id,
     document: Result<T, String>,
     location: Location,
@@ -238,7 +245,7 @@ fn insert<T>(
     if entries.get(&id).is_some_and(|known| known.rank > rank) {
         return;
     }
-    let entry = Entry {
+    let entry = LoginDocument {
         document,
         location,
         rank,

@@ -10,7 +10,7 @@ use crate::api::{
 };
 use crate::binding::bindings::{BindingConfig, FieldBinding};
 use crate::binding::image::ImageFieldRule;
-use crate::binding::marker::Target;
+use crate::binding::marker::MarkerTarget;
 use crate::binding::path::FieldPath;
 use crate::documents::Provenance;
 use crate::documents::builder::Builder;
@@ -58,7 +58,7 @@ impl TryFrom<ImageUpdateSpec> for Settings {
 }
 
 fn field_binding(spec: &BindingSpec) -> Result<FieldBinding, String> {
-    if Target::parse(&spec.policy).is_none() {
+    if MarkerTarget::parse(&spec.policy).is_none() {
         return Err(format!(
             "`policy` is `{}`; write `namespace:name`, or `namespace:name:tag`, `…:name` or `…:digest` for a part",
             spec.policy
@@ -165,13 +165,13 @@ fn settings_of(document: &api::Document) -> Result<Settings, String> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ConfigMap {
-    data: BTreeMap<String, Entry>,
+    data: BTreeMap<String, ConfigMapValue>,
 }
 
 /// Orchestrators that make the ConfigMap of flags may leave out the quotes.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Entry {
+enum ConfigMapValue {
     Text(String),
     Flag(bool),
 }
@@ -194,9 +194,9 @@ fn config_map(text: &str, object: &Object) -> Result<ImageUpdateSpec, String> {
     let mut spec = ImageUpdateSpec::default();
     for (key, value) in &map.data {
         let value = match value {
-            Entry::Text(text) => text.trim(),
-            Entry::Flag(true) => "true",
-            Entry::Flag(false) => "false",
+            ConfigMapValue::Text(text) => text.trim(),
+            ConfigMapValue::Flag(true) => "true",
+            ConfigMapValue::Flag(false) => "false",
         };
         match key.as_str() {
             "mode" => {

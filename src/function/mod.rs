@@ -14,13 +14,13 @@ use crate::binding::bindings::BindingContext;
 use crate::binding::origin::Origins;
 use crate::documents::builder::{Builder, DocumentText};
 use crate::documents::{Documents, Provenance, Rank};
-use crate::engine::{self, Run, Text, Whose};
+use crate::engine::{self, Run, SourceText, Whose};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::plan::edits::Plan;
 use crate::plan::outcome::Outcome;
 use crate::plan::takers::Takers;
 use crate::report::results::results;
-use crate::resource_list::outline::Part;
+use crate::resource_list::outline::EnvelopePart;
 use crate::resource_list::{self, Document, Object, Outline, envelope, object, removal};
 use crate::selection::registry_queries::{Ask, Query};
 use crate::selection::resolve::{self, Refresh, Resolved, Sources};
@@ -29,7 +29,7 @@ use yaml_edit_spans::patch::{self, Patched};
 use yaml_edit_spans::walk::Collection;
 
 /// What the function was given besides its input.
-pub struct Options<'r> {
+pub struct FunctionOptions<'r> {
     /// Options of `--config`; those of the input where absent.
     pub config: Option<Settings>,
     /// Documents of `--policies`.
@@ -96,7 +96,7 @@ pub enum BadInput {
 /// output's findings.
 pub fn run<'t>(
     text: &'t str,
-    options: Options<'_>,
+    options: FunctionOptions<'_>,
     ask: Option<&mut Ask<'_>>,
 ) -> Result<Output<'t>, BadInput> {
     let outline = resource_list::read(text).map_err(|error| BadInput::Syntax {
@@ -128,7 +128,7 @@ pub fn run<'t>(
         origins: Some(&origins),
         ..engine::context(&settings.bindings, &documents)
     };
-    let texts = [Text {
+    let texts = [SourceText {
         name: "",
         text,
         outline: &outline,
@@ -319,7 +319,7 @@ fn resource_list<'o, 't>(outline: &'o Outline<'t>) -> Result<Option<&'o Document
         ("results", first.envelope.results),
     ];
     for (key, part) in parts {
-        if let Part::Other(place) = part {
+        if let EnvelopePart::Other(place) = part {
             return refuse(
                 place,
                 format!("`{key}` of the ResourceList is not a sequence"),

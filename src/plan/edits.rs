@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::api::{Id, OnUnresolved};
 use crate::binding::bindings::{Binding, BindingSource, Bindings, PolicyRef};
 use crate::binding::image::ImageFieldKind;
-use crate::binding::marker::{Part, Target};
+use crate::binding::marker::{ImagePart, MarkerTarget};
 use crate::documents;
 use crate::finding::{Code, Finding, Severity};
 use crate::plan::outcome::{Change, Outcome};
@@ -33,7 +33,7 @@ pub struct Policies<'p> {
     /// Every policy of the run.
     pub all: &'p BTreeMap<Id, Resolved>,
     /// The same by their names.
-    pub names: Names<'p>,
+    pub names: PolicyNames<'p>,
     /// What an error calls who takes one.
     pub name_of: &'p (dyn Fn(Option<usize>) -> String + Sync),
     /// What a bound scalar is whose policy gave no image.
@@ -45,12 +45,12 @@ pub struct Policies<'p> {
 }
 
 /// Policies by their names, whatever their namespaces.
-pub type Names<'p> = BTreeMap<&'p str, Vec<&'p Id>>;
+pub type PolicyNames<'p> = BTreeMap<&'p str, Vec<&'p Id>>;
 
 /// The policies of a run by their names.
 #[must_use]
-pub fn by_name(all: &BTreeMap<Id, Resolved>) -> Names<'_> {
-    let mut names = Names::new();
+pub fn by_name(all: &BTreeMap<Id, Resolved>) -> PolicyNames<'_> {
+    let mut names = PolicyNames::new();
     for id in all.keys() {
         names.entry(id.name.as_str()).or_default().push(id);
     }
@@ -125,7 +125,7 @@ pub fn plan(
     plan.outcome.changes.reserve_exact(bindings.bound.len());
     plan.edits.reserve_exact(bindings.bound.len());
     for bound in &bindings.bound {
-        let subject = Subject {
+        let subject = BoundScalar {
             text,
             file,
             bound,
@@ -153,26 +153,26 @@ struct Taken {
     id: Id,
     /// As Flux would name it.
     setter: String,
-    part: Part,
+    part: ImagePart,
     /// What an image's own fields hold; absent where somebody named the part.
     holds: Option<ImageFieldKind>,
 }
 
 /// What a scalar is to get.
-struct Wanted<'b> {
+struct NewValue<'b> {
     taken: Taken,
     image: &'b ImageRef,
 }
 
 /// One bound scalar.
-struct Subject<'a, 'o, 't> {
+struct BoundScalar<'a, 'o, 't> {
     text: &'a str,
     file: &'a str,
     bound: &'a Binding<'o, 't>,
     takers: &'a Takers<'a>,
 }
 
-impl Subject<'_, '_, '_> {
+impl BoundScalar<'_, '_, '_> {
     fn plan(&self, policies: &Policies<'_>, plan: &mut Plan) {
         match &self.bound.policy {
             PolicyRef::Named(setter) => {
@@ -199,7 +199,7 @@ impl Subject<'_, '_, '_> {
     /// Writes what a policy says, or says why it gives nothing.
     fn take(&self, taken: Taken, resolved: &Resolved, policies: &Policies<'_>, plan: &mut Plan) {
         match &resolved.image {
-            Ok(image) => self.write(&Wanted { taken, image }, plan),
+            Ok(image) => self.write(&NewValue { taken, image }, plan),
             Err(reason) => {
                 let severity = match (reason.severity(), policies.on_unresolved) {
                     (Severity::Error, OnUnresolved::Warn) => Severity::Warning,
@@ -289,8 +289,8 @@ impl Subject<'_, '_, '_> {
         value: &str,
         policies: &Policies<'p>,
         plan: &mut Plan,
-    ) -> Option<(Id, Part, &'p Resolved)> {
-        let Some(target) = Target::parse(value) else {
+    ) -> Option<(Id, ImagePart, &'p Resolved)> {
+        let Some(target) = MarkerTarget::parse(value) else {
             let message = format!("`{value}` names no policy");
             plan.outcome.findings.push(
                 self.finding(self.severity(), Code::BrokenMarker, message)
@@ -332,7 +332,7 @@ impl Subject<'_, '_, '_> {
         }
     }
 
-    fn unknown(&self, target: &Target, id: &Id, policies: &Policies<'_>) -> Finding {
+    fn unknown(&self, target: &MarkerTarget, id: &Id, policies: &Policies<'_>) -> Finding {
         let finding = self.finding(
             self.severity(),
             Code::UnknownPolicy,
@@ -352,13 +352,13 @@ impl Subject<'_, '_, '_> {
     }
 
     /// The new value; what stands in the way goes into the plan.
-    fn value(&self, wanted: &Wanted<'_>, plan: &mut Plan) -> Option<String> {
+    fn value(&self, wanted: &NewValue<'_>, plan: &mut Plan) -> Option<String> {
         let old = self.bound.text.as_ref();
         let image = wanted.image;
         let digest = image.digest.as_ref();
         Some(match (wanted.taken.part, wanted.taken.holds) {
             // The name stays as it is spelled there.
-            (Part::Image, Some(_)) => {
+            (ImagePart::Image, Some(_)) => {
                 let written = Reference::parse(old).ok()?.repository;
                 let kept = ImageRef {
                     name: written.written().to_owned(),
@@ -366,18 +366,18 @@ impl Subject<'_, '_, '_> {
                 };
                 kept.to_string()
             }
-            (Part::Image, None) => image.to_string(),
+            (ImagePart::Image, None) => image.to_string(),
             // The digest beside it reports that there is none.
-            (Part::Tag, Some(ImageFieldKind::Tag { is_pinned: true })) if digest.is_none() => {
+            (ImagePart::Tag, Some(ImageFieldKind::Tag { is_pinned: true })) if digest.is_none() => {
                 return None;
             }
-            (Part::Tag, Some(_)) => match digest.filter(|_| old.contains('@')) {
+            (ImagePart::Tag, Some(_)) => match digest.filter(|_| old.contains('@')) {
                 Some(digest) => format!("{}@{digest}", image.tag),
                 None => image.tag.clone(),
             },
-            (Part::Tag, None) => image.tag.clone(),
-            (Part::Name, _) => image.name.clone(),
-            (Part::Digest, holds) => {
+            (ImagePart::Tag, None) => image.tag.clone(),
+            (ImagePart::Name, _) => image.name.clone(),
+            (ImagePart::Digest, holds) => {
                 let Some(digest) = digest else {
                     let message = if holds.is_some() {
                         format!(
@@ -402,7 +402,7 @@ impl Subject<'_, '_, '_> {
         })
     }
 
-    fn write(&self, wanted: &Wanted<'_>, plan: &mut Plan) {
+    fn write(&self, wanted: &NewValue<'_>, plan: &mut Plan) {
         let old = self.bound.text.as_ref();
         let Some(new) = self.value(wanted, plan) else {
             return;
@@ -454,7 +454,7 @@ impl Subject<'_, '_, '_> {
 
     /// Text around what the marker speaks of, which goes with the edit as it
     /// does in Flux. Images that are bound by what they hold have none.
-    fn lost_text(&self, wanted: &Wanted<'_>) -> Option<Finding> {
+    fn lost_text(&self, wanted: &NewValue<'_>) -> Option<Finding> {
         let old = self.bound.text.trim();
         let is_null = self.bound.value.scalar.style == Style::Plain
             && matches!(old, "~" | "null" | "Null" | "NULL");
@@ -468,7 +468,7 @@ impl Subject<'_, '_, '_> {
             part.article()
         );
         let hint = match part {
-            Part::Image => {
+            ImagePart::Image => {
                 "a marker writes the whole value: name a part of the image with `:tag`, `:name` or `:digest`, or give the image a field of its own"
             }
             _ => {
@@ -493,12 +493,12 @@ impl Subject<'_, '_, '_> {
     }
 
     /// A digest that goes, a version that falls.
-    fn warn_of_loss(&self, wanted: &Wanted<'_>, old: &str, new: &str, plan: &mut Plan) {
+    fn warn_of_loss(&self, wanted: &NewValue<'_>, old: &str, new: &str, plan: &mut Plan) {
         let (part, image) = (wanted.taken.part, wanted.image);
         let (old_reference, old_digest) = old
             .split_once('@')
             .map_or((old, None), |(r, d)| (r, Some(d)));
-        let drops = matches!(part, Part::Image | Part::Tag) && !new.contains('@');
+        let drops = matches!(part, ImagePart::Image | ImagePart::Tag) && !new.contains('@');
         if let (true, Some(digest)) = (drops, old_digest) {
             let shown = if self.bound.is_concealed {
                 MASK
@@ -510,7 +510,7 @@ impl Subject<'_, '_, '_> {
             plan.outcome
                 .findings
                 .push(match (part, wanted.taken.holds) {
-                    (Part::Tag, None) => finding.hint(
+                    (ImagePart::Tag, None) => finding.hint(
                         "a `:tag` marker holds the tag alone; mark another field with `:digest`",
                     ),
                     _ => finding.hint(
@@ -519,9 +519,9 @@ impl Subject<'_, '_, '_> {
                 });
         }
         let old_tag = match part {
-            Part::Tag => old_reference,
-            Part::Image => old_reference.rsplit_once(':').map_or("", |(_, tag)| tag),
-            Part::Name | Part::Digest => "",
+            ImagePart::Tag => old_reference,
+            ImagePart::Image => old_reference.rsplit_once(':').map_or("", |(_, tag)| tag),
+            ImagePart::Name | ImagePart::Digest => "",
         };
         if let (Ok(before), Ok(after)) =
             (Version::parse_tag(old_tag), Version::parse_tag(&image.tag))
@@ -586,12 +586,12 @@ fn disagreement(one: (&str, &Change), other: (&str, &Change)) -> Finding {
 }
 
 /// The setter that a marker would name.
-fn setter_of(id: &Id, part: Part) -> String {
+fn setter_of(id: &Id, part: ImagePart) -> String {
     let part = match part {
-        Part::Image => "",
-        Part::Tag => ":tag",
-        Part::Name => ":name",
-        Part::Digest => ":digest",
+        ImagePart::Image => "",
+        ImagePart::Tag => ":tag",
+        ImagePart::Name => ":name",
+        ImagePart::Digest => ":digest",
     };
     format!("{id}{part}")
 }

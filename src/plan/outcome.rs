@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::api::Id;
-use crate::binding::marker::Part;
+use crate::binding::marker::ImagePart;
 use crate::finding::{Finding, Location, Severity};
 use crate::resource_list::Unshown;
 use yaml_edit_spans::ByteSpan;
@@ -28,7 +28,7 @@ pub struct Change {
     pub policy: Id,
     /// Which part of the image the scalar holds.
     #[serde(skip)]
-    pub part: Part,
+    pub part: ImagePart,
     /// The bytes that its edits are in.
     #[serde(skip)]
     pub span: ByteSpan,

@@ -11,7 +11,7 @@ use crate::path_name;
 use crate::plan::outcome::Outcome;
 use crate::plan::takers::Selection;
 use crate::policy::reflect::ImageRef;
-use crate::selection::tags::Labels;
+use crate::selection::tags::ImageLabels;
 use yaml_edit_spans::patch::{Edit, Overlap, Patched};
 
 /// What is to be written, and what happened.
@@ -27,7 +27,7 @@ pub struct Planned {
     /// The image of every policy that changes something.
     pub images: BTreeMap<Id, ImageRef>,
     /// What those images say of themselves, where that was asked for.
-    pub labels: BTreeMap<Id, Labels>,
+    pub labels: BTreeMap<Id, ImageLabels>,
     /// The folder that patches are relative to: of the work tree, or else the
     /// one that the run is in.
     pub root: PathBuf,

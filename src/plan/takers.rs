@@ -153,21 +153,21 @@ impl<'i> Selections<'i> {
 /// Automations by the folders that they update and the policies that they select.
 #[derive(Debug, Default)]
 pub struct Coverage<'c> {
-    folders: HashMap<&'c Path, Folder>,
+    folders: HashMap<&'c Path, UpdatedFolder>,
     /// The numbers of the selections that hold a policy, ascending.
     selecting: HashMap<&'c Id, Vec<usize>>,
 }
 
 /// Whose `update.path` a folder is.
 #[derive(Debug, Default)]
-struct Folder {
+struct UpdatedFolder {
     /// Each selection with the first automation that has it, in the order of these.
     order: Vec<(usize, usize)>,
     /// The same by the selection.
     first: HashMap<usize, usize>,
 }
 
-impl Folder {
+impl UpdatedFolder {
     /// The first automation that has one of these selections (ascending).
     fn first_of(&self, selections: &[usize]) -> Option<usize> {
         if selections.len() <= self.order.len() {
@@ -229,7 +229,8 @@ impl<'c> Coverage<'c> {
             return None;
         }
         let around = path.ancestors();
-        let folders: Vec<&Folder> = around.filter_map(|path| self.folders.get(path)).collect();
+        let folders: Vec<&UpdatedFolder> =
+            around.filter_map(|path| self.folders.get(path)).collect();
         let selecting = &self.selecting;
         (!folders.is_empty()).then_some(Takers(Who::Automations { folders, selecting }))
     }
@@ -256,7 +257,7 @@ enum Who<'t> {
     One(Option<&'t BTreeSet<Id>>),
     /// Automations, by the folders that the text is in.
     Automations {
-        folders: Vec<&'t Folder>,
+        folders: Vec<&'t UpdatedFolder>,
         selecting: &'t HashMap<&'t Id, Vec<usize>>,
     },
 }

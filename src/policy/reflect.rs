@@ -49,21 +49,21 @@ impl DigestReflection {
     /// Whether the digest of `tag` must be fetched, given what the status holds;
     /// otherwise the digest that stays.
     #[must_use]
-    pub fn wanted(self, name: &str, tag: &str, before: Option<&ImageRef>) -> Wanted {
+    pub fn wanted(self, name: &str, tag: &str, before: Option<&ImageRef>) -> WantedDigest {
         let kept = before
             .filter(|before| before.name == name && before.tag == tag)
             .and_then(|before| before.digest.clone());
         match (self, kept) {
-            (Self::Never, _) => Wanted::Known(None),
-            (Self::IfNotPresent, Some(digest)) => Wanted::Known(Some(digest)),
-            (Self::IfNotPresent, None) | (Self::Always, _) => Wanted::Fetch,
+            (Self::Never, _) => WantedDigest::Known(None),
+            (Self::IfNotPresent, Some(digest)) => WantedDigest::Known(Some(digest)),
+            (Self::IfNotPresent, None) | (Self::Always, _) => WantedDigest::Fetch,
         }
     }
 }
 
 /// What is to be done for a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum WantedDigest {
     /// This one, or none, without asking.
     Known(Option<String>),
     /// The registry must say.

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::policy_change::{PolicyChange, Step};
+use super::policy_change::{PolicyChange, VersionStep};
 use crate::api::Id;
 use crate::finding::Severity;
 use crate::foreign::shown;
 use crate::plan::planned::Planned;
-use crate::selection::tags::Labels;
+use crate::selection::tags::ImageLabels;
 
 /// The whole text.
 #[must_use]
@@ -57,15 +57,15 @@ pub fn body(planned: &Planned) -> String {
     out
 }
 
-fn step(step: Step) -> String {
+fn step(step: VersionStep) -> String {
     match step {
-        Step::Downgrade | Step::Major => format!("**{}**", step.word()),
+        VersionStep::Downgrade | VersionStep::Major => format!("**{}**", step.word()),
         _ => step.word().to_owned(),
     }
 }
 
 /// An image's name, and where its sources are if it says so.
-fn linked(name: &str, labels: Option<&Labels>) -> String {
+fn linked(name: &str, labels: Option<&ImageLabels>) -> String {
     let source = labels.and_then(|labels| labels.source.as_deref());
     let Some(source) = source.filter(|source| is_web(source)) else {
         return code(name);
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn only_links_to_the_web_are_links() {
-        let labels = |source: &str| Labels {
+        let labels = |source: &str| ImageLabels {
             source: Some(source.to_owned()),
             version: Some("1.2.3".to_owned()),
         };

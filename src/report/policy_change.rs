@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::api::Id;
-use crate::binding::marker::Part;
+use crate::binding::marker::ImagePart;
 use crate::finding::ResourceRef;
 use crate::plan::outcome::Change;
 use crate::plan::planned::Planned;
@@ -18,7 +18,7 @@ use masterminds_semver::Version;
 /// How far an image moves; of several, the first here counts most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Step {
+pub enum VersionStep {
     /// To a lower version.
     Downgrade,
     /// To another major version.
@@ -35,7 +35,7 @@ pub enum Step {
     Name,
 }
 
-impl Step {
+impl VersionStep {
     /// The word for it.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -50,7 +50,7 @@ impl Step {
         }
     }
 
-    fn between(old: &Reference, new: &ImageRef) -> Self {
+    fn between(old: &ImageParts, new: &ImageRef) -> Self {
         if old.is_masked() {
             return Self::Tag;
         }
@@ -81,7 +81,7 @@ impl Step {
 /// An image, or the parts of one that are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Reference {
+pub struct ImageParts {
     /// The name, without tag and digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -93,22 +93,22 @@ pub struct Reference {
     pub digest: Option<String>,
 }
 
-impl Reference {
+impl ImageParts {
     /// What the old value of a scalar says.
     fn of(change: &Change) -> Self {
         let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let mut reference = Self::default();
         match change.part {
-            Part::Name => reference.name = some(&change.old),
-            Part::Digest => reference.digest = some(&change.old),
-            Part::Tag | Part::Image => {
+            ImagePart::Name => reference.name = some(&change.old),
+            ImagePart::Digest => reference.digest = some(&change.old),
+            ImagePart::Tag | ImagePart::Image => {
                 let (before, digest) = match change.old.split_once('@') {
                     Some((before, digest)) => (before, some(digest)),
                     None => (change.old.as_str(), None),
                 };
                 reference.digest = digest;
                 match before.rsplit_once(':') {
-                    _ if change.part == Part::Tag => reference.tag = some(before),
+                    _ if change.part == ImagePart::Tag => reference.tag = some(before),
                     Some((name, tag)) if !tag.contains('/') => {
                         (reference.name, reference.tag) = (some(name), some(tag));
                     }
@@ -139,7 +139,7 @@ impl Reference {
     }
 }
 
-impl From<&ImageRef> for Reference {
+impl From<&ImageRef> for ImageParts {
     fn from(image: &ImageRef) -> Self {
         Self {
             name: Some(image.name.clone()),
@@ -149,7 +149,7 @@ impl From<&ImageRef> for Reference {
     }
 }
 
-impl std::fmt::Display for Reference {
+impl std::fmt::Display for ImageParts {
     /// The tag, else the digest, else the name.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (&self.tag, &self.digest, &self.name) {
@@ -171,11 +171,11 @@ pub struct PolicyChange {
     /// Its name.
     pub name: String,
     /// The images before, as far as the changed scalars tell, each once.
-    pub old: Vec<Reference>,
+    pub old: Vec<ImageParts>,
     /// The image after.
-    pub new: Reference,
+    pub new: ImageParts,
     /// How far that is.
-    pub step: Step,
+    pub step: VersionStep,
     /// How many scalars change.
     pub changes: usize,
     /// The files that they are in, in lexical order.
@@ -199,13 +199,13 @@ impl PolicyChange {
                 .collect();
             files.sort();
             files.dedup();
-            let steps = old.iter().map(|old| Step::between(old, image));
+            let steps = old.iter().map(|old| VersionStep::between(old, image));
             Self {
                 namespace: id.namespace.clone(),
                 name: id.name.clone(),
-                step: steps.min().unwrap_or(Step::Tag),
+                step: steps.min().unwrap_or(VersionStep::Tag),
                 old,
-                new: Reference::from(image),
+                new: ImageParts::from(image),
                 changes: changes.len(),
                 files,
             }
@@ -222,7 +222,7 @@ impl PolicyChange {
     /// The old images in short, each once.
     #[must_use]
     pub fn old_shown(&self) -> String {
-        let mut shown: Vec<String> = self.old.iter().map(Reference::to_string).collect();
+        let mut shown: Vec<String> = self.old.iter().map(ImageParts::to_string).collect();
         shown.dedup();
         shown.join(", ")
     }
@@ -230,21 +230,21 @@ impl PolicyChange {
 
 /// The old images. Name, tag and digest may stand in scalars of their own,
 /// beside one another in a resource.
-fn old_images(changes: &[&Change]) -> Vec<Reference> {
-    let mut by_object: BTreeMap<(&str, Option<&ResourceRef>), Vec<Reference>> = BTreeMap::new();
+fn old_images(changes: &[&Change]) -> Vec<ImageParts> {
+    let mut by_object: BTreeMap<(&str, Option<&ResourceRef>), Vec<ImageParts>> = BTreeMap::new();
     for change in changes {
         let place = &change.location;
         let known = by_object
             .entry((place.file.as_str(), place.resource.as_ref()))
             .or_default();
-        let reference = Reference::of(change);
+        let reference = ImageParts::of(change);
         let joined = known.last().and_then(|last| last.joined(&reference));
         match (joined, known.last_mut()) {
             (Some(joined), Some(last)) => *last = joined,
             _ => known.push(reference),
         }
     }
-    let mut all: Vec<Reference> = by_object.into_values().flatten().collect();
+    let mut all: Vec<ImageParts> = by_object.into_values().flatten().collect();
     all.sort();
     all.dedup();
     all
@@ -258,26 +258,30 @@ mod tests {
     #[test]
     fn how_far_a_tag_moves() {
         for (old, new, step) in [
-            ("1.2.3", "2.0.0", Step::Major),
-            ("v1.2.3", "v1.3.0", Step::Minor),
-            ("1.2.3", "1.2.4", Step::Patch),
-            ("1.2.3-rc.1", "1.2.3", Step::Patch),
-            ("1.2.3", "1.2.2", Step::Downgrade),
-            ("41", "42", Step::Tag),
-            ("1.9", "1.10", Step::Tag),
-            ("20261125", "20261126", Step::Tag),
-            ("main-1-2", "main-1-3", Step::Tag),
+            ("1.2.3", "2.0.0", VersionStep::Major),
+            ("v1.2.3", "v1.3.0", VersionStep::Minor),
+            ("1.2.3", "1.2.4", VersionStep::Patch),
+            ("1.2.3-rc.1", "1.2.3", VersionStep::Patch),
+            ("1.2.3", "1.2.2", VersionStep::Downgrade),
+            ("41", "42", VersionStep::Tag),
+            ("1.9", "1.10", VersionStep::Tag),
+            ("20261125", "20261126", VersionStep::Tag),
+            ("main-1-2", "main-1-3", VersionStep::Tag),
         ] {
-            let old_image = Reference {
+            let old_image = ImageParts {
                 tag: Some(old.to_owned()),
-                ..Reference::default()
+                ..ImageParts::default()
             };
             let image = ImageRef {
                 name: "ghcr.io/acme/app".to_owned(),
                 tag: new.to_owned(),
                 digest: None,
             };
-            assert_eq!(Step::between(&old_image, &image), step, "{old} to {new}");
+            assert_eq!(
+                VersionStep::between(&old_image, &image),
+                step,
+                "{old} to {new}"
+            );
         }
     }
 }

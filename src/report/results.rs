@@ -9,8 +9,8 @@ use crate::plan::outcome::{Change, Outcome};
 /// A result for each change and each finding, in their order.
 #[must_use]
 pub fn results(outcome: &Outcome) -> Vec<Value> {
-    let changes = outcome.changes.iter().map(Entry::from);
-    let findings = outcome.findings.iter().map(Entry::from);
+    let changes = outcome.changes.iter().map(ResultEntry::from);
+    let findings = outcome.findings.iter().map(ResultEntry::from);
     changes
         .chain(findings)
         .map(|entry| entry.to_json())
@@ -18,7 +18,7 @@ pub fn results(outcome: &Outcome) -> Vec<Value> {
 }
 
 /// One entry of `results`.
-struct Entry {
+struct ResultEntry {
     message: String,
     severity: Severity,
     location: Location,
@@ -27,7 +27,7 @@ struct Entry {
     tags: Vec<(&'static str, String)>,
 }
 
-impl From<&Change> for Entry {
+impl From<&Change> for ResultEntry {
     fn from(change: &Change) -> Self {
         Self {
             message: format!(
@@ -43,7 +43,7 @@ impl From<&Change> for Entry {
     }
 }
 
-impl From<&Finding> for Entry {
+impl From<&Finding> for ResultEntry {
     fn from(finding: &Finding) -> Self {
         let hint = finding
             .hint
@@ -61,7 +61,7 @@ impl From<&Finding> for Entry {
     }
 }
 
-impl Entry {
+impl ResultEntry {
     /// The entry as JSON, which is YAML too.
     fn to_json(&self) -> Value {
         let severity = match self.severity {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use crate::documents::Documents;
-use crate::selection::tags::{Known, TagBook};
+use crate::selection::tags::{KnownTags, TagBook};
 use oci_tags::image::Repository;
 use yaml_edit_spans::scalar::spelled;
 
@@ -19,7 +19,7 @@ pub fn document(documents: &Documents, tags: &TagBook) -> String {
 }
 
 fn write(documents: &Documents, tags: &TagBook, out: &mut String) -> fmt::Result {
-    let mut entries: BTreeMap<String, (&str, &Known, BTreeMap<&str, &str>)> = BTreeMap::new();
+    let mut entries: BTreeMap<String, (&str, &KnownTags, BTreeMap<&str, &str>)> = BTreeMap::new();
     for (id, repository) in &documents.repositories {
         let image = &repository.document.spec.image;
         let (Some(Ok(known)), Ok(name)) = (tags.scanned(id), Repository::parse(image)) else {

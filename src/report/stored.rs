@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use aws_lc_rs::digest;
 
-use crate::checkout::git::index::{Entry, Index};
+use crate::checkout::git::index::{Index, IndexEntry};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::plan::planned::Planned;
 use crate::plan::planned::Replacement;
@@ -52,7 +52,7 @@ pub fn forms(planned: &Planned, index: &Index) -> (Forms, Vec<Finding>) {
 }
 
 /// Whether a file is as git last saw it, by what the system says.
-fn is_as_added(file: &Replacement, entry: &Entry) -> bool {
+fn is_as_added(file: &Replacement, entry: &IndexEntry) -> bool {
     // As the index keeps them: their lower 32 bits.
     let low = |number: u64| u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default();
     let now = &file.status.identity;

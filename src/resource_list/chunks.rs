@@ -9,7 +9,7 @@
 
 use memchr::memmem;
 
-use super::outline::{self, Document, Outline, Part};
+use super::outline::{self, Document, EnvelopePart, Outline};
 use crate::parallel;
 use yaml_edit_spans::ByteSpan;
 
@@ -31,7 +31,7 @@ pub fn read_in(text: &str, count: usize) -> Option<Outline<'_>> {
     if count < 2 {
         return None;
     }
-    match List::find(text) {
+    match BlockList::find(text) {
         Some(list) => list.read(text, count),
         None => stream(text, count),
     }
@@ -86,7 +86,7 @@ fn stream(text: &str, count: usize) -> Option<Outline<'_>> {
 }
 
 /// The lines of a ResourceList in block style.
-struct List {
+struct BlockList {
     /// Where its first item's line begins.
     items: usize,
     /// Where the first line behind its items begins.
@@ -95,7 +95,7 @@ struct List {
     indent: usize,
 }
 
-impl List {
+impl BlockList {
     fn find(text: &str) -> Option<Self> {
         let key = if text.starts_with("items:") {
             0
@@ -201,7 +201,8 @@ fn only<'t>(outline: &mut Outline<'t>) -> Option<Document<'t>> {
 }
 
 fn add_items<'t>(whole: &mut Document<'t>, mut part: Document<'t>) -> Option<()> {
-    let (Part::List(items), Part::List(more)) = (&mut whole.envelope.items, &part.envelope.items)
+    let (EnvelopePart::List(items), EnvelopePart::List(more)) =
+        (&mut whole.envelope.items, &part.envelope.items)
     else {
         return None;
     };
@@ -218,12 +219,12 @@ fn add_items<'t>(whole: &mut Document<'t>, mut part: Document<'t>) -> Option<()>
 
 /// Adds the keys behind the items; none may stand on both sides.
 fn add_tail<'t>(whole: &mut Document<'t>, mut tail: Document<'t>) -> Option<()> {
-    let Part::Absent = tail.envelope.items else {
+    let EnvelopePart::Absent = tail.envelope.items else {
         return None;
     };
     match (&whole.envelope.results, tail.envelope.results) {
-        (_, Part::Absent) => {}
-        (Part::Absent, results) => whole.envelope.results = results,
+        (_, EnvelopePart::Absent) => {}
+        (EnvelopePart::Absent, results) => whole.envelope.results = results,
         _ => return None,
     }
     match (

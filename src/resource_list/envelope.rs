@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::gap::{Gap, end_of_line, line_break, line_start, next_line};
-use super::outline::{Document, List, Null, Part};
+use super::outline::{Document, EnvelopePart, List, Null};
 use super::removal::{aliases, anchors};
 use crate::foreign::json;
 use yaml_edit_spans::patch::Edit;
@@ -41,18 +41,18 @@ pub fn add_results(
     }
     let new = Results { text, entries };
     let edit = match &list.envelope.results {
-        Part::List(results) => {
+        EnvelopePart::List(results) => {
             refuse_alias(text, results.behind_key, results.span.start)?;
             new.in_list(results)
         }
-        Part::Null(null) => {
+        EnvelopePart::Null(null) => {
             refuse_alias(text, null.key_end, null.span.start)?;
             new.in_place_of_null(null, list)
         }
         // Refused before anything is done.
-        Part::Other(_) => return Ok(Vec::new()),
-        Part::Absent if list.envelope.flow => new.in_braces(list),
-        Part::Absent => new.below(list),
+        EnvelopePart::Other(_) => return Ok(Vec::new()),
+        EnvelopePart::Absent if list.envelope.flow => new.in_braces(list),
+        EnvelopePart::Absent => new.below(list),
     };
     Ok(vec![edit])
 }

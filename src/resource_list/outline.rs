@@ -48,9 +48,9 @@ pub struct Envelope {
     /// What the root is, where it is not a scalar.
     pub root: Option<Collection>,
     /// `items`.
-    pub items: Part,
+    pub items: EnvelopePart,
     /// `results`.
-    pub results: Part,
+    pub results: EnvelopePart,
     /// `functionConfig`, with where it begins.
     pub function_config: Option<(ByteSpan, Place)>,
     /// What a ResourceList must not have, first come first.
@@ -59,7 +59,7 @@ pub struct Envelope {
 
 /// What stands under a key of the envelope.
 #[derive(Clone, Copy, Debug, Default)]
-pub enum Part {
+pub enum EnvelopePart {
     /// There is no such key.
     #[default]
     Absent,
@@ -83,7 +83,7 @@ pub struct Null {
     pub has_colon: bool,
 }
 
-impl Part {
+impl EnvelopePart {
     /// The sequence.
     #[must_use]
     pub fn list(&self) -> Option<&List> {
@@ -310,7 +310,7 @@ impl<'t> Reader<'t> {
             }
             Step::Alias(span) => {
                 self.watch.note(self.walk.frames(), true, || None);
-                self.part(span, Part::Other);
+                self.part(span, EnvelopePart::Other);
             }
             Step::Value(value) => {
                 let text = || Some(value.scalar.value());
@@ -354,8 +354,8 @@ impl<'t> Reader<'t> {
                 envelope.flow = frame.flow;
                 envelope.root = Some(frame.kind);
             }
-            (2, Some("items")) if is_mapping => envelope.items = Part::Other(place),
-            (2, Some("results")) if is_mapping => envelope.results = Part::Other(place),
+            (2, Some("items")) if is_mapping => envelope.items = EnvelopePart::Other(place),
+            (2, Some("results")) if is_mapping => envelope.results = EnvelopePart::Other(place),
             (2, Some("items" | "results")) => {
                 self.behind_key = behind_colon;
                 if document.root.place.line == 0 {
@@ -417,7 +417,7 @@ impl<'t> Reader<'t> {
                     let inside = Gap::read(self.text, span.start + 1, span.end - 1);
                     inner_end > span.start + 1 || inside.signs_end > span.start + 1
                 };
-                let list = Part::List(List {
+                let list = EnvelopePart::List(List {
                     span,
                     flow,
                     behind_key: self.behind_key,
@@ -449,9 +449,9 @@ impl<'t> Reader<'t> {
         let is_null = value.is_null(self.text);
         self.part(span, |place| {
             if is_null {
-                Part::Null(null)
+                EnvelopePart::Null(null)
             } else {
-                Part::Other(place)
+                EnvelopePart::Other(place)
             }
         });
     }
@@ -486,7 +486,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Notes a node that is not a collection.
-    fn part(&mut self, span: ByteSpan, part: impl FnOnce(Place) -> Part) {
+    fn part(&mut self, span: ByteSpan, part: impl FnOnce(Place) -> EnvelopePart) {
         let place = self.walk.place(span.start);
         let part = part(place);
         let key = self.envelope_key();
@@ -496,7 +496,7 @@ impl<'t> Reader<'t> {
         };
         let envelope = &mut document.envelope;
         match (frames.len(), key) {
-            (0, _) if matches!(part, Part::Other(_)) => {
+            (0, _) if matches!(part, EnvelopePart::Other(_)) => {
                 document.root.place = place;
                 document.root.span.start = span.start;
             }
@@ -508,7 +508,7 @@ impl<'t> Reader<'t> {
                 match key {
                     "items" => envelope.items = part,
                     "results" => envelope.results = part,
-                    "functionConfig" if matches!(part, Part::Other(_)) => {
+                    "functionConfig" if matches!(part, EnvelopePart::Other(_)) => {
                         let fault = (OutlineFault::ConfigIsNoMapping, place);
                         envelope.fault.get_or_insert(fault);
                     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::api::{Id, ImageRepository, Secret, ServiceAccount};
-use crate::documents::logins::{Found, Known, Logins, References};
+use crate::documents::logins::{KnownDocument, Logins, Lookup, References};
 use crate::documents::{self, Sourced};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::quote;
@@ -107,7 +107,7 @@ pub(super) fn access(
     context: &Context<'_>,
     findings: &mut Vec<Finding>,
 ) -> Result<Access, Failure> {
-    let subject = Subject {
+    let subject = RepositoryAccess {
         id,
         document: &repository.document,
         location: &repository.location,
@@ -123,7 +123,7 @@ pub(super) fn access(
     })
 }
 
-struct Subject<'a> {
+struct RepositoryAccess<'a> {
     id: &'a Id,
     document: &'a ImageRepository,
     location: &'a Location,
@@ -143,7 +143,7 @@ fn trusted_as(rank: documents::Rank) -> Rank {
     }
 }
 
-impl Subject<'_> {
+impl RepositoryAccess<'_> {
     fn access(mut self) -> Result<Access, Wrong> {
         let spec = &self.document.spec;
         let repository =
@@ -312,11 +312,11 @@ impl Subject<'_> {
         };
         let id = Id::new(self.id.namespace.clone(), name);
         match self.context.logins.secret(&id, self.context.references) {
-            Found::Document(known) => Ok(Some(Named::new(id, &known))),
-            Found::Unreadable(why, at) => Err(Wrong::new(format!(
+            Lookup::Document(known) => Ok(Some(Named::new(id, &known))),
+            Lookup::Unreadable(why, at) => Err(Wrong::new(format!(
                 "the Secret `{id}` of `spec.{field}` cannot be read: {why} (at {at})"
             ))),
-            Found::Ambiguous(at, namespaces) => Err(ambiguous("Secret", &id, at, namespaces)),
+            Lookup::Ambiguous(at, namespaces) => Err(ambiguous("Secret", &id, at, namespaces)),
             missing => Err(Wrong {
                 message: format!(
                     "the Secret `{id}` of `spec.{field}` is {}",
@@ -412,18 +412,18 @@ impl Subject<'_> {
         for (field, name) in names {
             let id = Id::new(self.id.namespace.clone(), name);
             match self.context.logins.secret(&id, self.context.references) {
-                Found::Document(known) => {
+                Lookup::Document(known) => {
                     let named = Named::new(id, &known);
                     named.add_to(&mut keyring)?;
                     let all = std::mem::take(&mut keyring.oddities);
                     oddities.extend(all.into_iter().map(|oddity| named.note(oddity.to_string())));
                 }
-                Found::Unreadable(why, at) => {
+                Lookup::Unreadable(why, at) => {
                     return Err(Wrong::new(format!(
                         "the Secret `{id}` of `{field}` cannot be read: {why} (at {at})"
                     )));
                 }
-                Found::Ambiguous(at, namespaces) => {
+                Lookup::Ambiguous(at, namespaces) => {
                     return Err(ambiguous("Secret", &id, at, namespaces));
                 }
                 absent => {
@@ -486,15 +486,15 @@ impl Subject<'_> {
         {
             let id = Id::new(self.id.namespace.clone(), account.clone());
             match self.context.logins.account(&id, self.context.references) {
-                Found::Document(Known { document, .. }) => {
+                Lookup::Document(KnownDocument { document, .. }) => {
                     let account: &ServiceAccount = document;
                     let secrets = account.image_pull_secrets.iter();
                     names.extend(secrets.map(|r| ("imagePullSecrets", r.name.clone())));
                 }
-                Found::Ambiguous(at, namespaces) => {
+                Lookup::Ambiguous(at, namespaces) => {
                     return Err(ambiguous("ServiceAccount", &id, at, namespaces));
                 }
-                Found::Unreadable(why, at) => {
+                Lookup::Unreadable(why, at) => {
                     return Err(Wrong::new(format!(
                         "the ServiceAccount `{id}` of `spec.serviceAccountName` cannot be read: {why} (at {at})"
                     )));
@@ -555,9 +555,9 @@ impl Subject<'_> {
     }
 }
 
-fn whereabouts<T>(found: &Found<'_, T>) -> &'static str {
+fn whereabouts<T>(found: &Lookup<'_, T>) -> &'static str {
     match found {
-        Found::Encrypted => "encrypted",
+        Lookup::Encrypted => "encrypted",
         _ => "not in the input",
     }
 }
@@ -585,7 +585,7 @@ struct Named<'a> {
 }
 
 impl<'a> Named<'a> {
-    fn new(id: Id, known: &Known<'a, Secret>) -> Self {
+    fn new(id: Id, known: &KnownDocument<'a, Secret>) -> Self {
         Self {
             id,
             secret: known.document,

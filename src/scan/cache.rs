@@ -52,7 +52,7 @@ pub struct Cache {
 /// A list that was kept.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Kept {
+pub struct KeptList {
     /// Version of this format.
     version: u32,
     /// Canonical name of the repository.
@@ -108,12 +108,12 @@ impl Cache {
 
     /// What is kept for a target.
     #[must_use]
-    pub fn read(&self, target: &Target, identity: &str) -> Option<Kept> {
+    pub fn read(&self, target: &Target, identity: &str) -> Option<KeptList> {
         let text = read(&self.path(target, identity), LONGEST)?;
-        let kept: Kept = serde_json::from_slice(&text).ok()?;
+        let kept: KeptList = serde_json::from_slice(&text).ok()?;
         let fits = kept.version == VERSION && kept.image == target.repository.canonical();
         let listing = Listing::of_kept(kept.pages, &target.repository).filter(|_| fits)?;
-        Some(Kept {
+        Some(KeptList {
             pages: listing.pages,
             ..kept
         })

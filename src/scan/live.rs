@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use super::access::{self, Access, Context, DockerLogin, Patience};
-use super::cache::{Cache, Kept};
+use super::cache::{Cache, KeptList};
 use crate::api::{Id, ImageRepository};
 use crate::documents::logins::References;
 use crate::documents::twins;
@@ -19,14 +19,14 @@ use crate::documents::{Documents, Sourced};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::selection::registry_queries::Answers;
 use crate::selection::resolve::Refresh;
-use crate::selection::tags::{Answer, Blame, Failure, Known, Labels, Question};
+use crate::selection::tags::{Answer, Blame, Failure, ImageLabels, KnownTags, Question};
 use go_template::duration;
 use oci_tags::login::cloud::{self, Clouds};
 use oci_tags::registry::trust::{Rank, Ranked};
 use oci_tags::registry::{self, Limits, Listing, Page, Registries, RegistryError, Target};
 
 /// How a run asks.
-pub struct Options<'a> {
+pub struct LiveOptions<'a> {
     /// Docker's own logins, where they may be used.
     pub docker: Option<Box<DockerLogin<'a>>>,
     /// How long a repository may take.
@@ -47,7 +47,7 @@ pub struct Options<'a> {
 
 /// The registries of a run.
 pub struct Live<'a> {
-    options: Options<'a>,
+    options: LiveOptions<'a>,
     runtime: Runtime,
     registries: Arc<Registries>,
     clouds: Clouds,
@@ -135,7 +135,7 @@ impl<'a> Live<'a> {
     ///
     /// # Errors
     /// Where the system gives no event queue.
-    pub fn new(options: Options<'a>) -> std::io::Result<Self> {
+    pub fn new(options: LiveOptions<'a>) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -308,7 +308,7 @@ impl<'a> Live<'a> {
         }
     }
 
-    fn is_fresh(&self, kept: &Kept, interval: Duration) -> bool {
+    fn is_fresh(&self, kept: &KeptList, interval: Duration) -> bool {
         let age = self.options.now.duration_since(kept.scanned_at);
         // A list of the future says nothing of the present.
         !age.is_negative() && age.unsigned_abs() < interval
@@ -360,13 +360,13 @@ impl<'a> Live<'a> {
                 },
             }),
             Ok(Response::Digest(digest)) => Answer::Digest(digest),
-            Ok(Response::Labels(labels)) => Answer::Labels(Labels {
+            Ok(Response::Labels(labels)) => Answer::Labels(ImageLabels {
                 source: labels.source,
                 version: labels.version,
             }),
             Ok(Response::Listed(listing, at)) => {
                 self.note(task, &listing, at);
-                Answer::Tags(Arc::new(Known {
+                Answer::Tags(Arc::new(KnownTags {
                     tags: listing.into_tags(),
                     digests: BTreeMap::new(),
                     scanned_at: Some(at.to_string()),
@@ -410,7 +410,7 @@ impl<'a> Live<'a> {
 /// What is to be done where a list may be kept.
 enum CacheDecision {
     /// It will do.
-    Fresh(Kept),
+    Fresh(KeptList),
     /// There is none, and nobody may be asked.
     Nothing,
     /// Ask, with what is known of its pages.

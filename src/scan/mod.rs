@@ -11,4 +11,4 @@ mod live;
 
 pub use access::{Access, DockerLogin, Patience};
 pub use cache::Cache;
-pub use live::{Live, Options};
+pub use live::{Live, LiveOptions};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::Id;
 use crate::binding::bindings::{BindingContext, Bindings, PolicyRef};
-use crate::binding::marker::{Part, Target};
+use crate::binding::marker::{ImagePart, MarkerTarget};
 use crate::documents::Documents;
 use crate::policy::reflect::DigestReflection;
 use crate::selection::tags::Present;
@@ -42,7 +42,7 @@ impl CurrentDigests {
         for bound in &bindings.bound {
             match &bound.policy {
                 PolicyRef::Named(setter) => {
-                    let Some(target) = Target::parse(setter) else {
+                    let Some(target) = MarkerTarget::parse(setter) else {
                         continue;
                     };
                     self.carry(
@@ -60,7 +60,7 @@ impl CurrentDigests {
         }
     }
 
-    fn carry(&mut self, id: &Id, part: Part, text: &str) {
+    fn carry(&mut self, id: &Id, part: ImagePart, text: &str) {
         if let Some(scalars) = self.0.get_mut(id) {
             scalars.add(part, text);
         }
@@ -83,18 +83,18 @@ impl CurrentDigests {
 }
 
 impl Scalars {
-    fn add(&mut self, part: Part, text: &str) {
+    fn add(&mut self, part: ImagePart, text: &str) {
         match part {
-            Part::Name => {}
-            Part::Tag => {
+            ImagePart::Name => {}
+            ImagePart::Tag => {
                 let (tag, digest) = text.split_once('@').unzip();
                 self.tags.insert(tag.unwrap_or(text).to_owned());
                 let digest = digest.filter(|digest| is_digest(digest));
                 self.digests.extend(digest.map(str::to_owned));
             }
-            Part::Digest if is_digest(text) => _ = self.digests.insert(text.to_owned()),
-            Part::Digest => self.is_bare = true,
-            Part::Image => match Reference::parse(text) {
+            ImagePart::Digest if is_digest(text) => _ = self.digests.insert(text.to_owned()),
+            ImagePart::Digest => self.is_bare = true,
+            ImagePart::Image => match Reference::parse(text) {
                 Ok(Reference {
                     tag: Some(tag),
                     digest: Some(digest),

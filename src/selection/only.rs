@@ -13,12 +13,12 @@ pub struct Only {
     /// Policies.
     pub policies: Vec<Id>,
     /// Images whose policies count.
-    pub images: Vec<Subject>,
+    pub images: Vec<ImageSubject>,
 }
 
 /// An image as somebody names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum ImageSubject {
     /// A repository, with or without a tag.
     Image(String),
     /// All images of a project, whatever the registry's host: the path and
@@ -132,14 +132,14 @@ impl<'c> Images<'c> {
     }
 
     /// Those that are meant.
-    fn of_subject(&self, subject: &Subject) -> Vec<&'c Id> {
+    fn of_subject(&self, subject: &ImageSubject) -> Vec<&'c Id> {
         match subject {
-            Subject::Image(name) => {
+            ImageSubject::Image(name) => {
                 let named = Repository::parse(without_tag(name)).ok();
                 let found = named.and_then(|named| self.by_name.get(&named.canonical()));
                 found.cloned().unwrap_or_default()
             }
-            Subject::Project(path) => {
+            ImageSubject::Project(path) => {
                 let path = path.to_ascii_lowercase();
                 let below = format!("{path}/");
                 let behind = self.by_path.range(below.clone()..);
@@ -148,7 +148,7 @@ impl<'c> Images<'c> {
                 let all = own.chain(behind.map(|(_, ids)| ids));
                 all.flatten().copied().collect()
             }
-            Subject::Hosted { repository, name } => {
+            ImageSubject::Hosted { repository, name } => {
                 // By a port or host of its own, by `NAME/…`, and by
                 // `repository/NAME/…`, as the server routes.
                 let mut paths =
@@ -163,7 +163,7 @@ impl<'c> Images<'c> {
     }
 }
 
-impl Subject {
+impl ImageSubject {
     /// An image in a repository of a server.
     #[must_use]
     pub fn hosted(repository: &str, name: &str) -> Self {
@@ -195,7 +195,7 @@ fn without_tag(name: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn is(subject: &Subject, image: &str) -> bool {
+    fn is(subject: &ImageSubject, image: &str) -> bool {
         let id = Id::new("ns", "app");
         let images = Images::named(std::iter::once((&id, image)));
         !images.of_subject(subject).is_empty()
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_project_is_a_path_and_what_is_below_it() {
-        let project = Subject::Project("Acme/app".to_owned());
+        let project = ImageSubject::Project("Acme/app".to_owned());
         for (image, expected) in [
             ("ghcr.io/acme/app", true),
             ("gitlab.example:5050/acme/app/web", true),
@@ -219,7 +219,7 @@ mod tests {
     /// paths that begin with the repository's name.
     #[test]
     fn an_image_of_a_server_that_names_no_host() {
-        let pushed = Subject::hosted("docker-hosted", "acme/app");
+        let pushed = ImageSubject::hosted("docker-hosted", "acme/app");
         for (image, expected) in [
             ("nexus.example:5000/acme/app", true),
             ("docker.nexus.example/acme/app", true),
@@ -234,7 +234,7 @@ mod tests {
         ] {
             assert_eq!(is(&pushed, image), expected, "{image}");
         }
-        let app = Subject::hosted("r", "app");
+        let app = ImageSubject::hosted("r", "app");
         assert!(is(&app, "nexus.example:5000/app"));
         assert!(!is(&app, "nexus.example:5000/myapp"));
     }

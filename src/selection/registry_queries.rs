@@ -37,7 +37,7 @@ pub struct Query<'q> {
 }
 
 /// Tells the names of the policies that matter.
-pub type Names<'n> = dyn Fn() -> BTreeSet<String> + 'n;
+pub type BoundNames<'n> = dyn Fn() -> BTreeSet<String> + 'n;
 
 /// The image of every policy, and what went wrong on the way. Registries are asked
 /// for the policies that `names` tells alone, where it is given.
@@ -45,7 +45,7 @@ pub fn images(
     documents: &Documents,
     tags: &mut TagBook,
     query: &Query<'_>,
-    names: Option<&Names<'_>>,
+    names: Option<&BoundNames<'_>>,
     ask: Option<&mut Ask<'_>>,
 ) -> (BTreeMap<Id, Resolved>, Vec<Finding>) {
     let sources = &query.sources;

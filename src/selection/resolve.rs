@@ -9,9 +9,9 @@ use crate::documents::twins::{self, Twins};
 use crate::documents::{self, Documents, Sourced};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::policy::exclusion::{self, BadExclusion};
-use crate::policy::reflect::{DigestReflection, ImageRef, Wanted};
+use crate::policy::reflect::{DigestReflection, ImageRef, WantedDigest};
 use crate::policy::{ChosenNothing, InvalidPolicy};
-use crate::selection::tags::{Blame, Failure, Known, TagBook};
+use crate::selection::tags::{Blame, Failure, KnownTags, TagBook};
 use go_regexp::{Budget, Fault, SyntaxError};
 use oci_tags::image::{NameError, Repository};
 use yaml_edit_spans::work;
@@ -401,11 +401,11 @@ struct Tags<'c, 'b> {
     budget: &'b mut Budget,
     /// What `exclusionList` leaves of the last repository's tags, as a source
     /// has them.
-    kept: Option<(Id, TagSource, Kept<'c>)>,
+    kept: Option<(Id, TagSource, KeptTags<'c>)>,
 }
 
 /// Tags, or why there are none.
-type Kept<'c> = Result<Vec<&'c str>, Unresolved>;
+type KeptTags<'c> = Result<Vec<&'c str>, Unresolved>;
 
 impl<'c> Tags<'c, '_> {
     /// The tags that `exclusionList` of a repository leaves of those known.
@@ -413,8 +413,8 @@ impl<'c> Tags<'c, '_> {
         &mut self,
         (id, repository): (&Id, &ImageRepository),
         source: TagSource,
-        known: &'c Known,
-    ) -> Kept<'c> {
+        known: &'c KnownTags,
+    ) -> KeptTags<'c> {
         match &self.kept {
             Some((of, from, kept)) if of == id && *from == source => return kept.clone(),
             _ => {}
@@ -588,7 +588,7 @@ fn from_tags<'c>(
 
 /// Where digests are known.
 struct Digests<'a> {
-    known: &'a Known,
+    known: &'a KnownTags,
     book: &'a TagBook,
     policy: &'a Id,
     repository: &'a Id,
@@ -607,11 +607,11 @@ impl Digests<'_> {
         let before = document.status.image().ok();
         let tag = &image.tag;
         match reflection.wanted(&image.name, tag, before.as_ref()) {
-            Wanted::Known(digest) => {
+            WantedDigest::Known(digest) => {
                 image.digest = digest;
                 return Ok(image);
             }
-            Wanted::Fetch => {}
+            WantedDigest::Fetch => {}
         }
         let present = self.book.present(self.policy, tag);
         let present = present.filter(|_| reflection == DigestReflection::IfNotPresent);

@@ -16,8 +16,8 @@ use oci_tags::image::{NameError, Repository};
 /// registries by ImageRepository: each has its own way to log in.
 #[derive(Clone, Debug, Default)]
 pub struct TagBook {
-    written: BTreeMap<String, Known>,
-    scanned: BTreeMap<Id, Result<Arc<Known>, Failure>>,
+    written: BTreeMap<String, KnownTags>,
+    scanned: BTreeMap<Id, Result<Arc<KnownTags>, Failure>>,
     digests: BTreeMap<(Id, String), Result<String, Failure>>,
     present: BTreeMap<Id, Present>,
 }
@@ -33,7 +33,7 @@ pub struct Freshness {
 
 /// What is known of one repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownTags {
     /// All its tags, in no order that counts.
     pub tags: Vec<String>,
     /// Digests of some of them.
@@ -94,7 +94,7 @@ impl Question {
 
 /// What an image says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Labels {
+pub struct ImageLabels {
     /// `org.opencontainers.image.source`: where its sources are.
     pub source: Option<String>,
     /// `org.opencontainers.image.version`: which version it is of.
@@ -105,11 +105,11 @@ pub struct Labels {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Tags.
-    Tags(Arc<Known>),
+    Tags(Arc<KnownTags>),
     /// A digest.
     Digest(String),
     /// Labels.
-    Labels(Labels),
+    Labels(ImageLabels),
     /// None of them.
     Failed(Failure),
 }
@@ -143,7 +143,7 @@ impl TagBook {
             match Repository::parse(&entry.image) {
                 Err(error) => errors.push(error),
                 Ok(repository) => {
-                    let known = Known {
+                    let known = KnownTags {
                         tags: entry.tags.clone(),
                         digests: entry.digests.clone(),
                         scanned_at: entry.scanned_at.clone(),
@@ -183,14 +183,14 @@ impl TagBook {
 
     /// What snapshots say of `repository`.
     #[must_use]
-    pub fn written(&self, repository: &Repository) -> Option<&Known> {
+    pub fn written(&self, repository: &Repository) -> Option<&KnownTags> {
         self.written.get(&repository.canonical())
     }
 
     /// What the registry said of an ImageRepository, `None` where it was not
     /// asked.
     #[must_use]
-    pub fn scanned(&self, id: &Id) -> Option<&Result<Arc<Known>, Failure>> {
+    pub fn scanned(&self, id: &Id) -> Option<&Result<Arc<KnownTags>, Failure>> {
         self.scanned.get(id)
     }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use flux_image::api::{GitReference, Id, PushSpec};
-use flux_image::commit::data::{Change, Changed, Data};
+use flux_image::commit::data::{Changed, Data, SeenChange};
 use flux_image::commit::{branch, render};
 use flux_image::finding::ResourceRef;
 use flux_image::policy::exclusion;
-use flux_image::policy::reflect::{DigestReflection, ImageRef, Reflected, Wanted};
+use flux_image::policy::reflect::{DigestReflection, ImageRef, Reflected, WantedDigest};
 use flux_image::policy::{Choice, ChosenNothing, Filter, InvalidPolicy, Order, Policy};
 use go_regexp::Budget;
 use go_template::time::Time;
@@ -224,8 +224,8 @@ fn digest(row: &Value) -> Verdict {
     let reflection =
         DigestReflection::parse(row["policy"].as_str().unwrap_or_default()).ok_or("policy")?;
     let digest = match reflection.wanted("IMG", elected, before.latest.as_ref()) {
-        Wanted::Known(digest) => Ok(digest),
-        Wanted::Fetch => row["registry"][elected]
+        WantedDigest::Known(digest) => Ok(digest),
+        WantedDigest::Fetch => row["registry"][elected]
             .as_str()
             .map(|d| Some(d.to_owned()))
             .ok_or(()),
@@ -273,7 +273,7 @@ fn changed(result: &Value) -> Changed {
                 namespace: text(&object["namespace"]),
             };
             for change in list(&object["changes"]) {
-                let change = Change {
+                let change = SeenChange {
                     old: text(&change["old"]),
                     new: text(&change["new"]),
                     setter: text(&change["setter"]),

@@ -6,7 +6,7 @@ use flux_image::api::{Emit, ImageUpdateSpec, Mode};
 use flux_image::documents::builder::Builder;
 use flux_image::finding::Severity;
 use flux_image::function::config::Settings;
-use flux_image::function::{self, Options, Output};
+use flux_image::function::{self, FunctionOptions, Output};
 use flux_image::report::results::results;
 use flux_image::selection::resolve::Refresh;
 use flux_image::selection::tags::Freshness;
@@ -302,7 +302,7 @@ fn settings() -> Vec<(&'static str, ImageUpdateSpec)> {
 }
 
 fn run<'t>(text: &'t str, spec: &ImageUpdateSpec) -> Output<'t> {
-    let options = Options {
+    let options = FunctionOptions {
         config: Some(Settings::try_from(spec.clone()).expect("settings")),
         documents: Builder::default(),
         freshness: Freshness {

@@ -2,7 +2,7 @@
 //! have, between every kind of neighbour.
 
 use flux_image::documents::builder::Builder;
-use flux_image::function::{self, Options};
+use flux_image::function::{self, FunctionOptions};
 use flux_image::selection::tags::Freshness;
 use proptest::prelude::*;
 use std::fmt::Write as _;
@@ -340,8 +340,8 @@ proptest! {
     }
 }
 
-fn nothing() -> Options<'static> {
-    Options {
+fn nothing() -> FunctionOptions<'static> {
+    FunctionOptions {
         refresh: flux_image::selection::resolve::Refresh::Nothing,
         read_origin: None,
         config: None,

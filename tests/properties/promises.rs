@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flux_image::documents::builder::{Builder, DocumentText};
 use flux_image::documents::{Provenance, Rank};
-use flux_image::function::{self, Options, Output};
+use flux_image::function::{self, FunctionOptions, Output};
 use flux_image::resource_list;
 use flux_image::resource_list::MASK;
 use flux_image::selection::tags::Freshness;
@@ -44,7 +44,7 @@ impl Policy {
     }
 }
 
-fn options(policies: &[&Policy]) -> Options<'static> {
+fn options(policies: &[&Policy]) -> FunctionOptions<'static> {
     let text: String = policies.iter().map(|policy| policy.document()).collect();
     let mut documents = Builder::default();
     let outline = resource_list::read(&text).expect("the policies are YAML");
@@ -53,7 +53,7 @@ fn options(policies: &[&Policy]) -> Options<'static> {
         outline: &outline,
         provenance: Provenance::new("policies.yaml", Rank::Flag),
     }]);
-    Options {
+    FunctionOptions {
         refresh: flux_image::selection::resolve::Refresh::Nothing,
         read_origin: None,
         config: None,

@@ -12,7 +12,7 @@ const MAX_FILES: usize = 100;
 
 /// A line of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
+pub struct GitSetting {
     /// As `remote`, in lower case.
     pub section: String,
     /// As `origin` in `[remote "origin"]`.
@@ -23,7 +23,7 @@ pub struct Setting {
     pub value: String,
 }
 
-impl Setting {
+impl GitSetting {
     /// Whether it has this section, without a subsection, and this key.
     #[must_use]
     pub fn is(&self, section: &str, key: &str) -> bool {
@@ -34,14 +34,14 @@ impl Setting {
 /// The settings of a file and of those that it includes, in git's order. A file
 /// that cannot be read has none.
 #[must_use]
-pub fn read(file: &Path) -> Vec<Setting> {
+pub fn read(file: &Path) -> Vec<GitSetting> {
     let mut settings = Vec::new();
     let mut left = MAX_FILES;
     add(file, MAX_DEPTH, &mut left, &mut settings);
     settings
 }
 
-fn add(file: &Path, depth: usize, left: &mut usize, settings: &mut Vec<Setting>) {
+fn add(file: &Path, depth: usize, left: &mut usize, settings: &mut Vec<GitSetting>) {
     if *left == 0 {
         return;
     }
@@ -70,7 +70,7 @@ fn named(file: &Path, path: &str) -> Option<PathBuf> {
 }
 
 /// What a text says (git-config(1), "Syntax").
-fn parse(text: &str) -> Vec<Setting> {
+fn parse(text: &str) -> Vec<GitSetting> {
     let mut settings = Vec::new();
     let (mut section, mut subsection) = (String::new(), String::new());
     // A value goes on behind a backslash at the end of its line.
@@ -92,7 +92,7 @@ fn parse(text: &str) -> Vec<Setting> {
         if line.starts_with(['#', ';']) {
             continue;
         }
-        settings.push(Setting {
+        settings.push(GitSetting {
             section: section.clone(),
             subsection: subsection.clone(),
             key: key.trim().to_ascii_lowercase(),
@@ -124,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    fn values(settings: &[Setting]) -> Vec<&str> {
+    fn values(settings: &[GitSetting]) -> Vec<&str> {
         settings.iter().map(|one| one.value.as_str()).collect()
     }
 

@@ -45,12 +45,12 @@ impl IndexError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Index {
     /// Its entries, in the order of their paths.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<IndexEntry>,
 }
 
 /// What an index says of a path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Entry {
+pub struct IndexEntry {
     /// From the root of the work tree on.
     pub path: Vec<u8>,
     /// The name of the blob that git stores: 20 bytes of SHA-1 or 32 of SHA-256.
@@ -88,7 +88,7 @@ impl Index {
         joined.map(Self::of).ok_or(IndexError::NotShared)
     }
 
-    fn of(mut entries: Vec<Entry>) -> Self {
+    fn of(mut entries: Vec<IndexEntry>) -> Self {
         entries.retain(|entry| !entry.path.ends_with(b"/"));
         entries.sort_by(|a, b| (&a.path, a.stage).cmp(&(&b.path, b.stage)));
         Self { entries }
@@ -105,7 +105,7 @@ impl Index {
         self.paths(|entry| entry.mode == GITLINK)
     }
 
-    fn paths(&self, fits: impl Fn(&Entry) -> bool) -> impl Iterator<Item = PathBuf> {
+    fn paths(&self, fits: impl Fn(&IndexEntry) -> bool) -> impl Iterator<Item = PathBuf> {
         let entries = self.entries.iter().filter(move |entry| fits(entry));
         let paths = entries.map(|entry| PathBuf::from(OsString::from_vec(entry.path.clone())));
         paths.filter(|path| is_of_a_work_tree(path))
@@ -113,7 +113,7 @@ impl Index {
 
     /// What is said of each file by its path. Files in conflict are left out.
     #[must_use]
-    pub fn by_path(&self) -> BTreeMap<&[u8], &Entry> {
+    pub fn by_path(&self) -> BTreeMap<&[u8], &IndexEntry> {
         let entries = self.entries.iter().filter(|entry| entry.stage == 0);
         entries.map(|entry| (&entry.path[..], entry)).collect()
     }
@@ -130,7 +130,7 @@ fn is_of_a_work_tree(path: &Path) -> bool {
 
 /// One file of an index.
 struct Parsed {
-    entries: Vec<Entry>,
+    entries: Vec<IndexEntry>,
     link: Option<Link>,
 }
 
@@ -146,8 +146,8 @@ struct Link {
 }
 
 /// The entries of a split index.
-fn joined(shared: Vec<Entry>, own: Vec<Entry>, link: &Link) -> Option<Vec<Entry>> {
-    let mut all: Vec<Option<Entry>> = shared.into_iter().map(Some).collect();
+fn joined(shared: Vec<IndexEntry>, own: Vec<IndexEntry>, link: &Link) -> Option<Vec<IndexEntry>> {
+    let mut all: Vec<Option<IndexEntry>> = shared.into_iter().map(Some).collect();
     let (changed, new): (Vec<_>, Vec<_>) = own.into_iter().partition(|one| one.path.is_empty());
     if changed.len() != link.changed.len() {
         return None;
@@ -155,7 +155,7 @@ fn joined(shared: Vec<Entry>, own: Vec<Entry>, link: &Link) -> Option<Vec<Entry>
     for (number, change) in link.changed.iter().zip(changed) {
         let place = all.get_mut(*number)?.as_mut()?;
         let path = std::mem::take(&mut place.path);
-        *place = Entry { path, ..change };
+        *place = IndexEntry { path, ..change };
     }
     for number in &link.gone {
         *all.get_mut(*number)? = None;
@@ -209,7 +209,7 @@ fn entry(
     version: u32,
     id_length: usize,
     path: &mut Vec<u8>,
-) -> Option<(Entry, usize)> {
+) -> Option<(IndexEntry, usize)> {
     let flags_at = ID_AT + id_length;
     let flags = bytes.get(flags_at..flags_at + 2)?;
     let flags = u16::from_be_bytes([flags[0], flags[1]]);
@@ -229,7 +229,7 @@ fn entry(
     if path.len().min(NAME_LENGTH.into()) != told {
         return None;
     }
-    let entry = Entry {
+    let entry = IndexEntry {
         path: path.clone(),
         id: bytes.get(ID_AT..flags_at)?.to_vec(),
         modified: (number(bytes, 8)?, number(bytes, 12)?),
@@ -365,7 +365,7 @@ mod tests {
         bytes
     }
 
-    fn paths(entries: &[Entry]) -> Vec<&str> {
+    fn paths(entries: &[IndexEntry]) -> Vec<&str> {
         let paths = entries.iter().map(|entry| &entry.path[..]);
         paths
             .map(|path| std::str::from_utf8(path).expect("UTF-8"))

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::regular_file::{self, ReadError};
-use config::Setting;
+use config::GitSetting;
 use index::{Index, IndexError};
 
 /// A repository with a work tree.
@@ -105,7 +105,7 @@ impl Repository {
     /// there is none, or none that can be read. That of the user and of the
     /// machine is not read.
     #[must_use]
-    pub fn settings(&self) -> Vec<Setting> {
+    pub fn settings(&self) -> Vec<GitSetting> {
         let common = self.common_dir().map(|folder| folder.join("config"));
         let own = self.git_dir.as_ref();
         let own = own.map(|folder| folder.join("config.worktree"));

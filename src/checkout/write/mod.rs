@@ -223,14 +223,14 @@ fn write_new(
 }
 
 /// What came of one file.
-enum Outcome<'r> {
+enum FileOutcome<'r> {
     /// It is replaced; by what was staged once more, where that was needed.
     Placed(Placed, Option<Box<Fresh<'r>>>),
     Untouched,
     Failed(String),
 }
 
-impl<'r> Outcome<'r> {
+impl<'r> FileOutcome<'r> {
     /// Puts a new content in its place. Where the file system says only now that
     /// it comes from another one, it is staged once more beside its file.
     fn of(file: &Fresh<'r>) -> Self {
@@ -286,13 +286,13 @@ impl<'r> Staged<'r> {
     pub fn replace(self) -> Result<(), WriteError> {
         // The first failure stops all shares before their next file.
         let stop = AtomicBool::new(false);
-        let share = |share: &[Fresh<'r>]| -> Vec<Outcome<'r>> {
+        let share = |share: &[Fresh<'r>]| -> Vec<FileOutcome<'r>> {
             let one = |file: &Fresh<'r>| {
                 if self.interrupted.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
-                    return Outcome::Untouched;
+                    return FileOutcome::Untouched;
                 }
-                let outcome = Outcome::of(file);
-                if matches!(outcome, Outcome::Failed(_)) {
+                let outcome = FileOutcome::of(file);
+                if matches!(outcome, FileOutcome::Failed(_)) {
                     stop.store(true, Ordering::Relaxed);
                 }
                 outcome
@@ -304,10 +304,10 @@ impl<'r> Staged<'r> {
     }
 
     /// Lets the old files go, if all went well.
-    fn settle(&self, outcomes: &[Outcome<'r>]) -> Result<(), WriteError> {
+    fn settle(&self, outcomes: &[FileOutcome<'r>]) -> Result<(), WriteError> {
         let all = || self.files.iter().zip(outcomes);
         let failed = all().find_map(|(file, outcome)| match outcome {
-            Outcome::Failed(why) => Some((file, why.as_str())),
+            FileOutcome::Failed(why) => Some((file, why.as_str())),
             _ => None,
         });
         let exchanged = || {
@@ -353,7 +353,7 @@ impl<'r> Staged<'r> {
 
     /// Gives every replaced file its old content again, and says of which it
     /// could not.
-    fn put_back(&self, outcomes: &[Outcome<'r>]) -> Vec<Left> {
+    fn put_back(&self, outcomes: &[FileOutcome<'r>]) -> Vec<Left> {
         let all = self.files.iter().zip(outcomes);
         let placed = all.filter_map(|(file, outcome)| outcome.placed(file));
         let left = placed.filter_map(|(file, how)| {
@@ -461,9 +461,9 @@ mod tests {
         let (folder, all) = replacements(3);
         let lock = lock(folder.path());
         let staged = stage(&all, &lock, false, Interrupted::default()).expect("staged");
-        let placed = [0, 1].map(|number| Outcome::of(&staged.files[number]));
+        let placed = [0, 1].map(|number| FileOutcome::of(&staged.files[number]));
         fs::write(&all[0].path, "a person's").expect("a file");
-        let failed = Outcome::Failed("No space left".to_owned());
+        let failed = FileOutcome::Failed("No space left".to_owned());
         let outcomes: Vec<_> = placed.into_iter().chain([failed]).collect();
         let error = staged.settle(&outcomes).expect_err("the last failed");
         assert_eq!(
@@ -481,7 +481,7 @@ mod tests {
         let mut open = open.append(true).open(&all[1].path).expect("a file");
         let lock = lock(folder.path());
         let staged = stage(&all, &lock, false, Interrupted::default()).expect("staged");
-        let outcomes = [0, 1].map(|number| Outcome::of(&staged.files[number]));
+        let outcomes = [0, 1].map(|number| FileOutcome::of(&staged.files[number]));
         open.write_all(b" and more").expect("written");
         let error = staged.settle(&outcomes).expect_err("it was written to");
         assert!(matches!(error.cause, Cause::Failed { file, .. } if file == "1"));
@@ -498,7 +498,7 @@ mod tests {
         let (folder, all) = replacements(1);
         let staging = Staging::open(other.path()).expect("a folder");
         let file = Fresh::new(&all[0], staging.file(0), false).expect("staged");
-        let outcome = Outcome::of(&file);
+        let outcome = FileOutcome::of(&file);
         assert_eq!(fs::read_to_string(&all[0].path).expect("a file"), "new");
         let (placed, how) = outcome.placed(&file).expect("placed");
         placed.take_back(how).expect("back");
