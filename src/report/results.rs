@@ -1,7 +1,10 @@
 //! The outcome as `results` of a ResourceList (Kubernetes' function
 //! specification, version 1).
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::finding::{Finding, Location, Severity};
 use crate::plan::outcome::{Change, Outcome};
@@ -9,118 +12,100 @@ use crate::plan::outcome::{Change, Outcome};
 /// A result for each change and each finding, in their order.
 #[must_use]
 pub fn results(outcome: &Outcome) -> Vec<Value> {
-    let changes = outcome.changes.iter().map(ResultEntry::from);
-    let findings = outcome.findings.iter().map(ResultEntry::from);
-    changes
-        .chain(findings)
-        .map(|entry| entry.to_json())
+    let changes = outcome.changes.iter().map(of_change);
+    let all = changes.chain(outcome.findings.iter().map(of_finding));
+    // Texts and numbers under keys that are texts: nothing that JSON could not hold.
+    all.filter_map(|result| serde_json::to_value(result).ok())
         .collect()
 }
 
 /// One entry of `results`.
-struct ResultEntry {
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FunctionResult {
     message: String,
     severity: Severity,
-    location: Location,
-    current: Option<String>,
-    proposed: Option<String>,
-    tags: Vec<(&'static str, String)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_ref: Option<ResourceRef>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<ResultField>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<ResultFile>,
+    tags: BTreeMap<&'static str, String>,
 }
 
-impl From<&Change> for ResultEntry {
-    fn from(change: &Change) -> Self {
-        Self {
-            message: format!(
-                "`{}` set to `{}` by policy `{}`",
-                change.old, change.new, change.setter
-            ),
-            severity: Severity::Info,
-            location: change.location.clone(),
-            current: Some(change.old.clone()),
-            proposed: Some(change.new.clone()),
-            tags: vec![("policy", change.setter.clone())],
-        }
+/// Absent where a resource has no name.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResourceRef {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    api_version: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    kind: String,
+    name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    namespace: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResultField {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_value: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proposed_value: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ResultFile {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<u64>,
+}
+
+fn of_change(change: &Change) -> FunctionResult {
+    let (old, new, setter) = (&change.old, &change.new, &change.setter);
+    FunctionResult {
+        message: format!("`{old}` set to `{new}` by policy `{setter}`"),
+        tags: BTreeMap::from([("policy", setter.clone())]),
+        ..at(&change.location, Some(old.clone()), Some(new.clone()))
     }
 }
 
-impl From<&Finding> for ResultEntry {
-    fn from(finding: &Finding) -> Self {
-        let hint = finding
-            .hint
-            .as_ref()
-            .map(|hint| format!("; hint: {hint}"))
-            .unwrap_or_default();
-        Self {
-            message: format!("{}{hint}", finding.message),
-            severity: finding.severity,
-            location: finding.location.clone(),
-            current: finding.current.clone(),
-            proposed: finding.proposed.clone(),
-            tags: vec![("code", finding.code.word())],
-        }
+fn of_finding(finding: &Finding) -> FunctionResult {
+    let hint = finding.hint.iter().map(|hint| format!("; hint: {hint}"));
+    let (current, proposed) = (finding.current.clone(), finding.proposed.clone());
+    FunctionResult {
+        message: finding.message.clone() + &hint.collect::<String>(),
+        severity: finding.severity,
+        tags: BTreeMap::from([("code", finding.code.word())]),
+        ..at(&finding.location, current, proposed)
     }
 }
 
-impl ResultEntry {
-    /// The entry as JSON, which is YAML too.
-    fn to_json(&self) -> Value {
-        let severity = match self.severity {
-            Severity::Info => "info",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        };
-        let mut entry = Map::new();
-        entry.insert("message".into(), json!(self.message));
-        entry.insert("severity".into(), json!(severity));
-        if let Some(resource) = self
-            .location
-            .resource
-            .as_ref()
-            .filter(|resource| !resource.name.is_empty())
-        {
-            let fields = [
-                ("apiVersion", &resource.api_version),
-                ("kind", &resource.kind),
-                ("name", &resource.name),
-                ("namespace", &resource.namespace),
-            ];
-            let reference: Map<String, Value> = fields
-                .into_iter()
-                .filter(|(_, value)| !value.is_empty())
-                .map(|(key, value)| (key.to_owned(), json!(value)))
-                .collect();
-            entry.insert("resourceRef".into(), Value::Object(reference));
-        }
-        if !self.location.field.is_empty() {
-            let mut field = Map::new();
-            field.insert("path".into(), json!(self.location.field));
-            let values = [
-                ("currentValue", &self.current),
-                ("proposedValue", &self.proposed),
-            ];
-            for (name, value) in values {
-                if let Some(value) = value {
-                    field.insert(name.into(), json!(value));
-                }
-            }
-            entry.insert("field".into(), Value::Object(field));
-        }
-        if !self.location.file.is_empty() {
-            let mut file = Map::new();
-            file.insert("path".into(), json!(self.location.file));
-            if let Some(index) = self.location.index {
-                file.insert("index".into(), json!(index));
-            }
-            entry.insert("file".into(), Value::Object(file));
-        }
-        let tags: Map<String, Value> = self
-            .tags
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), json!(value)))
-            .collect();
-        if !tags.is_empty() {
-            entry.insert("tags".into(), Value::Object(tags));
-        }
-        Value::Object(entry)
+/// A result at a place, with the value there and the one that it should have.
+fn at(location: &Location, current: Option<String>, proposed: Option<String>) -> FunctionResult {
+    let resource = location.resource.as_ref();
+    let resource = resource.filter(|resource| !resource.name.is_empty());
+    FunctionResult {
+        message: String::new(),
+        severity: Severity::Info,
+        resource_ref: resource.cloned().map(|resource| ResourceRef {
+            api_version: resource.api_version,
+            kind: resource.kind,
+            name: resource.name,
+            namespace: resource.namespace,
+        }),
+        field: (!location.field.is_empty()).then(|| ResultField {
+            path: location.field.clone(),
+            current_value: current,
+            proposed_value: proposed,
+        }),
+        file: (!location.file.is_empty()).then(|| ResultFile {
+            path: location.file.clone(),
+            index: location.index,
+        }),
+        tags: BTreeMap::new(),
     }
 }
