@@ -93,26 +93,35 @@ pub struct Registries {
     all: Semaphore,
 }
 
-/// What was learned of a host.
+/// A host that is asked.
 #[derive(Debug, Default)]
 pub(super) struct Host {
     /// Held by the first who asks; the others wait for what it learns.
     pub ping: tokio::sync::Mutex<()>,
-    /// Scheme, host and port that answered.
-    pub base: Mutex<Option<Url>>,
-    /// Why nobody answers there.
-    pub failed: Mutex<Option<Failed>>,
-    /// How it wants to be asked.
-    pub challenge: Mutex<Option<Challenge>>,
+    /// What was learned of it.
+    pub state: Mutex<HostState>,
     /// How many sizes of a page it has refused, largest first.
     pub size: AtomicUsize,
 }
 
-/// Why nobody answers at a host, and how long that was waited for at most.
-#[derive(Debug)]
-pub(super) struct Failed {
-    pub error: RegistryError,
-    pub patience: Duration,
+/// What was learned of a host.
+#[derive(Debug, Default)]
+pub(super) enum HostState {
+    /// Nothing yet.
+    #[default]
+    Unknown,
+    /// Nobody answers there: why, and how long that was waited for at most.
+    Failed {
+        error: RegistryError,
+        patience: Duration,
+    },
+    /// It answers.
+    Known {
+        /// Scheme, host and port that answered.
+        base: Url,
+        /// How it wants to be asked, where it has said so.
+        challenge: Option<Challenge>,
+    },
 }
 
 impl Registries {

@@ -23,12 +23,12 @@ impl Session<'_> {
         connection: &Connection,
         reach: Reach,
     ) -> Result<Answer, RegistryError> {
-        self.persist_and_hear(requests, connection, reach, &|_| {})
+        self.send_and_hear(requests, connection, reach, &|_| {})
             .await
     }
 
     /// The same, and `heard` is told of every answer that begins.
-    pub(super) async fn persist_and_hear(
+    pub(super) async fn send_and_hear(
         &self,
         requests: &[Request],
         connection: &Connection,

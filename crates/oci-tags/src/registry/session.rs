@@ -13,7 +13,7 @@ use super::address::Reach;
 use super::answer::{authority, shown};
 use super::auth::Authorization;
 use super::challenge::{self, Challenge};
-use super::client::{Failed, Host, Registries, Target};
+use super::client::{Host, HostState, Registries, Target};
 use super::error::RegistryError;
 use super::lock;
 use super::transport::{Answer, Connection};
@@ -69,24 +69,24 @@ impl Session<'_> {
     }
 
     fn base(&self) -> Option<Url> {
-        lock(&self.host.base).clone()
+        match &*lock(&self.host.state) {
+            HostState::Known { base, .. } => Some(base.clone()),
+            _ => None,
+        }
     }
 
     fn challenge(&self) -> Option<Challenge> {
-        lock(&self.host.challenge).clone()
+        match &*lock(&self.host.state) {
+            HostState::Known { challenge, .. } => challenge.clone(),
+            _ => None,
+        }
     }
 
     /// Keeps how the host wants to be asked; the scope is this request's alone.
-    fn remember(&self, challenge: Option<Challenge>) {
-        let challenge = challenge.map(|challenge| match challenge {
-            Challenge::Bearer { realm, service, .. } => Challenge::Bearer {
-                realm,
-                service,
-                scope: None,
-            },
-            Challenge::Basic => Challenge::Basic,
-        });
-        *lock(&self.host.challenge) = challenge;
+    fn remember(&self, asked: Challenge) {
+        if let HostState::Known { challenge, .. } = &mut *lock(&self.host.state) {
+            *challenge = Some(without_scope(asked));
+        }
     }
 
     /// The address of the page after the one that came from `page`, as a
@@ -135,7 +135,7 @@ impl Session<'_> {
             }
             let base = answer.url.clone();
             let next = self.authorize(&challenge, &base, refused.as_ref()).await?;
-            self.remember(Some(challenge));
+            self.remember(challenge);
             if next.is_none() {
                 break;
             }
@@ -232,33 +232,40 @@ impl Session<'_> {
         turn: MutexGuard<'_, ()>,
     ) -> Result<Answer, RegistryError> {
         let patience = self.deadline.saturating_duration_since(Instant::now());
-        let failed = |error| *lock(&self.host.failed) = error;
-        if let Some(known) = &*lock(&self.host.failed)
-            && patience <= known.patience + Duration::from_secs(1)
+        let fail = |error| {
+            let mut state = lock(&self.host.state);
+            // Who has answered once is there.
+            if !matches!(*state, HostState::Known { .. }) {
+                *state = HostState::Failed { error, patience };
+            }
+        };
+        if let HostState::Failed {
+            error,
+            patience: waited,
+        } = &*lock(&self.host.state)
+            && patience <= *waited + Duration::from_secs(1)
         {
-            return Err(known.error.clone());
+            return Err(error.clone());
         }
         let bases = self.target.bases()?;
         // What stays behind where the deadline ends this.
         let host = self.target.repository.host().to_owned();
         let what = "it did not answer an earlier request".to_owned();
         let error = RegistryError::Unreachable { host, what };
-        failed(Some(Failed { error, patience }));
+        fail(error);
         let turn = std::sync::Mutex::new(Some(turn));
         let heard = |answer: &Answer| {
-            failed(None);
             self.learn(answer);
             drop(lock(&turn).take());
         };
         let requests = requests(&bases, question, None)?;
         let connection = self.target.connection();
-        let answer = self.persist_and_hear(&requests, connection, Reach::Named, &heard);
+        let answer = self.send_and_hear(&requests, connection, Reach::Named, &heard);
         let answer = answer.await;
         if let Err(error) = &answer
             && error.is_the_hosts()
         {
-            let error = error.clone();
-            failed(Some(Failed { error, patience }));
+            fail(error.clone());
         }
         answer
     }
@@ -268,10 +275,14 @@ impl Session<'_> {
         let mut base = answer.url.clone();
         base.set_path("/");
         base.set_query(None);
-        *lock(&self.host.base) = Some(base);
-        if answer.status == 401 {
-            self.remember(challenge::choose(answer.texts("www-authenticate")));
-        }
+        let challenge = match answer.status {
+            401 => challenge::choose(answer.texts("www-authenticate")),
+            _ => None,
+        };
+        *lock(&self.host.state) = HostState::Known {
+            base,
+            challenge: challenge.map(without_scope),
+        };
     }
 
     /// Sends to the first of `bases` that answers.
@@ -325,6 +336,18 @@ impl Session<'_> {
                 }
             }
         }
+    }
+}
+
+/// A challenge without its scope, which is one request's alone.
+fn without_scope(challenge: Challenge) -> Challenge {
+    match challenge {
+        Challenge::Bearer { realm, service, .. } => Challenge::Bearer {
+            realm,
+            service,
+            scope: None,
+        },
+        Challenge::Basic => Challenge::Basic,
     }
 }
 
