@@ -229,12 +229,6 @@ impl HandOffArgs {
         let files = [&self.report, &self.message_file, &self.patch_dir];
         files.iter().any(|file| file.is_some())
     }
-
-    /// Whether any file was asked for.
-    #[must_use]
-    pub fn wants_files(&self) -> bool {
-        self.wants_messages() || self.branch_file.is_some()
-    }
 }
 
 /// `--split-by`.

@@ -41,12 +41,6 @@ impl Changed {
     pub fn add(&mut self, file: &str, object: ResourceRef, change: SeenChange) {
         self.0.push((file.to_owned(), object, change));
     }
-
-    /// Whether nothing changed.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 /// Everything that a template may look at.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use crate::api::{CommitSpec, GitReference, Id, PushSpec};
 use crate::finding::Location;
-use crate::path_name;
 use crate::plan::outcome::Outcome;
 use crate::plan::takers::Selection;
 use crate::policy::reflect::ImageRef;
@@ -34,12 +33,6 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// A file as the work tree calls it.
-    #[must_use]
-    pub fn in_tree(&self, path: &Path) -> String {
-        path_name::shown(self.inside(path))
-    }
-
     /// A file's path from the work tree's root.
     #[must_use]
     pub fn inside<'p>(&self, path: &'p Path) -> &'p Path {
