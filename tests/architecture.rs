@@ -41,6 +41,7 @@ const TOUCH_THE_WORLD: &[&str] = &[
     "src/checkout/kustomization.rs",
     "src/checkout/mod.rs",
     "src/checkout/regular_file.rs",
+    "src/checkout/request.rs",
     "src/checkout/source_files.rs",
     "src/checkout/walk.rs",
     "src/checkout/write/",

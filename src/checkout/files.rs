@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::git::Repositories;
+use super::request::{CannotPlan, Request};
 use super::scope::Scope;
 use super::source_files::{self, Refused, SourceFile};
 use super::walk::{self, Listing};
-use super::{CannotPlan, Request};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::parallel;
 use crate::path_name;

@@ -13,25 +13,25 @@ pub mod kustomization;
 pub mod reach;
 pub mod regular_file;
 pub mod remotes;
+pub mod request;
 pub mod scope;
 pub mod source_files;
 pub mod tree_documents;
 pub mod walk;
 pub mod write;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use self::files::{Files, Outlined};
-use self::git::Repositories;
 use self::reach::AutomationReach;
+pub use self::request::{CannotPlan, Request};
 use self::scope::{Scope, ScopeReach};
 use self::source_files::{Refused, SourceFile};
 use self::tree_documents::Given;
-use crate::api::{Id, OnUnresolved, TagSource};
-use crate::binding::bindings::{BindingConfig, Bindings};
+use crate::api::{Id, OnUnresolved};
+use crate::binding::bindings::Bindings;
 use crate::documents::Documents;
 use crate::engine::{self, Run, SourceText, Whose};
 use crate::finding::{Code, Finding, Location, Severity};
@@ -41,90 +41,9 @@ use crate::plan::edits::Plan;
 use crate::plan::labels;
 use crate::plan::planned::{Planned, Replacement};
 use crate::policy::reflect::ImageRef;
-use crate::selection::only::{NoTarget, Only};
-use crate::selection::registry_queries::{Ask, Query};
-use crate::selection::resolve::{Refresh, Resolved, Sources};
-use crate::selection::tags::Freshness;
+use crate::selection::registry_queries::Ask;
+use crate::selection::resolve::Resolved;
 use yaml_edit_spans::patch::{Edit, Patched};
-
-/// What the user asked for.
-#[derive(Debug)]
-pub struct Request {
-    /// The folder that the run is in.
-    pub current: PathBuf,
-    /// Files and folders to edit; none stands for the automations' paths.
-    pub paths: Vec<PathBuf>,
-    /// Documents that beat those of the tree: file name and text.
-    pub policies: Vec<(String, String)>,
-    /// Where tags are taken from.
-    pub tags_from: Vec<TagSource>,
-    /// What a marker is whose policy gave no image.
-    pub on_unresolved: OnUnresolved,
-    /// How old a snapshot may be.
-    pub freshness: Freshness,
-    /// What is asked anew.
-    pub refresh: Refresh,
-    /// Secrets that beat those of the tree: file name and text.
-    pub secrets: Vec<(String, String)>,
-    /// What the run is limited to.
-    pub only: Only,
-    /// Whether the new images are asked what they say of themselves.
-    pub labels: bool,
-    /// How scalars are bound, besides by markers.
-    pub bindings: BindingConfig,
-    /// The git repositories that the run has come to.
-    pub repositories: Repositories,
-}
-
-impl Request {
-    /// What the run asks of its policies.
-    #[must_use]
-    pub fn query<'q>(&'q self, only: Option<&'q BTreeSet<Id>>) -> Query<'q> {
-        Query {
-            sources: Sources {
-                tags_from: &self.tags_from,
-                refresh: &self.refresh,
-            },
-            only,
-            on_unresolved: self.on_unresolved,
-        }
-    }
-}
-
-/// Why there is nothing to do at all.
-#[derive(Debug, thiserror::Error)]
-pub enum CannotPlan {
-    /// A path that cannot be looked at.
-    #[error("{}", path_name::shown(path))]
-    Path {
-        /// The path.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// No path was given and no automation names one; what was found of the
-    /// documents, one of which may be the automation.
-    #[error("no ImageUpdateAutomation was found{}, and no PATH was given", among(.0))]
-    NoScope(Vec<Finding>),
-    /// What the run is limited to does not exist.
-    #[error(transparent)]
-    NoTarget(#[from] NoTarget),
-}
-
-/// Where an automation may be that was not found.
-fn among(findings: &[Finding]) -> &'static str {
-    let is_unread = |finding: &Finding| {
-        matches!(
-            finding.code,
-            Code::Unparsable | Code::UnusableFile | Code::BadDocument
-        )
-    };
-    if findings.iter().any(is_unread) {
-        " among the documents that could be read"
-    } else {
-        ""
-    }
-}
 
 /// A checkout that was read, and a run that was started in it.
 pub struct Checkout<'r> {

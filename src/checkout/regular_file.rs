@@ -147,6 +147,17 @@ fn kind(metadata: &Metadata) -> Option<&'static str> {
     }
 }
 
+/// The bytes of a file of git's own. It may be a link, as `git-new-workdir` makes
+/// them, but nothing else than a regular file behind it.
+///
+/// # Errors
+/// As [`read`], and where the link leads nowhere.
+pub fn read_of_git(path: &Path) -> Result<Vec<u8>, ReadError> {
+    let target = path.canonicalize()?;
+    let (bytes, _) = read(&target, MAX_BYTES)?;
+    Ok(bytes)
+}
+
 /// As [`read`], through a link that stays inside `root`.
 ///
 /// # Errors

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::api::{self, Document, Id, Namespace, Secret, ServiceAccount};
-use crate::documents::{Documents, Provenance, Rank};
+use super::sourced::{Provenance, Rank, Sourced};
+use crate::api::{self, Document, Id, ImageRepository, Namespace, Secret, ServiceAccount};
 use crate::finding::Location;
 use crate::resource_list::{Object, Outline};
 
@@ -65,9 +65,8 @@ impl References {
     /// The references of all ImageRepositories, and of the ServiceAccounts that
     /// they name.
     #[must_use]
-    pub fn of(documents: &Documents) -> Self {
+    pub fn of(repositories: &BTreeMap<Id, Sourced<ImageRepository>>, logins: &Logins) -> Self {
         let mut references = Self::default();
-        let logins = &documents.logins;
         let note = |names: &mut NamespacesByName, id: Id| {
             names.entry(id.name).or_default().insert(id.namespace);
         };
@@ -78,7 +77,7 @@ impl References {
             }
         };
         let mut accounts: BTreeSet<Id> = BTreeSet::new();
-        for (id, repository) in &documents.repositories {
+        for (id, repository) in repositories {
             let spec = &repository.document.spec;
             let named = [
                 &spec.secret_ref,

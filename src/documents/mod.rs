@@ -9,7 +9,10 @@
 pub mod builder;
 mod grants;
 pub mod logins;
+mod sourced;
 pub mod twins;
+
+pub use sourced::{Provenance, Rank, Sourced};
 
 use std::collections::BTreeMap;
 
@@ -18,49 +21,7 @@ use self::logins::Logins;
 use crate::api::{
     GitRepository, Id, ImagePolicy, ImageRepository, ImageUpdateAutomation, TagSnapshot,
 };
-use crate::finding::{Location, Severity};
-
-/// Where a document came from, weakest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rank {
-    /// The checkout.
-    Tree,
-    /// Items of a ResourceList or a stream.
-    Items,
-    /// functionConfig.
-    Config,
-    /// `--policies`.
-    Flag,
-}
-
-impl Rank {
-    /// Whether whoever gave this is trusted less. The checkout and the items of
-    /// a ResourceList are one: whoever proposes a change to manifests.
-    #[must_use]
-    pub fn is_below(self, other: Self) -> bool {
-        self < other && !(self <= Self::Items && other <= Self::Items)
-    }
-}
-
-/// A document and where it stands.
-#[derive(Clone, Debug)]
-pub struct Sourced<T> {
-    /// The document.
-    pub document: T,
-    /// Where it stands.
-    pub location: Location,
-    /// Where another, different one of the same identity stands.
-    pub conflict: Option<Location>,
-    rank: Rank,
-}
-
-impl<T> Sourced<T> {
-    /// Where it came from.
-    #[must_use]
-    pub fn rank(&self) -> Rank {
-        self.rank
-    }
-}
+use crate::finding::Location;
 
 /// All documents of a run.
 #[derive(Clone, Debug, Default)]
@@ -106,41 +67,6 @@ pub fn renamed(before: &Id, now: &Id) -> String {
     format!(
         "`{before}` is `{now}` here: a `namePrefix`, `nameSuffix` or `namespace` of the kustomization has renamed it, and renames no reference to it; put the documents inside the ImageUpdate (`spec.policies`, `spec.repositories`), where kustomize renames nothing"
     )
-}
-
-/// What the reader of a text knows of the documents in it.
-#[derive(Clone, Copy, Debug)]
-pub struct Provenance<'a> {
-    /// The file, empty for stdin.
-    pub file: &'a str,
-    /// Its rank.
-    pub rank: Rank,
-    /// Namespace of documents that name none.
-    pub default_namespace: Option<&'a str>,
-    /// How much a document weighs that cannot be read.
-    pub severity: Severity,
-}
-
-impl<'a> Provenance<'a> {
-    /// A text of this rank, where what cannot be read is an error.
-    #[must_use]
-    pub fn new(file: &'a str, rank: Rank) -> Self {
-        Self {
-            file,
-            rank,
-            default_namespace: None,
-            severity: Severity::Error,
-        }
-    }
-
-    /// The same, with a namespace for documents that name none.
-    #[must_use]
-    pub fn in_namespace(self, namespace: Option<&'a str>) -> Self {
-        Self {
-            default_namespace: namespace,
-            ..self
-        }
-    }
 }
 
 impl Documents {

@@ -215,7 +215,7 @@ impl<'a> Live<'a> {
     }
 
     fn find_ways(&mut self, documents: &Documents, questions: &[Question]) {
-        let references = References::of(documents);
+        let references = References::of(&documents.repositories, &documents.logins);
         for question in questions {
             let id = question.repository();
             if self.endpoints.contains_key(id) {

@@ -5,6 +5,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use crate::checkout::regular_file;
+
 /// Files that include one another go no deeper, as in git.
 const MAX_DEPTH: usize = 10;
 /// Files that are read in all.
@@ -46,7 +48,7 @@ fn add(file: &Path, depth: usize, left: &mut usize, settings: &mut Vec<GitSettin
         return;
     }
     *left -= 1;
-    let Ok(bytes) = super::read(file) else {
+    let Ok(bytes) = regular_file::read_of_git(file) else {
         return;
     };
     for setting in parse(&String::from_utf8_lossy(&bytes)) {

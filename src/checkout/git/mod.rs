@@ -93,7 +93,7 @@ impl Repository {
     /// folder, or where `commondir` in there says.
     fn common_dir(&self) -> Option<PathBuf> {
         let own = self.git_dir.as_ref()?;
-        let common = read(&own.join("commondir")).ok();
+        let common = regular_file::read_of_git(&own.join("commondir")).ok();
         let common = common.and_then(|common| String::from_utf8(common).ok());
         Some(match common {
             Some(common) => own.join(common.trim()),
@@ -141,14 +141,14 @@ impl Repository {
 }
 
 fn read_index(path: &Path, git_dir: &Path) -> Result<Index, IndexError> {
-    let bytes = match read(path) {
+    let bytes = match regular_file::read_of_git(path) {
         Ok(bytes) => bytes,
         Err(error) if error.is_missing() => return Ok(Index::default()),
         Err(error) => return Err(IndexError::Unread(error.to_string(), None)),
     };
     let shared = |name: &str| {
         let unread = |error: ReadError| IndexError::Unread(error.to_string(), Some(name.into()));
-        read(&git_dir.join(name)).map_err(unread)
+        regular_file::read_of_git(&git_dir.join(name)).map_err(unread)
     };
     Index::parse(&bytes, shared)
 }
@@ -205,14 +205,6 @@ fn git_dir(root: &Path) -> Option<PathBuf> {
 pub fn is_git_dir(folder: &Path) -> bool {
     let has = |name: &str| folder.join(name).exists();
     has("HEAD") && (has("commondir") || has("objects") && has("refs"))
-}
-
-/// The bytes of a file of git's own. It may be a link, as `git-new-workdir` makes
-/// them, but nothing else than a regular file behind it.
-fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
-    let target = path.canonicalize()?;
-    let (bytes, _) = regular_file::read(&target, regular_file::MAX_BYTES)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

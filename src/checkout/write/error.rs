@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use super::Replacement;
+use crate::plan::planned::Replacement;
 use yaml_edit_spans::patch::Overlap;
 
 /// Why the files are not as planned.

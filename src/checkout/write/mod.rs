@@ -94,7 +94,7 @@ pub fn stage<'r>(
     sync: bool,
     interrupted: Interrupted,
 ) -> Result<Staged<'r>, WriteError> {
-    let mut stagings = Stagings::new(lock);
+    let mut stagings = Stagings::new(lock.homes());
     let devices = parallel::map(replacements, &devices);
     let mut planned = Vec::with_capacity(replacements.len());
     for (number, (replacement, device)) in replacements.iter().zip(devices).enumerate() {

@@ -13,8 +13,6 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::lock::Lock;
-
 /// What the names of such folders begin with.
 const PREFIX: &str = ".flux-image-";
 const IGNORE: &str = ".gitignore";
@@ -119,11 +117,11 @@ pub(super) struct Stagings<'l> {
 }
 
 impl<'l> Stagings<'l> {
-    /// None yet.
+    /// None yet; some of the folders in which they may be are named.
     #[must_use]
-    pub(super) fn new(lock: &'l Lock) -> Self {
+    pub(super) fn new(homes: impl Iterator<Item = &'l Path>) -> Self {
         Self {
-            homes: lock.homes().collect(),
+            homes: homes.collect(),
             open: Vec::new(),
         }
     }
@@ -216,13 +214,7 @@ mod tests {
             return;
         }
         let other = tempfile::tempdir_in(other).expect("a folder");
-        let lock = Lock::take(
-            [home.path().to_path_buf()],
-            std::time::Duration::ZERO,
-            &mut |_| {},
-        );
-        let lock = lock.expect("a lock");
-        let mut stagings = Stagings::new(&lock);
+        let mut stagings = Stagings::new(std::iter::once(home.path()));
         let numbers = [home.path(), other.path(), home.path(), other.path()];
         let numbers = numbers.map(|folder| {
             let near = stagings.near(folder, device(folder));

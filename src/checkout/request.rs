@@ -1,0 +1,94 @@
+//! What the user asked for, and why there may be nothing to do.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+
+use super::git::Repositories;
+use crate::api::{Id, OnUnresolved, TagSource};
+use crate::binding::bindings::BindingConfig;
+use crate::finding::{Code, Finding};
+use crate::path_name;
+use crate::selection::only::{NoTarget, Only};
+use crate::selection::registry_queries::Query;
+use crate::selection::resolve::{Refresh, Sources};
+use crate::selection::tags::Freshness;
+
+/// What the user asked for.
+#[derive(Debug)]
+pub struct Request {
+    /// The folder that the run is in.
+    pub current: PathBuf,
+    /// Files and folders to edit; none stands for the automations' paths.
+    pub paths: Vec<PathBuf>,
+    /// Documents that beat those of the tree: file name and text.
+    pub policies: Vec<(String, String)>,
+    /// Where tags are taken from.
+    pub tags_from: Vec<TagSource>,
+    /// What a marker is whose policy gave no image.
+    pub on_unresolved: OnUnresolved,
+    /// How old a snapshot may be.
+    pub freshness: Freshness,
+    /// What is asked anew.
+    pub refresh: Refresh,
+    /// Secrets that beat those of the tree: file name and text.
+    pub secrets: Vec<(String, String)>,
+    /// What the run is limited to.
+    pub only: Only,
+    /// Whether the new images are asked what they say of themselves.
+    pub labels: bool,
+    /// How scalars are bound, besides by markers.
+    pub bindings: BindingConfig,
+    /// The git repositories that the run has come to.
+    pub repositories: Repositories,
+}
+
+impl Request {
+    /// What the run asks of its policies.
+    #[must_use]
+    pub fn query<'q>(&'q self, only: Option<&'q BTreeSet<Id>>) -> Query<'q> {
+        Query {
+            sources: Sources {
+                tags_from: &self.tags_from,
+                refresh: &self.refresh,
+            },
+            only,
+            on_unresolved: self.on_unresolved,
+        }
+    }
+}
+
+/// Why there is nothing to do at all.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotPlan {
+    /// A path that cannot be looked at.
+    #[error("{}", path_name::shown(path))]
+    Path {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No path was given and no automation names one; what was found of the
+    /// documents, one of which may be the automation.
+    #[error("no ImageUpdateAutomation was found{}, and no PATH was given", among(.0))]
+    NoScope(Vec<Finding>),
+    /// What the run is limited to does not exist.
+    #[error(transparent)]
+    NoTarget(#[from] NoTarget),
+}
+
+/// Where an automation may be that was not found.
+fn among(findings: &[Finding]) -> &'static str {
+    let is_unread = |finding: &Finding| {
+        matches!(
+            finding.code,
+            Code::Unparsable | Code::UnusableFile | Code::BadDocument
+        )
+    };
+    if findings.iter().any(is_unread) {
+        " among the documents that could be read"
+    } else {
+        ""
+    }
+}
