@@ -119,7 +119,7 @@ def automations(binary, work, runs):
                  for number, path in enumerate(paths)]
         return "---\n".join(texts)
 
-    kinds = {"one": AUTOMATION, "disjoint": many(f"team-{n}" for n in range(40)), "same": many(["."] * 40)}
+    kinds = {"one": AUTOMATION, "disjoint": many(f"team-{n:02}" for n in range(40)), "same": many(["."] * 40)}
     results = {kind: [] for kind in kinds}
     for _ in range(runs):
         for kind, text in kinds.items():

@@ -72,7 +72,12 @@ impl Outcome {
 
     /// Adds what another part of the run found.
     pub fn extend(&mut self, other: Self) {
-        self.changes.extend(other.changes);
+        // The first are taken as they are: there may be thousands.
+        if self.changes.is_empty() {
+            self.changes = other.changes;
+        } else {
+            self.changes.extend(other.changes);
+        }
         self.findings.extend(other.findings);
     }
 }

@@ -42,15 +42,23 @@ pub(super) trait Expected {
     /// Whether the file of this name is this one with this content. A time of
     /// change is too coarse to tell alone.
     fn is_at(&self, path: &Path) -> bool {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let Ok(file) = rustix::fs::open(path, flags, Mode::empty()) else {
-            return false;
-        };
-        let file = File::from(file);
         let is_this = |now: &Metadata| identity(now) == *self.identity();
-        file.metadata().as_ref().is_ok_and(is_this)
-            && regular_file::holds(&file, self.content().as_bytes())
+        let file = open(path).filter(|file| file.metadata().as_ref().is_ok_and(is_this));
+        file.is_some_and(|file| regular_file::holds(&file, self.content().as_bytes()))
     }
+
+    /// Whether the file of this name holds this content, whatever else it is.
+    fn content_is_at(&self, path: &Path) -> bool {
+        let file = open(path);
+        file.is_some_and(|file| regular_file::holds(&file, self.content().as_bytes()))
+    }
+}
+
+/// Opens a file without waiting for it, and through no link.
+fn open(path: &Path) -> Option<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty()).ok()?;
+    Some(File::from(file))
 }
 
 /// How a file came into its place.
@@ -96,7 +104,8 @@ pub(super) fn put(
         return Err(NotPlaced::Changed);
     }
     match exchange(waiting, path) {
-        Ok(()) if old.is_at(waiting) => Ok(Placed::Exchanged),
+        // What else the system says of it, `is_untouched` looks at before it is let go.
+        Ok(()) if old.content_is_at(waiting) => Ok(Placed::Exchanged),
         Ok(()) => {
             give_back(waiting, path, new)?;
             Err(NotPlaced::Changed)

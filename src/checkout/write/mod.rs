@@ -14,7 +14,7 @@ mod staging;
 use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,10 +95,12 @@ pub fn stage<'r>(
     interrupted: Interrupted,
 ) -> Result<Staged<'r>, WriteError> {
     let mut stagings = Stagings::new(lock.homes());
-    let devices = parallel::map(replacements, &devices);
+    let writable = parallel::map(replacements, &may_write);
     let mut planned = Vec::with_capacity(replacements.len());
-    for (number, (replacement, device)) in replacements.iter().zip(devices).enumerate() {
-        let near = device.and_then(|device| stagings.near(replacement.folder(), device));
+    for (number, (replacement, writable)) in replacements.iter().zip(writable).enumerate() {
+        // A file is on the file system of its folder, or it is mounted by itself.
+        let device = replacement.status.identity.device;
+        let near = writable.and_then(|()| stagings.near(replacement.folder(), device));
         let staging = near.map_err(|error| WriteError::refused(replacement, &error))?;
         planned.push((replacement, stagings.get(staging).file(number)));
     }
@@ -123,19 +125,17 @@ pub fn stage<'r>(
     })
 }
 
-/// The file systems of the folders of some files, in which files can be replaced.
-fn devices(replacements: &[Replacement]) -> Vec<io::Result<u64>> {
-    let mut last: Option<(&Path, u64)> = None;
+/// Whether files can be replaced in the folders of some.
+fn may_write(replacements: &[Replacement]) -> Vec<io::Result<()>> {
+    let mut last: Option<&Path> = None;
     let one = |replacement| {
         let folder = Replacement::folder(replacement);
         // They come folder by folder.
-        if let Some((_, device)) = last.filter(|(known, _)| *known == folder) {
-            return Ok(device);
+        if last != Some(folder) {
+            rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)?;
+            last = Some(folder);
         }
-        rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)?;
-        let device = fs::metadata(folder)?.dev();
-        last = Some((folder, device));
-        Ok(device)
+        Ok(())
     };
     replacements.iter().map(one).collect()
 }
