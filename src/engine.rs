@@ -5,8 +5,8 @@
 //!    those scalars tell of tags and digests.
 //! 2. [`Run::learn`] has registries asked what is left, and gives each policy its
 //!    image, or the reason why there is none. [`Run::scan`] asks for everything.
-//! 3. [`Run::plan`] makes the edits of each text.
-//! 4. [`Run::close`] says what is bound to nothing, and what nothing is bound to.
+//! 3. [`Learned::plan`] makes the edits of each text.
+//! 4. [`Learned::close`] says what is bound to nothing, and what nothing is bound to.
 //!
 //! Before it the documents are finished; after it edits become texts, files, commits.
 
@@ -55,16 +55,20 @@ pub enum Whose {
     All,
 }
 
-/// A run under way.
+/// A run whose texts are bound.
 pub struct Run<'r> {
     documents: &'r Documents,
     context: &'r BindingContext<'r>,
     texts: &'r [SourceText<'r>],
-    /// What is bound in each text, in their order.
-    pub bindings: Vec<Bindings<'r, 'r>>,
+    bindings: Vec<Bindings<'r, 'r>>,
     /// What is known of tags.
     pub tags: TagBook,
-    /// The image of every policy, once it was learned.
+}
+
+/// A run that knows the image of every policy.
+pub struct Learned<'r> {
+    run: Run<'r>,
+    /// The images, or why there is none.
     pub images: BTreeMap<Id, Resolved>,
 }
 
@@ -97,7 +101,6 @@ impl<'r> Run<'r> {
             texts,
             bindings,
             tags,
-            images: BTreeMap::new(),
         };
         (run, findings)
     }
@@ -109,12 +112,13 @@ impl<'r> Run<'r> {
 
     /// Gives each policy its image, and says what went wrong on the way. `ask`
     /// answers what only registries can tell.
+    #[must_use]
     pub fn learn(
-        &mut self,
+        mut self,
         query: &Query<'_>,
         whose: Whose,
         ask: Option<&mut Ask<'_>>,
-    ) -> Vec<Finding> {
+    ) -> (Learned<'r>, Vec<Finding>) {
         let (bindings, context) = (&self.bindings, self.context);
         let bound = || {
             let names = bindings.iter().map(|one| one.names(context));
@@ -129,8 +133,15 @@ impl<'r> Run<'r> {
         };
         let (documents, tags) = (self.documents, &mut self.tags);
         let (images, findings) = registry_queries::images(documents, tags, query, names, ask);
-        self.images = images;
-        findings
+        (Learned { run: self, images }, findings)
+    }
+}
+
+impl<'r> Learned<'r> {
+    /// What is bound in each text, in their order.
+    #[must_use]
+    pub fn bindings(&self) -> &[Bindings<'r, 'r>] {
+        &self.run.bindings
     }
 
     /// The plans of some texts, by their numbers, each with who takes policies to it.
@@ -142,18 +153,18 @@ impl<'r> Run<'r> {
         on_unresolved: OnUnresolved,
         name_of: &(dyn Fn(Option<usize>) -> String + Sync),
     ) -> Vec<Plan> {
+        let run = &self.run;
         let policies = Policies {
             all: &self.images,
             names: edits::by_name(&self.images),
             name_of,
             on_unresolved,
-            images: &self.context.images,
-            renamed: &self.documents.renamed.policies,
+            images: &run.context.images,
+            renamed: &run.documents.renamed.policies,
         };
         let plan = |chunk: &[(usize, Takers<'_>)]| -> Vec<Plan> {
             let one = |(number, takers): &(usize, Takers<'_>)| {
-                let text = &self.texts[*number];
-                let bindings = &self.bindings[*number];
+                let (text, bindings) = (&run.texts[*number], &run.bindings[*number]);
                 edits::plan((text.name, text.text), bindings, takers, &policies)
             };
             chunk.iter().map(one).collect()
@@ -164,7 +175,7 @@ impl<'r> Run<'r> {
     /// Adds to the plan of the whole run what is bound to nothing, and what nothing is
     /// bound to.
     pub fn close(&self, plan: &mut Plan) {
-        let fields = &self.context.config.fields;
+        let fields = &self.run.context.config.fields;
         let unmatched = bindings::report_unmatched(fields, &plan.matched);
         plan.outcome.findings.extend(unmatched);
         let unused = resolve::unused(&self.images, &plan.used);

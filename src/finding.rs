@@ -46,7 +46,7 @@ pub enum Code {
     Suspended,
     /// A document whose values are covered by a checksum.
     Encrypted,
-    /// A text that is no YAML.
+    /// A text that is not valid YAML.
     Unparsable,
     /// A document that cannot be read.
     BadDocument,

@@ -1,8 +1,8 @@
-//! Work shared among the cores, results in order.
+//! Work spread over the cores, results in order.
 
 use std::thread;
 
-/// Shares smaller than this are not worth a thread.
+/// Chunks smaller than this are not worth a thread.
 const SMALLEST_CHUNK: usize = 32;
 const MAX_WORKERS: usize = 8;
 
@@ -29,6 +29,15 @@ pub(crate) fn map<'i, T: Sync, R: Send>(
         .into_iter()
         .flatten()
         .collect()
+}
+
+/// `work` on each of `items`, on every core.
+pub(crate) fn for_each<'i, T: Sync>(items: &'i [T], work: &(impl Fn(&'i T) + Sync)) {
+    let chunk = |chunk: &'i [T]| -> Vec<()> {
+        chunk.iter().for_each(work);
+        Vec::new()
+    };
+    map(items, &chunk);
 }
 
 /// Both at the same time, the second in this thread. A panic goes on in the

@@ -1,8 +1,9 @@
 //! Every message that a run can print, once, in `tests/messages.txt`: so that a reader
 //! can go through them all, and a change of one is seen.
 //!
-//! They are read from the sources, so none can be left out: every text between quotes
-//! that holds words and stands in no test. Their placeholders are as in the source.
+//! They are read from the sources, so none can be forgotten: every text between quotes
+//! that has two words or more and stands in no test, and the help of each flag. Their
+//! placeholders are as in the source.
 //!
 //!     MESSAGES=write cargo test --test messages
 
@@ -18,12 +19,16 @@ const SNAPSHOT: &str = "tests/messages.txt";
 
 /// The texts of a file, in their order.
 #[derive(Default)]
-struct Texts(Vec<String>);
+struct Texts {
+    found: Vec<String>,
+    /// Comments are the help of flags.
+    has_help: bool,
+}
 
 impl Texts {
     fn note(&mut self, text: &str) {
         if is_said(text) {
-            self.0.push(text.to_owned());
+            self.found.push(text.to_owned());
         }
     }
 
@@ -75,6 +80,11 @@ impl<'s> Visit<'s> for Texts {
     }
 
     fn visit_attribute(&mut self, attribute: &'s syn::Attribute) {
+        if let (true, syn::Meta::NameValue(named)) = (self.has_help, &attribute.meta)
+            && named.path.is_ident("doc")
+        {
+            visit::visit_expr(self, &named.value);
+        }
         // An error's own message.
         if attribute.path().is_ident("error")
             && let syn::Meta::List(list) = &attribute.meta
@@ -122,15 +132,20 @@ fn snapshot(root: &Path) -> String {
         sources(&entry.expect("an entry").path().join("src"), &mut files);
     }
     files.sort();
+    // Names of characters, which nobody is told.
+    files.retain(|file| !(file.ends_with("class.rs") || file.ends_with("unicode.rs")));
     let mut known = BTreeSet::new();
     let mut out = String::new();
     for file in files {
         let text = fs::read_to_string(&file).expect("UTF-8");
         let parsed = syn::parse_file(&text).expect("Rust");
-        let mut texts = Texts::default();
+        let mut texts = Texts {
+            has_help: file.ends_with("src/cli/args.rs"),
+            ..Texts::default()
+        };
         texts.visit_file(&parsed);
         let new: Vec<String> = texts
-            .0
+            .found
             .into_iter()
             .filter(|one| known.insert(one.clone()))
             .collect();
@@ -140,7 +155,7 @@ fn snapshot(root: &Path) -> String {
         let name = file.strip_prefix(root).expect("inside").display();
         _ = writeln!(out, "# {name}");
         for text in new {
-            _ = writeln!(out, "{}", text.replace('\n', "\\n"));
+            _ = writeln!(out, "{}", text.trim_start().replace('\n', "\\n"));
         }
         out.push('\n');
     }

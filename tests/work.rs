@@ -387,10 +387,9 @@ fn update(files: &Files) -> (u64, usize) {
         only: Only::default(),
         labels: false,
         bindings: BindingConfig::default(),
-        repositories: Default::default(),
     };
     let before = counted();
-    let planned = checkout::plan(&request, None).expect("a plan");
+    let planned = checkout::plan(&request, &Default::default(), None).expect("a plan");
     let setting = CommitSettings {
         split_by: SplitBy::Policy,
         legacy: false,

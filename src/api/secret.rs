@@ -25,7 +25,7 @@ pub struct Secret {
 
 /// A value that is no text in base64. What it holds is not repeated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("its `data` has a `{0}` that is not base64 of a text")]
+#[error("its `data` has a `{0}` that is not base64 of UTF-8 text")]
 pub struct BadValue(String);
 
 impl Secret {

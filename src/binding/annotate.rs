@@ -99,7 +99,7 @@ fn edits(
     let known = if old.trim().is_empty() {
         Vec::new()
     } else {
-        let fault = |fault| format!("its annotation `{}` is broken: {fault}", BIND_ANNOTATION);
+        let fault = |fault| format!("its annotation `{BIND_ANNOTATION}` is broken: {fault}");
         annotation::read(old).map_err(fault)?
     };
     let is_new = |(path, setter): &&(String, String)| {

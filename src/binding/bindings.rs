@@ -209,7 +209,7 @@ impl BindingConfig {
 }
 
 impl<'r> BindingContext<'r> {
-    /// Of a run, with the policies of each repository, by its canonical name.
+    /// The context of a run, with the policies of each repository by its canonical name.
     #[must_use]
     pub fn new(config: &'r BindingConfig, images: BTreeMap<String, Vec<Id>>) -> Self {
         Self {
@@ -501,8 +501,8 @@ impl<'o, 't> TreeBinder<'_, 'o, 't> {
                 }
             }
             Err(fault) => {
-                let message = format!("`{}` binds nothing: {fault}", BIND_ANNOTATION);
-                let path = format!("metadata.annotations.{}", BIND_ANNOTATION);
+                let message = format!("`{BIND_ANNOTATION}` binds nothing: {fault}");
+                let path = format!("metadata.annotations.{BIND_ANNOTATION}");
                 let location = self.object.location(self.file, annotation.place, path);
                 let finding = Finding::new(Severity::Error, Code::BadBinding, message, location);
                 self.looked.findings.push(finding.hint("write `flux-image.dev/bind: '{\"spec.template.spec.containers.[name=app].image\": \"namespace:name\"}'`"));

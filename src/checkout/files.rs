@@ -2,6 +2,7 @@
 //! them.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::git::Repositories;
@@ -15,20 +16,13 @@ use crate::path_name;
 use crate::resource_list::{self, Outline};
 use yaml_edit_spans::SyntaxError;
 
-/// The files of a run that have something to say.
+/// What is known of the files of a run.
 #[derive(Debug)]
 pub struct Files {
-    /// Those that may hold documents, or scalars that may be bound; taken from here by
-    /// who borrows from them.
-    pub sources: Vec<SourceFile>,
-    /// Those that only help to read documents.
-    pub beside: Vec<SourceFile>,
     /// Those that could not be read.
     pub refused: Vec<Refused>,
     /// What was found in the tree.
     pub listing: Listing,
-    /// The PATHs, where the user named some.
-    pub paths: Option<Scope>,
     /// Files that the user named.
     pub named: BTreeSet<PathBuf>,
     /// The folder that patches are relative to.
@@ -40,6 +34,17 @@ pub struct Files {
     current: PathBuf,
 }
 
+/// The files of a run that have something to say, in the order of their paths.
+#[derive(Debug)]
+pub struct Sources {
+    /// Those that may hold documents, or scalars that may be bound.
+    pub main: Vec<SourceFile>,
+    /// Those that only help to read documents.
+    pub beside: Vec<SourceFile>,
+    /// The PATHs, where the user named some.
+    pub paths: Option<Scope>,
+}
+
 /// A file, and what it holds where that matters.
 #[derive(Debug)]
 pub struct Outlined<'f> {
@@ -47,6 +52,8 @@ pub struct Outlined<'f> {
     pub source: &'f SourceFile,
     /// What it holds; `None` where nobody asked.
     pub outline: Option<Result<Outline<'f>, SyntaxError>>,
+    /// Which of the run's texts it is; `None` where its scalars are not bound.
+    pub number: Option<usize>,
 }
 
 impl Files {
@@ -54,16 +61,18 @@ impl Files {
     ///
     /// # Errors
     /// A PATH that cannot be looked at.
-    pub fn read(request: &Request) -> Result<Self, CannotPlan> {
+    pub fn read(
+        request: &Request,
+        repositories: &Repositories,
+    ) -> Result<(Self, Sources), CannotPlan> {
         let current = (request.current.canonicalize()).unwrap_or_else(|_| request.current.clone());
         let paths: Vec<PathBuf> = request.paths.iter().map(|path| absolute(path)).collect();
-        let repositories = &request.repositories;
         let first = paths.first();
-        let work_tree = work_tree(first.unwrap_or(&current), repositories);
+        let work_tree = repositories.work_tree(first.unwrap_or(&current));
         let files = paths.iter().filter(|path| !path.is_dir());
         let named: BTreeSet<PathBuf> = files.cloned().collect();
         let whole = work_tree.or_else(|| paths.is_empty().then(|| current.clone()));
-        let (listing, scope) = list_all(&paths, request, whole.as_deref())?;
+        let (listing, scope) = list_all(&paths, request, repositories, whole.as_deref())?;
         // Outside a work tree, links may lead anywhere under the first path.
         let confine = whole.clone().or_else(|| first.map(|path| folder_of(path)));
         let confine = confine.unwrap_or_else(|| current.clone());
@@ -71,41 +80,29 @@ impl Files {
         let may_bind_all = request.bindings.look_at_all();
         let (sources, refused) =
             source_files::read_all(&listing.files, &confine, &named, may_bind_all, &show);
-        let (beside, sources) = sources
+        let (beside, main) = sources
             .into_iter()
             .partition(SourceFile::is_beside_documents);
-        Ok(Self {
-            sources,
-            beside,
+        let files = Self {
             refused,
-            paths: scope,
             named,
             roots: roots(&confine, &paths, repositories),
             root: whole.unwrap_or_else(|| current.clone()),
             listing,
             current,
-        })
+        };
+        let sources = Sources {
+            main,
+            beside,
+            paths: scope,
+        };
+        Ok((files, sources))
     }
 
     /// A file as findings call it.
     #[must_use]
     pub fn show(&self, path: &Path) -> String {
         shown(path, &self.current)
-    }
-
-    /// Outlines the files that matter: those with documents, and those of the PATHs, or
-    /// of the whole tree, whose scalars may be bound.
-    #[must_use]
-    pub fn outlined<'f>(&self, sources: &'f [SourceFile], with_bound: bool) -> Vec<Outlined<'f>> {
-        let reach = self.paths.as_ref().map(Scope::reach);
-        let is_near = |source: &SourceFile| {
-            let reach = reach.as_ref();
-            reach.is_none_or(|reach| reach.at(&source.path).is_some())
-        };
-        outlined(sources, |source| {
-            let may_bind = with_bound && source.may_bind && is_near(source);
-            may_bind || source.has_documents && !source.is_link
-        })
     }
 
     /// That a file is not valid YAML: an error where the user named it.
@@ -120,7 +117,7 @@ impl Files {
     }
 }
 
-/// Outlines those of some files that matter.
+/// Some files, of which those that matter are outlined.
 #[must_use]
 pub fn outlined(
     sources: &[SourceFile],
@@ -129,8 +126,32 @@ pub fn outlined(
     let one = |source| Outlined {
         source,
         outline: matters(source).then(|| resource_list::read(&source.text)),
+        number: None,
     };
     parallel::map(sources, &|chunk| chunk.iter().map(one).collect())
+}
+
+/// Outlines those files that matter and are not outlined yet, and numbers all that
+/// matter and could be read, in their order.
+pub fn outline_more<'f>(files: &mut [Outlined<'f>], matters: impl Fn(&SourceFile) -> bool + Sync) {
+    let left = files.iter().filter(|one| one.outline.is_none());
+    let left: Vec<&'f SourceFile> = left.map(|one| one.source).collect();
+    let read = |chunk: &[&'f SourceFile]| -> Vec<_> {
+        let read =
+            |source: &&'f SourceFile| matters(source).then(|| resource_list::read(&source.text));
+        chunk.iter().map(read).collect()
+    };
+    let mut more = parallel::map(&left, &read).into_iter();
+    let mut count = 0;
+    for one in files {
+        if one.outline.is_none() {
+            one.outline = more.next().flatten();
+        }
+        if matters(one.source) && matches!(one.outline, Some(Ok(_))) {
+            one.number = Some(count);
+            count += 1;
+        }
+    }
 }
 
 /// That a file is not valid YAML.
@@ -141,16 +162,11 @@ pub fn unparsable(name: &str, severity: Severity, error: &SyntaxError) -> Findin
     Finding::new(severity, Code::Unparsable, message, location)
 }
 
-/// The work tree that a path is in.
-fn work_tree(path: &Path, repositories: &Repositories) -> Option<PathBuf> {
-    repositories.of(path).map(|repository| repository.root)
-}
-
 fn roots(confine: &Path, paths: &[PathBuf], repositories: &Repositories) -> BTreeSet<PathBuf> {
     let mut roots = BTreeSet::from([confine.to_path_buf()]);
     for path in paths {
         let is_known = roots.iter().any(|root| path.starts_with(root));
-        match work_tree(path, repositories) {
+        match repositories.work_tree(path) {
             Some(root) => _ = roots.insert(root),
             None if !is_known => _ = roots.insert(folder_of(path)),
             None => {}
@@ -164,14 +180,21 @@ fn roots(confine: &Path, paths: &[PathBuf], repositories: &Repositories) -> BTre
 fn list_all(
     paths: &[PathBuf],
     request: &Request,
+    repositories: &Repositories,
     whole: Option<&Path>,
 ) -> Result<(Listing, Option<Scope>), CannotPlan> {
-    let list = |path: &Path, written: &Path| {
-        walk::files_under(path, &request.repositories).map_err(|source| CannotPlan::Path {
-            path: written.to_path_buf(),
-            source,
-        })
+    let cannot = |written: &Path, source: io::Error| CannotPlan::Path {
+        path: written.to_path_buf(),
+        source,
     };
+    let list = |path: &Path, written: &Path| {
+        walk::files_under(path, repositories).map_err(|error| cannot(written, error))
+    };
+    // What was asked for comes first, also where the root cannot be listed.
+    for (path, written) in paths.iter().zip(&request.paths) {
+        path.canonicalize()
+            .map_err(|error| cannot(written, error))?;
+    }
     let mut listing = Listing::default();
     if let Some(whole) = whole {
         listing = list(whole, whole)?;

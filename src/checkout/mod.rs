@@ -24,16 +24,16 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use self::files::{Files, Outlined};
+use self::files::{Files, Outlined, Sources};
+use self::git::Repositories;
 use self::reach::AutomationReach;
 pub use self::request::{CannotPlan, Request};
 use self::scope::{Scope, ScopeReach};
 use self::source_files::{Refused, SourceFile};
-use self::tree_documents::Given;
 use crate::api::{Id, OnUnresolved};
-use crate::binding::bindings::Bindings;
 use crate::documents::Documents;
-use crate::engine::{self, Run, SourceText, Whose};
+use crate::documents::builder::Builder;
+use crate::engine::{self, Learned, Run, SourceText, Whose};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::parallel;
 use crate::path_name;
@@ -41,9 +41,19 @@ use crate::plan::edits::Plan;
 use crate::plan::labels;
 use crate::plan::planned::{Planned, Replacement};
 use crate::policy::reflect::ImageRef;
+use crate::selection::current_digests::CurrentDigests;
 use crate::selection::registry_queries::Ask;
 use crate::selection::resolve::Resolved;
 use yaml_edit_spans::patch::{Edit, Patched};
+
+/// Where scalars are bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BoundIn {
+    /// In the files of the PATHs, or in all where there are none: to edit them.
+    Reach,
+    /// In all files, for the digests that they carry, where a policy wants to know.
+    Tree,
+}
 
 /// A checkout that was read, and a run that was started in it.
 pub struct Checkout<'r> {
@@ -51,32 +61,31 @@ pub struct Checkout<'r> {
     pub documents: &'r Documents,
     /// The run.
     pub run: Run<'r>,
-    files: &'r Files,
-    /// The PATHs, where the user named some.
-    paths: Option<Scope>,
-    outlined: &'r [Outlined<'r>],
-    /// The number that a file has among the texts of the run.
-    numbers: Vec<Option<usize>>,
     /// What was found on the way.
-    findings: Vec<Finding>,
+    pub findings: Vec<Finding>,
+    tree: Tree<'r>,
+}
+
+/// The files of a checkout.
+#[derive(Clone, Copy)]
+struct Tree<'r> {
+    files: &'r Files,
+    paths: &'r Option<Scope>,
+    outlined: &'r [Outlined<'r>],
 }
 
 impl<'r> Checkout<'r> {
-    /// What was found on the way. Files that may hold documents and cannot be read are
-    /// among it, for who edits nothing and so misses no others.
-    #[must_use]
-    pub fn take_findings(&mut self) -> Vec<Finding> {
-        let mut findings = std::mem::take(&mut self.findings);
-        let missed = self.files.refused.iter();
-        let missed = missed.filter(|refused| refused.may_have_documents);
-        findings.extend(missed.map(|refused| refused.finding.clone()));
-        findings
+    /// Files that may hold documents and could not be read.
+    pub fn missed(&self) -> impl Iterator<Item = Finding> + use<'r> {
+        self.tree.missed()
     }
+}
 
-    /// The files with what is bound in them.
-    fn bound(&self) -> impl Iterator<Item = (&'r SourceFile, &Bindings<'r, 'r>)> {
-        let files = self.outlined.iter().zip(&self.numbers);
-        files.filter_map(|(one, number)| Some((one.source, &self.run.bindings[(*number)?])))
+impl<'r> Tree<'r> {
+    fn missed(self) -> impl Iterator<Item = Finding> + use<'r> {
+        let refused = self.files.refused.iter();
+        let missed = refused.filter(|refused| refused.may_have_documents);
+        missed.map(|refused| refused.finding.clone())
     }
 }
 
@@ -84,44 +93,69 @@ impl<'r> Checkout<'r> {
 ///
 /// # Errors
 /// A path that cannot be looked at.
-pub fn with<T>(request: &Request, then: impl FnOnce(Checkout<'_>) -> T) -> Result<T, CannotPlan> {
-    let (given, files) = read(request);
-    let mut files = files?;
-    let sources = std::mem::take(&mut files.sources);
-    let outlined = files.outlined(&sources, true);
-    let (documents, mut findings) = tree_documents::read(given, &mut files, &outlined);
+pub fn with<T>(
+    request: &Request,
+    repositories: &Repositories,
+    bound_in: BoundIn,
+    then: impl FnOnce(Checkout<'_>) -> T,
+) -> Result<T, CannotPlan> {
+    let (given, read) = read(request, repositories);
+    let (mut files, sources) = read?;
+    let mut outlined = files::outlined(&sources.main, has_own_documents);
+    let beside = sources.beside;
+    let (documents, mut findings) = tree_documents::read(given, &mut files, &outlined, &beside);
+    drop(beside);
+    let reach = sources.paths.as_ref().map(Scope::reach);
+    let is_bound = |source: &SourceFile| match bound_in {
+        BoundIn::Tree => source.may_bind,
+        BoundIn::Reach => {
+            let reach = reach.as_ref();
+            source.may_bind && reach.is_none_or(|reach| reach.at(&source.path).is_some())
+        }
+    };
+    if bound_in == BoundIn::Reach || CurrentDigests::wanted(&documents).is_some() {
+        files::outline_more(&mut outlined, is_bound);
+    }
     let context = engine::context(&request.bindings, &documents);
-    let (mut texts, mut numbers) = (Vec::new(), Vec::new());
-    for one in &outlined {
-        let outline = one.outline.as_ref().and_then(|read| read.as_ref().ok());
-        let outline = outline.filter(|_| one.source.may_bind);
-        numbers.push(outline.map(|_| texts.len()));
-        texts.extend(outline.map(|outline| SourceText {
+    let texts = outlined.iter().filter(|one| one.number.is_some());
+    let texts = texts.filter_map(|one| {
+        Some(SourceText {
             name: &one.source.name,
             text: &one.source.text,
-            outline,
-        }));
-    }
+            outline: one.outline.as_ref()?.as_ref().ok()?,
+        })
+    });
+    let texts: Vec<SourceText<'_>> = texts.collect();
     let (run, of_snapshots) = Run::start(&documents, &context, &texts, request.freshness);
     findings.extend(of_snapshots);
-    let paths = files.paths.take();
     Ok(then(Checkout {
         documents: &documents,
         run,
-        files: &files,
-        paths,
-        outlined: &outlined,
-        numbers,
         findings,
+        tree: Tree {
+            files: &files,
+            paths: &sources.paths,
+            outlined: &outlined,
+        },
     }))
 }
 
+/// Whether documents are read of a file: none through a link.
+fn has_own_documents(source: &SourceFile) -> bool {
+    source.has_documents && !source.is_link
+}
+
 /// What flags name, and the files of the checkout.
-fn read(request: &Request) -> (Given, Result<Files, CannotPlan>) {
-    parallel::both(
-        || tree_documents::given(&request.policies, &request.secrets),
-        || Files::read(request),
-    )
+fn read(
+    request: &Request,
+    repositories: &Repositories,
+) -> (Builder, Result<(Files, Sources), CannotPlan>) {
+    let given = || {
+        let mut builder = tree_documents::given(&request.policies);
+        tree_documents::add_secrets(&mut builder, &request.secrets);
+        builder
+    };
+    parallel::both(given, || Files::read(request, repositories))
 }
 
 /// The documents of a checkout alone.
@@ -129,11 +163,10 @@ fn read(request: &Request) -> (Given, Result<Files, CannotPlan>) {
 /// # Errors
 /// A path that cannot be looked at.
 pub fn documents(request: &Request) -> Result<Documents, CannotPlan> {
-    let (given, files) = read(request);
-    let mut files = files?;
-    let sources = std::mem::take(&mut files.sources);
-    let outlined = files.outlined(&sources, false);
-    let (documents, _) = tree_documents::read(given, &mut files, &outlined);
+    let (given, read) = read(request, &Repositories::default());
+    let (mut files, sources) = read?;
+    let outlined = files::outlined(&sources.main, has_own_documents);
+    let (documents, _) = tree_documents::read(given, &mut files, &outlined, &sources.beside);
     Ok(documents)
 }
 
@@ -141,56 +174,67 @@ pub fn documents(request: &Request) -> Result<Documents, CannotPlan> {
 ///
 /// # Errors
 /// Where there is nothing to plan for.
-pub fn plan(request: &Request, ask: Option<&mut Ask<'_>>) -> Result<Planned, CannotPlan> {
-    with(request, |checkout| plan_in(checkout, request, ask))?
+pub fn plan(
+    request: &Request,
+    repositories: &Repositories,
+    ask: Option<&mut Ask<'_>>,
+) -> Result<Planned, CannotPlan> {
+    with(request, repositories, BoundIn::Reach, |checkout| {
+        plan_in(checkout, request, repositories, ask)
+    })?
 }
 
 fn plan_in(
-    mut checkout: Checkout<'_>,
+    checkout: Checkout<'_>,
     request: &Request,
+    repositories: &Repositories,
     mut ask: Option<&mut Ask<'_>>,
 ) -> Result<Planned, CannotPlan> {
-    let (documents, files) = (checkout.documents, checkout.files);
+    let (documents, tree) = (checkout.documents, checkout.tree);
+    let root = tree.files.root.as_path();
     let mut planned = Planned {
-        root: files.root.clone(),
+        root: root.to_path_buf(),
         ..Planned::default()
     };
     let findings = &mut planned.outcome.findings;
-    findings.append(&mut checkout.findings);
+    findings.extend(checkout.findings);
     let targets = request.only.limit(documents)?;
     let query = request.query(targets.as_ref());
-    let asked = checkout.run.learn(&query, Whose::Bound, ask.as_deref_mut());
+    let run = checkout.run;
+    let (learned, asked) = run.learn(&query, Whose::Bound, ask.as_deref_mut());
     findings.extend(asked);
-    let (mut unreached, mut is_suspended) = (Vec::new(), false);
-    let mut scope = if let Some(paths) = checkout.paths.take() {
-        paths
+    let mut unreached = Vec::new();
+    let mut is_suspended = false;
+    let mut scope = if let Some(paths) = tree.paths {
+        paths.clone()
     } else {
         if documents.automations.is_empty() && !documents.has_unreadable_automation {
-            return Err(no_scope(planned, &mut checkout));
+            return Err(no_scope(planned, tree));
         }
-        let (run, root) = (&checkout.run, files.root.as_path());
-        let settings = request.repositories.of(root).map(|found| found.settings());
+        let settings = repositories.of(root).map(|found| found.settings());
         let checked_out = scope::CheckedOut {
             root,
-            listing: &files.listing,
+            listing: &tree.files.listing,
             settings: &settings.unwrap_or_default(),
         };
-        let automations = scope::of_automations(documents, &run.images, &checked_out, findings);
-        let reach = AutomationReach::new(&automations, &run.images, targets.as_ref(), root);
-        let bound: Vec<_> = checkout.bound().collect();
-        unreached = reach.findings(&bound);
+        let images = &learned.images;
+        let automations = scope::of_automations(documents, images, &checked_out, findings);
+        let reach = AutomationReach::new(&automations, images, targets.as_ref(), root);
+        let bound = tree.outlined.iter();
+        let bound = bound.filter_map(|one| Some((one.source, &learned.bindings()[one.number?])));
+        unreached = reach.findings(&bound.collect::<Vec<_>>());
         is_suspended = automations.are_suspended();
         Scope::Automations(automations.owners)
     };
     if let Some(targets) = &targets {
         scope.limit(targets);
     }
-    let bound = plan_files(&checkout, &scope, request.on_unresolved, &mut planned);
+    let bound = plan_files(tree, &learned, &scope, request.on_unresolved, &mut planned);
     if bound == 0 && unreached.is_empty() && !is_suspended {
         planned.outcome.findings.push(Finding::nothing_bound());
     }
     planned.outcome.findings.extend(unreached);
-    planned.images = changed_images(&planned, &checkout.run.images);
+    planned.images = changed_images(&planned, &learned.images);
     if let Scope::Automations(owners) = scope {
         planned.owners = owners;
     }
@@ -219,14 +263,14 @@ fn unread<'r>(
 
 /// Why there is no automation: what was found, and the files with documents and
 /// markers that nobody will come to now.
-fn no_scope(planned: Planned, checkout: &mut Checkout<'_>) -> CannotPlan {
+fn no_scope(planned: Planned, tree: Tree<'_>) -> CannotPlan {
     let mut findings = planned.outcome.findings;
-    findings.extend(checkout.take_findings());
-    let left = checkout.outlined.iter();
+    findings.extend(tree.missed());
+    let left = tree.outlined.iter();
     let left = left.filter(|one| one.source.has_documents && one.source.has_markers);
     findings.extend(left.filter_map(|one| {
         let error = one.outline.as_ref()?.as_ref().err()?;
-        Some(checkout.files.unparsable(one.source, error))
+        Some(tree.files.unparsable(one.source, error))
     }));
     CannotPlan::NoScope(findings)
 }
@@ -234,20 +278,22 @@ fn no_scope(planned: Planned, checkout: &mut Checkout<'_>) -> CannotPlan {
 /// Plans every file that is in a scope and whose scalars may be bound; how many
 /// of them are.
 fn plan_files(
-    checkout: &Checkout<'_>,
+    tree: Tree<'_>,
+    learned: &Learned<'_>,
     scope: &Scope,
     on_unresolved: OnUnresolved,
     planned: &mut Planned,
 ) -> usize {
     let reach = scope.reach();
     let findings = &mut planned.outcome.findings;
-    findings.extend(unread(&checkout.files.refused, &reach));
+    findings.extend(unread(&tree.files.refused, &reach));
     let (mut texts, mut in_reach) = (Vec::new(), Vec::new());
-    for (one, number) in checkout.outlined.iter().zip(&checkout.numbers) {
-        let takers = reach.at(&one.source.path).filter(|_| one.source.may_bind);
-        let Some(takers) = takers else { continue };
+    for one in tree.outlined.iter().filter(|one| one.source.may_bind) {
+        let Some(takers) = reach.at(&one.source.path) else {
+            continue;
+        };
         in_reach.push(one);
-        texts.extend(number.map(|number| (number, takers)));
+        texts.extend(one.number.map(|number| (number, takers)));
     }
     // Their folders hold no links, so these are the files' real names.
     let real = in_reach.iter().filter(|one| !one.source.is_link);
@@ -258,26 +304,24 @@ fn plan_files(
         }
         _ => "PATH".to_owned(),
     };
-    let mut plans = checkout
-        .run
-        .plan(&texts, on_unresolved, &name_of)
-        .into_iter();
+    let mut plans = learned.plan(&texts, on_unresolved, &name_of).into_iter();
     let mut whole = Plan::default();
     for one in in_reach {
-        match &one.outline {
-            Some(Ok(_)) => {
-                let plan = plans.next().unwrap_or_default();
-                whole.merge(replaced(one.source, plan, &real, &mut planned.replacements));
+        match (one.number, &one.outline) {
+            (Some(_), _) => {
+                if let Some(plan) = plans.next() {
+                    whole.merge(replaced(one.source, plan, &real, &mut planned.replacements));
+                }
             }
-            Some(Err(error)) if one.source.has_markers => {
-                let finding = checkout.files.unparsable(one.source, error);
+            (None, Some(Err(error))) if one.source.has_markers => {
+                let finding = tree.files.unparsable(one.source, error);
                 whole.outcome.findings.push(finding);
             }
             // Nobody said that it is a manifest.
             _ => {}
         }
     }
-    checkout.run.close(&mut whole);
+    learned.close(&mut whole);
     planned.outcome.extend(whole.outcome);
     whole.bound
 }

@@ -224,8 +224,9 @@ fn all_at_once(mut file: &File, size: u64) -> io::Result<Result<Vec<u8>, Vec<u8>
             read => break read?,
         }
     };
+    let is_end = read < bytes.len();
     bytes.truncate(read);
-    Ok(if read as u64 == size {
+    Ok(if is_end && read as u64 == size {
         Ok(bytes)
     } else {
         Err(bytes)
@@ -242,7 +243,7 @@ fn rest(mut bytes: Vec<u8>, file: &File, most: u64) -> Result<Vec<u8>, ReadError
     Ok(bytes)
 }
 
-/// Whether a regular file that was just opened holds these bytes.
+/// Whether a file that was just opened holds these bytes. No more of them is read.
 #[must_use]
 pub fn holds(file: &File, expected: &[u8]) -> bool {
     match all_at_once(file, expected.len() as u64) {

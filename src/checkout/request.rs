@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
-use super::git::Repositories;
 use crate::api::{Id, OnUnresolved, TagSource};
 use crate::binding::bindings::BindingConfig;
 use crate::finding::{Code, Finding};
@@ -15,7 +14,7 @@ use crate::selection::resolve::{Refresh, Sources};
 use crate::selection::tags::Freshness;
 
 /// What the user asked for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     /// The folder that the run is in.
     pub current: PathBuf,
@@ -39,8 +38,6 @@ pub struct Request {
     pub labels: bool,
     /// How scalars are bound, besides by markers.
     pub bindings: BindingConfig,
-    /// The git repositories that the run has come to.
-    pub repositories: Repositories,
 }
 
 impl Request {

@@ -20,7 +20,7 @@ use crate::plan::takers::{Coverage, Selection, Selections, Takers};
 use crate::selection::resolve::Resolved;
 
 /// Which files may be edited, and by which policies.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Scope {
     /// The PATHs of the user.
     Paths {
@@ -281,7 +281,7 @@ fn other_repository(
     known.sort();
     known.dedup();
     let message = format!(
-        "ImageUpdateAutomation `{id}` is left out: its GitRepository `{name}` is {wanted}, which is no remote of this checkout ({})",
+        "ImageUpdateAutomation `{id}` is left out: its GitRepository `{name}` is {wanted}, which is not a remote of this checkout ({})",
         known.join(", ")
     );
     let finding = Finding::new(

@@ -9,42 +9,36 @@ use crate::documents::builder::{Builder, DocumentText};
 use crate::documents::{Documents, Provenance, Rank};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::resource_list::{self, Outline};
-use yaml_edit_spans::SyntaxError;
 
-/// The documents, and what reading them found.
+/// The documents, and what reading them found: those of flags, which `builder` has,
+/// and those of the tree.
 pub fn read(
-    (mut builder, unparsable): Given,
+    mut builder: Builder,
     files: &mut Files,
     outlined: &[Outlined<'_>],
+    beside: &[SourceFile],
 ) -> (Documents, Vec<Finding>) {
-    builder.note(unparsable.into_iter().map(|(name, error)| {
-        let location = Location::new(name, error.place);
-        Finding::new(Severity::Error, Code::Unparsable, error.message, location)
-    }));
-    let beside = std::mem::take(&mut files.beside);
     let show = |path: &Path| files.show(path);
     let notes = files.listing.notes.iter();
     builder.note(notes.map(|note| note.finding(&show)));
-    let sources = outlined.iter().map(|one| one.source).chain(&beside);
+    let sources = outlined.iter().map(|one| one.source).chain(beside);
     let kustomizations = sources.filter(|source| source.is_kustomization);
     let texts = kustomizations.map(|source| (source.path.as_path(), &*source.text));
     let mut namespaces = Namespaces::under(files.roots.clone(), texts);
     add_documents(files, outlined, &mut namespaces, &mut builder);
     if builder.needs_logins() {
-        add_logins(outlined, &beside, &mut namespaces, &mut builder);
+        add_logins(outlined, beside, &mut namespaces, &mut builder);
     }
     let unread = namespaces.unread;
     note_unread(unread, files, &mut builder);
     builder.finish()
 }
 
-/// The documents of flags, and which of their files are not valid YAML.
-pub type Given = (Builder, Vec<(String, SyntaxError)>);
-
-/// The documents of `--policies` and `--secret`, by the names of their files.
+/// The documents of `--policies`, by the names of their files. One that is not valid
+/// YAML is an error among the findings.
 #[must_use]
-pub fn given(policies: &[(String, String)], secrets: &[(String, String)]) -> Given {
-    let (mut builder, mut unparsable) = (Builder::default(), Vec::new());
+pub fn given(policies: &[(String, String)]) -> Builder {
+    let mut builder = Builder::default();
     let mut namespaces = Namespaces::default();
     for (name, text) in policies {
         let namespace = namespaces.of_given(name);
@@ -59,9 +53,18 @@ pub fn given(policies: &[(String, String)], secrets: &[(String, String)]) -> Giv
                 builder.add(&[document]);
                 builder.add_logins(&document);
             }
-            Err(error) => unparsable.push((name.clone(), error)),
+            Err(error) => {
+                let location = Location::new(name, error.place);
+                let code = Code::Unparsable;
+                builder.note([Finding::new(Severity::Error, code, error.message, location)]);
+            }
         }
     }
+    builder
+}
+
+/// Adds the Secrets of `--secret`, by the names of their files.
+pub fn add_secrets(builder: &mut Builder, secrets: &[(String, String)]) {
     for (name, text) in secrets {
         // What cannot be read was refused before.
         if let Ok(outline) = resource_list::read(text) {
@@ -72,7 +75,6 @@ pub fn given(policies: &[(String, String)], secrets: &[(String, String)]) -> Giv
             });
         }
     }
-    (builder, unparsable)
 }
 
 fn add_documents(
@@ -82,7 +84,10 @@ fn add_documents(
     builder: &mut Builder,
 ) {
     let mut holding: Vec<(&SourceFile, &Outline<'_>, Option<String>)> = Vec::new();
-    for Outlined { source, outline } in outlined {
+    for Outlined {
+        source, outline, ..
+    } in outlined
+    {
         if !source.has_documents || source.is_link {
             continue;
         }
@@ -109,24 +114,24 @@ fn add_logins(
     namespaces: &mut Namespaces<'_>,
     builder: &mut Builder,
 ) {
-    let mut add = |source: &SourceFile, outline: &Outline<'_>| {
+    let beside = files::outlined(beside, |source| source.has_logins);
+    let all = outlined.iter().chain(&beside);
+    let mut all: Vec<&Outlined<'_>> = all.filter(|one| one.source.has_logins).collect();
+    // Of two with one name the last counts.
+    all.sort_by_key(|one| &one.source.path);
+    for Outlined {
+        source, outline, ..
+    } in all
+    {
         let namespace = namespaces.of(&source.path);
-        builder.add_logins(&document_text(source, outline, namespace.as_deref()));
-    };
-    // A text that cannot be read holds no Secret, and is reported where it matters.
-    for Outlined { source, outline } in outlined {
-        if !source.has_logins {
-            continue;
-        }
+        let mut add = |outline: &Outline<'_>| {
+            builder.add_logins(&document_text(source, outline, namespace.as_deref()));
+        };
+        // A text that cannot be read holds no Secret, and is reported where it matters.
         match outline {
-            Some(Ok(outline)) => add(source, outline),
+            Some(Ok(outline)) => add(outline),
             Some(Err(_)) => {}
-            None => _ = resource_list::read(&source.text).map(|outline| add(source, &outline)),
-        }
-    }
-    for Outlined { source, outline } in files::outlined(beside, |source| source.has_logins) {
-        if let Some(Ok(outline)) = &outline {
-            add(source, outline);
+            None => _ = resource_list::read(&source.text).map(|outline| add(&outline)),
         }
     }
 }

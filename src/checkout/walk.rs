@@ -84,7 +84,7 @@ impl Note {
                 Severity::Warning,
                 Code::UnusableFile,
                 format!("these ignore rules do not count: the file {why}"),
-                "make it a regular file; together with those in the folders above it may have 1 MiB",
+                "make it a regular file; it and those in the folders above may be 1 MiB together",
             ),
             Unseen::Index(why) => (
                 Severity::Warning,
@@ -235,7 +235,9 @@ impl Walk {
             let exclude = repository.exclude_file();
             rules = IgnoreRules::above(&repository.root, exclude.as_deref(), top, &mut unread);
         }
-        let mut open = vec![OpenFolder::open(top.to_path_buf(), 0)?];
+        let (first, unseen) = OpenFolder::open(top.to_path_buf(), 0)?;
+        self.unseen(unseen);
+        let mut open = vec![first];
         self.enter(&open[0], &mut rules, &mut unread);
         // In the order of the paths, so that nothing is left to be sorted.
         while let Some(folder) = open.last_mut() {
@@ -276,11 +278,12 @@ impl Walk {
         unread: &mut Vec<Unread>,
     ) -> Option<OpenFolder> {
         match OpenFolder::open(path.clone(), depth) {
-            Ok(folder) if self.is_repository(&folder) => {
+            Ok((folder, _)) if self.is_repository(&folder) => {
                 self.note(&path, Unseen::Repository);
                 None
             }
-            Ok(folder) => {
+            Ok((folder, unseen)) => {
+                self.unseen(unseen);
                 self.enter(&folder, rules, unread);
                 Some(folder)
             }
@@ -291,6 +294,13 @@ impl Walk {
                 self.note(&path, Unseen::Folder(error.to_string()));
                 None
             }
+        }
+    }
+
+    /// Notes what in a folder could not be looked at.
+    fn unseen(&mut self, unseen: Vec<(PathBuf, io::Error)>) {
+        for (path, error) in unseen {
+            self.note(&path, Unseen::Folder(error.to_string()));
         }
     }
 
@@ -351,24 +361,34 @@ struct FolderEntry {
 }
 
 impl OpenFolder {
-    fn open(path: PathBuf, depth: usize) -> io::Result<Self> {
-        let read = |entry: io::Result<fs::DirEntry>| {
-            let entry = entry?;
-            Ok(FolderEntry {
-                kind: entry.file_type()?,
-                name: entry.file_name(),
-            })
-        };
-        let entries = fs::read_dir(&path)?.map(read);
-        // What went away meanwhile is passed over.
-        let is_there = |entry: &io::Result<FolderEntry>| !matches!(entry, Err(error) if error.kind() == io::ErrorKind::NotFound);
-        let mut entries: Vec<FolderEntry> = entries.filter(is_there).collect::<io::Result<_>>()?;
+    /// Lists a folder. What in it cannot be looked at is told apart.
+    fn open(path: PathBuf, depth: usize) -> io::Result<(Self, Vec<(PathBuf, io::Error)>)> {
+        let (mut entries, mut unread) = (Vec::new(), Vec::new());
+        for entry in fs::read_dir(&path)? {
+            let (place, read) = match entry {
+                Ok(entry) => {
+                    let read = entry.file_type().map(|kind| FolderEntry {
+                        kind,
+                        name: entry.file_name(),
+                    });
+                    (entry.path(), read)
+                }
+                Err(error) => (path.clone(), Err(error)),
+            };
+            match read {
+                Ok(entry) => entries.push(entry),
+                // What went away meanwhile is passed over.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => unread.push((place, error)),
+            }
+        }
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        Ok(Self {
+        let folder = Self {
             path,
             depth,
             left: entries.into_iter(),
-        })
+        };
+        Ok((folder, unread))
     }
 
     /// Whether something of this name is in it, of what is left.

@@ -93,7 +93,7 @@ fn confine(paths: &[PathBuf], repositories: &Repositories) -> PathBuf {
     let first = paths.first().map_or(Path::new("."), PathBuf::as_path);
     let folder = folder_of(first);
     let real = || folder.canonicalize();
-    let work_tree = repositories.of(&folder).map(|found| found.root);
+    let work_tree = repositories.work_tree(&folder);
     work_tree.unwrap_or_else(|| real().unwrap_or_else(|_| folder.clone()))
 }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -64,11 +65,20 @@ pub(super) fn stage<'r>(
     lock: &'r Lock,
     sync: bool,
 ) -> anyhow::Result<EditStep<Staged<'r>>> {
-    // Where no handler can be set, Ctrl-C ends the process as it always did.
-    let interrupted = Interrupted::default();
-    let flag = Interrupted::clone(&interrupted);
-    _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
-    step(write::stage(replacements, lock, sync, interrupted))
+    step(write::stage(replacements, lock, sync, interrupted()))
+}
+
+/// What Ctrl-C sets, from the first call on.
+fn interrupted() -> Interrupted {
+    static INTERRUPTED: OnceLock<Interrupted> = OnceLock::new();
+    let watch = || {
+        let flag = Interrupted::default();
+        let set = Interrupted::clone(&flag);
+        // Where no handler can be set, Ctrl-C ends the process as it always did.
+        _ = ctrlc::set_handler(move || set.store(true, Ordering::Relaxed));
+        flag
+    };
+    Interrupted::clone(INTERRUPTED.get_or_init(watch))
 }
 
 /// Replaces all the files, or none.

@@ -18,7 +18,7 @@ use crate::checkout::tree_documents;
 use crate::checkout::walk::{self, Unseen};
 use crate::documents::builder::Builder;
 use crate::documents::{Documents, Provenance, Rank};
-use crate::finding::Finding;
+use crate::finding::{Code, Finding};
 use crate::function::config::{self, Settings};
 use crate::function::{self, FunctionOptions};
 use crate::path_name;
@@ -73,13 +73,14 @@ pub(super) fn run(args: &FnArgs) -> anyhow::Result<Exit> {
 
 /// The documents of `--policies` and `--secret`.
 fn given(args: &FnArgs) -> anyhow::Result<Builder> {
-    let policies = documents(&args.policies)?;
-    let secrets = network::secrets(&args.registries.secrets)?;
-    let (builder, unparsable) = tree_documents::given(&policies, &secrets);
-    match unparsable.into_iter().next() {
-        Some((name, error)) => bail!("{name}:{}: {error}", error.place),
-        None => Ok(builder),
+    let mut builder = tree_documents::given(&documents(&args.policies)?);
+    let mut findings = builder.findings().iter();
+    if let Some(unparsable) = findings.find(|one| one.code == Code::Unparsable) {
+        bail!("{}: {}", unparsable.location, unparsable.message);
     }
+    let secrets = network::secrets(&args.registries.secrets)?;
+    tree_documents::add_secrets(&mut builder, &secrets);
+    Ok(builder)
 }
 
 /// The largest ResourceList that is read, in bytes.
@@ -205,7 +206,7 @@ fn documents_under(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
         say_findings([&finding]);
     }
     let real = folder.canonicalize().with_context(unlisted)?;
-    let work_tree = repositories.of(&real).map(|found| found.root);
+    let work_tree = repositories.work_tree(&real);
     let root = work_tree.unwrap_or(real);
     let mut documents = Vec::new();
     for file in &listing.files {

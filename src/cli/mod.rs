@@ -65,7 +65,7 @@ pub fn main() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are printed to stdout and are not mistake.
+            // Help and version are printed to stdout and are no mistake.
             let exit = if error.use_stderr() {
                 Exit::Usage
             } else {

@@ -284,7 +284,7 @@ fn read(path: PathBuf) -> Option<(PathBuf, Result<DockerConfig, String>)> {
 /// The texts of `--secret`.
 ///
 /// # Errors
-/// What cannot be read, or is no YAML.
+/// What cannot be read, or is not valid YAML.
 pub(super) fn secrets(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
     let read = |path: &PathBuf| {
         let (name, text) = document(path)?;

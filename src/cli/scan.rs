@@ -10,7 +10,7 @@ use super::streams::{print, say, say_findings};
 use crate::api::OnUnresolved;
 use crate::binding::bindings::BindingConfig;
 use crate::checkout::git::Repositories;
-use crate::checkout::{self, Request};
+use crate::checkout::{self, BoundIn, Request};
 use crate::documents::Documents;
 use crate::engine::Whose;
 use crate::finding::{Code, Finding, Severity};
@@ -33,23 +33,30 @@ pub(super) fn scan(args: &ScanArgs) -> anyhow::Result<Exit> {
         freshness(std::time::Duration::MAX),
     )?;
     let mut asker = Asker::new(&args.registries, Caller::Person, refresh.clone());
-    checkout::with(&request, |mut checkout| {
-        let documents = checkout.documents;
-        let mut outcome = Outcome {
-            findings: checkout.take_findings(),
-            ..Outcome::default()
-        };
-        outcome.findings.extend(unknown(&refresh, documents));
-        let asked = checkout
-            .run
-            .scan(&mut |documents, questions| asker.ask(documents, questions));
-        outcome.findings.extend(asked);
-        print(&[snapshot::document(documents, &checkout.run.tags)])?;
-        finish(
-            &outcome,
-            &table::repositories(documents, &checkout.run.tags),
-        )
-    })?
+    checkout::with(
+        &request,
+        &Repositories::default(),
+        BoundIn::Tree,
+        |mut checkout| {
+            let documents = checkout.documents;
+            let mut outcome = Outcome {
+                findings: std::mem::take(&mut checkout.findings),
+                ..Outcome::default()
+            };
+            // Nothing is edited, so only documents are missed.
+            outcome.findings.extend(checkout.missed());
+            outcome.findings.extend(unknown(&refresh, documents));
+            let asked = checkout
+                .run
+                .scan(&mut |documents, questions| asker.ask(documents, questions));
+            outcome.findings.extend(asked);
+            print(&[snapshot::document(documents, &checkout.run.tags)])?;
+            finish(
+                &outcome,
+                &table::repositories(documents, &checkout.run.tags),
+            )
+        },
+    )?
 }
 
 /// Prints the ImagePolicies with their status.
@@ -70,35 +77,42 @@ pub(super) fn resolve(args: &ResolveArgs) -> anyhow::Result<Exit> {
     };
     let mut asker = Asker::new(&args.registries, Caller::Person, request.refresh.clone());
     let mut ask = |documents: &Documents, questions: &[_]| asker.ask(documents, questions);
-    checkout::with(&request, |mut checkout| {
-        let documents = checkout.documents;
-        let mut outcome = Outcome {
-            findings: checkout.take_findings(),
-            ..Outcome::default()
-        };
-        outcome
-            .findings
-            .extend(unknown(&request.refresh, documents));
-        let query = request.query(None);
-        let asked = checkout.run.learn(&query, Whose::All, Some(&mut ask));
-        // Said below, in this command's own weight.
-        let is_kept = |finding: &Finding| finding.code == Code::KeptPrevious;
-        let asked = asked.into_iter().filter(|finding| !is_kept(finding));
-        outcome.findings.extend(asked);
-        let images = &checkout.run.images;
-        for (id, resolved) in images {
-            let reason = resolved.reason();
-            let undecided = reason.and_then(|reason| undecided(id, resolved, reason));
-            outcome.findings.extend(undecided);
-        }
-        let now = network::now();
-        let printed = images.iter().filter_map(|(id, resolved)| {
-            let policy = &documents.policies.get(id)?.document;
-            Some(policies::document(id, policy, resolved, now))
-        });
-        print(&printed.collect::<Vec<String>>())?;
-        finish(&outcome, &table::policies(images.iter()))
-    })?
+    checkout::with(
+        &request,
+        &Repositories::default(),
+        BoundIn::Tree,
+        |mut checkout| {
+            let documents = checkout.documents;
+            let mut outcome = Outcome {
+                findings: std::mem::take(&mut checkout.findings),
+                ..Outcome::default()
+            };
+            // Nothing is edited, so only documents are missed.
+            outcome.findings.extend(checkout.missed());
+            outcome
+                .findings
+                .extend(unknown(&request.refresh, documents));
+            let query = request.query(None);
+            let (learned, asked) = checkout.run.learn(&query, Whose::All, Some(&mut ask));
+            // Said below, in this command's own weight.
+            let is_kept = |finding: &Finding| finding.code == Code::KeptPrevious;
+            let asked = asked.into_iter().filter(|finding| !is_kept(finding));
+            outcome.findings.extend(asked);
+            let images = &learned.images;
+            for (id, resolved) in images {
+                let reason = resolved.reason();
+                let undecided = reason.and_then(|reason| undecided(id, resolved, reason));
+                outcome.findings.extend(undecided);
+            }
+            let now = network::now();
+            let printed = images.iter().filter_map(|(id, resolved)| {
+                let policy = &documents.policies.get(id)?.document;
+                Some(policies::document(id, policy, resolved, now))
+            });
+            print(&printed.collect::<Vec<String>>())?;
+            finish(&outcome, &table::policies(images.iter()))
+        },
+    )?
 }
 
 /// A policy that chooses nothing.
@@ -166,7 +180,6 @@ pub(super) fn request(
         only: Only::default(),
         labels: false,
         bindings: BindingConfig::default(),
-        repositories: Repositories::default(),
     })
 }
 

@@ -363,7 +363,7 @@ fn patch_dir(written: &Path) -> anyhow::Result<PathBuf> {
     let real = real.with_context(|| format!("cannot make the folder {shown}"))?;
     if !real.is_dir() {
         bail!(
-            "cannot make the folder {shown}: {} is no folder",
+            "cannot make the folder {shown}: {} is not a folder",
             existing.display()
         );
     }

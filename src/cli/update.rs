@@ -46,12 +46,13 @@ pub(super) fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     };
     let edits = !(args.check || args.dry_run || args.diff);
     let lock = edits.then(|| edit::lock(&args.paths)).transpose()?;
-    let mut planned = plan(args, &request)?;
+    let repositories = Repositories::default();
+    let mut planned = plan(args, &request, &repositories)?;
     let hard_links = write::hard_links(&planned.replacements);
     planned.outcome.findings.extend(hard_links);
     let now = handoff::moment(&args.handoff);
     let commits = commits(args, &mut planned, &Time::utc(now));
-    let forms = forms(args, &request, &mut planned);
+    let forms = forms(args, &repositories, &mut planned);
     let is_broken = planned.outcome.findings.iter().any(is_template_fault);
     let is_kept_back = is_broken && !args.handoff.keep_going;
     let lock = lock.filter(|_| !is_kept_back);
@@ -128,7 +129,6 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
         only: handoff::only(&args.only)?,
         labels: args.handoff.labels && matches!(args.output, Output::Markdown | Output::Github),
         bindings,
-        repositories: Repositories::default(),
     }))
 }
 
@@ -155,7 +155,11 @@ fn of_config(path: &Path, config: config::Settings) -> anyhow::Result<BindingCon
     Ok(config.bindings)
 }
 
-fn plan(args: &UpdateArgs, request: &Request) -> anyhow::Result<Planned> {
+fn plan(
+    args: &UpdateArgs,
+    request: &Request,
+    repositories: &Repositories,
+) -> anyhow::Result<Planned> {
     let mut asker = Asker::new(&args.registries, Caller::Person, request.refresh.clone());
     let mut ask = |documents: &Documents, questions: &[_]| {
         // Who names an image knows of something new in it.
@@ -164,7 +168,7 @@ fn plan(args: &UpdateArgs, request: &Request) -> anyhow::Result<Planned> {
         }
         asker.ask(documents, questions)
     };
-    checkout::plan(request, Some(&mut ask)).map_err(|error| {
+    checkout::plan(request, repositories, Some(&mut ask)).map_err(|error| {
         let CannotPlan::NoScope(findings) = &error else {
             return error.into();
         };
@@ -189,11 +193,11 @@ fn commits(args: &UpdateArgs, planned: &mut Planned, now: &Time) -> Vec<Commit> 
 }
 
 /// In which form git stores the files that patches are for.
-fn forms(args: &UpdateArgs, request: &Request, planned: &mut Planned) -> Forms {
+fn forms(args: &UpdateArgs, repositories: &Repositories, planned: &mut Planned) -> Forms {
     if args.handoff.patch_dir.is_none() {
         return Forms::default();
     }
-    let repository = request.repositories.of(&planned.root);
+    let repository = repositories.of(&planned.root);
     // One that cannot be read is among the findings.
     let index = repository.as_ref().and_then(|found| found.index().ok());
     let (forms, findings) = stored::forms(planned, index.unwrap_or(&Index::default()));
@@ -227,7 +231,7 @@ fn show(
 /// Why a variable is left out of a dotenv report.
 fn expandable(name: &str) -> Finding {
     let message = format!(
-        "`{name}` is left out of the dotenv report: its value holds `$`, which GitLab would expand"
+        "`{name}` is left out of the dotenv report: its value contains `$`, which GitLab would expand"
     );
     let location = Location::default();
     Finding::new(Severity::Warning, Code::DoubtfulTemplate, message, location)

@@ -83,7 +83,7 @@ pub fn push(push: Option<&PushSpec>, checkout: Option<&GitReference>) -> Result<
 /// The branch that a name gives: itself, or what the template in it makes.
 ///
 /// # Errors
-/// What is not a template, or no name for git.
+/// An invalid template, or a name that git refuses.
 pub fn name(branch: &str, data: &Data<'_>, now: &Time) -> Result<String, BranchError> {
     let name = render::text(branch, FUNCTIONS, data, now).map_err(BranchError::Template)?;
     refname::check(&name)?;

@@ -67,6 +67,12 @@ impl Builder {
         self.findings.extend(findings);
     }
 
+    /// What was found so far.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
     /// Takes in a resource that was read, and says what is wrong with it.
     #[must_use]
     pub fn add_reading(

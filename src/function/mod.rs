@@ -1,8 +1,8 @@
 //! The story of one run of the function: a text in, the same text out, patched.
 //!
-//! The text is a ResourceList or a plain stream of documents. It is outlined
-//! once; its documents make the documents, the documents makes the policies'
-//! images, and the markers and images make the edits.
+//! The text is a ResourceList or a plain stream of documents. It is outlined once; its
+//! documents, with those given, say which policies there are; the policies get images;
+//! markers and images make the edits.
 
 pub mod config;
 
@@ -14,7 +14,7 @@ use crate::binding::bindings::BindingContext;
 use crate::binding::origin::Origins;
 use crate::documents::builder::{Builder, DocumentText};
 use crate::documents::{Documents, Provenance, Rank};
-use crate::engine::{self, Run, SourceText, Whose};
+use crate::engine::{self, Learned, Run, SourceText, Whose};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::plan::edits::Plan;
 use crate::plan::outcome::Outcome;
@@ -71,7 +71,7 @@ pub enum BadInput {
         "<stdin>:{0}: expected a ResourceList or a stream of resources, and found only a scalar"
     )]
     NoResource(yaml_edit_spans::Place),
-    /// The text is no YAML.
+    /// The text is not valid YAML.
     #[error("<stdin>:{place}: {message}")]
     Syntax {
         /// What is wrong.
@@ -133,7 +133,7 @@ pub fn run<'t>(
         text,
         outline: &outline,
     }];
-    let (mut run, of_snapshots) = Run::start(&documents, &context, &texts, options.freshness);
+    let (run, of_snapshots) = Run::start(&documents, &context, &texts, options.freshness);
     let query = Query {
         sources: Sources {
             tags_from: &spec.tags_from,
@@ -142,8 +142,8 @@ pub fn run<'t>(
         only: None,
         on_unresolved: spec.on_unresolved,
     };
-    let asked = run.learn(&query, Whose::Bound, ask);
-    let selected = selection(&settings, &run.images)
+    let (learned, asked) = run.learn(&query, Whose::Bound, ask);
+    let selected = selection(&settings, &learned.images)
         .map_err(|finding| outcome.findings.push(*finding))
         .unwrap_or_default();
     // Without knowing what was asked for, nothing is changed.
@@ -155,7 +155,7 @@ pub fn run<'t>(
     if settings.is_suspended {
         outcome.findings.push(suspended());
     } else if !is_misconfigured {
-        let plan = planned(&run, &settings, selected.as_ref());
+        let plan = planned(&learned, &settings, selected.as_ref());
         outcome.extend(plan.outcome);
         edits = plan.edits;
         // An error says more.
@@ -208,12 +208,12 @@ fn with_items(
 }
 
 /// What the text is to hold besides what its envelope gets.
-fn planned(run: &Run<'_>, settings: &Settings, selected: Option<&BTreeSet<Id>>) -> Plan {
+fn planned(learned: &Learned<'_>, settings: &Settings, selected: Option<&BTreeSet<Id>>) -> Plan {
     let texts = [(0, Takers::one(selected))];
     let name_of = |_: Option<usize>| "the functionConfig".to_owned();
-    let plans = run.plan(&texts, settings.spec.on_unresolved, &name_of);
+    let plans = learned.plan(&texts, settings.spec.on_unresolved, &name_of);
     let mut plan = plans.into_iter().next().unwrap_or_default();
-    run.close(&mut plan);
+    learned.close(&mut plan);
     plan
 }
 
@@ -383,17 +383,17 @@ fn selection(
 
 /// Why nothing is bound, and what to do.
 fn nothing_bound(text: &str, outline: &Outline<'_>, bind: Bind) -> Finding {
-    const WAYS: &str = "write `bind: Images` in the ImageUpdate to go by the images themselves, or have `flux-image annotate` turn markers into annotations, which survive";
+    const WAY_OUT: &str = "write `bind: Images` in the ImageUpdate to go by the images themselves, or have `flux-image annotate` turn markers into annotations, which survive";
     let finding = Finding::nothing_bound();
     match bind {
         Bind::Images => finding.hint(
             "no field has an image whose name is `spec.image` of an ImageRepository with a policy",
         ),
         _ if outline.objects().any(Object::is_from_kustomize_build) => finding.hint(format!(
-            "`kustomize build` drops every comment, markers too: {WAYS}"
+            "`kustomize build` drops every comment, markers too: {WAY_OUT}"
         )),
         _ if !has_comment(text) && outline.objects().any(is_manifest) => finding.hint(format!(
-            "the input has no comments; if whatever made it has dropped them, markers too: {WAYS}"
+            "the input has no comments; if whatever made it has dropped them, markers too: {WAY_OUT}"
         )),
         _ => finding,
     }

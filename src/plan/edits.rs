@@ -545,7 +545,7 @@ impl BoundScalar<'_, '_, '_> {
 }
 
 impl Plan {
-    /// Adds what another text of the run is to hold, but for its edits.
+    /// Adds what was planned for another text of the run, without its edits.
     pub fn merge(&mut self, other: Self) {
         self.outcome.extend(other.outcome);
         self.used.extend(other.used);

@@ -14,9 +14,11 @@ use crate::plan::outcome::{Change, Outcome};
 pub fn results(outcome: &Outcome) -> Vec<Value> {
     let changes = outcome.changes.iter().map(of_change);
     let all = changes.chain(outcome.findings.iter().map(of_finding));
-    // Texts and numbers under keys that are texts: nothing that JSON could not hold.
-    all.filter_map(|result| serde_json::to_value(result).ok())
-        .collect()
+    all.map(|result| {
+        // Texts and numbers under keys that are texts: nothing that JSON could not hold.
+        serde_json::to_value(&result).unwrap_or_else(|_| result.message.into())
+    })
+    .collect()
 }
 
 /// One entry of `results`.

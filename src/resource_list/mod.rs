@@ -20,7 +20,7 @@ use yaml_edit_spans::SyntaxError;
 /// Reads `text`, a large one on every core.
 ///
 /// # Errors
-/// Where it is no YAML.
+/// Where it is not valid YAML.
 pub fn read(text: &str) -> Result<Outline<'_>, SyntaxError> {
     match chunks::read(text) {
         Some(outline) => Ok(outline),

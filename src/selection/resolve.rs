@@ -489,7 +489,7 @@ fn image_of<'c>(
 fn tried(tags_from: &[TagSource]) -> String {
     let one = |source: &TagSource| match source {
         TagSource::Status => "the policy has no status.latestRef",
-        TagSource::Snapshot => "no TagSnapshot holds it",
+        TagSource::Snapshot => "no TagSnapshot has it",
         TagSource::Registry => "its registry was not asked",
     };
     tags_from.iter().map(one).collect::<Vec<_>>().join(", ")

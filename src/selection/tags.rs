@@ -227,7 +227,7 @@ fn aged(snapshot: &TagSnapshot, location: &Location, freshness: Freshness) -> Op
         match written.parse::<Timestamp>() {
             Err(_) => {
                 let message = format!(
-                    "TagSnapshot `{name}`: `scannedAt` of `{}` is `{written}`, which is not a time as RFC 3339 has it",
+                    "TagSnapshot `{name}`: `scannedAt` of `{}` is `{written}`, which is not an RFC 3339 time",
                     repository.image
                 );
                 return Some(Finding::new(

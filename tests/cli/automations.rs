@@ -69,7 +69,7 @@ fn where_every_automation_is_left_out_the_exit_is_two() {
         let said = stderr(&output);
         assert_eq!(code(&output), 2, "{said}");
         assert!(
-            said.contains("error: ImageUpdateAutomation `flux-system:all` is left out: its GitRepository `repo` is git.example:8443/acme/fleet, which is no remote of this checkout (git.example/acme/fleet)"),
+            said.contains("error: ImageUpdateAutomation `flux-system:all` is left out: its GitRepository `repo` is git.example:8443/acme/fleet, which is not a remote of this checkout (git.example/acme/fleet)"),
             "{said}"
         );
         assert!(!said.contains("s3cret"));

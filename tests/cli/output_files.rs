@@ -133,7 +133,7 @@ const REFUSED: &[(&[&str], &str)] = &[
         "is in the folder of `--patch-dir out`",
     ),
     (&["--patch-dir", "apps"], "the folder is not empty"),
-    (&["--patch-dir", "apps/notes.txt"], "is no folder"),
+    (&["--patch-dir", "apps/notes.txt"], "is not a folder"),
     (&["--patch-dir", ".git"], "the folder is not empty"),
     (
         &["--patch-dir", ".git/refs/tags"],

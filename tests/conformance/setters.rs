@@ -344,9 +344,8 @@ fn run(setup: &Setup, root: &Path, scope: &Path) -> Result<Planned, String> {
         only: Default::default(),
         labels: false,
         bindings: Default::default(),
-        repositories: Default::default(),
     };
-    checkout::plan(&request, None).map_err(|error| error.to_string())
+    checkout::plan(&request, &Default::default(), None).map_err(|error| error.to_string())
 }
 
 #[expect(clippy::too_many_lines, reason = "one case after the other")]

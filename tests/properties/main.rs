@@ -9,6 +9,7 @@ mod promises;
 #[path = "../conformance/readback.rs"]
 mod readback;
 mod readers;
+mod recorded;
 
 use proptest::test_runner::{Config, RngSeed};
 

@@ -182,7 +182,7 @@ pub enum Style {
     Folded,
 }
 
-/// A text that is no YAML.
+/// A text that is not valid YAML.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SyntaxError {

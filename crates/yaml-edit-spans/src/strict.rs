@@ -168,7 +168,7 @@ impl<'t> Iterator for Reader<'t> {
     fn next(&mut self) -> Option<Self::Item> {
         while !self.has_failed {
             let raw = self.parser.next()?;
-            // Most are white space and signs, which are not event here.
+            // Most are white space and signs, which are no events here.
             match raw.kind() {
                 Raw::Trivia(TriviaKind::Indicator(Indicator::SequenceEntry)) => {
                     self.dash = self.base + raw.span().start;

@@ -158,7 +158,7 @@ impl<'t> Node<'t> {
 /// after the other, with that start.
 ///
 /// # Errors
-/// Where the text is no YAML.
+/// Where the text is not valid YAML.
 pub fn build_trees<'t, T: Default>(
     text: &'t str,
     starts: &BTreeSet<usize>,

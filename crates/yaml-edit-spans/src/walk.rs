@@ -245,7 +245,7 @@ impl<'t> Walk<'t> {
     /// The next step, `None` at the end of the text.
     ///
     /// # Errors
-    /// Where the text is no YAML.
+    /// Where the text is not valid YAML.
     pub fn step(&mut self) -> Result<Option<Step<'t>>, SyntaxError> {
         while let Some(event) = self.events.next() {
             let event = event?;

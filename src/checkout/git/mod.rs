@@ -173,6 +173,12 @@ impl Repositories {
         known.push(found.clone());
         Some(found)
     }
+
+    /// The work tree that a path is in.
+    #[must_use]
+    pub fn work_tree(&self, path: &Path) -> Option<PathBuf> {
+        self.of(path).map(|repository| repository.root)
+    }
 }
 
 /// The work tree that `path` is in.

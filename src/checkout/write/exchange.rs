@@ -90,7 +90,8 @@ impl From<io::Error> for NotPlaced {
 }
 
 /// Puts `new`, which waits at `waiting`, in the place of `old` at `path`. What
-/// is at `path` stays there if it is not `old`.
+/// is at `path` stays there if it does not seem to be `old`, and goes back there if it
+/// holds something else.
 ///
 /// # Errors
 /// Where it does not come to its place; it waits where it did, then.

@@ -98,7 +98,6 @@ pub fn stage<'r>(
     let writable = parallel::map(replacements, &may_write);
     let mut planned = Vec::with_capacity(replacements.len());
     for (number, (replacement, writable)) in replacements.iter().zip(writable).enumerate() {
-        // A file is on the file system of its folder, or it is mounted by itself.
         let device = replacement.status.identity.device;
         let near = writable.and_then(|()| stagings.near(replacement.folder(), device));
         let staging = near.map_err(|error| WriteError::refused(replacement, &error))?;
@@ -144,9 +143,11 @@ impl<'r> Fresh<'r> {
     fn new(replacement: &'r Replacement, waiting: PathBuf, sync: bool) -> io::Result<Self> {
         let text = replacement.new_text().map_err(io::Error::other)?;
         let was = &replacement.status.identity;
-        let (file, carried) = write_new(&waiting, &text, &replacement.path, was)?;
+        let (file, mut carried) = write_new(&waiting, &text, &replacement.path, was)?;
         if sync {
             file.sync_all()?;
+            // Some file systems note the time only now.
+            carried.identity = exchange::identity(&file.metadata()?);
         }
         // Closed here, since thousands of open files are more than a process may have.
         Ok(Self {
@@ -284,9 +285,9 @@ impl<'r> Staged<'r> {
     /// When one of them fails; the others are put back, but for what somebody
     /// else wrote to meanwhile.
     pub fn replace(self) -> Result<(), WriteError> {
-        // The first failure stops all shares before their next file.
+        // The first failure stops all threads before their next file.
         let stop = AtomicBool::new(false);
-        let share = |share: &[Fresh<'r>]| -> Vec<FileOutcome<'r>> {
+        let place = |chunk: &[Fresh<'r>]| -> Vec<FileOutcome<'r>> {
             let one = |file: &Fresh<'r>| {
                 if self.interrupted.load(Ordering::Relaxed) || stop.load(Ordering::Relaxed) {
                     return FileOutcome::Untouched;
@@ -297,9 +298,9 @@ impl<'r> Staged<'r> {
                 }
                 outcome
             };
-            share.iter().map(one).collect()
+            chunk.iter().map(one).collect()
         };
-        let outcomes = parallel::map(&self.files, &share);
+        let outcomes = parallel::map(&self.files, &place);
         self.settle(&outcomes)
     }
 
@@ -310,20 +311,17 @@ impl<'r> Staged<'r> {
             FileOutcome::Failed(why) => Some((file, why.as_str())),
             _ => None,
         });
-        let exchanged = || {
-            let placed = all().filter_map(|(file, outcome)| outcome.placed(file));
-            let exchanged = placed.filter(|(_, how)| *how == Placed::Exchanged);
-            exchanged.map(|(file, _)| file).collect::<Vec<&Fresh<'r>>>()
-        };
+        let placed = all().filter_map(|(file, outcome)| outcome.placed(file));
+        let exchanged = placed.filter(|(_, how)| *how == Placed::Exchanged);
+        let exchanged: Vec<&Fresh<'r>> = exchanged.map(|(file, _)| file).collect();
         // Who had an old file open may have written to it since.
         let touched = || {
-            let files = exchanged();
             let untouched = |chunk: &[&Fresh<'r>]| -> Vec<bool> {
                 chunk.iter().map(|file| file.old_is_untouched()).collect()
             };
-            let untouched = parallel::map(&files, &untouched);
+            let untouched = parallel::map(&exchanged, &untouched);
             let first = untouched.iter().position(|untouched| !untouched)?;
-            Some(files[first])
+            Some(exchanged[first])
         };
         let cause = match failed.or_else(|| Some((touched()?, error::CHANGED))) {
             Some((file, why)) => Cause::Failed {
@@ -334,14 +332,8 @@ impl<'r> Staged<'r> {
                 Cause::Interrupted
             }
             None => {
-                let let_go = |chunk: &[&Fresh<'r>]| -> Vec<()> {
-                    // What is left of them goes with their folder.
-                    chunk
-                        .iter()
-                        .for_each(|file| _ = fs::remove_file(&file.waiting));
-                    Vec::new()
-                };
-                parallel::map(&exchanged(), &let_go);
+                // What is left of them goes with their folder.
+                parallel::for_each(&exchanged, &|file| _ = fs::remove_file(&file.waiting));
                 return Ok(());
             }
         };

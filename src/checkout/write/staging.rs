@@ -126,15 +126,24 @@ impl<'l> Stagings<'l> {
         }
     }
 
-    /// The number of one from which a file can be renamed to `folder`, which is on the
-    /// file system `device`, as far as can be told before.
+    /// The number of one from which a file of `folder` can be renamed, as far as can be
+    /// told before. The file is on the file system `device`, as its folder mostly is.
     ///
     /// # Errors
     /// Where neither git's folder, nor the root, nor `folder` itself has room
     /// for one.
     pub(super) fn near(&mut self, folder: &Path, device: u64) -> io::Result<usize> {
-        let is_near = |staging: &Staging| staging.device == device;
-        if let Some(number) = self.open.iter().position(is_near) {
+        let on = |device: u64| {
+            self.open
+                .iter()
+                .position(|staging| staging.device == device)
+        };
+        if let Some(number) = on(device) {
+            return Ok(number);
+        }
+        // A file of an overlay may be on another one than its folder.
+        let device = fs::metadata(folder)?.dev();
+        if let Some(number) = on(device) {
             return Ok(number);
         }
         let is_near = |home: &Path| fs::metadata(home).is_ok_and(|home| home.dev() == device);

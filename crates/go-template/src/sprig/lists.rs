@@ -195,7 +195,7 @@ fn without(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     list(kept)
 }
 
-/// `reflect.DeepEqual`: an `int` is not an `int64`, and a nil list no empty one.
+/// `reflect.DeepEqual`: an `int` is not an `int64`, and a nil list is not an empty one.
 ///
 /// # Errors
 /// Where the work is spent, or values are nested too deep.

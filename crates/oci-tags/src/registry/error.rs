@@ -210,7 +210,7 @@ impl RegistryError {
             Self::Endless(_) => "an image with so many tags needs a TagSnapshot that is made in another way".to_owned(),
             Self::Settings(_) => "check `certSecretRef` and `proxySecretRef` of the ImageRepository".to_owned(),
             Self::Link(_) | Self::Redirect { .. } | Self::Redirects(_) | Self::ForbiddenRealm { .. } | Self::Token { .. } => "the registry, or a proxy before it, is not set up as it should be".to_owned(),
-            Self::Forbidden(_) | Self::Name(_) => "check `spec.image`: this is no registry that can be asked".to_owned(),
+            Self::Forbidden(_) | Self::Name(_) => "check `spec.image`: this is not a registry that can be asked".to_owned(),
             Self::Status { .. } | Self::WrongDigest { .. } => "is `spec.image` the name of an image in a registry?".to_owned(),
         }
     }

@@ -46,8 +46,8 @@ pub(super) struct Question {
 }
 
 impl Session<'_> {
-    /// Asks, and comes back with an answer that is not a challenge, no redirect
-    /// and no passing trouble.
+    /// Asks, and comes back with an answer that is neither a challenge, nor a
+    /// redirect, nor a passing failure.
     pub(super) async fn ask(&self, question: &Question) -> Result<Answer, RegistryError> {
         let base = self.base();
         if let (Some(base), Ok(url)) = (&base, Url::parse(&question.at))
@@ -275,14 +275,17 @@ impl Session<'_> {
         let mut base = answer.url.clone();
         base.set_path("/");
         base.set_query(None);
-        let challenge = match answer.status {
-            401 => challenge::choose(answer.texts("www-authenticate")),
+        let mut state = lock(&self.host.state);
+        let known = match &mut *state {
+            HostState::Known { challenge, .. } => challenge.take(),
             _ => None,
         };
-        *lock(&self.host.state) = HostState::Known {
-            base,
-            challenge: challenge.map(without_scope),
+        let challenge = match answer.status {
+            401 => challenge::choose(answer.texts("www-authenticate")).map(without_scope),
+            // Others may have heard since how it wants to be asked.
+            _ => known,
         };
+        *state = HostState::Known { base, challenge };
     }
 
     /// Sends to the first of `bases` that answers.

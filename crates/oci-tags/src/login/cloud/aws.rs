@@ -71,7 +71,7 @@ async fn password(api: &Api, region: &str, url: &str) -> Result<Credential, Clou
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()));
     let url = Url::parse(endpoint.as_deref().unwrap_or(url))
-        .map_err(|_| failed(format!("`{}` is no URL", api.endpoint)))?;
+        .map_err(|_| failed(format!("`{}` is not a URL", api.endpoint)))?;
     let request = signed(api, region, url, credentials, SystemTime::now())?;
     let reply = wire
         .send(request)

@@ -104,7 +104,7 @@ impl From<&rustls::Error> for TlsFault {
             E::PeerIncompatible(_) => {
                 Self::Protocol("it speaks no version or cipher of TLS that is safe enough")
             }
-            E::UnsupportedNameType => Self::Protocol("its name cannot stand in a certificate"),
+            E::UnsupportedNameType => Self::Protocol("its name cannot be in a certificate"),
             E::NoApplicationProtocol => Self::Protocol("it speaks no HTTP over TLS"),
             E::DecryptError => Self::Protocol("what it sends cannot be decrypted"),
             E::FailedToGetCurrentTime | E::FailedToGetRandomBytes => {
