@@ -329,6 +329,26 @@ mod tests {
         assert!(matches!(more, Err(ReadError::TooLarge(_))));
     }
 
+    /// Also where it fills what was set aside to the last byte.
+    #[test]
+    fn the_end_of_a_file_is_seen() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        let most = usize::try_from(MAX_RESERVED).expect("small");
+        for length in [0, 1, most - 1, most, most + 1, most + 2] {
+            let bytes = vec![b'x'; length];
+            fs::write(&path, &bytes).expect("a file");
+            let (read, _) = read(&path, MAX_BYTES).expect("read");
+            assert!(read == bytes, "{length}");
+            let open = || File::open(&path).expect("a file");
+            assert!(holds(&open(), &bytes), "{length}");
+            assert!(!holds(&open(), &vec![b'x'; length + 1]), "{length}");
+            if let Some(shorter) = bytes.get(1..) {
+                assert!(!holds(&open(), shorter), "{length}");
+            }
+        }
+    }
+
     #[test]
     fn a_link_is_followed_inside_the_root_alone() {
         let folder = tempfile::tempdir().expect("a folder");

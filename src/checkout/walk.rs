@@ -396,3 +396,66 @@ impl OpenFolder {
         self.left.as_slice().iter().any(|entry| entry.name == name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_walk_came_to_is_told_by_its_folder() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("a folder");
+        for (name, text) in [
+            (".git/HEAD", ""),
+            (".git/x.yaml", ""),
+            (".gitignore", "ignored/\n"),
+            ("a.yaml", ""),
+            ("a/b.yaml", ""),
+            ("a/c/d.yaml", ""),
+            ("a/c/e.txt", ""),
+            ("a-b/f.yaml", ""),
+            ("ignored/g/h.yaml", ""),
+            ("clone/.git/HEAD", ""),
+            ("clone/i.yaml", ""),
+        ] {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(path, text).expect("a file");
+        }
+        let listing = files_under(&root, &Repositories::default()).expect("listed");
+        for (path, expected) in [
+            ("a", Some(&["a/b.yaml", "a/c/d.yaml"][..])),
+            ("a/c", Some(&["a/c/d.yaml"])),
+            ("a-b", Some(&["a-b/f.yaml"])),
+            ("none", Some(&[])),
+            (
+                "",
+                Some(&["a-b/f.yaml", "a.yaml", "a/b.yaml", "a/c/d.yaml"]),
+            ),
+            // Whoever names these walks them alone.
+            ("ignored", None),
+            ("ignored/g", None),
+            ("clone", None),
+            (".git", None),
+        ] {
+            let found = listing.under(&root.join(path)).map(|mut files| {
+                files.sort_by_key(|file| file.path.clone().into_os_string());
+                let names = files
+                    .iter()
+                    .map(|file| file.path.strip_prefix(&root).expect("in"));
+                names
+                    .map(|name| name.display().to_string())
+                    .collect::<Vec<_>>()
+            });
+            assert_eq!(
+                found.as_deref(),
+                expected
+                    .map(|all| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>())
+                    .as_deref(),
+                "{path}"
+            );
+        }
+        let alone = files_under(&root.join("ignored/g"), &Repositories::default()).expect("listed");
+        assert_eq!(alone.files.len(), 1);
+    }
+}

@@ -1411,3 +1411,47 @@ fn an_authority_may_be_given_in_each_way() {
     let output = place.run(&update);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
 }
+
+/// A file outside the PATHs is nobody's question, also one with documents.
+#[test]
+fn only_what_is_in_reach_is_asked_for() {
+    let server = open_registry();
+    let web = format!("{REPOSITORY}{POLICY}").replace("app", "web");
+    let web = format!(
+        "{web}---\nkind: Pod\nspec:\n  containers:\n  - image: HOST/acme/web:1.0.0 # {{\"$imagepolicy\": \"flux-system:web\"}}\n"
+    );
+    let place = Place::usual(&server, "");
+    place.write("web.yaml", &web);
+    for more in [&[][..], &["--bind", "images"]] {
+        let arguments = [&["update", "deploy.yaml", "--no-cache", "--dry-run"], more].concat();
+        let output = place.run(&arguments);
+        assert_eq!(code(&output), 0, "{}", said(&output));
+        let asked = server.paths();
+        assert!(asked.iter().all(|path| !path.contains("web")), "{asked:?}");
+    }
+    let output = place.run(&["update", ".", "--no-cache", "--dry-run"]);
+    assert_eq!(code(&output), 3, "{}", said(&output));
+}
+
+/// Of two Secrets of one name the last file's counts, whatever else that file holds.
+#[test]
+fn of_two_secrets_the_last_counts() {
+    let server = closed_registry();
+    let wrong = secret("login", "HOST", "wrong");
+    let right = secret("login", "HOST", PASSWORD);
+    let repository = REPOSITORY.replace("interval: 5m", "interval: 5m, secretRef: {name: login}");
+    let files = |first: &str, last: &str| {
+        let place = Place::new(&server, &[("c.yaml", POLICY), ("d.yaml", DEPLOY)]);
+        place.write("a.yaml", first);
+        place.write("b.yaml", last);
+        let output = place.run(&["update", ".", "--diff", "--no-cache"]);
+        (code(&output), said(&output))
+    };
+    for (with_it, alone, expected) in [(&right, &wrong, 0), (&wrong, &right, 3)] {
+        let together = format!("{repository}---\n{with_it}");
+        let (exit, said) = files(alone, &together);
+        assert_eq!(exit, expected, "{said}");
+        let (exit, said) = files(&together, alone);
+        assert_eq!(exit, 3 - expected, "{said}");
+    }
+}
