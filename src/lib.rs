@@ -10,15 +10,18 @@
 //!
 //! - [`resource_list`]: whose bytes are whose; the envelope of a KRM function
 //! - [`api`]: Flux's documents and ours, typed
-//! - [`tags`]: what is known of the tags of images
+//! - [`documents`]: all of a run, by kind and identity
+//! - [`binding`]: which scalar belongs to which policy
 //! - [`policy`]: which tag is chosen, or why none
-//! - [`bind`]: which scalar belongs to which policy
-//! - [`scan`]: asking registries what policies need
-//! - [`update`]: from all that to edits
+//! - [`selection`]: each policy's image, or the one reason why not; what is left to ask
+//! - [`scan`]: asking registries
+//! - [`plan`]: what is to change, and whose change it is
+//! - [`engine`]: the order of it all
 //! - [`checkout`]: everything that touches a disk: git, files, whose they are, writing
-//! - [`message`]: the message and the branch of a commit
-//! - [`config`], [`function`]: one run of the function
-//! - [`foreign`]: text that others wrote, made harmless to who reads our output
+//! - [`commit`]: the message and the branch of a commit
+//! - [`function`]: one run of the function
+//! - [`finding`], [`foreign`]: what a person should know; text that others wrote, made
+//!   harmless to who reads our output
 //! - [`report`], [`cli`]: what people and pipelines see
 
 #![warn(unreachable_pub)]

@@ -109,7 +109,7 @@ pub(super) fn resolve(args: &ResolveArgs) -> anyhow::Result<Exit> {
                 let policy = &documents.policies.get(id)?.document;
                 Some(policies::document(id, policy, resolved, now))
             });
-            print(&printed.collect::<Vec<String>>())?;
+            print(printed.collect::<Vec<String>>())?;
             finish(&outcome, &table::policies(images.iter()))
         },
     )?

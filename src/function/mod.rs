@@ -134,14 +134,7 @@ pub fn run<'t>(
         outline: &outline,
     }];
     let (run, of_snapshots) = Run::start(&documents, &context, &texts, options.freshness);
-    let query = Query {
-        sources: Sources {
-            tags_from: &spec.tags_from,
-            refresh: &options.refresh,
-        },
-        only: None,
-        on_unresolved: spec.on_unresolved,
-    };
+    let query = query(spec, &options.refresh);
     let (learned, asked) = run.learn(&query, Whose::Bound, ask);
     let selected = selection(&settings, &learned.images)
         .map_err(|finding| outcome.findings.push(*finding))
@@ -156,20 +149,44 @@ pub fn run<'t>(
         outcome.findings.push(suspended());
     } else if !is_misconfigured {
         let plan = planned(&learned, &settings, selected.as_ref());
+        let is_bound = plan.bound > 0;
         outcome.extend(plan.outcome);
         edits = plan.edits;
         // An error says more.
-        if plan.bound == 0 && outcome.worst() != Some(Severity::Error) {
-            let finding = nothing_bound(text, &outline, spec.bind);
-            outcome.findings.push(finding);
+        if !is_bound && outcome.worst() != Some(Severity::Error) {
+            outcome.findings.push(nothing_bound(&texts[0], spec.bind));
         }
     }
+    let edits = finished(&texts[0], list, spec, edits, &mut outcome);
+    Ok(Output::new(text, edits, outcome, spec.mode))
+}
+
+/// What the options ask of the policies.
+fn query<'q>(spec: &'q ImageUpdateSpec, refresh: &'q Refresh) -> Query<'q> {
+    Query {
+        sources: Sources {
+            tags_from: &spec.tags_from,
+            refresh,
+        },
+        only: None,
+        on_unresolved: spec.on_unresolved,
+    }
+}
+
+/// The edits of the text, with those of its envelope; with `mode: Check` the latter
+/// alone.
+fn finished(
+    text: &SourceText<'_>,
+    list: Option<&Document<'_>>,
+    spec: &ImageUpdateSpec,
+    mut edits: Vec<patch::Edit>,
+    outcome: &mut Outcome,
+) -> Vec<patch::Edit> {
     if spec.mode == Mode::Check {
         edits.clear();
-        judge(&mut outcome);
+        judge(outcome);
     }
-    let edits = with_envelope(text, list, spec, edits, &mut outcome);
-    Ok(Output::new(text, edits, outcome, spec.mode))
+    with_envelope(text.text, list, spec, edits, outcome)
 }
 
 impl<'t> Output<'t> {
@@ -382,7 +399,8 @@ fn selection(
 }
 
 /// Why nothing is bound, and what to do.
-fn nothing_bound(text: &str, outline: &Outline<'_>, bind: Bind) -> Finding {
+fn nothing_bound(text: &SourceText<'_>, bind: Bind) -> Finding {
+    let outline = text.outline;
     const WAY_OUT: &str = "write `bind: Images` in the ImageUpdate to go by the images themselves, or have `flux-image annotate` turn markers into annotations, which survive";
     let finding = Finding::nothing_bound();
     match bind {
@@ -392,7 +410,7 @@ fn nothing_bound(text: &str, outline: &Outline<'_>, bind: Bind) -> Finding {
         _ if outline.objects().any(Object::is_from_kustomize_build) => finding.hint(format!(
             "`kustomize build` drops every comment, markers too: {WAY_OUT}"
         )),
-        _ if !has_comment(text) && outline.objects().any(is_manifest) => finding.hint(format!(
+        _ if !has_comment(text.text) && outline.objects().any(is_manifest) => finding.hint(format!(
             "the input has no comments; if whatever made it has dropped them, markers too: {WAY_OUT}"
         )),
         _ => finding,

@@ -43,6 +43,10 @@ mod parse;
 mod sprig;
 pub mod strconv;
 pub mod time;
+#[cfg_attr(
+    not(feature = "sprig"),
+    allow(dead_code, reason = "sprig uses all of it")
+)]
 mod unicode;
 pub mod value;
 
