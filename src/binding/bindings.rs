@@ -341,7 +341,7 @@ impl<'o, 't> Bindings<'o, 't> {
         file: &str,
         context: &BindingContext<'_>,
     ) {
-        let mut wanted: BTreeMap<usize, TreeCandidate<'o>> = BTreeMap::new();
+        let mut candidates: BTreeMap<usize, TreeCandidate<'o>> = BTreeMap::new();
         for object in outline.objects() {
             let fields = context.targets.of_object(object);
             self.matched.extend(&fields);
@@ -353,38 +353,38 @@ impl<'o, 't> Bindings<'o, 't> {
             let has_origin =
                 context.config.bind == Bind::Origin && object.is_from_kustomize_build();
             if !fields.is_empty() || annotation.is_some() || has_images || has_origin {
-                wanted.insert(object.span.start, TreeCandidate { object, fields });
+                candidates.insert(object.span.start, TreeCandidate { object, fields });
             }
         }
-        if wanted.is_empty() {
+        if candidates.is_empty() {
             return;
         }
-        let starts: BTreeSet<usize> = wanted.keys().copied().collect();
-        let looked = tree::build_trees(
+        let starts: BTreeSet<usize> = candidates.keys().copied().collect();
+        let bound = tree::build_trees(
             text,
             &starts,
-            |looked: &mut TreeBindings<'o, 't>, start, root| {
-                let Some(wanted) = wanted.get(&start) else {
+            |bound: &mut TreeBindings<'o, 't>, start, root| {
+                let Some(candidate) = candidates.get(&start) else {
                     return;
                 };
-                let mut look = TreeBinder {
+                let mut binder = TreeBinder {
                     root,
-                    object: wanted.object,
+                    object: candidate.object,
                     concealed: &outline.concealed,
                     file,
-                    looked,
+                    bound,
                 };
-                look.fields(wanted, context);
-                look.annotation(context);
-                look.images(context);
-                look.origin(context);
+                binder.fields(candidate, context);
+                binder.annotation(context);
+                binder.images(context);
+                binder.origin(context);
             },
         );
         // The outline was read from the same text, so there is no error left.
-        let looked = looked.unwrap_or_default();
-        self.bound.extend(looked.found);
-        self.findings.extend(looked.findings);
-        let faults = looked.faults.into_iter().map(origin_finding);
+        let bound = bound.unwrap_or_default();
+        self.bound.extend(bound.found);
+        self.findings.extend(bound.findings);
+        let faults = bound.faults.into_iter().map(origin_finding);
         self.findings.extend(faults);
     }
 
@@ -434,16 +434,16 @@ struct TreeCandidate<'o> {
     fields: Vec<usize>,
 }
 
-/// A look at one resource.
+/// Binds the scalars of one resource.
 struct TreeBinder<'l, 'o, 't> {
     root: &'l Node<'t>,
     object: &'o Object,
     concealed: &'l Concealed,
     file: &'l str,
-    looked: &'l mut TreeBindings<'o, 't>,
+    bound: &'l mut TreeBindings<'o, 't>,
 }
 
-/// What a look at resources has found.
+/// What is bound in the trees of resources.
 #[derive(Default)]
 struct TreeBindings<'o, 't> {
     found: Vec<Binding<'o, 't>>,
@@ -465,8 +465,8 @@ fn origin_finding((fault, (location, count)): (origin::OriginFault, (Location, u
 }
 
 impl<'o, 't> TreeBinder<'_, 'o, 't> {
-    fn fields(&mut self, wanted: &TreeCandidate<'o>, context: &BindingContext<'_>) {
-        for number in &wanted.fields {
+    fn fields(&mut self, candidate: &TreeCandidate<'o>, context: &BindingContext<'_>) {
+        for number in &candidate.fields {
             let binding = &context.config.fields[*number];
             let what = format!("spec.bindings[{number}]");
             self.path(
@@ -505,7 +505,7 @@ impl<'o, 't> TreeBinder<'_, 'o, 't> {
                 let path = format!("metadata.annotations.{BIND_ANNOTATION}");
                 let location = self.object.location(self.file, annotation.place, path);
                 let finding = Finding::new(Severity::Error, Code::BadBinding, message, location);
-                self.looked.findings.push(finding.hint("write `flux-image.dev/bind: '{\"spec.template.spec.containers.[name=app].image\": \"namespace:name\"}'`"));
+                self.bound.findings.push(finding.hint("write `flux-image.dev/bind: '{\"spec.template.spec.containers.[name=app].image\": \"namespace:name\"}'`"));
             }
         }
     }
@@ -515,9 +515,9 @@ impl<'o, 't> TreeBinder<'_, 'o, 't> {
             return;
         }
         let is_wanted = |repository: &str| context.images.contains_key(repository);
-        for place in image::places(self.root, &context.config.image_fields, &is_wanted) {
-            let policy = PolicyRef::Of(place.repository, place.holds);
-            self.add(place.node, place.path, policy, BindingSource::Image);
+        for field in image::fields_of(self.root, &context.config.image_fields, &is_wanted) {
+            let policy = PolicyRef::Of(field.repository, field.holds);
+            self.add(field.node, field.path, policy, BindingSource::Image);
         }
     }
 
@@ -543,7 +543,7 @@ impl<'o, 't> TreeBinder<'_, 'o, 't> {
             Err(fault) => {
                 let place = self.object.place;
                 let location = self.object.location(self.file, place, "");
-                let seen = self.looked.faults.entry(fault).or_insert((location, 0));
+                let seen = self.bound.faults.entry(fault).or_insert((location, 0));
                 seen.1 += 1;
             }
         }
@@ -567,7 +567,7 @@ impl<'o, 't> TreeBinder<'_, 'o, 't> {
             Ok(found) => found,
             Err(missing) => {
                 let finding = fault(String::new(), missing.to_string());
-                self.looked.findings.push(finding);
+                self.bound.findings.push(finding);
                 return;
             }
         };
@@ -586,7 +586,7 @@ impl<'o, 't> TreeBinder<'_, 'o, 't> {
                 }
             };
             let finding = fault(found.path, why.to_owned());
-            self.looked.findings.push(finding);
+            self.bound.findings.push(finding);
         }
     }
 
@@ -594,7 +594,7 @@ impl<'o, 't> TreeBinder<'_, 'o, 't> {
         let Some(value) = node.scalar().filter(|value| scalar::is_written(value)) else {
             return;
         };
-        self.looked.found.push(Binding {
+        self.bound.found.push(Binding {
             text: value.scalar.value().into_owned().into(),
             value: Cow::Owned(value.clone()),
             place: node.place,

@@ -152,7 +152,7 @@ const CONTAINERS: &[&str] = &["containers", "initContainers", "ephemeralContaine
 
 /// The images in a resource whose repository, in canonical form, `is_wanted`;
 /// each scalar once.
-pub fn places<'n, 't>(
+pub fn fields_of<'n, 't>(
     root: &'n Node<'t>,
     further: &[ImageFieldRule],
     is_wanted: &dyn Fn(&str) -> bool,
@@ -367,7 +367,7 @@ mod tests {
         let text = format!("{{apiVersion: {api_version}, kind: {kind}, {body}}}");
         let starts = BTreeSet::from([0]);
         let found = tree::build_trees(&text, &starts, |found: &mut Vec<String>, _, root| {
-            for place in places(root, further, &|name| name == APP) {
+            for place in fields_of(root, further, &|name| name == APP) {
                 let holds = match place.holds {
                     ImageFieldKind::Image => "",
                     ImageFieldKind::Tag { is_pinned: false } => " tag",

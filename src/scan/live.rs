@@ -153,7 +153,7 @@ impl<'a> Live<'a> {
 
     /// Asks. A question without an answer was not asked, since nobody may be.
     pub fn ask(&mut self, documents: &Documents, questions: &[Question]) -> Answers {
-        self.find_ways(documents, questions);
+        self.find_endpoints(documents, questions);
         let mut answers = Vec::new();
         // Questions that one request answers go together.
         let mut tasks: BTreeMap<Task, Batch> = BTreeMap::new();
@@ -214,7 +214,7 @@ impl<'a> Live<'a> {
         done
     }
 
-    fn find_ways(&mut self, documents: &Documents, questions: &[Question]) {
+    fn find_endpoints(&mut self, documents: &Documents, questions: &[Question]) {
         let references = References::of(&documents.repositories, &documents.logins);
         for question in questions {
             let id = question.repository();

@@ -166,28 +166,28 @@ fn list(documents: &[String], before: &str, behind: &str, indent: usize) -> Stri
 }
 
 /// Read in chunks, a text says what it says as a whole.
-fn compare_shares(text: &str, count: usize) -> bool {
-    let Some(in_shares) = chunks::read_in(text, count) else {
+fn compare_chunks(text: &str, count: usize) -> bool {
+    let Some(in_chunks) = chunks::read_in(text, count) else {
         return false;
     };
     let whole = resource_list::read(text).unwrap_or_else(|error| panic!("{error}:\n{text}"));
-    assert_eq!(summary(&in_shares), summary(&whole), "{text}");
+    assert_eq!(summary(&in_chunks), summary(&whole), "{text}");
     true
 }
 
 #[test]
-fn a_list_is_read_in_shares() {
+fn a_list_is_read_in_chunks() {
     let text = list(&vec!["a: b\n".to_owned(); 20], "", "results: []\n", 0);
-    assert!(compare_shares(&text, 2));
-    assert!(compare_shares(&text, 7));
-    assert!(compare_shares(&"a: b\n---\n".repeat(20), 3));
+    assert!(compare_chunks(&text, 2));
+    assert!(compare_chunks(&text, 7));
+    assert!(compare_chunks(&"a: b\n---\n".repeat(20), 3));
     // Not what it looks like: the cut would be in a block scalar or in quotes.
     for odd in [
         "items:\n- a: |\n    - b\n".to_owned() + &"    - c\n".repeat(50),
         "items:\n- a: \"x\n".to_owned() + &"- c\n".repeat(50) + "  \"\n",
         "items:\n- &a a\n".to_owned() + &"- *a\n".repeat(50),
     ] {
-        assert!(!compare_shares(&odd, 4), "{odd}");
+        assert!(!compare_chunks(&odd, 4), "{odd}");
     }
 }
 
@@ -215,23 +215,23 @@ proptest! {
     }
 
     #[test]
-    fn lists_in_shares(
+    fn lists_in_chunks(
         documents in prop::collection::vec(generated::text(), 2..8),
         before in prop::sample::select(vec!["", "functionConfig:\n  kind: X\n", "results:\n- a\n- b\n"]),
         behind in prop::sample::select(vec!["", "functionConfig: {a: b}\n", "results:\n- message: a\n- b: c\n", "items: []\n", "...\n", "kind: X\n", "# a: comment\n"]),
         indent in 0..3_usize,
         count in 2..6_usize,
     ) {
-        compare_shares(&list(&documents, before, behind, indent), count);
+        compare_chunks(&list(&documents, before, behind, indent), count);
     }
 
     #[test]
-    fn streams_in_shares(
+    fn streams_in_chunks(
         documents in prop::collection::vec(generated::text(), 2..8),
         separator in prop::sample::select(vec!["\n---\n", "\n--- # c\n", "\n...\n---\n", "\n...\n%YAML 1.2\n---\n", "\n# $imagepolicy\n---\n# \"$imagepolicy\"\n"]),
         count in 2..6_usize,
     ) {
-        compare_shares(&documents.join(separator), count);
+        compare_chunks(&documents.join(separator), count);
     }
 
     #[test]
