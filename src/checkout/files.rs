@@ -197,7 +197,12 @@ fn list_all(
     }
     let mut listing = Listing::default();
     if let Some(whole) = whole {
-        listing = list(whole, whole)?;
+        listing = list(whole, whole).or_else(|error| {
+            // So does one that cannot be listed itself.
+            let mut paths = paths.iter().zip(&request.paths);
+            paths.try_for_each(|(path, written)| list(path, written).map(drop))?;
+            Err(error)
+        })?;
     }
     if paths.is_empty() {
         return Ok((listing, None));

@@ -103,7 +103,8 @@ pub fn with<T>(
     let (mut files, sources) = read?;
     let mut outlined = files::outlined(&sources.main, has_own_documents);
     let beside = sources.beside;
-    let (documents, mut findings) = tree_documents::read(given, &mut files, &outlined, &beside);
+    let read = tree_documents::read(given, &mut files, &outlined, &beside);
+    let (documents, mut findings) = (read.documents, read.findings);
     drop(beside);
     let reach = sources.paths.as_ref().map(Scope::reach);
     let is_bound = |source: &SourceFile| match bound_in {
@@ -128,6 +129,7 @@ pub fn with<T>(
     let texts: Vec<SourceText<'_>> = texts.collect();
     let (run, of_snapshots) = Run::start(&documents, &context, &texts, request.freshness);
     findings.extend(of_snapshots);
+    findings.extend(read.unread);
     Ok(then(Checkout {
         documents: &documents,
         run,
@@ -166,8 +168,8 @@ pub fn documents(request: &Request) -> Result<Documents, CannotPlan> {
     let (given, read) = read(request, &Repositories::default());
     let (mut files, sources) = read?;
     let outlined = files::outlined(&sources.main, has_own_documents);
-    let (documents, _) = tree_documents::read(given, &mut files, &outlined, &sources.beside);
-    Ok(documents)
+    let read = tree_documents::read(given, &mut files, &outlined, &sources.beside);
+    Ok(read.documents)
 }
 
 /// Plans an update. `ask` answers what only registries can tell.

@@ -10,14 +10,24 @@ use crate::documents::{Documents, Provenance, Rank};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::resource_list::{self, Outline};
 
-/// The documents, and what reading them found: those of flags, which `builder` has,
-/// and those of the tree.
+/// Documents, and what reading them found.
+pub struct TreeDocuments {
+    /// The documents.
+    pub documents: Documents,
+    /// What was found.
+    pub findings: Vec<Finding>,
+    /// Kustomizations that could not be read, which is said after what there is to say
+    /// of the documents.
+    pub unread: Vec<Finding>,
+}
+
+/// The documents: those of flags, which `builder` has, and those of the tree.
 pub fn read(
     mut builder: Builder,
     files: &mut Files,
     outlined: &[Outlined<'_>],
     beside: &[SourceFile],
-) -> (Documents, Vec<Finding>) {
+) -> TreeDocuments {
     let show = |path: &Path| files.show(path);
     let notes = files.listing.notes.iter();
     builder.note(notes.map(|note| note.finding(&show)));
@@ -30,8 +40,13 @@ pub fn read(
         add_logins(outlined, beside, &mut namespaces, &mut builder);
     }
     let unread = namespaces.unread;
-    note_unread(unread, files, &mut builder);
-    builder.finish()
+    let unread = note_unread(unread, files);
+    let (documents, findings) = builder.finish();
+    TreeDocuments {
+        documents,
+        findings,
+        unread,
+    }
 }
 
 /// The documents of `--policies`, by the names of their files. One that is not valid
@@ -83,7 +98,7 @@ fn add_documents(
     namespaces: &mut Namespaces<'_>,
     builder: &mut Builder,
 ) {
-    let mut holding: Vec<(&SourceFile, &Outline<'_>, Option<String>)> = Vec::new();
+    let mut holding: Vec<Holding<'_>> = Vec::new();
     for Outlined {
         source, outline, ..
     } in outlined
@@ -95,15 +110,25 @@ fn add_documents(
             Some(Ok(outline)) => holding.push((source, outline, namespaces.of(&source.path))),
             // Reported where its markers are planned.
             Some(Err(_)) if source.has_markers => {}
-            Some(Err(error)) => builder.note([files.unparsable(source, error)]),
+            // Findings come in the order of the files.
+            Some(Err(error)) => {
+                add_all(&std::mem::take(&mut holding), builder);
+                builder.note([files.unparsable(source, error)]);
+            }
             None => {}
         }
     }
+    add_all(&holding, builder);
+}
+
+/// A file, what it holds, and the namespace of its documents that name none.
+type Holding<'h> = (&'h SourceFile, &'h Outline<'h>, Option<String>);
+
+fn add_all(holding: &[Holding<'_>], builder: &mut Builder) {
     let texts = holding
         .iter()
         .map(|(source, outline, namespace)| document_text(source, outline, namespace.as_deref()));
-    let texts: Vec<DocumentText<'_>> = texts.collect();
-    builder.add(&texts);
+    builder.add(&texts.collect::<Vec<_>>());
 }
 
 /// What an ImageRepository may refer to: the Secrets of the tree, and what goes
@@ -154,8 +179,8 @@ fn document_text<'a>(
 fn note_unread(
     unread: impl IntoIterator<Item = (PathBuf, String)>,
     files: &mut Files,
-    builder: &mut Builder,
-) {
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
     for (path, why) in unread {
         let mut refused = files.refused.iter_mut();
         if let Some(refused) = refused.find(|refused| refused.path == path) {
@@ -163,11 +188,8 @@ fn note_unread(
             continue;
         }
         let location = Location::file(files.show(&path));
-        builder.note([Finding::new(
-            Severity::Warning,
-            Code::UnusableFile,
-            why,
-            location,
-        )]);
+        let code = Code::UnusableFile;
+        findings.push(Finding::new(Severity::Warning, code, why, location));
     }
+    findings
 }

@@ -277,11 +277,17 @@ impl Walk {
         rules: &mut IgnoreRules,
         unread: &mut Vec<Unread>,
     ) -> Option<OpenFolder> {
-        match OpenFolder::open(path.clone(), depth) {
-            Ok((folder, _)) if self.is_repository(&folder) => {
-                self.note(&path, Unseen::Repository);
-                None
-            }
+        let opened = OpenFolder::open(path.clone(), depth);
+        // Of one that cannot be listed a `.git` may still be seen.
+        let has_git = match &opened {
+            Ok((folder, _)) => folder.has(".git"),
+            Err(_) => path.join(".git").symlink_metadata().is_ok(),
+        };
+        if self.repository.is_some() && (has_git || self.submodule(&path).is_some()) {
+            self.note(&path, Unseen::Repository);
+            return None;
+        }
+        match opened {
             Ok((folder, unseen)) => {
                 self.unseen(unseen);
                 self.enter(&folder, rules, unread);
@@ -309,12 +315,6 @@ impl Walk {
         if self.repository.is_some() && folder.has(".gitignore") {
             rules.enter(folder.depth, &folder.path, unread);
         }
-    }
-
-    /// Whether a folder below the work tree's root is another repository.
-    fn is_repository(&self, folder: &OpenFolder) -> bool {
-        let is_known = || self.submodule(&folder.path).is_some();
-        self.repository.is_some() && (folder.has(".git") || is_known())
     }
 
     /// Adds the manifests under `top` that git tracks: these count even where an

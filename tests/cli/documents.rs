@@ -380,3 +380,40 @@ fn the_only_automation_cannot_be_read() {
         "{said}"
     );
 }
+
+/// What is wrong with documents is said in the order of the files, and last the
+/// kustomizations that could not be read.
+#[test]
+fn findings_come_in_the_order_of_the_files() {
+    let old = POLICY.replace("fluxcd.io/v1\n", "fluxcd.io/v1beta2\n");
+    let aged = SNAPSHOT.replace(
+        "    tags:",
+        "    scannedAt: 2020-01-01T00:00:00Z\n    tags:",
+    );
+    let unplaced = undecided().replace(", namespace: flux-system", "");
+    let tree = Tree::new(&[
+        ("a.yaml", &old),
+        ("b.yaml", "# image.toolkit.fluxcd.io\na: [\n"),
+        (
+            "c.yaml",
+            &(undecided().replace("name: app, ", "name: web, ") + "  more: x\n"),
+        ),
+        ("d.yaml", &aged),
+        ("e.yaml", OLD),
+        ("f/g.yaml", &unplaced),
+        ("f/kustomization.yaml/x", ""),
+    ]);
+    let report = tree.report(&["."]);
+    let said: Vec<&str> = codes(&report)
+        .into_iter()
+        .filter(|code| *code != "unused-policy")
+        .collect();
+    let expected = [
+        "old-version",
+        "unparsable",
+        "unknown-field",
+        "old-snapshot",
+        "unusable-file",
+    ];
+    assert_eq!(said, expected, "{report}");
+}

@@ -263,6 +263,33 @@ fn what_the_environment_names() {
     assert_eq!(edited(&tree, "main", &[("GIT_DIR", "flux")]), both());
 }
 
+/// Two PATHs may be known by one folder of git's, which is locked once.
+#[test]
+fn two_work_trees_of_one_repository() {
+    let Some(tree) = repository("two_work_trees_of_one_repository", &[]) else {
+        return;
+    };
+    must(&tree, "main", &["worktree", "add", "-q", "../two"]);
+    let mut command = flux_image();
+    command
+        .current_dir(tree.at("main"))
+        .env("GIT_WORK_TREE", tree.at("two"))
+        .args([
+            "update",
+            "--offline",
+            "../two/apps",
+            "../main",
+            "-o",
+            "json",
+        ]);
+    let output = feed(&mut command, b"");
+    assert!(!stderr(&output).contains("waiting"), "{}", stderr(&output));
+    assert_eq!(
+        tree.read("two/apps/app.yaml"),
+        tree.read("main/apps/app.yaml")
+    );
+}
+
 /// `git commit -a` gives its hooks an index of their own.
 #[test]
 fn in_a_hook() {

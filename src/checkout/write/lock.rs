@@ -76,7 +76,13 @@ impl Lock {
             .collect();
         let mut trees = Vec::with_capacity(by_name.len());
         for (root, git) in by_name {
-            let held = hold(&root, git.as_deref(), patience, waiting)?;
+            // Two work trees may be known by one folder of git's (`GIT_WORK_TREE`).
+            let folder = git.as_deref().unwrap_or(&root);
+            let is_held = trees.iter().any(|tree: &Tree| tree.folder() == folder);
+            let held = match is_held {
+                true => None,
+                false => hold(&root, folder, patience, waiting)?,
+            };
             let tree = Tree {
                 root,
                 git,
@@ -95,6 +101,11 @@ impl Lock {
 }
 
 impl Tree {
+    /// The folder that its lock is on.
+    fn folder(&self) -> &Path {
+        self.git.as_deref().unwrap_or(&self.root)
+    }
+
     fn homes(&self) -> impl Iterator<Item = &Path> {
         let git = self.git.as_deref();
         git.into_iter().chain(std::iter::once(self.root.as_path()))
@@ -105,11 +116,10 @@ impl Tree {
 /// then each file's own check must do.
 fn hold(
     root: &Path,
-    git: Option<&Path>,
+    folder: &Path,
     patience: Duration,
     waiting: &mut dyn FnMut(&Path),
 ) -> Result<Option<File>, LockError> {
-    let folder = git.unwrap_or(root);
     let unusable = |source| LockError::Unusable {
         path: folder.to_path_buf(),
         source,
@@ -132,7 +142,7 @@ fn hold(
                 waited += PAUSE;
             }
             // Network file systems lock no folder, but files that may be written.
-            Err(TryLockError::Error(_)) if is_folder && git.is_some() => {
+            Err(TryLockError::Error(_)) if is_folder && folder != root => {
                 is_folder = false;
                 let path = folder.join("flux-image.lock");
                 let mut options = OpenOptions::new();
