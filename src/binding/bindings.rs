@@ -266,12 +266,12 @@ impl<'o, 't> Bindings<'o, 't> {
         // Flux reads no file without the token, so an escaped spelling of the key
         // counts only beside an unescaped one.
         let is_live = text.contains(marker::TOKEN);
-        let sites = outline.documents.iter().map(|one| one.sites.len());
-        self.bound.reserve_exact(sites.sum());
+        let marked = outline.documents.iter().map(|one| one.marked.len());
+        self.bound.reserve_exact(marked.sum());
         for document in &outline.documents {
-            for site in &document.sites {
-                let is_concealed = outline.concealed.covers(site.value.span);
-                self.marker(text, (document, site), file, is_live, is_concealed);
+            for marked in &document.marked {
+                let is_concealed = outline.concealed.covers(marked.value.span);
+                self.marker(text, (document, marked), file, is_live, is_concealed);
             }
         }
         let (mut at, mut place) = (0, Place::of(text.as_bytes(), 0));
@@ -292,23 +292,23 @@ impl<'o, 't> Bindings<'o, 't> {
     fn marker(
         &mut self,
         text: &str,
-        (document, site): (&'o Document<'t>, &'o MarkedScalar<'t>),
+        (document, marked): (&'o Document<'t>, &'o MarkedScalar<'t>),
         file: &str,
         is_live: bool,
         is_concealed: bool,
     ) {
-        let comment = marker::read(site.comment.of(text));
+        let comment = marker::read(marked.comment.of(text));
         let setter = match &comment {
             Comment::Other => return,
             Comment::Broken(_) => String::new(),
             Comment::Marker(setter) => setter.clone(),
         };
         let bound = Binding {
-            value: Cow::Borrowed(&site.value),
-            text: Cow::Borrowed(&site.text),
-            place: site.place,
-            field: document.path_of(site),
-            object: document.object_of(site),
+            value: Cow::Borrowed(&marked.value),
+            text: Cow::Borrowed(&marked.text),
+            place: marked.place,
+            field: document.path_of(marked),
+            object: document.object_of(marked),
             policy: PolicyRef::Named(setter),
             by: BindingSource::Marker,
             is_concealed,
@@ -323,7 +323,7 @@ impl<'o, 't> Bindings<'o, 't> {
         } else if !is_live {
             self.findings
                 .push(warn(Code::DeadMarker, "its key is written with escapes"));
-        } else if !site.is_reached {
+        } else if !marked.is_reached {
             self.findings.push(warn(
                 Code::DeadMarker,
                 "the key occurs twice in its mapping",

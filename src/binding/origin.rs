@@ -142,10 +142,10 @@ pub fn marked(text: &str, outline: &Outline<'_>) -> Vec<Marked> {
     let mut setters: BTreeMap<usize, Vec<(usize, String)>> = BTreeMap::new();
     if text.contains(marker::TOKEN) {
         for document in &outline.documents {
-            for site in document.sites.iter().filter(|site| site.is_reached) {
-                if let Comment::Marker(setter) = marker::read(site.comment.of(text)) {
-                    let resource = document.object_of(site).span.start;
-                    let scalar = (site.value.span.start, setter);
+            for marked in document.marked.iter().filter(|marked| marked.is_reached) {
+                if let Comment::Marker(setter) = marker::read(marked.comment.of(text)) {
+                    let resource = document.object_of(marked).span.start;
+                    let scalar = (marked.value.span.start, setter);
                     setters.entry(resource).or_default().push(scalar);
                 }
             }

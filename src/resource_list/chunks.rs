@@ -209,11 +209,11 @@ fn add_items<'t>(whole: &mut Document<'t>, mut part: Document<'t>) -> Option<()>
     items.span.end = more.span.end;
     whole.root.span.end = part.root.span.end;
     let before = whole.items.len();
-    for site in &mut part.sites {
-        site.item = Some(site.item? + before);
+    for marked in &mut part.marked {
+        marked.item = Some(marked.item? + before);
     }
     whole.items.append(&mut part.items);
-    whole.sites.append(&mut part.sites);
+    whole.marked.append(&mut part.marked);
     Some(())
 }
 
@@ -244,6 +244,6 @@ fn add_tail<'t>(whole: &mut Document<'t>, mut tail: Document<'t>) -> Option<()> 
         return None;
     }
     whole.root.span.end = root.span.end;
-    whole.sites.append(&mut tail.sites);
+    whole.marked.append(&mut tail.marked);
     Some(())
 }

@@ -35,7 +35,7 @@ pub struct Document<'t> {
     /// Where the collections of the envelope stand.
     pub envelope: Envelope,
     /// Scalars with a marker, in document order.
-    pub sites: Vec<MarkedScalar<'t>>,
+    pub marked: Vec<MarkedScalar<'t>>,
 }
 
 /// Where the parts of a ResourceList stand.
@@ -200,21 +200,21 @@ impl Document<'_> {
         self.root.is_concealed = concealed.touches(self.root.span);
     }
 
-    /// The resource that a site is in.
+    /// The resource that a marked scalar is in.
     #[must_use]
-    pub fn object_of(&self, site: &MarkedScalar<'_>) -> &Object {
-        match site.item {
+    pub fn object_of(&self, marked: &MarkedScalar<'_>) -> &Object {
+        match marked.item {
             Some(index) if self.is_list() => self.items.get(index).unwrap_or(&self.root),
             _ => &self.root,
         }
     }
 
-    /// The path of a site from the root of [`Self::object_of`].
+    /// The path of a marked scalar from the root of [`Self::object_of`].
     #[must_use]
-    pub fn path_of<'s>(&self, site: &'s MarkedScalar<'_>) -> Cow<'s, str> {
-        match site.item {
-            Some(index) if !self.is_list() => format!("items[{index}].{}", site.path).into(),
-            _ => Cow::Borrowed(&site.path),
+    pub fn path_of<'s>(&self, marked: &'s MarkedScalar<'_>) -> Cow<'s, str> {
+        match marked.item {
+            Some(index) if !self.is_list() => format!("items[{index}].{}", marked.path).into(),
+            _ => Cow::Borrowed(&marked.path),
         }
     }
 }
@@ -280,7 +280,7 @@ impl<'t> Reader<'t> {
                     root: Object::default(),
                     items: Vec::new(),
                     envelope: Envelope::default(),
-                    sites: Vec::new(),
+                    marked: Vec::new(),
                 });
             }
             Step::DocumentEnd(end) => {
@@ -546,7 +546,7 @@ impl<'t> Reader<'t> {
         {
             self.mentions.pass(comment.start, &mut self.outline.dead);
             self.mentions.skip(comment.end);
-            self.site(value, comment);
+            self.mark(value, comment);
         } else {
             // Whatever is said inside the scalar is text, not a comment.
             self.mentions.pass(value.span.start, &mut self.outline.dead);
@@ -554,7 +554,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn site(&mut self, value: Value<'t>, comment: ByteSpan) {
+    fn mark(&mut self, value: Value<'t>, comment: ByteSpan) {
         let start = value
             .scalar
             .header()
@@ -565,7 +565,7 @@ impl<'t> Reader<'t> {
         let in_items = frames.len() > 2
             && frames[0].key.as_deref() == Some("items")
             && frames[1].kind == Collection::Sequence;
-        let site = MarkedScalar {
+        let marked = MarkedScalar {
             text: value.scalar.value(),
             value,
             place,
@@ -575,11 +575,11 @@ impl<'t> Reader<'t> {
             is_reached,
         };
         if let Some(document) = &mut self.open {
-            if document.sites.is_empty() {
+            if document.marked.is_empty() {
                 // Most have one, and there may be thousands of texts.
-                document.sites.reserve_exact(1);
+                document.marked.reserve_exact(1);
             }
-            document.sites.push(site);
+            document.marked.push(marked);
         }
     }
 

@@ -123,20 +123,20 @@ fn summary(outline: &Outline<'_>) -> String {
             root,
             items,
             envelope,
-            sites,
+            marked,
         } = document;
         _ = writeln!(out, "{root:?}\n{items:#?}\n{envelope:?}");
-        for site in sites {
-            let value = &site.value;
+        for marked in marked {
+            let value = &marked.value;
             _ = writeln!(
                 out,
                 "{} {} {:?} {:?} {} {} {:?} {:?} {:?} {:?}",
-                site.text,
-                site.place,
-                site.comment,
-                site.item,
-                site.path,
-                site.is_reached,
+                marked.text,
+                marked.place,
+                marked.comment,
+                marked.item,
+                marked.path,
+                marked.is_reached,
                 value.span,
                 value.position,
                 value.scalar.header(),

@@ -22,9 +22,9 @@ fn markers_are_where_go_yaml_finds_them() {
         let mut found: Vec<String> = outline
             .documents
             .iter()
-            .flat_map(|document| &document.sites)
-            .filter(|site| site.is_reached && !site.text.is_empty())
-            .filter_map(|site| match marker::read(site.comment.of(text)) {
+            .flat_map(|document| &document.marked)
+            .filter(|marked| marked.is_reached && !marked.text.is_empty())
+            .filter_map(|marked| match marker::read(marked.comment.of(text)) {
                 Comment::Marker(value) => Some(value),
                 _ => None,
             })

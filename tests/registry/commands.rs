@@ -535,7 +535,7 @@ fn secrets_of_the_input_log_in() {
         (
             secret("login", "HOST", PASSWORD).replace("stringData", "data"),
             2,
-            "not base64 of a text",
+            "not base64 of UTF-8 text",
         ),
         (
             format!("{}sops: {{mac: x}}\n", secret("login", "HOST", PASSWORD)),
