@@ -65,6 +65,13 @@ struct Place<'p> {
     context: &'p dyn std::fmt::Display,
 }
 
+/// Where an action is executed: what the dot is there, and what errors name.
+#[derive(Clone, Copy)]
+struct Frame<'f> {
+    dot: &'f Value,
+    place: &'f Place<'f>,
+}
+
 impl<'p> Place<'p> {
     fn of(operand: &'p Operand) -> Self {
         Self {
@@ -388,27 +395,28 @@ impl State<'_> {
     ) -> Result<Value, Error> {
         let first = &command.operands[0];
         let place = Place::of(first);
+        let frame = Frame { dot, place: &place };
         let has_arguments = command.operands.len() > 1 || last.is_some();
         let call = Invocation {
             operands: &command.operands[1..],
             last,
         };
         match &first.term {
-            Term::Field(names) => return self.fields(dot, dot.clone(), names, &place, call),
+            Term::Field(names) => return self.fields(frame, dot.clone(), names, call),
             Term::Chain(inner, names) => {
                 let receiver = self.operand(dot, inner)?;
-                return self.fields(dot, receiver, names, &place, call);
+                return self.fields(frame, receiver, names, call);
             }
             Term::Variable(name, names) if !names.is_empty() => {
                 let receiver = self.variable(&place, name)?;
-                return self.fields(dot, receiver, names, &place, call);
+                return self.fields(frame, receiver, names, call);
             }
             Term::Function(name) => {
                 let place = Place {
                     at: first.at,
                     context: command,
                 };
-                return self.function(dot, name, &place, call);
+                return self.function(Frame { dot, place: &place }, name, call);
             }
             _ => {}
         }
@@ -437,6 +445,7 @@ impl State<'_> {
     /// An operand where any type will do.
     fn operand(&mut self, dot: &Value, operand: &Operand) -> Result<Value, Error> {
         let place = Place::of(operand);
+        let frame = Frame { dot, place: &place };
         Ok(match &operand.term {
             Term::Dot => dot.clone(),
             Term::Nil => Value::Nil,
@@ -451,18 +460,16 @@ impl State<'_> {
                 };
                 Value::int(int)
             }
-            Term::Field(names) => {
-                self.fields(dot, dot.clone(), names, &place, Invocation::bare())?
-            }
+            Term::Field(names) => self.fields(frame, dot.clone(), names, Invocation::bare())?,
             Term::Variable(name, names) => {
                 let receiver = self.variable(&place, name)?;
-                self.fields(dot, receiver, names, &place, Invocation::bare())?
+                self.fields(frame, receiver, names, Invocation::bare())?
             }
             Term::Chain(inner, names) => {
                 let receiver = self.operand(dot, inner)?;
-                self.fields(dot, receiver, names, &place, Invocation::bare())?
+                self.fields(frame, receiver, names, Invocation::bare())?
             }
-            Term::Function(name) => self.function(dot, name, &place, Invocation::bare())?,
+            Term::Function(name) => self.function(frame, name, Invocation::bare())?,
             Term::Pipe(pipe) => self.deeper(&place, |state| state.pipe(dot, pipe))?,
         })
     }
@@ -527,29 +534,28 @@ impl State<'_> {
     /// Fields, one of the other; arguments go to the last.
     fn fields(
         &mut self,
-        dot: &Value,
+        frame: Frame<'_>,
         mut receiver: Value,
         names: &[String],
-        place: &Place<'_>,
         call: Invocation<'_>,
     ) -> Result<Value, Error> {
         let Some((last, before)) = names.split_last() else {
             return Ok(receiver);
         };
         for name in before {
-            receiver = self.field(dot, &receiver, name, place, Invocation::bare())?;
+            receiver = self.field(frame, &receiver, name, Invocation::bare())?;
         }
-        self.field(dot, &receiver, last, place, call)
+        self.field(frame, &receiver, last, call)
     }
 
     fn field(
         &mut self,
-        dot: &Value,
+        frame: Frame<'_>,
         receiver: &Value,
         name: &str,
-        place: &Place<'_>,
         call: Invocation<'_>,
     ) -> Result<Value, Error> {
+        let place = frame.place;
         let has_arguments = !call.operands.is_empty() || call.last.is_some();
         match receiver {
             Value::Missing => return Ok(Value::Missing),
@@ -592,7 +598,7 @@ impl State<'_> {
                         params: &method.params[1..],
                         ..*method
                     };
-                    let values = self.arguments(dot, &method, place, call)?;
+                    let values = self.arguments(frame, &method, call)?;
                     let values: Vec<Value> = [receiver.clone()].into_iter().chain(values).collect();
                     return self.call(&method, place, &values);
                 }
@@ -604,18 +610,18 @@ impl State<'_> {
 
     fn function(
         &mut self,
-        dot: &Value,
+        frame: Frame<'_>,
         name: &str,
-        place: &Place<'_>,
         call: Invocation<'_>,
     ) -> Result<Value, Error> {
+        let place = frame.place;
         let Some(function) = function::find(name, self.setting.functions) else {
             return self.fail(place, format!("{name:?} is not a defined function"));
         };
         if matches!(name, "and" | "or") {
-            return self.and_or(dot, name == "or", function, place, call);
+            return self.and_or(frame, name == "or", function, call);
         }
-        let values = self.arguments(dot, function, place, call)?;
+        let values = self.arguments(frame, function, call)?;
         self.call(function, place, &values)
     }
 
@@ -644,16 +650,15 @@ impl State<'_> {
     /// The first argument that decides, or the last.
     fn and_or(
         &mut self,
-        dot: &Value,
+        frame: Frame<'_>,
         is_or: bool,
         function: &Function,
-        place: &Place<'_>,
         call: Invocation<'_>,
     ) -> Result<Value, Error> {
-        self.check_count(function, place, &call)?;
+        self.check_count(function, frame.place, &call)?;
         let mut value = Value::Missing;
         for operand in call.operands {
-            value = self.argument(dot, operand, Param::Value)?;
+            value = self.argument(frame.dot, operand, Param::Value)?;
             if value.is_true() == is_or {
                 return Ok(value);
             }
@@ -683,9 +688,8 @@ impl State<'_> {
 
     fn arguments(
         &mut self,
-        dot: &Value,
+        Frame { dot, place }: Frame<'_>,
         function: &Function,
-        place: &Place<'_>,
         call: Invocation<'_>,
     ) -> Result<Vec<Value>, Error> {
         self.check_count(function, place, &call)?;
