@@ -282,9 +282,10 @@ impl Session<'_> {
         };
         let challenge = match answer.status {
             401 => challenge::choose(answer.texts("www-authenticate")).map(without_scope),
-            // Others may have heard since how it wants to be asked.
-            _ => known,
+            _ => None,
         };
+        // Others may have heard since how it wants to be asked.
+        let challenge = challenge.or(known);
         *state = HostState::Known { base, challenge };
     }
 

@@ -164,6 +164,62 @@ fn an_odd_challenge_is_no_neighbours_trouble() {
     }
 }
 
+/// Who asked first and was told to wait hears late: what others have learned of
+/// the host meanwhile stays.
+#[test]
+fn a_late_answer_forgets_no_challenge() {
+    for late in [
+        || Reply::tags(&["1.0.0"]),
+        || Reply::new(404, ""),
+        || Reply::new(401, ""),
+    ] {
+        let firsts = AtomicUsize::new(0);
+        let logins = std::sync::Arc::new(AtomicUsize::new(0));
+        let counted = std::sync::Arc::clone(&logins);
+        let server = Server::start(move |asked| {
+            let host = asked.header("host").expect("a host");
+            match (asked.path(), asked.header("authorization")) {
+                ("/token", _) => Reply::new(200, r#"{"token":"good"}"#),
+                ("/v2/acme/first/tags/list", _) => {
+                    if firsts.fetch_add(1, Ordering::SeqCst) == 0 {
+                        return Reply::new(503, "");
+                    }
+                    for _ in 0..1000 {
+                        if counted.load(Ordering::SeqCst) > 0 {
+                            break;
+                        }
+                        std::thread::sleep(std::time::Duration::from_millis(5));
+                    }
+                    late()
+                }
+                (_, Some("Bearer good")) => {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    Reply::tags(&["1.0.0"])
+                }
+                _ => Reply::bearer(&format!("http://{host}/token")),
+            }
+        });
+        let registries = Registries::new(quick());
+        let [first, second, third] = ["first", "second", "third"]
+            .map(|name| with_password(target(&server.host(), &format!("acme/{name}"))));
+        run(async {
+            _ = tokio::join!(
+                registries.tags(&first, LONG, &[]),
+                registries.tags(&second, LONG, &[])
+            );
+            let found = registries.tags(&third, LONG, &[]).await;
+            found.expect("a list");
+        });
+        assert_eq!(logins.load(Ordering::SeqCst), 2);
+        let lists = |name: &str| {
+            let of = format!("GET /v2/acme/{name}/");
+            let paths = server.paths();
+            paths.iter().filter(|path| path.starts_with(&of)).count()
+        };
+        assert_eq!((lists("second"), lists("third")), (2, 1));
+    }
+}
+
 /// A token server of a neighbour that never answers costs half of the time.
 #[test]
 fn a_challenge_that_leads_nowhere_leaves_time() {
