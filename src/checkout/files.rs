@@ -253,5 +253,9 @@ pub fn folder_of(path: &Path) -> PathBuf {
 }
 
 fn shown(path: &Path, current: &Path) -> String {
-    path_name::shown(path.strip_prefix(current).unwrap_or(path))
+    match path.strip_prefix(current) {
+        Ok(here) if here.as_os_str().is_empty() => ".".to_owned(),
+        Ok(inside) => path_name::shown(inside),
+        Err(_) => path_name::shown(path),
+    }
 }

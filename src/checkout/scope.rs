@@ -9,7 +9,7 @@ use super::address::Address;
 use super::git::config::GitSetting;
 use super::remotes;
 use super::source_files;
-use super::walk::{Listed, Listing, Unseen};
+use super::walk::{Listed, Listing};
 use crate::api::{GitRepository, Id, ImageUpdateAutomation};
 use crate::documents::twins;
 use crate::documents::{Documents, Sourced};
@@ -140,7 +140,7 @@ impl Automations {
 /// The other repositories below that of the run.
 fn other_repositories(listing: &Listing) -> HashSet<&Path> {
     let notes = listing.notes.iter();
-    let others = notes.filter(|note| note.what == Unseen::Repository);
+    let others = notes.filter(|note| note.what.is_other_repository());
     others.map(|note| note.path.as_path()).collect()
 }
 

@@ -55,12 +55,22 @@ pub struct Note {
 pub enum Unseen {
     /// A folder that cannot be listed, and what the system said.
     Folder(String),
-    /// A submodule, or another repository.
+    /// Another repository, also a submodule.
     Repository,
+    /// A submodule that is not checked out.
+    Submodule,
     /// A file of ignore rules that cannot be read, and why.
     Rules(String),
     /// An index that cannot be read, and why.
     Index(String),
+}
+
+impl Unseen {
+    /// Whether no commit of this repository could hold it.
+    #[must_use]
+    pub fn is_other_repository(&self) -> bool {
+        matches!(self, Self::Repository | Self::Submodule)
+    }
 }
 
 impl Note {
@@ -79,6 +89,12 @@ impl Note {
                 Code::OtherRepository,
                 "this folder is another repository and is left alone: no commit of this one can contain its files".to_owned(),
                 "run `flux-image update` in there",
+            ),
+            Unseen::Submodule => (
+                Severity::Info,
+                Code::OtherRepository,
+                "this folder is a submodule that is not checked out, and is left alone: no commit of the repository around it can contain its files".to_owned(),
+                "`git submodule update --init` checks it out",
             ),
             Unseen::Rules(why) => (
                 Severity::Warning,
@@ -105,7 +121,7 @@ pub fn files_under(path: &Path, repositories: &Repositories) -> io::Result<Listi
     let real = path.canonicalize()?;
     let mut walk = Walk::of(repositories.of(&real));
     if let Some(other) = walk.submodule(&real) {
-        walk.note(&other, Unseen::Repository);
+        walk.note(&other, Unseen::Submodule);
     } else if real.is_dir() {
         walk.folder(&real)?;
         walk.tracked(&real);
@@ -279,12 +295,17 @@ impl Walk {
     ) -> Option<OpenFolder> {
         let opened = OpenFolder::open(path.clone(), depth);
         // Of one that cannot be listed a `.git` may still be seen.
+        // To git, a link that leads nowhere is not there.
         let has_git = match &opened {
-            Ok((folder, _)) => folder.has(".git"),
+            Ok((folder, _)) => folder.has(".git") && path.join(".git").exists(),
             Err(_) => path.join(".git").symlink_metadata().is_ok(),
         };
-        if self.repository.is_some() && (has_git || self.submodule(&path).is_some()) {
+        if self.repository.is_some() && has_git {
             self.note(&path, Unseen::Repository);
+            return None;
+        }
+        if self.submodule(&path).is_some() {
+            self.note(&path, Unseen::Submodule);
             return None;
         }
         match opened {

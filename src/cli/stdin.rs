@@ -1,17 +1,28 @@
 //! Who reads stdin: one part of a command line at most, since what the first has
 //! read is gone.
 
+use std::fs;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
 use super::args::{Command, ResolveArgs, ScanArgs};
 
-/// Whether a path means stdin: `-`, or a name that Unix has for it.
+/// Whether a path means stdin: `-`, a name that Unix has for it, or another way to
+/// the pipe that it is.
 #[must_use]
 pub(super) fn is_stdin(path: &Path) -> bool {
-    const NAMES: [&str; 4] = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
-    NAMES.iter().any(|name| path.as_os_str() == *name)
+    const NAMES: [&str; 3] = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
+    path.as_os_str() == "-" || NAMES.iter().any(|name| path == Path::new(name)) || is_its_pipe(path)
+}
+
+fn is_its_pipe(path: &Path) -> bool {
+    let (Ok(stdin), Ok(named)) = (fs::metadata("/dev/fd/0"), fs::metadata(path)) else {
+        return false;
+    };
+    let identity = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
+    named.file_type().is_fifo() && identity(&stdin) == identity(&named)
 }
 
 /// Refuses a command line of which two parts would read stdin.

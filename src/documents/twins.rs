@@ -49,8 +49,16 @@ pub fn hint(first: &Location, second: &Location) -> String {
     )
 }
 
-/// Two paths up to the first step in which they differ.
+/// Two paths up to the first step in which they differ. Of two that begin at
+/// different places nobody can tell where that is: their folders part.
 fn parting(first: &Path, second: &Path) -> (PathBuf, PathBuf) {
+    if first.is_absolute() != second.is_absolute() {
+        let folder = |path: &Path| {
+            let folder = path.parent().filter(|one| !one.as_os_str().is_empty());
+            folder.unwrap_or(path).to_path_buf()
+        };
+        return (folder(first), folder(second));
+    }
     let common = first.components().zip(second.components());
     let common = common.take_while(|(one, other)| one == other).count();
     let cut = |path: &Path| -> PathBuf { path.components().take(common + 1).collect() };
@@ -83,6 +91,16 @@ mod tests {
                 "clusters/images.yaml",
                 "clusters/prod/images.yaml",
                 "name the one that counts: `--policies clusters/images.yaml`, or `--policies clusters/prod`",
+            ),
+            (
+                "flux/policy.yaml",
+                "/srv/b/flux/policy.yaml",
+                "if they are of two clusters, name the folder of the one to update: `--policies flux`, or `--policies /srv/b/flux`",
+            ),
+            (
+                "policy.yaml",
+                "/srv/b/flux/policy.yaml",
+                "name the one that counts: `--policies policy.yaml`, or `--policies /srv/b/flux`",
             ),
             (
                 "one.yaml",

@@ -55,7 +55,16 @@ impl Issues {
             "" => ".",
             file => file,
         };
-        let what = format!("{name}\0{path}\0{}\0{message}", location.field);
+        let resource = location.resource.as_ref();
+        let resource = resource.map(|one| [&*one.kind, &*one.namespace, &*one.name].join("\0"));
+        let what = [
+            name,
+            path,
+            &resource.unwrap_or_default(),
+            &location.field,
+            &without_places(message),
+        ]
+        .join("\0");
         let number = self.alike.entry(what.clone()).or_default();
         *number += 1;
         let unique = format!("{what}\0{number}");
@@ -68,6 +77,26 @@ impl Issues {
             "location": {"path": path, "lines": {"begin": location.line.max(1)}},
         }));
     }
+}
+
+/// A message without the lines and columns in it, as of `a.yaml:3:7`.
+fn without_places(message: &str) -> String {
+    let mut out = String::new();
+    let mut rest = message;
+    while let Some((before, behind)) = rest.split_once(':') {
+        out.push_str(before);
+        rest = behind;
+        let number =
+            |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let line = number(behind);
+        let column = behind[line..].strip_prefix(':').map_or(0, number);
+        if line > 0 && column > 0 {
+            rest = &behind[line + 1 + column..];
+        } else {
+            out.push(':');
+        }
+    }
+    out + rest
 }
 
 /// Variables for later jobs, and the names of those that are left out. A dotenv
@@ -105,4 +134,28 @@ pub fn dotenv(report: &Report) -> (String, Vec<String>) {
         put("TITLE", message.trim_start());
     }
     (out, left_out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_in_messages() {
+        for (message, expected) in [
+            (
+                "two have this name: flux/a.yaml:3:7 and b.yaml:12:1",
+                "two have this name: flux/a.yaml and b.yaml",
+            ),
+            ("has no line: a.yaml:7", "has no line: a.yaml:7"),
+            (
+                "ghcr.io/acme/app:1.0: unknown",
+                "ghcr.io/acme/app:1.0: unknown",
+            ),
+            (":1:2:", ":"),
+            ("", ""),
+        ] {
+            assert_eq!(without_places(message), expected);
+        }
+    }
 }

@@ -312,6 +312,56 @@ fn in_a_hook() {
     assert!(!seen.contains("warning"), "{seen}");
 }
 
+/// A hook of a plain `git commit` is told a relative one, and may go elsewhere.
+#[test]
+fn a_relative_index_counts_from_the_top() {
+    let Some(tree) = repository("a_relative_index_counts_from_the_top", &[]) else {
+        return;
+    };
+    let report = |index: &str| {
+        let mut command = flux_image();
+        command
+            .current_dir(tree.at("main/apps"))
+            .env("GIT_INDEX_FILE", index)
+            .args(["update", "..", "--dry-run", "-o", "json"]);
+        let output = feed(&mut command, b"");
+        let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+        report
+    };
+    let found = report(".git/index");
+    assert_eq!(
+        found["changes"].as_array().expect("changes").len(),
+        2,
+        "{found}"
+    );
+    assert_eq!(found["findings"], json!([]));
+    // One that is not there is no empty one.
+    let found = report("../.git/index");
+    assert_eq!(found["findings"][0]["code"], "unusable-file", "{found}");
+}
+
+/// As of a linked work tree that was mounted without its repository.
+#[test]
+fn a_git_file_that_leads_nowhere_is_said() {
+    let test = "a_git_file_that_leads_nowhere_is_said";
+    let Some(tree) = repository(test, &[]) else {
+        return;
+    };
+    fs::rename(tree.at("main/.git"), tree.at("real")).expect("moved");
+    tree.write("main/.git", "gitdir: /nonexistent/worktrees/two\n");
+    let report = tree.report(&["--dry-run", "main"]);
+    let finding = &report["findings"][0];
+    assert_eq!(finding["file"], "main/.git", "{report}");
+    let message = finding["message"].as_str().expect("a message");
+    assert!(message.contains("leads to no repository"), "{message}");
+
+    // `.git` may be a link to such a file, too.
+    tree.write("file", "gitdir: ../real\n");
+    fs::remove_file(tree.at("main/.git")).expect("ours");
+    std::os::unix::fs::symlink("../file", tree.at("main/.git")).expect("a link");
+    assert_eq!(edited(&tree, "main", &[]), both());
+}
+
 /// The remotes may stand in a file that the configuration includes.
 #[test]
 fn an_included_configuration_names_the_remotes() {

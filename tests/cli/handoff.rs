@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::run_in;
 use crate::support::{code, feed, flux_image, stderr, stdout};
+use crate::update::{POLICY, Tree};
 
 const SOURCES: &str = "\
 apiVersion: source.toolkit.fluxcd.io/v1
@@ -810,4 +811,28 @@ fn paths_have_the_usual_message_and_no_branch() {
         stderr(&output)
     );
     assert_eq!(repository.git(&["status", "--porcelain"]), "");
+}
+
+/// What is said of two places names both, and neither line is part of the issue.
+#[test]
+fn what_gitlab_takes_for_one_issue() {
+    let tree = Tree::with_policy(&[]);
+    let twin = POLICY.replace("range: '*'", "range: '>0'");
+    let issues = |above: &str| {
+        tree.write("flux/twin.yaml", &format!("{above}{twin}"));
+        tree.write("flux/policy.yaml", &format!("{above}{POLICY}"));
+        let output = tree.update(&["--dry-run", ".", "-o", "gitlab"]);
+        let issues: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let issues = issues.as_array().expect("issues").iter();
+        let texts = issues.map(|issue| {
+            let [text, print] = ["description", "fingerprint"].map(|key| issue[key].to_string());
+            (text, print)
+        });
+        texts.unzip::<_, _, Vec<_>, Vec<_>>()
+    };
+    let (texts, prints) = issues("");
+    assert!(texts[0].contains("twin.yaml:1:1"), "{texts:?}");
+    let (shifted, same) = issues("# a line\n");
+    assert!(shifted[0].contains("twin.yaml:2:1"), "{shifted:?}");
+    assert_eq!(same, prints);
 }

@@ -64,6 +64,19 @@ fn a_clone_or_work_tree_inside_is_left_alone_and_named_once() {
     assert_eq!(tree.read("clone/app.yaml"), OLD.replace("1.0.0", "9.9.9"));
 }
 
+/// To git, a `.git` that leads nowhere is not there.
+#[test]
+fn a_dangling_link_makes_no_repository() {
+    let tree = Tree::with_policy(&[
+        (".git/HEAD", "ref: refs/heads/main\n"),
+        ("sub/app.yaml", OLD),
+    ]);
+    std::os::unix::fs::symlink("nowhere", tree.at("sub/.git")).expect("a link");
+    let report = tree.report(&["."]);
+    assert_eq!(others(&report), [""; 0], "{report}");
+    assert_eq!(tree.read("sub/app.yaml"), NEW);
+}
+
 /// A repository `main` with a submodule `vendor/charts`; `None` where git is missing.
 fn with_submodule(test: &str) -> Option<Tree> {
     let tree = Tree::new(&[
@@ -120,6 +133,11 @@ fn submodules_are_known_from_the_index() {
         assert_eq!(others(&report).len(), 1, "{path}: {report}");
         assert_eq!(at("vendor/charts/left.yaml"), OLD, "{path}");
     }
+    let output = crate::run_in(&tree.at("main/vendor/charts"), &["update", "."], b"");
+    let said = stderr(&output);
+    assert!(said.contains("at .\n"), "{said}");
+    assert!(said.contains("`git submodule update --init`"), "{said}");
+    assert_eq!(at("vendor/charts/left.yaml"), OLD);
 
     // An automation cannot reach into it.
     tree.write(

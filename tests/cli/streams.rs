@@ -158,6 +158,20 @@ fn stdin_has_one_reader() {
             "`--secret -` and `--from-webhook /dev/fd/0`",
         ),
         (
+            &["update", "--policies", "/dev/./stdin", "--secret", "-"],
+            "`--policies /dev/./stdin` and `--secret -`",
+        ),
+        (
+            &[
+                "update",
+                "--policies",
+                "/proc/thread-self/fd/0",
+                "--secret",
+                "-",
+            ],
+            "`--policies /proc/thread-self/fd/0` and `--secret -`",
+        ),
+        (
             &["scan", "--policies", "-", "--secret", "-"],
             "`--policies -` and `--secret -`",
         ),

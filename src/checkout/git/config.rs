@@ -3,7 +3,9 @@
 //! `includeIf` is left out: its conditions are for the configuration of a user.
 
 use std::env;
+use std::iter::Peekable;
 use std::path::{Path, PathBuf};
+use std::str::Chars;
 
 use crate::checkout::regular_file;
 
@@ -21,7 +23,7 @@ pub struct GitSetting {
     pub subsection: String,
     /// In lower case.
     pub key: String,
-    /// Without quotes and escapes.
+    /// Without quotes and escapes; `true` where only the key stands there.
     pub value: String,
 }
 
@@ -30,6 +32,13 @@ impl GitSetting {
     #[must_use]
     pub fn is(&self, section: &str, key: &str) -> bool {
         self.section == section && self.subsection.is_empty() && self.key == key
+    }
+
+    /// Whether it is a yes.
+    #[must_use]
+    pub fn is_true(&self) -> bool {
+        let value = self.value.to_ascii_lowercase();
+        matches!(value.as_str(), "true" | "yes" | "on" | "1")
     }
 }
 
@@ -71,53 +80,115 @@ fn named(file: &Path, path: &str) -> Option<PathBuf> {
     }
 }
 
-/// What a text says (git-config(1), "Syntax").
+/// What a text says (git-config(1), "Syntax"). Of a line that is none, nothing.
 fn parse(text: &str) -> Vec<GitSetting> {
     let mut settings = Vec::new();
     let (mut section, mut subsection) = (String::new(), String::new());
-    // A value goes on behind a backslash at the end of its line.
-    let text = text.replace("\\\r\n", "").replace("\\\n", "");
-    for line in text.lines() {
-        let mut line = line.trim();
-        if let Some(header) = line.strip_prefix('[') {
-            let Some((name, rest)) = header.split_once(']') else {
-                continue;
-            };
-            let (name, sub) = name.split_once([' ', '\t']).unwrap_or((name, ""));
-            section = name.to_ascii_lowercase();
-            subsection = sub.trim().trim_matches('"').to_owned();
-            line = rest.trim_start();
+    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+    let mut text = text.chars().peekable();
+    while let Some(first) = text.next() {
+        match first {
+            '[' => match header(&mut text) {
+                Some(names) => (section, subsection) = names,
+                None => skip_line(&mut text),
+            },
+            first if first.is_ascii_alphabetic() => {
+                let is_of_key = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+                let mut key = String::from(first.to_ascii_lowercase());
+                while let Some(c) = text.next_if(is_of_key) {
+                    key.push(c.to_ascii_lowercase());
+                }
+                while text.next_if(|c| matches!(c, ' ' | '\t')).is_some() {}
+                let value = match text.next_if_eq(&'=') {
+                    Some(_) => value(&mut text),
+                    None => {
+                        skip_line(&mut text);
+                        "true".to_owned()
+                    }
+                };
+                settings.push(GitSetting {
+                    section: section.clone(),
+                    subsection: subsection.clone(),
+                    key,
+                    value,
+                });
+            }
+            first if first.is_whitespace() => {}
+            _ => skip_line(&mut text),
         }
-        let Some((key, value)) = line.split_once('=') else {
-            continue;
-        };
-        if line.starts_with(['#', ';']) {
-            continue;
-        }
-        settings.push(GitSetting {
-            section: section.clone(),
-            subsection: subsection.clone(),
-            key: key.trim().to_ascii_lowercase(),
-            value: unquoted(value),
-        });
     }
     settings
 }
 
-/// A value without quotes, escapes and the comment behind it.
-fn unquoted(value: &str) -> String {
-    let mut text = String::new();
-    let mut is_quoted = false;
-    let mut characters = value.trim().chars();
-    while let Some(c) = characters.next() {
-        match c {
-            '"' => is_quoted = !is_quoted,
-            '\\' => text.extend(characters.next()),
-            '#' | ';' if !is_quoted => break,
-            c => text.push(c),
+type Text<'t> = Peekable<Chars<'t>>;
+
+fn skip_line(text: &mut Text<'_>) {
+    while text.next_if(|c| *c != '\n').is_some() {}
+}
+
+/// Section and subsection, behind the bracket.
+fn header(text: &mut Text<'_>) -> Option<(String, String)> {
+    let mut section = String::new();
+    loop {
+        match text.next_if(|c| *c != '\n')? {
+            ']' => {
+                // The old form of a subsection, in lower case.
+                let (section, subsection) = section.split_once('.').unwrap_or((&section, ""));
+                return Some((section.to_owned(), subsection.to_owned()));
+            }
+            ' ' | '\t' => {}
+            '"' => break,
+            c => section.push(c.to_ascii_lowercase()),
         }
     }
-    text.trim_end().to_owned()
+    let mut subsection = String::new();
+    loop {
+        match text.next_if(|c| *c != '\n')? {
+            '"' => break,
+            '\\' => subsection.push(text.next_if(|c| *c != '\n')?),
+            c => subsection.push(c),
+        }
+    }
+    text.next_if_eq(&']').map(|_| (section, subsection))
+}
+
+/// A value to the end of its line, without quotes, escapes and the comment behind
+/// it. It goes on in the next line behind a backslash.
+fn value(text: &mut Text<'_>) -> String {
+    let mut value = String::new();
+    // How much of it stays, whatever blanks come last.
+    let mut end = 0;
+    let mut is_quoted = false;
+    while let Some(c) = text.next_if(|c| *c != '\n') {
+        match c {
+            '"' => {
+                is_quoted = !is_quoted;
+                end = value.len();
+                continue;
+            }
+            '#' | ';' if !is_quoted => {
+                skip_line(text);
+                break;
+            }
+            '\\' => match text.next() {
+                Some('\n') | None => continue,
+                Some('n') => value.push('\n'),
+                Some('t') => value.push('\t'),
+                Some('b') => value.push('\u{8}'),
+                Some(c) => value.push(c),
+            },
+            c if c.is_whitespace() && !is_quoted => {
+                if !value.is_empty() {
+                    value.push(c);
+                }
+                continue;
+            }
+            c => value.push(c),
+        }
+        end = value.len();
+    }
+    value.truncate(end);
+    value
 }
 
 #[cfg(test)]
@@ -138,6 +209,36 @@ mod tests {
         assert_eq!(settings[0].section, "remote");
         assert_eq!(settings[0].key, "url");
         assert_eq!(settings[1].subsection, "b");
+    }
+
+    /// Each is what `git config --list -z` makes of it.
+    #[test]
+    fn odd_spellings() {
+        let one = |text: &str| {
+            let all = parse(text);
+            let all = all.iter();
+            all.map(|one| {
+                let [section, sub] = [&one.section, &one.subsection];
+                format!("{section}|{sub}|{}={}", one.key, one.value)
+            })
+            .collect::<Vec<_>>()
+        };
+        for (text, expected) in [
+            ("[a]\n# old: \\\nb = 1\n", &["a||b=1"][..]),
+            ("[a]\nb = 1 ; \\\nc = 2\n", &["a||b=1", "a||c=2"]),
+            ("\u{feff}[a]\r\nb=1\r\n", &["a||b=1"]),
+            (r#"[a "x]y\"z\\"] B = 1"#, &[r#"a|x]y"z\|b=1"#]),
+            ("[A.Sub]\nb=1", &["a|sub|b=1"]),
+            (r#"[a]b=x\ty\\z\"q\""#, &["a||b=x\ty\\z\"q\""]),
+            ("[a]\nb = \" x \"  y  # z\n", &["a||b= x   y"]),
+            ("[a]\nb = x\\\n  y\nc\n", &["a||b=x  y", "a||c=true"]),
+            (
+                "[a]\nb = \"#;\"#;\n= 3\n[broken\nc = 1",
+                &["a||b=#;", "a||c=1"],
+            ),
+        ] {
+            assert_eq!(one(text), expected, "{text:?}");
+        }
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub enum IndexError {
     /// A split one that speaks of entries that the shared one does not have.
     #[error("does not fit its shared index")]
     NotShared,
+    /// There is no folder of git's that could hold it.
+    #[error("cannot be found, since this leads to no repository")]
+    LeadsNowhere,
     /// A file that cannot be read; of a split one, the shared file of this name.
     #[error("{0}")]
     Unread(String, Option<String>),
@@ -36,7 +39,7 @@ impl IndexError {
     pub fn shared(&self) -> Option<&str> {
         match self {
             Self::NotUnderstood(shared) | Self::Unread(_, shared) => shared.as_deref(),
-            Self::NotShared => None,
+            Self::NotShared | Self::LeadsNowhere => None,
         }
     }
 }
@@ -193,7 +196,7 @@ impl Parsed {
             at += length;
         }
         let rest = bytes.get(at..bytes.len().checked_sub(id_length)?)?;
-        let link = match extension(rest, b"link") {
+        let link = match link(rest)? {
             Some(data) => Link::read(data, id_length)?,
             None => None,
         };
@@ -246,16 +249,24 @@ fn entry(
     Some((entry, length))
 }
 
-/// The data of an extension.
-fn extension<'b>(mut bytes: &'b [u8], signature: &[u8; 4]) -> Option<&'b [u8]> {
-    loop {
-        let length = usize::try_from(number(bytes, 4)?).ok()?;
-        let data = bytes.get(8..8 + length)?;
-        if bytes.starts_with(signature) {
-            return Some(data);
+/// The data of the extension `link`, if there is one. `None` where one is there
+/// that changes what the entries mean, which a lower-case letter tells, in a way
+/// that is not known here.
+fn link(mut bytes: &[u8]) -> Option<Option<&[u8]>> {
+    let mut link = None;
+    while let Some(length) = number(bytes, 4) {
+        let length = usize::try_from(length).ok()?;
+        let Some(data) = bytes.get(8..8 + length) else {
+            break;
+        };
+        match &bytes[..4] {
+            b"link" => link = Some(data),
+            b"sdir" | [b'A'..=b'Z', ..] => {}
+            _ => return None,
         }
         bytes = &bytes[8 + length..];
     }
+    Some(link)
 }
 
 impl Link {
@@ -487,6 +498,9 @@ mod tests {
         assert_eq!(index.entries[0].id, [2; 20]);
         assert!(split(&["d"], 0, 0b100).is_err(), "one is missing");
         assert!(split(&[], 0b1_0000, 0).is_err(), "one too many");
+        let mut unknown = version_2(&["a"], 20);
+        unknown.extend(b"TREE\0\0\0\x01xwhat\0\0\0\0");
+        assert!(Parsed::of(&with_checksum(unknown, 20)).is_none());
         let error = Index::parse(&bytes_of(&[], 0, 0), no_shared).expect_err("no shared index");
         assert_eq!(error.shared(), Some(wanted.as_str()));
     }

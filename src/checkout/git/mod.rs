@@ -23,9 +23,9 @@ use index::{Index, IndexError};
 pub struct Repository {
     /// The work tree: a real path.
     pub root: PathBuf,
-    /// git's own folder of this work tree. `None` where `.git` is none, or a file
-    /// that points to none, which may be an attacker's: such a work tree has no
-    /// index and no configuration.
+    /// git's own folder of this work tree. `None` where `.git` is a file or a link
+    /// that leads to none: such a work tree has no configuration, and what is
+    /// tracked in it is not known.
     pub git_dir: Option<PathBuf>,
     /// Where its index is, if not in there.
     index_file: Option<PathBuf>,
@@ -85,7 +85,10 @@ impl Repository {
         if let Some(root) = work_tree {
             found.root = root.canonicalize().ok()?;
         }
-        found.index_file = index.map(|index| current.join(index));
+        // git goes to the top of the work tree first, where a command in it is run.
+        let is_inside = current.starts_with(&found.root);
+        let base = if is_inside { &found.root } else { &current };
+        found.index_file = index.map(|index| base.join(index));
         real.starts_with(&found.root).then_some(found)
     }
 
@@ -107,10 +110,14 @@ impl Repository {
     #[must_use]
     pub fn settings(&self) -> Vec<GitSetting> {
         let common = self.common_dir().map(|folder| folder.join("config"));
-        let own = self.git_dir.as_ref();
-        let own = own.map(|folder| folder.join("config.worktree"));
-        let files = common.into_iter().chain(own);
-        files.flat_map(|file| config::read(&file)).collect()
+        let mut settings = common.map_or_else(Vec::new, |file| config::read(&file));
+        let asked = settings.iter().rev();
+        let mut asked = asked.filter(|one| one.is("extensions", "worktreeconfig"));
+        let is_asked_for = asked.next().is_some_and(GitSetting::is_true);
+        if let (true, Some(folder)) = (is_asked_for, &self.git_dir) {
+            settings.extend(config::read(&folder.join("config.worktree")));
+        }
+        settings
     }
 
     /// Where the ignore rules are that the repository has besides those in its
@@ -127,10 +134,12 @@ impl Repository {
     pub fn index(&self) -> Result<&Index, &(PathBuf, IndexError)> {
         let read = || {
             let Some(git_dir) = &self.git_dir else {
-                return Ok(Index::default());
+                return Err((self.root.join(".git"), IndexError::LeadsNowhere));
             };
-            let usual = || git_dir.join("index");
-            let path = self.index_file.clone().unwrap_or_else(usual);
+            let path = match &self.index_file {
+                Some(named) => named.clone(),
+                None => git_dir.join("index"),
+            };
             read_index(&path, git_dir).map_err(|error| match error.shared() {
                 Some(shared) => (git_dir.join(shared), error),
                 None => (path, error),
@@ -143,7 +152,10 @@ impl Repository {
 fn read_index(path: &Path, git_dir: &Path) -> Result<Index, IndexError> {
     let bytes = match regular_file::read_of_git(path) {
         Ok(bytes) => bytes,
-        Err(error) if error.is_missing() => return Ok(Index::default()),
+        // Nothing was added yet.
+        Err(error) if error.is_missing() && path.starts_with(git_dir) => {
+            return Ok(Index::default());
+        }
         Err(error) => return Err(IndexError::Unread(error.to_string(), None)),
     };
     let shared = |name: &str| {
@@ -195,10 +207,11 @@ fn git_dir(root: &Path) -> Option<PathBuf> {
     if kind.is_dir() {
         return Some(git);
     }
-    let folder = if kind.is_symlink() {
+    // Behind a link there may be either, too.
+    let folder = if git.is_dir() {
         git
     } else {
-        let text = regular_file::text_within(root, &git).ok()?;
+        let text = String::from_utf8(regular_file::read_of_git(&git).ok()?).ok()?;
         root.join(text.strip_prefix("gitdir:")?.trim())
     };
     let folder = folder.canonicalize().ok()?;
@@ -231,9 +244,15 @@ mod tests {
         let gitdir = format!("gitdir: {}\n", at("main/.git/worktrees/two").display());
         fs::write(at("two/.git"), gitdir).expect("a file");
         let two = Repository::of(&at("two")).expect("a repository");
-        let settings = two.settings();
-        let values: Vec<_> = settings.iter().map(|one| one.value.as_str()).collect();
-        assert_eq!(values, ["false", "h:x"]);
+        let values = || -> Vec<String> {
+            let settings = two.settings().into_iter();
+            settings.map(|one| one.value).collect()
+        };
+        assert_eq!(values(), ["false"]);
+        // Its own counts where the common one says so.
+        let text = "[core]\nbare = false\n[extensions]\nworktreeConfig\n";
+        fs::write(at("main/.git/config"), text).expect("a file");
+        assert_eq!(values(), ["false", "true", "h:x"]);
         assert!(two.index().expect("none yet").entries.is_empty());
     }
 
@@ -244,13 +263,22 @@ mod tests {
         fs::create_dir(at("tree")).expect("a folder");
         fs::create_dir(at("home")).expect("a folder");
         fs::write(at("tree/.git"), "gitdir: ../home\n").expect("a file");
-        let git_dir = || Repository::of(&at("tree")).expect("a work tree").git_dir;
+        let repository = || Repository::of(&at("tree")).expect("a work tree");
+        let git_dir = || repository().git_dir;
         assert_eq!(git_dir(), None);
+        let found = repository();
+        let (place, why) = found.index().expect_err("no index");
+        assert!(place.ends_with("tree/.git"));
+        assert_eq!(*why, IndexError::LeadsNowhere);
         for name in ["objects", "refs"] {
             fs::create_dir(at("home").join(name)).expect("a folder");
         }
         fs::write(at("home/HEAD"), "ref: refs/heads/main\n").expect("a file");
         let real = at("home").canonicalize().expect("a folder");
+        assert_eq!(git_dir(), Some(real.clone()));
+        // The file may lie elsewhere; its path still counts from the work tree.
+        fs::rename(at("tree/.git"), at("file")).expect("moved");
+        std::os::unix::fs::symlink("../file", at("tree/.git")).expect("a link");
         assert_eq!(git_dir(), Some(real));
     }
 }
