@@ -201,6 +201,15 @@ impl SyntaxError {
     }
 }
 
+/// Signs that the text so far has, and no event tells of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Signs {
+    /// Behind the last `:`.
+    pub(super) behind_colon: usize,
+    /// The last `-`.
+    pub(super) dash: usize,
+}
+
 /// The events of a text, in order.
 pub enum Events<'t> {
     /// As the specification has it.
@@ -213,13 +222,13 @@ impl<'t> Events<'t> {
     /// Reads `text`, which may hold any number of documents, to the letter.
     #[must_use]
     pub fn strict(text: &'t str) -> Self {
-        Self::Strict(Box::new(strict::Reader::new(text)))
+        Self::strict_chunk(text, ByteSpan::new(0, text.len()))
     }
 
     /// Reads a chunk of `text` to the letter, as a text of its own.
     #[must_use]
     pub fn strict_chunk(text: &'t str, chunk: ByteSpan) -> Self {
-        Self::Strict(Box::new(strict::Reader::chunk(text, chunk)))
+        Self::Strict(Box::new(strict::Reader::new(text, chunk)))
     }
 
     /// Reads `text` as go-yaml does.
@@ -228,21 +237,11 @@ impl<'t> Events<'t> {
         Self::Tolerant(Box::new(tolerant::Reader::new(text)))
     }
 
-    /// Behind the last `:` before the last event.
-    #[must_use]
-    pub fn behind_colon(&self) -> usize {
+    /// The signs before the last event.
+    pub(super) fn signs(&self) -> Signs {
         match self {
-            Self::Strict(reader) => reader.behind_colon,
-            Self::Tolerant(reader) => reader.behind_colon,
-        }
-    }
-
-    /// The last `-` before the last event.
-    #[must_use]
-    pub fn dash(&self) -> usize {
-        match self {
-            Self::Strict(reader) => reader.dash,
-            Self::Tolerant(reader) => reader.dash,
+            Self::Strict(reader) => reader.signs,
+            Self::Tolerant(reader) => reader.signs,
         }
     }
 }

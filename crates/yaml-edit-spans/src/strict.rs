@@ -17,7 +17,8 @@ pub(crate) use oneyaml_syntax::Sourced;
 
 use super::ByteSpan;
 use super::events::{
-    CORE, Event, EventKind, Extras, Header, MAX_NESTING, Scalar, Source, Style, SyntaxError, Tag,
+    CORE, Event, EventKind, Extras, Header, MAX_NESTING, Scalar, Signs, Source, Style, SyntaxError,
+    Tag,
 };
 
 /// The events of a text, in order.
@@ -29,21 +30,14 @@ pub struct Reader<'t> {
     /// Anchors of the document so far.
     anchors: HashSet<&'t str>,
     has_failed: bool,
-    pub(super) behind_colon: usize,
-    pub(super) dash: usize,
+    pub(super) signs: Signs,
 }
 
 impl<'t> Reader<'t> {
-    /// Reads `text`, which may hold any number of documents.
-    #[must_use]
-    pub fn new(text: &'t str) -> Self {
-        Self::chunk(text, ByteSpan::new(0, text.len()))
-    }
-
     /// Reads a chunk of `text` as a text of its own; its events have their
     /// bytes in the whole.
     #[must_use]
-    pub fn chunk(text: &'t str, chunk: ByteSpan) -> Self {
+    pub fn new(text: &'t str, chunk: ByteSpan) -> Self {
         let limits = Limits::unlimited().max_depth(MAX_NESTING);
         Self {
             text,
@@ -51,8 +45,7 @@ impl<'t> Reader<'t> {
             parser: parser::events_with(chunk.of(text), &Settings::new().limits(limits)),
             anchors: HashSet::new(),
             has_failed: false,
-            behind_colon: 0,
-            dash: 0,
+            signs: Signs::default(),
         }
     }
 
@@ -171,11 +164,11 @@ impl<'t> Iterator for Reader<'t> {
             // Most are white space and signs, which are no events here.
             match raw.kind() {
                 Raw::Trivia(TriviaKind::Indicator(Indicator::SequenceEntry)) => {
-                    self.dash = self.base + raw.span().start;
+                    self.signs.dash = self.base + raw.span().start;
                     continue;
                 }
                 Raw::Trivia(TriviaKind::Indicator(Indicator::MappingValue)) => {
-                    self.behind_colon = self.base + raw.span().end;
+                    self.signs.behind_colon = self.base + raw.span().end;
                     continue;
                 }
                 Raw::Trivia(_) => continue,

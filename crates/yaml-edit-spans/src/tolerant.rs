@@ -15,7 +15,8 @@ use granit_parser::{
 mod input;
 
 use super::events::{
-    CORE, Event, EventKind, Extras, Header, MAX_NESTING, Scalar, Source, Style, SyntaxError, Tag,
+    CORE, Event, EventKind, Extras, Header, MAX_NESTING, Scalar, Signs, Source, Style, SyntaxError,
+    Tag,
 };
 use super::walk::Collection;
 use super::{ByteSpan, Place, lone_carriage_return};
@@ -34,8 +35,7 @@ pub struct Reader<'t> {
     /// A line break that the parser does not know everywhere.
     unknown_break: Option<usize>,
     open: Vec<Collection>,
-    pub(super) behind_colon: usize,
-    pub(super) dash: usize,
+    pub(super) signs: Signs,
 }
 
 impl<'t> Reader<'t> {
@@ -54,8 +54,7 @@ impl<'t> Reader<'t> {
             has_failed: false,
             unknown_break: lone_carriage_return(text),
             open: Vec::new(),
-            behind_colon: 0,
-            dash: 0,
+            signs: Signs::default(),
         }
     }
 
@@ -64,10 +63,10 @@ impl<'t> Reader<'t> {
         let mut own = ByteSpan::new(bytes.start, bytes.end);
         let gap = Gap::read(self.text, self.after, own.start);
         if let Some(colon) = gap.colon {
-            self.behind_colon = colon + 1;
+            self.signs.behind_colon = colon + 1;
         }
         if let Some(dash) = gap.dash {
-            self.dash = dash;
+            self.signs.dash = dash;
         }
         let is_flow = |style| style == StructureStyle::Flow;
         let kind = match raw {
@@ -132,7 +131,10 @@ impl<'t> Reader<'t> {
             let sign = match gap.properties {
                 Some((_, end)) => end,
                 // Behind a `? key` without a `:` there is no sign at all.
-                None => self.behind_colon.max(self.dash + 1).max(self.after),
+                None => {
+                    let Signs { behind_colon, dash } = self.signs;
+                    behind_colon.max(dash + 1).max(self.after)
+                }
             };
             *own = ByteSpan::new(sign, sign);
             scalar.start = scalar.start.min(sign);

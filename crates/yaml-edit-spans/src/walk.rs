@@ -135,19 +135,14 @@ impl<'t> Walk<'t> {
     /// Begins at the top of `text`, which is read to the letter.
     #[must_use]
     pub fn strict(text: &'t str) -> Self {
-        Self::of(text, Events::strict(text))
+        Self::strict_chunk(text, ByteSpan::new(0, text.len()))
     }
 
     /// Begins at a chunk of `text`, which is read to the letter and as a text
     /// of its own.
     #[must_use]
     pub fn strict_chunk(text: &'t str, chunk: ByteSpan) -> Self {
-        let mut walk = Self::of(text, Events::strict_chunk(text, chunk));
-        walk.after = chunk.start;
-        walk.block = chunk.start;
-        walk.content_end = chunk.start;
-        walk.place = (chunk.start, Place::of(text.as_bytes(), chunk.start));
-        walk
+        Self::of(text, chunk.start, Events::strict_chunk(text, chunk))
     }
 
     /// Begins at a chunk of `text` that holds items of a sequence under the key
@@ -162,22 +157,22 @@ impl<'t> Walk<'t> {
     /// Begins at the top of `text`, which is read as go-yaml does.
     #[must_use]
     pub fn tolerant(text: &'t str) -> Self {
-        Self::of(text, Events::tolerant(text))
+        Self::of(text, 0, Events::tolerant(text))
     }
 
-    fn of(text: &'t str, events: Events<'t>) -> Self {
+    fn of(text: &'t str, start: usize, events: Events<'t>) -> Self {
         Self {
             text,
             events,
             frames: Vec::new(),
             keys: Vec::new(),
-            after: 0,
-            block: 0,
-            content_end: 0,
+            after: start,
+            block: start,
+            content_end: start,
             inner_end: 0,
             ended: Vec::new(),
             is_after_token: false,
-            place: (0, Place { line: 1, column: 1 }),
+            place: (start, Place::of(text.as_bytes(), start)),
             in_items: false,
         }
     }
@@ -198,13 +193,13 @@ impl<'t> Walk<'t> {
     /// Behind the `:` before the node at hand.
     #[must_use]
     pub fn behind_colon(&self) -> usize {
-        self.events.behind_colon()
+        self.events.signs().behind_colon
     }
 
     /// The `-` before the node at hand.
     #[must_use]
     pub fn dash(&self) -> usize {
-        self.events.dash()
+        self.events.signs().dash
     }
 
     /// Where the last token ends before the bracket or brace that closed the
@@ -297,18 +292,9 @@ impl<'t> Walk<'t> {
                 self.frames.clear();
                 self.keys.clear();
                 if self.in_items {
-                    self.frames.push(Frame {
-                        kind: Collection::Mapping,
-                        flow: false,
-                        start: self.after,
-                        key: Some(Cow::Borrowed("items")),
-                        children: 1,
-                        keys_from: 0,
-                        seen: Seen::default(),
-                        expects_key: false,
-                        inside_key: false,
-                    });
-                    self.keys.push(Cow::Borrowed("items"));
+                    let start = ByteSpan::new(self.after, self.after);
+                    self.enter(Collection::Mapping, false, start);
+                    self.begin_child(|| Some(Cow::Borrowed("items")));
                 }
                 Some(Step::DocumentStart)
             }
@@ -319,10 +305,10 @@ impl<'t> Walk<'t> {
                 self.inner_end = after;
                 self.leave(event.span)
             }
-            EventKind::Alias => self.begin_child(None).then_some(Step::Alias(event.span)),
+            EventKind::Alias => self.begin_child(|| None).then_some(Step::Alias(event.span)),
             EventKind::Scalar(scalar) => {
                 let position = self.position();
-                self.begin_child(Some(&scalar))
+                self.begin_child(|| Some(scalar.value()))
                     .then_some(Step::Value(Value {
                         scalar,
                         span: event.span,
@@ -335,7 +321,7 @@ impl<'t> Walk<'t> {
     }
 
     fn enter(&mut self, kind: Collection, flow: bool, span: ByteSpan) -> Option<Step<'t>> {
-        let inside_key = !self.begin_child(None);
+        let inside_key = !self.begin_child(|| None);
         self.frames.push(Frame {
             kind,
             flow,
@@ -366,8 +352,8 @@ impl<'t> Walk<'t> {
     }
 
     /// Counts a node in the collection around it; `false` for a key and for
-    /// all that is inside one.
-    fn begin_child(&mut self, scalar: Option<&Scalar<'t>>) -> bool {
+    /// all that is inside one. `key` is asked what it says as a key.
+    fn begin_child(&mut self, key: impl FnOnce() -> Option<Cow<'t, str>>) -> bool {
         let Some(frame) = self.frames.last_mut() else {
             return true;
         };
@@ -380,7 +366,7 @@ impl<'t> Walk<'t> {
         }
         let is_key = frame.expects_key;
         if is_key {
-            frame.key = scalar.map(Scalar::value);
+            frame.key = key();
             self.keys.extend(frame.key.clone());
             frame.children += 1;
         }

@@ -18,6 +18,15 @@ impl<'t> GluedComments<'t> {
     }
 }
 
+/// Methods of the trait that are [`StrInput`]'s own.
+macro_rules! forward {
+    ($($name:ident($this:ident: $own:ty $(, $arg:ident: $of:ty)*) $(-> $out:ty)?;)*) => {$(
+        fn $name($this: $own $(, $arg: $of)*) $(-> $out)? {
+            $this.0.$name($($arg),*)
+        }
+    )*};
+}
+
 impl Input for GluedComments<'_> {
     fn skip_ws_to_eol_blanks(&mut self, skip_tabs: SkipTabs) -> (usize, WhitespaceResult) {
         let (consumed, blanks) = self.0.skip_ws_to_eol_blanks(skip_tabs);
@@ -28,96 +37,33 @@ impl Input for GluedComments<'_> {
         )
     }
 
-    fn lookahead(&mut self, count: usize) {
-        self.0.lookahead(count);
-    }
-
-    fn buflen(&self) -> usize {
-        self.0.buflen()
-    }
-
-    fn bufmaxlen(&self) -> usize {
-        self.0.bufmaxlen()
-    }
-
-    fn raw_read_ch(&mut self) -> char {
-        self.0.raw_read_ch()
-    }
-
-    fn raw_read_non_breakz_ch(&mut self) -> Option<char> {
-        self.0.raw_read_non_breakz_ch()
-    }
-
-    fn skip(&mut self) {
-        self.0.skip();
-    }
-
-    fn skip_n(&mut self, count: usize) {
-        self.0.skip_n(count);
-    }
-
-    fn peek(&self) -> char {
-        self.0.peek()
-    }
-
-    fn peek_nth(&self, n: usize) -> char {
-        self.0.peek_nth(n)
-    }
-
-    fn byte_offset(&self) -> Option<usize> {
-        self.0.byte_offset()
-    }
-
-    fn slice_bytes(&self, start: usize, end: usize) -> Option<&str> {
-        self.0.slice_bytes(start, end)
-    }
-
-    fn next_is_z(&self) -> bool {
-        self.0.next_is_z()
+    forward! {
+        lookahead(self: &mut Self, count: usize);
+        buflen(self: &Self) -> usize;
+        bufmaxlen(self: &Self) -> usize;
+        raw_read_ch(self: &mut Self) -> char;
+        raw_read_non_breakz_ch(self: &mut Self) -> Option<char>;
+        skip(self: &mut Self);
+        skip_n(self: &mut Self, count: usize);
+        peek(self: &Self) -> char;
+        peek_nth(self: &Self, n: usize) -> char;
+        byte_offset(self: &Self) -> Option<usize>;
+        slice_bytes(self: &Self, start: usize, end: usize) -> Option<&str>;
+        next_is_z(self: &Self) -> bool;
     }
 
     // What the trait does for any input, character by character, is done in one
     // step by an input that is a slice.
-
-    fn skip_while_non_breakz(&mut self) -> usize {
-        self.0.skip_while_non_breakz()
-    }
-
-    fn skip_while_blank(&mut self) -> usize {
-        self.0.skip_while_blank()
-    }
-
-    fn fetch_while_is_alpha(&mut self, out: &mut String) -> usize {
-        self.0.fetch_while_is_alpha(out)
-    }
-
-    fn fetch_while_is_yaml_non_space(&mut self, out: &mut String) -> usize {
-        self.0.fetch_while_is_yaml_non_space(out)
-    }
-
-    fn fetch_block_scalar_line(&mut self, out: &mut String) -> usize {
-        self.0.fetch_block_scalar_line(out)
-    }
-
-    fn take_quoted_scalar_ascii_chunk(&mut self, single: bool) -> &str {
-        self.0.take_quoted_scalar_ascii_chunk(single)
-    }
-
-    fn take_quoted_scalar_chunk(&mut self, single: bool) -> (&str, usize) {
-        self.0.take_quoted_scalar_chunk(single)
-    }
-
-    fn fetch_plain_scalar_chunk(
-        &mut self,
-        out: &mut String,
-        count: usize,
-        in_flow: bool,
-    ) -> (bool, usize) {
-        self.0.fetch_plain_scalar_chunk(out, count, in_flow)
-    }
-
-    fn skip_plain_scalar_chunk(&mut self, count: usize, in_flow: bool) -> (bool, usize) {
-        self.0.skip_plain_scalar_chunk(count, in_flow)
+    forward! {
+        skip_while_non_breakz(self: &mut Self) -> usize;
+        skip_while_blank(self: &mut Self) -> usize;
+        fetch_while_is_alpha(self: &mut Self, out: &mut String) -> usize;
+        fetch_while_is_yaml_non_space(self: &mut Self, out: &mut String) -> usize;
+        fetch_block_scalar_line(self: &mut Self, out: &mut String) -> usize;
+        take_quoted_scalar_ascii_chunk(self: &mut Self, single: bool) -> &str;
+        take_quoted_scalar_chunk(self: &mut Self, single: bool) -> (&str, usize);
+        fetch_plain_scalar_chunk(self: &mut Self, out: &mut String, count: usize, in_flow: bool) -> (bool, usize);
+        skip_plain_scalar_chunk(self: &mut Self, count: usize, in_flow: bool) -> (bool, usize);
     }
 }
 
