@@ -3,8 +3,6 @@
 //! As in Go, a pattern is read left to right over one stack of finished items,
 //! so that `a(?i)*` repeats the `a` and `(?i)*` has nothing to repeat.
 
-use std::fmt;
-
 use super::hir::{ClassUnicode, ClassUnicodeRange, Look};
 
 use super::{ast::Node, class};
@@ -62,7 +60,8 @@ pub enum Fault {
 }
 
 /// A pattern that Go would refuse.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("error parsing regexp: {fault}: `{part}`")]
 pub struct SyntaxError {
     /// What is wrong.
     pub fault: Fault,
@@ -78,14 +77,6 @@ impl SyntaxError {
         }
     }
 }
-
-impl fmt::Display for SyntaxError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error parsing regexp: {}: `{}`", self.fault, self.part)
-    }
-}
-
-impl std::error::Error for SyntaxError {}
 
 /// A parsed pattern.
 pub(super) struct Parsed {
