@@ -54,7 +54,6 @@ impl Reach {
 }
 
 /// Whether `url` is on this machine, as its name says.
-#[must_use]
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -65,7 +64,6 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 }
 
 /// The scheme, if it is one that a registry has; else nothing of it is said.
-#[must_use]
 pub(super) fn scheme_of(url: &Url) -> &'static str {
     match url.scheme() {
         "https" => "https",

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::address::Reach;
 use super::answer::{authority, code_of, shown};
-use super::challenge::Challenge;
+use super::challenge::{Bearer, Challenge};
 use super::error::RegistryError;
 use super::session::{Session, without_identity};
 use super::token::{Token, Wanted};
@@ -44,11 +44,10 @@ impl Session<'_> {
         base: &Url,
         refused: Option<&Secret>,
     ) -> Result<Option<Authorization>, RegistryError> {
-        let asked = self.answered(challenge);
         let with = |header| {
             Some(Authorization {
                 header,
-                answers: asked.clone(),
+                answers: self.answered(challenge),
                 token: None,
                 untrusted: None,
             })
@@ -57,11 +56,12 @@ impl Session<'_> {
             (Challenge::Basic, Credential::Basic { username, password }) => {
                 Ok(with(basic(username, password)))
             }
-            (Challenge::Bearer { .. }, Credential::RegistryToken(token)) => {
+            (Challenge::Bearer(_), Credential::RegistryToken(token)) => {
                 // Docker's `registrytoken` goes as it is written.
                 Ok(with(bearer(token, base)?))
             }
-            (Challenge::Bearer { .. }, credential) => {
+            (Challenge::Bearer(said), credential) => {
+                let asked = asked_for(said, self.target.repository.path());
                 let connection = self.target.connection();
                 let authorization = self.token(asked, base, credential, connection, refused);
                 authorization.await.map(Some)
@@ -73,44 +73,41 @@ impl Session<'_> {
     /// What lets nobody in particular in, where a redirect led to `at`.
     pub(super) async fn anonymous(
         &self,
-        challenge: &Challenge,
+        said: &Bearer,
         at: &Url,
         connection: &Connection,
     ) -> Result<Authorization, RegistryError> {
         let own = self.target.repository.path();
-        let asked = asked_for(challenge, repository_in(at).unwrap_or(own));
+        let asked = asked_for(said, repository_in(at).unwrap_or(own));
         self.token(asked, at, &Credential::Anonymous, connection, None)
             .await
     }
 
     /// A challenge with what is asked for in answer to it.
     pub(super) fn answered(&self, challenge: &Challenge) -> Challenge {
-        asked_for(challenge, self.target.repository.path())
+        match challenge {
+            Challenge::Bearer(said) => {
+                Challenge::Bearer(asked_for(said, self.target.repository.path()))
+            }
+            Challenge::Basic => Challenge::Basic,
+        }
     }
 
     async fn token(
         &self,
-        asked: Challenge,
+        asked: Bearer,
         registry: &Url,
         credential: &Credential,
         connection: &Connection,
         refused: Option<&Secret>,
     ) -> Result<Authorization, RegistryError> {
-        let Challenge::Bearer {
-            realm,
-            service,
-            scope,
-        } = &asked
-        else {
-            return Err(RegistryError::Settings("no token is asked for".to_owned()));
-        };
         let forbidden = |realm: String, why| RegistryError::ForbiddenRealm {
             registry: authority(registry),
             realm,
             why,
         };
         let url = registry
-            .join(realm)
+            .join(&asked.realm)
             .map_err(|_| forbidden("an address".to_owned(), NoRealm::Unreadable))?;
         let is_near = self.registries.transport.resolved.is_near(registry);
         let trust = trust::realm(registry, &url, is_near, &self.registries.limits.trusted);
@@ -119,8 +116,8 @@ impl Session<'_> {
         let wanted = Wanted {
             registry: shown(registry),
             realm: url.to_string(),
-            service: service.clone(),
-            scope: scope.clone().unwrap_or_default(),
+            service: asked.service.clone(),
+            scope: asked.scope.clone().unwrap_or_default(),
             credential: if is_kept {
                 Credential::Anonymous
             } else {
@@ -138,7 +135,7 @@ impl Session<'_> {
         match token {
             Ok(token) => Ok(Authorization {
                 header: bearer(&token, registry)?,
-                answers: asked,
+                answers: Challenge::Bearer(asked),
                 token: Some(token),
                 untrusted,
             }),
@@ -216,22 +213,14 @@ impl Session<'_> {
     }
 }
 
-/// A challenge with what a token must allow in place of what it says: to
+/// The challenge with what a token must allow in place of what it says: to
 /// pull from the repository at `path`, and of the registry's own word what
 /// else is reading the same repository.
-fn asked_for(challenge: &Challenge, path: &str) -> Challenge {
-    let Challenge::Bearer {
-        realm,
-        service,
-        scope,
-    } = challenge
-    else {
-        return challenge.clone();
-    };
-    Challenge::Bearer {
-        realm: realm.clone(),
-        service: service.clone(),
-        scope: Some(scopes(path, scope.as_deref().unwrap_or_default())),
+fn asked_for(said: &Bearer, path: &str) -> Bearer {
+    let scope = said.scope.as_deref().unwrap_or_default();
+    Bearer {
+        scope: Some(scopes(path, scope)),
+        ..said.clone()
     }
 }
 

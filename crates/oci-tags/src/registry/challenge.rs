@@ -5,25 +5,28 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
     /// A token of a token server.
-    Bearer {
-        /// The token server's address as written.
-        realm: String,
-        /// Whom the token is for.
-        service: Option<String>,
-        /// What the registry says is needed for this request.
-        scope: Option<String>,
-    },
+    Bearer(Bearer),
     /// User name and password in each request.
     Basic,
 }
 
+/// Where a token is to be had, and for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bearer {
+    /// The token server's address as written.
+    pub realm: String,
+    /// Whom the token is for.
+    pub service: Option<String>,
+    /// What the registry says is needed for this request.
+    pub scope: Option<String>,
+}
+
 /// The way to take of all that the headers offer: Bearer before Basic.
-#[must_use]
 pub(super) fn choose<'h>(headers: impl IntoIterator<Item = &'h str>) -> Option<Challenge> {
     let all: Vec<Challenge> = headers.into_iter().flat_map(parse).collect();
     let bearer = all
         .iter()
-        .find(|challenge| matches!(challenge, Challenge::Bearer { .. }));
+        .find(|challenge| matches!(challenge, Challenge::Bearer(_)));
     bearer.or(all.first()).cloned()
 }
 
@@ -58,11 +61,11 @@ fn known(scheme: &str, params: Vec<(String, String)>) -> Option<Challenge> {
             .filter(|value| !value.is_empty())
     };
     if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(Challenge::Bearer {
+        return Some(Challenge::Bearer(Bearer {
             realm: get("realm")?,
             service: get("service"),
             scope: get("scope"),
-        });
+        }));
     }
     scheme
         .eq_ignore_ascii_case("basic")
@@ -108,11 +111,11 @@ mod tests {
     use super::*;
 
     fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Challenge {
-        Challenge::Bearer {
+        Challenge::Bearer(Bearer {
             realm: realm.to_owned(),
             service: service.map(str::to_owned),
             scope: scope.map(str::to_owned),
-        }
+        })
     }
 
     /// Headers as registries send them, and as RFC 9110 allows.

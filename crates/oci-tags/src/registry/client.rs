@@ -233,6 +233,15 @@ fn share(turns: &Mutex<HashMap<String, Arc<Semaphore>>>, host: &str) -> Arc<Sema
     Arc::clone(entry.or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE_A_HOST))))
 }
 
+/// Whether a credential for `of`, which `by` gave, may go along.
+fn may(
+    of: CredentialFor,
+    by: Rank,
+    parts: impl Iterator<Item = (Part, Rank)>,
+) -> Result<(), Withheld> {
+    may_travel(by, parts).map_err(|barred| Withheld { of, barred })
+}
+
 impl Target {
     /// A repository that is asked as nobody.
     ///
@@ -241,10 +250,7 @@ impl Target {
     /// proxy's password, to what somebody less trusted has named.
     pub fn new(repository: Repository, connection: Connection) -> Result<Self, Withheld> {
         if let Some(own) = &connection.identity {
-            may_travel(own.by, connection.parts()).map_err(|barred| Withheld {
-                of: CredentialFor::Tls,
-                barred,
-            })?;
+            may(CredentialFor::Tls, own.by, connection.parts())?;
         }
         if let Some(proxy) = connection
             .proxy
@@ -254,10 +260,7 @@ impl Target {
             // What the registry is asked in does not matter to the proxy.
             let parts = connection.parts();
             let to_proxy = parts.filter(|(part, _)| *part != Part::Insecure);
-            may_travel(proxy.by, to_proxy).map_err(|barred| Withheld {
-                of: CredentialFor::Proxy,
-                barred,
-            })?;
+            may(CredentialFor::Proxy, proxy.by, to_proxy)?;
         }
         Ok(Self {
             repository,
@@ -285,10 +288,7 @@ impl Target {
     /// # Errors
     /// Where somebody less trusted has named a part of the connection.
     pub fn admits(&self, by: Rank) -> Result<(), Withheld> {
-        may_travel(by, self.connection.parts()).map_err(|barred| Withheld {
-            of: CredentialFor::Registry,
-            barred,
-        })
+        may(CredentialFor::Registry, by, self.connection.parts())
     }
 
     /// Who asks.

@@ -67,9 +67,6 @@ struct Config {
 
 /// The labels of an image, by its tag or digest. A label that is not there is
 /// no error.
-///
-/// # Errors
-/// Why its documents could not be had.
 pub(super) async fn labels(
     session: &Session<'_>,
     reference: &str,

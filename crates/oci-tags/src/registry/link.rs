@@ -33,10 +33,8 @@ pub enum BadLink {
 }
 
 /// The query of the page after the one at `page`: `None` at the end, and
-/// `Some(None)` for the list's address as it is.
-///
-/// # Errors
-/// A link that cannot be read, or that has no query and leads elsewhere.
+/// `Some(None)` for the list's address as it is. A link that cannot be
+/// read, or that has no query and leads elsewhere, is an error.
 pub(super) fn next<'h>(
     page: &Url,
     headers: impl IntoIterator<Item = &'h str>,

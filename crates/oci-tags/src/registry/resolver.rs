@@ -22,7 +22,6 @@ impl Resolved {
     /// Whether the host of `url` is at a private or loopback address: by its
     /// name, or by all that the name led to. A name that nobody has resolved
     /// here, since a proxy did, is not.
-    #[must_use]
     pub(super) fn is_near(&self, url: &Url) -> bool {
         let seen = |name: &str| lock(&self.0).get(name).copied();
         !Reach::Public.allows_host(url) || url.host_str().and_then(seen).unwrap_or(false)

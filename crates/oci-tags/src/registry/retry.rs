@@ -8,7 +8,6 @@ pub(super) const ATTEMPTS: u32 = 6;
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Whether an answer of this status is worth asking for again.
-#[must_use]
 pub(super) fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }
@@ -16,7 +15,6 @@ pub(super) fn is_passing(status: u16) -> bool {
 /// How long to wait before the attempt after `attempt` (from 1): doubling from
 /// `base`, at most ten seconds, of which `chance` (0 to 1) takes off up to
 /// half.
-#[must_use]
 pub(super) fn backoff(base: Duration, attempt: u32, chance: f64) -> Duration {
     const MOST: Duration = Duration::from_secs(10);
     let full = base.saturating_mul(1 << attempt.saturating_sub(1).min(16));
@@ -25,7 +23,6 @@ pub(super) fn backoff(base: Duration, attempt: u32, chance: f64) -> Duration {
 
 /// What `Retry-After` asks for (RFC 9110, 10.2.3): seconds, or a date. A date
 /// that has passed is no wait; what cannot be read is none asked for.
-#[must_use]
 pub(super) fn after(header: &str, now: SystemTime) -> Option<Duration> {
     let header = header.trim();
     if let Ok(seconds) = header.parse::<u64>() {

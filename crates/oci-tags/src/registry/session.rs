@@ -12,7 +12,7 @@ use url::Url;
 use super::address::Reach;
 use super::answer::{authority, shown};
 use super::auth::Authorization;
-use super::challenge::{self, Challenge};
+use super::challenge::{self, Bearer, Challenge};
 use super::client::{Host, HostState, Registries, Target};
 use super::error::RegistryError;
 use super::lock;
@@ -322,10 +322,10 @@ impl Session<'_> {
             let plain = [request(question, to.clone(), None)];
             let mut answer = self.send_with_retries(&plain, &connection, reach).await?;
             if answer.status == 401
-                && let Some(challenge @ Challenge::Bearer { .. }) =
+                && let Some(Challenge::Bearer(said)) =
                     challenge::choose(answer.texts("www-authenticate"))
             {
-                let authorization = self.anonymous(&challenge, &to, &connection).await?;
+                let authorization = self.anonymous(&said, &to, &connection).await?;
                 let request = request(question, to.clone(), Some(&authorization.header));
                 answer = self
                     .send_with_retries(&[request], &connection, reach)
@@ -346,11 +346,10 @@ impl Session<'_> {
 /// A challenge without its scope, which is one request's alone.
 fn without_scope(challenge: Challenge) -> Challenge {
     match challenge {
-        Challenge::Bearer { realm, service, .. } => Challenge::Bearer {
-            realm,
-            service,
+        Challenge::Bearer(bearer) => Challenge::Bearer(Bearer {
             scope: None,
-        },
+            ..bearer
+        }),
         Challenge::Basic => Challenge::Basic,
     }
 }

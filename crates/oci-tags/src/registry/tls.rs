@@ -37,7 +37,6 @@ pub(super) struct Roots {
 
 impl Roots {
     /// Trusts these; what is not a certificate is left out.
-    #[must_use]
     pub(super) fn new(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Self {
         let mut roots = Self {
             anchors: RootCertStore::empty(),
@@ -50,7 +49,6 @@ impl Roots {
     /// The system's: what `SSL_CERT_FILE` and `SSL_CERT_DIR` name, else the
     /// bundle, else the folder. Systems with both keep the same in them, and
     /// three hundred files take longer to read than a registry takes to answer.
-    #[must_use]
     pub(super) fn of_the_system() -> Self {
         let is_set = |name| std::env::var_os(name).is_some();
         let loaded = if is_set("SSL_CERT_FILE") || is_set("SSL_CERT_DIR") {
@@ -66,7 +64,6 @@ impl Roots {
     }
 
     /// These and those of `pem`; `None` where that holds none.
-    #[must_use]
     pub(super) fn with_pem(&self, pem: &str) -> Option<Self> {
         let certificates = CertificateDer::pem_slice_iter(pem.as_bytes());
         let certificates: Vec<_> = certificates.collect::<Result<_, _>>().ok()?;
@@ -101,10 +98,8 @@ pub(super) enum BadIdentity {
 }
 
 /// The settings of a client that trusts `roots` and shows `identity` (a
-/// certificate and its key in PEM) where it is asked to.
-///
-/// # Errors
-/// An identity that cannot be used. What it holds is not repeated.
+/// certificate and its key in PEM) where it is asked to. What one that cannot
+/// be used holds is not repeated.
 pub(super) fn config(roots: Roots, identity: Option<&Secret>) -> Result<ClientConfig, BadIdentity> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Verifier {

@@ -56,7 +56,6 @@ pub(super) struct Tokens(Mutex<HashMap<Wanted, Arc<tokio::sync::Mutex<Slot>>>>);
 
 impl Tokens {
     /// The place for a token; whoever holds its lock asks for it.
-    #[must_use]
     pub(super) fn slot(&self, wanted: &Wanted) -> Arc<tokio::sync::Mutex<Slot>> {
         let mut slots = lock(&self.0);
         Arc::clone(slots.entry(wanted.clone()).or_default())
@@ -66,15 +65,11 @@ impl Tokens {
 impl Token {
     /// Whether it may be used: it has not run out, and is not the one that the
     /// registry has just refused.
-    #[must_use]
     pub(super) fn is_good(&self, now: Instant, refused: Option<&Secret>) -> bool {
         now < self.good_until && refused != Some(&self.secret)
     }
 
     /// Reads the answer of a token server that came at `now`.
-    ///
-    /// # Errors
-    /// An answer that holds no token.
     pub(super) fn read(answer: &Answer, now: Instant) -> Result<Self, RegistryError> {
         #[derive(Deserialize)]
         struct Body {

@@ -20,49 +20,34 @@ pub use rank::{Barred, Part, Rank, Ranked, may_travel};
 
 use super::address::Reach;
 
-/// A registry, and a host outside it that belongs to it.
-struct Pair {
-    registry: &'static str,
-    /// A whole host, or with a leading `-` or `.` the end of one.
-    other: &'static str,
-}
+/// A registry, and a host outside it that belongs to it: a whole host, or with
+/// a leading `-` or `.` the end of one.
+type Pair = (&'static str, &'static str);
 
 /// Token servers that are known to belong to a registry.
 const REALMS: &[Pair] = &[
-    Pair {
-        registry: "index.docker.io",
-        other: "auth.docker.io",
-    },
-    Pair {
-        registry: "registry-1.docker.io",
-        other: "auth.docker.io",
-    },
-    Pair {
-        registry: "registry.gitlab.com",
-        other: "gitlab.com",
-    },
+    ("index.docker.io", "auth.docker.io"),
+    ("registry-1.docker.io", "auth.docker.io"),
+    ("registry.gitlab.com", "gitlab.com"),
 ];
 
 /// Hosts that a registry is known to send lists and manifests from.
-const REDIRECTS: &[Pair] = &[Pair {
-    registry: "registry.k8s.io",
-    other: "-docker.pkg.dev",
-}];
+const REDIRECTS: &[Pair] = &[("registry.k8s.io", "-docker.pkg.dev")];
 
 /// Domains under which each customer has a host, though the public suffix list
 /// does not say so.
 const CUSTOMERS: &[&str] = &["azurecr.cn", "azurecr.io", "azurecr.us", "jfrog.io"];
 
 fn is_pair(pairs: &[Pair], registry: &str, other: &str) -> bool {
-    pairs.iter().any(|pair| {
-        let fits = if pair.other.starts_with(['-', '.']) {
+    pairs.iter().any(|(known, belonging)| {
+        let fits = if belonging.starts_with(['-', '.']) {
             other
-                .strip_suffix(pair.other)
+                .strip_suffix(belonging)
                 .is_some_and(|label| !label.is_empty() && !label.contains('.'))
         } else {
-            other == pair.other
+            other == *belonging
         };
-        pair.registry == registry && fits
+        *known == registry && fits
     })
 }
 
