@@ -33,6 +33,7 @@
 
 #![warn(unreachable_pub)]
 
+mod http;
 pub mod image;
 pub mod login;
 pub mod registry;

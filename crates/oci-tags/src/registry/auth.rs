@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use base64::Engine as _;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Method, Request};
 use url::Url;
 
@@ -16,6 +16,7 @@ use super::session::{Session, without_identity};
 use super::token::{Token, Wanted};
 use super::transport::{Answer, Connection};
 use super::trust::{self, NoRealm};
+use crate::http;
 use crate::login::{Credential, Secret};
 
 /// Who we say we are to a token server that is asked by POST.
@@ -180,7 +181,7 @@ impl Session<'_> {
                     ("client_id", CLIENT_ID),
                     ("refresh_token", token.reveal()),
                 ]);
-                post(url, &fields)
+                http::form(url, &fields)
             }
             credential => {
                 let scopes = wanted.scope.split(' ').map(|scope| ("scope", scope));
@@ -248,16 +249,6 @@ fn repository_in(url: &Url) -> Option<&str> {
         .filter_map(|kind| rest.rsplit_once(kind))
         .map(|(name, _)| name)
         .max_by_key(|name| name.len())
-}
-
-fn post(url: Url, fields: &[(&str, &str)]) -> Request {
-    let mut body = url::form_urlencoded::Serializer::new(String::new());
-    body.extend_pairs(fields);
-    let mut request = Request::new(Method::POST, url);
-    let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-    request.headers_mut().insert(CONTENT_TYPE, form);
-    *request.body_mut() = Some(body.finish().into());
-    request
 }
 
 /// 401 and the like to whom showed `credential`.

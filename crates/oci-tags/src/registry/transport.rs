@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Proxy, Request, redirect};
+use reqwest::{Client, Proxy, Request};
 use url::Url;
 
 use super::address::{self, Reach};
@@ -20,11 +20,10 @@ use super::lock;
 use super::resolver::{Guard, NotAsked, Resolved};
 use super::tls::{self, Roots, TlsFault};
 use super::trust::{Part, Rank, Ranked};
+use crate::http;
 use crate::login::Secret;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection on which nothing comes for so long is given up.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What documents say of a repository's connections, and whose word it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -108,7 +107,6 @@ impl Answer {
     }
 
     /// The first of them.
-    #[must_use]
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.texts(name).next()
     }
@@ -148,7 +146,6 @@ pub(super) struct Transport {
 impl Transport {
     /// A transport. `proxies` are the host names of the proxies that the
     /// environment names.
-    #[must_use]
     pub(super) fn new(proxies: BTreeSet<String>) -> Self {
         Self {
             clients: Mutex::default(),
@@ -182,12 +179,8 @@ impl Transport {
             url,
         };
         heard(&answer);
-        while let Some(chunk) = response.chunk().await.map_err(fault)? {
-            if answer.body.len() + chunk.len() > most {
-                return Err(Fault::TooLarge);
-            }
-            answer.body.extend_from_slice(&chunk);
-        }
+        let body = http::body(&mut response, most).await.map_err(fault)?;
+        answer.body = body.ok_or(Fault::TooLarge)?;
         Ok(answer)
     }
 
@@ -214,13 +207,7 @@ impl Transport {
         is_direct: bool,
     ) -> Result<Client, Fault> {
         let mut near = self.proxies.clone();
-        let mut builder = Client::builder()
-            .user_agent(concat!("flux-image/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT);
+        let mut builder = http::client().connect_timeout(CONNECT_TIMEOUT);
         if let Some(settings) = &connection.proxy {
             let proxy = proxy(&settings.value)?;
             near.extend(host_of(settings.value.address.reveal()));
@@ -285,7 +272,6 @@ pub fn host_of(address: &str) -> Option<String> {
 }
 
 /// Whether packets would leave this machine at all; none is sent.
-#[must_use]
 pub(super) fn has_route() -> bool {
     // Documentation addresses (RFC 5737, RFC 3849): a route to them is a route
     // to anywhere.

@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::http::Headers;
 use aws_smithy_types::body::SdkBody;
 use base64::Engine as _;
 use reqwest::header::{HeaderName, HeaderValue};
@@ -23,7 +24,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::wire::{Wire, WireError};
-use super::{CloudError, Provider};
+use super::{CloudError, Provider::Aws};
 use crate::login::secret::{Credential, Secret};
 
 const PRIVATE: Api = Api {
@@ -57,13 +58,6 @@ pub(super) async fn ecr_public() -> Result<Credential, CloudError> {
     password(&PUBLIC, PUBLIC_REGION, PUBLIC_URL).await
 }
 
-fn failed(what: impl Into<String>) -> CloudError {
-    CloudError::Failed {
-        provider: Provider::Aws,
-        what: what.into(),
-    }
-}
-
 async fn password(api: &Api, region: &str, url: &str) -> Result<Credential, CloudError> {
     let wire = Arc::new(Wire::default());
     let credentials = credentials(&wire, region).await?;
@@ -71,21 +65,20 @@ async fn password(api: &Api, region: &str, url: &str) -> Result<Credential, Clou
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()));
     let url = Url::parse(endpoint.as_deref().unwrap_or(url))
-        .map_err(|_| failed(format!("`{}` is not a URL", api.endpoint)))?;
+        .map_err(|_| Aws.failed(format!("`{}` is not a URL", api.endpoint)))?;
     let request = signed(api, region, url, credentials, SystemTime::now())?;
-    let reply = wire
-        .send(request)
-        .await
-        .map_err(|error| failed(error.to_string()))?;
+    let reply = wire.send(request).await;
+    let reply = reply.map_err(|error| Aws.failed(error))?;
     if reply.status != 200 {
-        return Err(failed(format!(
+        return Err(Aws.failed(format!(
             "{} answered {}{}",
             api.service,
             reply.status,
             kind_of(&reply.body)
         )));
     }
-    read(&reply.body).ok_or_else(|| failed(format!("{} answered without a password", api.service)))
+    read(&reply.body)
+        .ok_or_else(|| Aws.failed(format!("{} answered without a password", api.service)))
 }
 
 async fn credentials(wire: &Arc<Wire>, region: &str) -> Result<Credentials, CloudError> {
@@ -96,7 +89,7 @@ async fn credentials(wire: &Arc<Wire>, region: &str) -> Result<Credentials, Clou
         .load()
         .await;
     let not_found = CloudError::NotFound {
-        provider: Provider::Aws,
+        provider: Aws,
         what: "neither in the environment, profiles, web identity nor the metadata of a container or machine",
     };
     let Some(provider) = config.credentials_provider() else {
@@ -109,10 +102,12 @@ async fn credentials(wire: &Arc<Wire>, region: &str) -> Result<Credentials, Clou
         .map_err(|error| match error {
             CredentialsError::CredentialsNotLoaded(_) => not_found,
             CredentialsError::ProviderTimedOut(_) => {
-                failed("the provider of credentials did not answer in time")
+                Aws.failed("the provider of credentials did not answer in time")
             }
-            CredentialsError::InvalidConfiguration(_) => failed("its configuration is not valid"),
-            _ => failed("the provider of credentials failed"),
+            CredentialsError::InvalidConfiguration(_) => {
+                Aws.failed("its configuration is not valid")
+            }
+            _ => Aws.failed("the provider of credentials failed"),
         })
 }
 
@@ -125,7 +120,7 @@ fn signed(
     now: SystemTime,
 ) -> Result<Request, CloudError> {
     const BODY: &[u8] = b"{}";
-    let no_signature = |_| failed("the request cannot be signed");
+    let no_signature = |_| Aws.failed("the request cannot be signed");
     let headers = [
         ("content-type", "application/x-amz-json-1.1"),
         ("x-amz-target", api.target),
@@ -138,7 +133,7 @@ fn signed(
         .time(now)
         .settings(SigningSettings::default())
         .build()
-        .map_err(|_| failed("the request cannot be signed"))?
+        .map_err(|_| Aws.failed("the request cannot be signed"))?
         .into();
     let signable = SignableRequest::new(
         "POST",
@@ -220,7 +215,7 @@ impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let wire = Arc::clone(&self.0);
         HttpConnectorFuture::new(async move {
-            let request = own(&request)?;
+            let request = own(request)?;
             let reply = wire.send(request).await.map_err(|error| match error {
                 WireError::Client => ConnectorError::user(error.into()),
                 error => ConnectorError::io(error.into()),
@@ -228,32 +223,20 @@ impl HttpConnector for Connector {
             let status = reply.status.try_into();
             let status = status.map_err(|_| ConnectorError::io(WireError::Client.into()))?;
             let mut response = HttpResponse::new(status, SdkBody::from(reply.body));
-            for (name, value) in &reply.headers {
-                if let Ok(value) = value.to_str() {
-                    response
-                        .headers_mut()
-                        .append(name.as_str().to_owned(), value.to_owned());
-                }
-            }
+            let headers = Headers::try_from(reply.headers);
+            *response.headers_mut() = headers.map_err(|error| ConnectorError::io(error.into()))?;
             Ok(response)
         })
     }
 }
 
-fn own(request: &HttpRequest) -> Result<Request, ConnectorError> {
-    let bad = |what: &'static str| ConnectorError::user(what.into());
-    let url = Url::parse(request.uri()).map_err(|_| bad("no URL"))?;
-    let method = request.method().parse().map_err(|_| bad("no method"))?;
-    let mut own = Request::new(method, url);
-    for (name, value) in request.headers() {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("no header"))?;
-        let value = HeaderValue::from_str(value).map_err(|_| bad("no header"))?;
-        own.headers_mut().append(name, value);
-    }
+fn own(request: HttpRequest) -> Result<Request, ConnectorError> {
+    let request = request.try_into_http1x();
+    let request = request.map_err(|error| ConnectorError::user(error.into()))?;
     // The chain's requests are short texts, never streams.
-    let body = request.body().bytes().ok_or_else(|| bad("a stream"))?;
-    *own.body_mut() = Some(body.to_vec().into());
-    Ok(own)
+    let body = request.body().bytes().map(<[u8]>::to_vec);
+    let body = body.ok_or_else(|| ConnectorError::user("a stream".into()))?;
+    Request::try_from(request.map(|_| body)).map_err(|error| ConnectorError::user(error.into()))
 }
 
 #[cfg(test)]

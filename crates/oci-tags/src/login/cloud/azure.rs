@@ -14,13 +14,14 @@ use azure_identity::{
     ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
     UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
-use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use reqwest::{Method, Request};
+use reqwest::Request;
+use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use url::Url;
 
 use super::wire::Wire;
-use super::{CloudError, Provider};
+use super::{CloudError, Provider::Azure};
+use crate::http;
 use crate::login::secret::{Credential, Secret};
 
 /// The login for one registry.
@@ -33,13 +34,6 @@ pub(super) async fn login(
     let wire = Arc::new(Wire::default());
     let token = entra(&wire, resource, authority, may_run_programs).await?;
     exchange(&wire, host, &token).await
-}
-
-fn failed(what: impl Into<String>) -> CloudError {
-    CloudError::Failed {
-        provider: Provider::Azure,
-        what: what.into(),
-    }
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -57,7 +51,7 @@ async fn entra(
     let scope = format!("{resource}/.default");
     let options = || options(wire, authority);
     let (tenant, client) = (variable("AZURE_TENANT_ID"), variable("AZURE_CLIENT_ID"));
-    let misconfigured = |_| failed("its configuration is not valid");
+    let misconfigured = |_| Azure.failed("its configuration is not valid");
     if let (Some(tenant), Some(client), Some(secret)) =
         (&tenant, &client, variable("AZURE_CLIENT_SECRET"))
     {
@@ -94,7 +88,7 @@ async fn entra(
         return Ok(token);
     }
     Err(CloudError::NotFound {
-        provider: Provider::Azure,
+        provider: Azure,
         what: "neither a client secret, workload identity, managed identity nor the Azure CLI",
     })
 }
@@ -105,7 +99,7 @@ async fn token(
 ) -> Result<Secret, CloudError> {
     // The error's own text may hold what a program printed.
     let token = login.get_token(&[scope], None).await;
-    let token = token.map_err(|_| failed("Entra returned no token"))?;
+    let token = token.map_err(|_| Azure.failed("Entra returned no token"))?;
     Ok(Secret::new(token.token.secret().to_owned()))
 }
 
@@ -139,29 +133,22 @@ async fn exchange(wire: &Wire, host: &str, token: &Secret) -> Result<Credential,
         refresh_token: Secret,
     }
     let url = Url::parse(&format!("https://{host}/oauth2/exchange"));
-    let url = url.map_err(|_| failed(format!("`{host}` is not the name of a host")))?;
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    form.extend_pairs([
+    let url = url.map_err(|_| Azure.failed(format!("`{host}` is not the name of a host")))?;
+    let fields = [
         ("grant_type", "access_token"),
         ("service", host),
         ("access_token", token.reveal()),
-    ]);
-    let mut request = Request::new(Method::POST, url);
-    let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-    request.headers_mut().insert(CONTENT_TYPE, kind);
-    *request.body_mut() = Some(form.finish().into());
-    let reply = wire
-        .send(request)
-        .await
-        .map_err(|error| failed(error.to_string()))?;
+    ];
+    let reply = wire.send(http::form(url, &fields)).await;
+    let reply = reply.map_err(|error| Azure.failed(error))?;
     if reply.status != 200 {
-        return Err(failed(format!(
+        return Err(Azure.failed(format!(
             "{host} did not exchange the token, and answered {}",
             reply.status
         )));
     }
     let body: Body = serde_json::from_slice(&reply.body)
-        .map_err(|_| failed(format!("{host} answered without a token")))?;
+        .map_err(|_| Azure.failed(format!("{host} answered without a token")))?;
     Ok(Credential::IdentityToken(body.refresh_token))
 }
 

@@ -3,7 +3,7 @@
 
 use google_cloud_auth::credentials::Builder;
 
-use super::{CloudError, Provider};
+use super::{CloudError, Provider::Gcp};
 use crate::login::secret::{Credential, Secret};
 
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
@@ -12,36 +12,30 @@ const USER: &str = "oauth2accesstoken";
 
 /// The login for all of Google's registries.
 pub(super) async fn login() -> Result<Credential, CloudError> {
-    let failed = |what: &str| CloudError::Failed {
-        provider: Provider::Gcp,
-        what: what.to_owned(),
-    };
     // Its client cannot be made without roots, and says so by a panic.
     if reqwest::Client::builder().build().is_err() {
-        return Err(failed(
-            "a TLS client cannot be made; are root certificates installed?",
-        ));
+        return Err(Gcp.failed("a TLS client cannot be made; are root certificates installed?"));
     }
     let credentials = Builder::default()
         .with_scopes([SCOPE])
         .build_access_token_credentials()
         .map_err(|error| match error {
             error if error.is_loading() => {
-                failed("the file of GOOGLE_APPLICATION_CREDENTIALS cannot be read")
+                Gcp.failed("the file of GOOGLE_APPLICATION_CREDENTIALS cannot be read")
             }
             error if error.is_parsing() => {
-                failed("the file of the Application Default Credentials is not valid")
+                Gcp.failed("the file of the Application Default Credentials is not valid")
             }
-            _ => failed("the Application Default Credentials are not valid"),
+            _ => Gcp.failed("the Application Default Credentials are not valid"),
         })?;
     let token = credentials.access_token().await.map_err(|error| {
         // Where no file is named, what was tried last is the metadata server.
         let is_named = std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS").is_some();
         if error.is_transient() || is_named {
-            failed("the token server returned no token")
+            Gcp.failed("the token server returned no token")
         } else {
             CloudError::NotFound {
-                provider: Provider::Gcp,
+                provider: Gcp,
                 what: "neither in the Application Default Credentials nor on a metadata server",
             }
         }

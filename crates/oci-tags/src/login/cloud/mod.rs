@@ -82,6 +82,16 @@ impl CloudError {
     }
 }
 
+impl Provider {
+    /// A login was found, and this went wrong.
+    fn failed(self, what: impl ToString) -> CloudError {
+        CloudError::Failed {
+            provider: self,
+            what: what.to_string(),
+        }
+    }
+}
+
 /// Logins of a run, each asked for once.
 #[derive(Debug, Default)]
 pub struct Clouds {
@@ -118,10 +128,7 @@ impl Clouds {
         }
         let asked = tokio::time::timeout(WITHIN, ask(&host, self.may_run_programs));
         let login = asked.await.unwrap_or_else(|_| {
-            Err(CloudError::Failed {
-                provider,
-                what: format!("no answer within {} s", WITHIN.as_secs()),
-            })
+            Err(provider.failed(format!("no answer within {} s", WITHIN.as_secs())))
         });
         self.logins.insert(host, login.clone());
         login

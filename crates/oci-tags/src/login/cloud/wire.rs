@@ -5,8 +5,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Request, redirect};
+use reqwest::{Client, Request};
 use url::Host;
+
+use crate::http;
 
 /// No answer of a cloud is longer.
 const MOST_BYTES: usize = 1 << 20;
@@ -54,16 +56,9 @@ impl Wire {
         let sent = client.execute(request).await;
         let mut response = sent.map_err(|_| WireError::Unreachable(host.clone()))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(None) => break,
-                Ok(Some(chunk)) if body.len() + chunk.len() <= MOST_BYTES => {
-                    body.extend_from_slice(&chunk);
-                }
-                _ => return Err(WireError::Broken(host)),
-            }
-        }
+        let Ok(Some(body)) = http::body(&mut response, MOST_BYTES).await else {
+            return Err(WireError::Broken(host));
+        };
         Ok(Reply {
             status,
             headers,
@@ -80,19 +75,12 @@ impl Wire {
             Some(Host::Domain(name)) => name == "localhost" || name == "metadata.google.internal",
             None => false,
         };
-        let base = || {
-            Client::builder()
-                .user_agent(concat!("flux-image/", env!("CARGO_PKG_VERSION")))
-                .redirect(redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .read_timeout(Duration::from_secs(30))
-        };
         let client = if is_near {
-            self.near
-                .get_or_init(|| base().no_proxy().connect_timeout(NEXT_DOOR).build().ok())
+            let near = || http::client().no_proxy().connect_timeout(NEXT_DOOR);
+            self.near.get_or_init(|| near().build().ok())
         } else {
-            self.far
-                .get_or_init(|| base().connect_timeout(FAR).build().ok())
+            let far = || http::client().connect_timeout(FAR);
+            self.far.get_or_init(|| far().build().ok())
         };
         client.clone()
     }
