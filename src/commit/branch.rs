@@ -14,7 +14,8 @@ use crate::commit::render;
 use go_regexp::Regex;
 use go_template::budget::Fault;
 use go_template::error::Error;
-use go_template::function::{Args, Function, Param, Run};
+use go_template::function::{Args, Function, Run};
+use go_template::functions;
 use go_template::time::Time;
 use go_template::value::Value;
 
@@ -158,29 +159,11 @@ fn shows_day_without_month(layout: &str) -> bool {
     shown == other_month.format(layout) && shown != other_day.format(layout)
 }
 
-static FUNCTIONS: &[Function] = &[
-    Function {
-        name: "now",
-        params: &[Param::String],
-        rest: None,
-        call: |run, args| Ok(Value::text(run.now.to_utc().format(&args.text(0)))),
-    },
-    Function {
-        name: "isoWeek",
-        params: &[],
-        rest: None,
-        call: iso_week,
-    },
-    Function {
-        name: "isoYear",
-        params: &[],
-        rest: None,
-        call: |run, _| {
-            let week = run.now.to_utc().civil().date().iso_week_date();
-            Ok(Value::text(format!("{:04}", week.year())))
-        },
-    },
-];
+static FUNCTIONS: &[Function] = functions! {
+    "now": (String) => |run, args| Ok(Value::text(run.now.to_utc().format(&args.text(0))));
+    "isoWeek": () => iso_week;
+    "isoYear": () => iso_year;
+};
 
 /// `2026-w47`: the week as ISO 8601 counts it, with its own year.
 fn iso_week(run: &mut Run<'_>, _: &Args<'_>) -> Result<Value, Fault> {
@@ -190,6 +173,11 @@ fn iso_week(run: &mut Run<'_>, _: &Args<'_>) -> Result<Value, Fault> {
         week.year(),
         week.week()
     )))
+}
+
+fn iso_year(run: &mut Run<'_>, _: &Args<'_>) -> Result<Value, Fault> {
+    let week = run.now.to_utc().civil().date().iso_week_date();
+    Ok(Value::text(format!("{:04}", week.year())))
 }
 
 #[cfg(test)]

@@ -4,71 +4,31 @@
 
 use super::budget::Fault;
 use super::fmt;
-use super::function::{Args, Function, Param, Run, text};
+use super::function::{Args, Function, Run, text};
 use super::value::{Key, Uint, Value};
-use crate::unicode;
-
-const fn function(
-    name: &'static str,
-    params: &'static [Param],
-    rest: Option<Param>,
-    call: super::function::Call,
-) -> Function {
-    Function {
-        name,
-        params,
-        rest,
-        call,
-    }
-}
-
-const ONE: &[Param] = &[Param::Value];
-const TWO: &[Param] = &[Param::Value, Param::Value];
-const MORE: Option<Param> = Some(Param::Value);
+use crate::{functions, unicode};
 
 /// The functions by name.
-pub(crate) static TABLE: &[Function] = &[
+pub(crate) static TABLE: &[Function] = functions! {
     // Never called: they stop at the first argument that decides.
-    function("and", ONE, MORE, |_, _| Ok(Value::Missing)),
-    function("or", ONE, MORE, |_, _| Ok(Value::Missing)),
-    function("not", ONE, None, |_, args| {
-        Ok(Value::Bool(!args.any(0).is_true()))
-    }),
-    function("call", ONE, MORE, call),
-    function("html", &[], Some(Param::Any), html),
-    function("js", &[], Some(Param::Any), js),
-    function("urlquery", &[], Some(Param::Any), urlquery),
-    function("index", ONE, MORE, index),
-    function("len", ONE, None, length),
-    function("print", &[], Some(Param::Any), |run, args| {
-        Ok(Value::bytes(&fmt::sprint(run.budget, args.0)?))
-    }),
-    function("printf", &[Param::String], Some(Param::Any), |run, args| {
-        let printed = fmt::sprintf(run.budget, args.bytes(0), args.from(1))?;
-        Ok(Value::bytes(&printed))
-    }),
-    function("println", &[], Some(Param::Any), |run, args| {
-        Ok(Value::bytes(&fmt::sprintln(run.budget, args.0)?))
-    }),
-    function("eq", ONE, MORE, |_, args| {
-        equal(args.any(0), args.from(1)).map(Value::Bool)
-    }),
-    function("ne", TWO, None, |_, args| {
-        equal(args.any(0), args.from(1)).map(|is_so| Value::Bool(!is_so))
-    }),
-    function("lt", TWO, None, |_, args| {
-        less(args.any(0), args.any(1)).map(Value::Bool)
-    }),
-    function("le", TWO, None, |_, args| {
-        less_or_equal(args.any(0), args.any(1)).map(Value::Bool)
-    }),
-    function("gt", TWO, None, |_, args| {
-        less_or_equal(args.any(0), args.any(1)).map(|is_so| Value::Bool(!is_so))
-    }),
-    function("ge", TWO, None, |_, args| {
-        less(args.any(0), args.any(1)).map(|is_so| Value::Bool(!is_so))
-    }),
-];
+    "and" | "or": (Value, ...Value) => |_, _| Ok(Value::Missing);
+    "not": (Value) => |_, args| Ok(Value::Bool(!args.any(0).is_true()));
+    "call": (Value, ...Value) => call;
+    "html": (...Any) => html;
+    "js": (...Any) => js;
+    "urlquery": (...Any) => urlquery;
+    "index": (Value, ...Value) => index;
+    "len": (Value) => length;
+    "print": (...Any) => |run, args| Ok(Value::bytes(&fmt::sprint(run.budget, args.0)?));
+    "printf": (String, ...Any) => printf;
+    "println": (...Any) => |run, args| Ok(Value::bytes(&fmt::sprintln(run.budget, args.0)?));
+    "eq": (Value, ...Value) => |_, args| Ok(Value::Bool(equal(args.any(0), args.from(1))?));
+    "ne": (Value, Value) => |_, args| Ok(Value::Bool(!equal(args.any(0), args.from(1))?));
+    "lt": (Value, Value) => |_, args| Ok(Value::Bool(less(args.any(0), args.any(1))?));
+    "le": (Value, Value) => |_, args| Ok(Value::Bool(less_or_equal(args.any(0), args.any(1))?));
+    "gt": (Value, Value) => |_, args| Ok(Value::Bool(!less_or_equal(args.any(0), args.any(1))?));
+    "ge": (Value, Value) => |_, args| Ok(Value::Bool(!less(args.any(0), args.any(1))?));
+};
 
 fn call(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     let callee = args.any(0);
@@ -111,6 +71,11 @@ fn index(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
         };
     }
     Ok(item)
+}
+
+fn printf(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let printed = fmt::sprintf(run.budget, args.bytes(0), args.from(1))?;
+    Ok(Value::bytes(&printed))
 }
 
 fn position(index: &Value, length: usize) -> Result<usize, Fault> {

@@ -632,6 +632,7 @@ impl State<'_> {
         values: &[Value],
     ) -> Result<Value, Error> {
         let mut run = Run {
+            name: function.name,
             budget: &mut self.budget,
             now: self.setting.now,
         };

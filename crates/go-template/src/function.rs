@@ -80,9 +80,42 @@ pub struct Function {
     pub call: Call,
 }
 
+/// A table of [`Function`](crate::function::Function)s: the names of each, the types of
+/// its parameters as [`Param`](crate::function::Param) calls them, and what it does.
+/// `...` stands before the type of what it takes any number of.
+///
+/// ```
+/// use go_template::function::Function;
+/// use go_template::value::Value;
+///
+/// static TABLE: &[Function] = go_template::functions! {
+///     "first" | "mustFirst": (Any, ...Any) => |_, args| Ok(args.any(0).clone());
+///     "hello": () => |_, _| Ok(Value::text("Hello!"));
+/// };
+/// assert_eq!(TABLE.len(), 3);
+/// ```
+#[macro_export]
+macro_rules! functions {
+    ($($($name:literal)|+: $params:tt => $call:expr;)*) => {
+        &[$($($crate::functions!(@one $name $params $call)),+),*]
+    };
+    (@one $name:literal ($($param:ident),* $(,)? $(...$rest:ident)?) $call:expr) => {
+        $crate::function::Function {
+            name: $name,
+            params: &[$($crate::function::Param::$param),*],
+            rest: $crate::functions!(@rest $($rest)?),
+            call: $call,
+        }
+    };
+    (@rest) => { None };
+    (@rest $rest:ident) => { Some($crate::function::Param::$rest) };
+}
+
 /// What functions may use.
 #[derive(Debug)]
 pub struct Run<'r> {
+    /// The name that the function is called by.
+    pub name: &'static str,
     /// Work and dicts.
     pub budget: &'r mut Budget,
     /// What `ago` counts to, and `now` shows.

@@ -3,8 +3,10 @@
 use std::rc::Rc;
 
 use super::budget::Fault;
-use super::function::{Args, Function, Param, Run};
+use super::function::{Args, Function, Run};
 use super::value::{Int, Semver, Uint, Value};
+use crate::functions;
+use crate::time::Time;
 use masterminds_semver::Version;
 
 /// The method of a value. Its first parameter is the value.
@@ -18,60 +20,24 @@ pub(crate) fn find(receiver: &Value, name: &str) -> Option<&'static Function> {
     table.iter().find(|method| method.name == name)
 }
 
-const fn method(
-    name: &'static str,
-    params: &'static [Param],
-    call: super::function::Call,
-) -> Function {
-    Function {
-        name,
-        params,
-        rest: None,
-        call,
-    }
-}
-
-const OF_VERSION: &[Param] = &[Param::Version];
-const WITH_VERSION: &[Param] = &[Param::Version, Param::Version];
-
-static VERSION: &[Function] = &[
-    method("Major", OF_VERSION, |_, args| number(args, 0)),
-    method("Minor", OF_VERSION, |_, args| number(args, 1)),
-    method("Patch", OF_VERSION, |_, args| number(args, 2)),
-    method("Prerelease", OF_VERSION, |_, args| {
-        Ok(Value::text(version(args, 0)?.version.prerelease()))
-    }),
-    method("Metadata", OF_VERSION, |_, args| {
-        Ok(Value::text(&version(args, 0)?.metadata))
-    }),
-    method("Original", OF_VERSION, |_, args| {
-        Ok(Value::text(&version(args, 0)?.original))
-    }),
-    method("String", OF_VERSION, |_, args| {
-        Ok(Value::text(version(args, 0)?.to_string()))
-    }),
-    method("IncMajor", OF_VERSION, |_, args| increased(args, 0)),
-    method("IncMinor", OF_VERSION, |_, args| increased(args, 1)),
-    method("IncPatch", OF_VERSION, |_, args| increased(args, 2)),
-    method("Compare", WITH_VERSION, |_, args| {
-        Ok(Value::int(order(args)? as i64))
-    }),
-    method("Equal", WITH_VERSION, |_, args| {
-        Ok(Value::Bool(order(args)?.is_eq()))
-    }),
-    method("LessThan", WITH_VERSION, |_, args| {
-        Ok(Value::Bool(order(args)?.is_lt()))
-    }),
-    method("LessThanEqual", WITH_VERSION, |_, args| {
-        Ok(Value::Bool(order(args)?.is_le()))
-    }),
-    method("GreaterThan", WITH_VERSION, |_, args| {
-        Ok(Value::Bool(order(args)?.is_gt()))
-    }),
-    method("GreaterThanEqual", WITH_VERSION, |_, args| {
-        Ok(Value::Bool(order(args)?.is_ge()))
-    }),
-];
+static VERSION: &[Function] = functions! {
+    "Major": (Version) => |_, args| number(args, 0);
+    "Minor": (Version) => |_, args| number(args, 1);
+    "Patch": (Version) => |_, args| number(args, 2);
+    "Prerelease": (Version) => |_, args| Ok(Value::text(version(args, 0)?.version.prerelease()));
+    "Metadata": (Version) => |_, args| Ok(Value::text(&version(args, 0)?.metadata));
+    "Original": (Version) => |_, args| Ok(Value::text(&version(args, 0)?.original));
+    "String": (Version) => |_, args| Ok(Value::text(version(args, 0)?.to_string()));
+    "IncMajor": (Version) => |_, args| increased(args, 0);
+    "IncMinor": (Version) => |_, args| increased(args, 1);
+    "IncPatch": (Version) => |_, args| increased(args, 2);
+    "Compare": (Version, Version) => |_, args| Ok(Value::int(order(args)? as i64));
+    "Equal": (Version, Version) => |_, args| Ok(Value::Bool(order(args)?.is_eq()));
+    "LessThan": (Version, Version) => |_, args| Ok(Value::Bool(order(args)?.is_lt()));
+    "LessThanEqual": (Version, Version) => |_, args| Ok(Value::Bool(order(args)?.is_le()));
+    "GreaterThan": (Version, Version) => |_, args| Ok(Value::Bool(order(args)?.is_gt()));
+    "GreaterThanEqual": (Version, Version) => |_, args| Ok(Value::Bool(order(args)?.is_ge()));
+};
 
 fn version<'a>(args: &Args<'a>, index: usize) -> Result<&'a Semver, Fault> {
     match args.any(index) {
@@ -111,78 +77,40 @@ fn increased(args: &Args<'_>, index: usize) -> Result<Value, Fault> {
     })))
 }
 
-const OF_TIME: &[Param] = &[Param::Time];
-const WITH_TIME: &[Param] = &[Param::Time, Param::Time];
-
-static TIME: &[Function] = &[
-    method("Format", &[Param::Time, Param::String], |_, args| {
-        Ok(Value::text(args.time(0).format(&args.text(1))))
-    }),
-    method("String", OF_TIME, |_, args| {
-        Ok(Value::text(args.time(0).to_string()))
-    }),
-    method("UTC", OF_TIME, |_, args| {
-        Ok(Value::Time(args.time(0).to_utc()))
-    }),
-    method("Unix", OF_TIME, |_, args| {
-        Ok(Value::int64(args.time(0).timestamp().as_second()))
-    }),
-    method("UnixMilli", OF_TIME, |_, args| {
-        Ok(Value::int64(args.time(0).timestamp().as_millisecond()))
-    }),
-    method("Year", OF_TIME, |_, args| {
-        civil(args, |at| at.year().into())
-    }),
-    method("Month", OF_TIME, |_, args| {
-        Ok(Value::Int(args.time(0).civil().month().into(), Int::Month))
-    }),
-    method("Day", OF_TIME, |_, args| civil(args, |at| at.day().into())),
-    method("Hour", OF_TIME, |_, args| {
-        civil(args, |at| at.hour().into())
-    }),
-    method("Minute", OF_TIME, |_, args| {
-        civil(args, |at| at.minute().into())
-    }),
-    method("Second", OF_TIME, |_, args| {
-        civil(args, |at| at.second().into())
-    }),
-    method("Nanosecond", OF_TIME, |_, args| {
-        civil(args, |at| at.subsec_nanosecond().into())
-    }),
-    method("YearDay", OF_TIME, |_, args| {
-        civil(args, |at| at.date().day_of_year().into())
-    }),
-    method("Weekday", OF_TIME, |_, args| {
-        let day = args
-            .time(0)
-            .civil()
-            .date()
-            .weekday()
-            .to_sunday_zero_offset();
-        Ok(Value::Int(day.into(), Int::Weekday))
-    }),
-    method("IsZero", OF_TIME, |_, args| {
-        let zero = crate::time::Time::default();
-        Ok(Value::Bool(args.time(0).timestamp() == zero.timestamp()))
-    }),
-    method(
-        "AddDate",
-        &[Param::Time, Param::Int, Param::Int, Param::Int],
-        add_date,
-    ),
-    method("Before", WITH_TIME, |_, args| {
-        Ok(Value::Bool(instants(args).is_lt()))
-    }),
-    method("After", WITH_TIME, |_, args| {
-        Ok(Value::Bool(instants(args).is_gt()))
-    }),
-    method("Equal", WITH_TIME, |_, args| {
-        Ok(Value::Bool(instants(args).is_eq()))
-    }),
-];
+static TIME: &[Function] = functions! {
+    "Format": (Time, String) => |_, args| Ok(Value::text(args.time(0).format(&args.text(1))));
+    "String": (Time) => |_, args| Ok(Value::text(args.time(0).to_string()));
+    "UTC": (Time) => |_, args| Ok(Value::Time(args.time(0).to_utc()));
+    "Unix": (Time) => |_, args| Ok(Value::int64(args.time(0).timestamp().as_second()));
+    "UnixMilli": (Time) => |_, args| Ok(Value::int64(args.time(0).timestamp().as_millisecond()));
+    "Year": (Time) => |_, args| civil(args, |at| at.year().into());
+    "Month": (Time) => |_, args| Ok(Value::Int(args.time(0).civil().month().into(), Int::Month));
+    "Day": (Time) => |_, args| civil(args, |at| at.day().into());
+    "Hour": (Time) => |_, args| civil(args, |at| at.hour().into());
+    "Minute": (Time) => |_, args| civil(args, |at| at.minute().into());
+    "Second": (Time) => |_, args| civil(args, |at| at.second().into());
+    "Nanosecond": (Time) => |_, args| civil(args, |at| at.subsec_nanosecond().into());
+    "YearDay": (Time) => |_, args| civil(args, |at| at.date().day_of_year().into());
+    "Weekday": (Time) => weekday;
+    "IsZero": (Time) => is_zero;
+    "AddDate": (Time, Int, Int, Int) => add_date;
+    "Before": (Time, Time) => |_, args| Ok(Value::Bool(instants(args).is_lt()));
+    "After": (Time, Time) => |_, args| Ok(Value::Bool(instants(args).is_gt()));
+    "Equal": (Time, Time) => |_, args| Ok(Value::Bool(instants(args).is_eq()));
+};
 
 fn civil(args: &Args<'_>, part: fn(jiff::civil::DateTime) -> i64) -> Result<Value, Fault> {
     Ok(Value::int(part(args.time(0).civil())))
+}
+
+fn weekday(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let day = args.time(0).civil().date().weekday();
+    Ok(Value::Int(day.to_sunday_zero_offset().into(), Int::Weekday))
+}
+
+fn is_zero(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let zero = Time::default().timestamp();
+    Ok(Value::Bool(args.time(0).timestamp() == zero))
 }
 
 fn instants(args: &Args<'_>) -> std::cmp::Ordering {

@@ -3,50 +3,25 @@
 use std::rc::Rc;
 
 use super::super::budget::Fault;
-use super::super::function::{Args, Function, Param, Run};
+use super::super::function::{Args, Function, Run};
 use super::super::value::{Int, Semver, Value};
-use super::{function, params};
-use crate::duration;
 use crate::time::Time;
+use crate::{duration, functions};
 use masterminds_semver::{Constraint, Version};
 
-const TEXT_TIME: &[Param] = &[Param::String, Param::Time];
-
 /// The functions by name; versions are here, too, which are two.
-pub(super) static TABLE: &[Function] = &[
-    function("ago", params::ANY, ago),
-    function("duration", params::ANY, |_, args| {
-        let seconds = match args.any(0) {
-            Value::String(text) => String::from_utf8_lossy(text).parse().unwrap_or(0),
-            Value::Int(number, Int::Int64) => *number,
-            _ => 0,
-        };
-        Ok(Value::text(duration::print(seconds.wrapping_mul(SECOND))))
-    }),
-    function("durationRound", params::ANY, duration_round),
-    function("mustDateModify", TEXT_TIME, modify),
-    function("must_date_modify", TEXT_TIME, modify),
-    function("mustToDate", params::TEXT_TEXT, |_, args| {
-        let time = Time::parse(&args.text(0), &args.text(1));
-        time.map(Value::Time)
-            .map_err(|error| error.to_string().into())
-    }),
-    function("semver", params::TEXT, |_, args| semver(&args.text(0))),
-    function("semverCompare", params::TEXT_TEXT, |_, args| {
-        let constraint = Constraint::parse(&args.text(0)).map_err(|error| error.to_string())?;
-        let version = version(&args.text(1))?;
-        Ok(Value::Bool(constraint.admits(&version)))
-    }),
-    function("toDate", params::TEXT_TEXT, |_, args| {
-        let time = Time::parse(&args.text(0), &args.text(1));
-        Ok(Value::Time(time.unwrap_or_default()))
-    }),
-    function("unixEpoch", &[Param::Time], |_, args| {
-        Ok(Value::text(
-            args.time(0).timestamp().as_second().to_string(),
-        ))
-    }),
-];
+pub(super) static TABLE: &[Function] = functions! {
+    "ago": (Any) => ago;
+    "duration": (Any) => seconds;
+    "durationRound": (Any) => duration_round;
+    "mustDateModify" | "must_date_modify": (String, Time) => modify;
+    "mustToDate": (String, String) => |_, args| Ok(Value::Time(date(args)?));
+    "semver": (String) => |_, args| semver(&args.text(0));
+    "semverCompare": (String, String) => compare;
+    "toDate": (String, String) => |_, args| Ok(Value::Time(date(args).unwrap_or_default()));
+    "unixEpoch": (Time) =>
+        |_, args| Ok(Value::text(args.time(0).timestamp().as_second().to_string()));
+};
 
 /// Nanoseconds in a second.
 const SECOND: i64 = 1_000_000_000;
@@ -70,6 +45,15 @@ fn ago(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     let half = if passed < 0 { -SECOND / 2 } else { SECOND / 2 };
     let rounded = passed.saturating_add(half) / SECOND;
     Ok(Value::text(duration::print(rounded.saturating_mul(SECOND))))
+}
+
+fn seconds(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let seconds = match args.any(0) {
+        Value::String(text) => String::from_utf8_lossy(text).parse().unwrap_or(0),
+        Value::Int(number, Int::Int64) => *number,
+        _ => 0,
+    };
+    Ok(Value::text(duration::print(seconds.wrapping_mul(SECOND))))
 }
 
 fn duration_round(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
@@ -103,6 +87,10 @@ fn modify(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     Ok(Value::Time(time))
 }
 
+fn date(args: &Args<'_>) -> Result<Time, Fault> {
+    Time::parse(&args.text(0), &args.text(1)).map_err(|error| error.to_string().into())
+}
+
 fn version(text: &str) -> Result<Version, Fault> {
     Version::parse(text).map_err(|error| format!("invalid semantic version: {error}").into())
 }
@@ -114,4 +102,10 @@ fn semver(text: &str) -> Result<Value, Fault> {
         metadata: metadata.to_owned(),
         version: version(text)?,
     })))
+}
+
+fn compare(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let constraint = Constraint::parse(&args.text(0)).map_err(|error| error.to_string())?;
+    let version = version(&args.text(1))?;
+    Ok(Value::Bool(constraint.admits(&version)))
 }

@@ -13,64 +13,35 @@ use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use data_encoding::{BASE32, HEXLOWER, Specification};
 
 use super::super::budget::Fault;
-use super::super::function::{Args, Function, Param, Run, text};
+use super::super::function::{Args, Function, Run, text};
 use super::super::value::Value;
-use super::{function, params, variadic};
+use crate::functions;
 
 /// The functions by name.
-pub(super) static TABLE: &[Function] = &[
-    function("adler32sum", params::TEXT, |run, args| {
-        text(run, adler2::adler32_slice(args.bytes(0)).to_string())
-    }),
-    function("b32dec", params::TEXT, b32dec),
-    function("b32enc", params::TEXT, |run, args| {
-        text(run, BASE32.encode(args.bytes(0)))
-    }),
-    function("b64dec", params::TEXT, b64dec),
-    function("b64enc", params::TEXT, |run, args| {
-        text(run, BASE64.encode(args.bytes(0)))
-    }),
-    function("decryptAES", params::TEXT_TEXT, decrypt),
-    function("encryptAES", params::TEXT_TEXT, encrypt),
-    function("sha1sum", params::TEXT, |run, args| {
-        sum(run, args, &digest::SHA1_FOR_LEGACY_USE_ONLY)
-    }),
-    function("sha256sum", params::TEXT, |run, args| {
-        sum(run, args, &digest::SHA256)
-    }),
-    function("sha512sum", params::TEXT, |run, args| {
-        sum(run, args, &digest::SHA512)
-    }),
-    refused("bcrypt", |_, _| refusal("bcrypt", CHANCE)),
-    refused("buildCustomCert", |_, _| refusal("buildCustomCert", KEYS)),
-    refused("derivePassword", |_, _| refusal("derivePassword", KEYS)),
-    refused("genCA", |_, _| refusal("genCA", KEYS)),
-    refused("genCAWithKey", |_, _| refusal("genCAWithKey", KEYS)),
-    refused("genPrivateKey", |_, _| refusal("genPrivateKey", KEYS)),
-    refused("genSelfSignedCert", |_, _| {
-        refusal("genSelfSignedCert", KEYS)
-    }),
-    refused("genSelfSignedCertWithKey", |_, _| {
-        refusal("genSelfSignedCertWithKey", KEYS)
-    }),
-    refused("genSignedCert", |_, _| refusal("genSignedCert", KEYS)),
-    refused("genSignedCertWithKey", |_, _| {
-        refusal("genSignedCertWithKey", KEYS)
-    }),
-    refused("htpasswd", |_, _| refusal("htpasswd", CHANCE)),
-    refused("randInt", |_, _| refusal("randInt", CHANCE)),
-    refused("shuffle", |_, _| refusal("shuffle", CHANCE)),
-];
+pub(super) static TABLE: &[Function] = functions! {
+    "adler32sum": (String) =>
+        |run, args| text(run, adler2::adler32_slice(args.bytes(0)).to_string());
+    "b32dec": (String) => b32dec;
+    "b32enc": (String) => |run, args| text(run, BASE32.encode(args.bytes(0)));
+    "b64dec": (String) => b64dec;
+    "b64enc": (String) => |run, args| text(run, BASE64.encode(args.bytes(0)));
+    "decryptAES": (String, String) => decrypt;
+    "encryptAES": (String, String) => encrypt;
+    "sha1sum": (String) => |run, args| sum(run, args, &digest::SHA1_FOR_LEGACY_USE_ONLY);
+    "sha256sum": (String) => |run, args| sum(run, args, &digest::SHA256);
+    "sha512sum": (String) => |run, args| sum(run, args, &digest::SHA512);
+    "bcrypt" | "htpasswd" | "randInt" | "shuffle": (...Any) => |run, _| refusal(run, CHANCE);
+    "buildCustomCert" | "derivePassword" | "genCA" | "genCAWithKey" | "genPrivateKey"
+        | "genSelfSignedCert" | "genSelfSignedCertWithKey" | "genSignedCert"
+        | "genSignedCertWithKey": (...Any) => |run, _| refusal(run, KEYS);
+};
 
 const CHANCE: &str = "its result is random, and a message must be the same every time";
 const KEYS: &str = "keys and certificates have no place in a message";
 
-/// A function that takes anything, to say that it is none here.
-const fn refused(name: &'static str, call: super::super::function::Call) -> Function {
-    variadic(name, params::NONE, Param::Any, call)
-}
-
-fn refusal(name: &str, why: &str) -> Result<Value, Fault> {
+/// What a function says that is none here.
+fn refusal(run: &Run<'_>, why: &str) -> Result<Value, Fault> {
+    let name = run.name;
     Err(format!("`{name}` is not supported: {why}").into())
 }
 

@@ -1,51 +1,32 @@
 //! Lists. Those of any type come in, those of anything go out.
 
 use super::super::budget::{Budget, Fault, STEP};
-use super::super::function::{Args, Function, Param, Run};
+use super::super::function::{Args, Function, Run};
 use super::super::value::{LIST, LISTS, List, MAX_DEPTH, TEXTS, Value};
 use super::numbers::to_int;
+use super::strings;
 use super::types::is_empty;
-use super::{function, params, strings, variadic};
+use crate::functions;
 
 /// The functions by name.
-pub(super) static TABLE: &[Function] = &[
-    function("append", params::ANY_ANY, push),
-    function("mustAppend", params::ANY_ANY, push),
-    function("push", params::ANY_ANY, push),
-    function("mustPush", params::ANY_ANY, push),
-    function("prepend", params::ANY_ANY, prepend),
-    function("mustPrepend", params::ANY_ANY, prepend),
-    function("chunk", params::INT_ANY, chunk),
-    function("mustChunk", params::INT_ANY, chunk),
-    function("compact", params::ANY, compact),
-    function("mustCompact", params::ANY, compact),
-    variadic("concat", params::NONE, Param::Any, concat),
-    function("first", params::ANY, first),
-    function("mustFirst", params::ANY, first),
-    function("last", params::ANY, last),
-    function("mustLast", params::ANY, last),
-    function("rest", params::ANY, rest),
-    function("mustRest", params::ANY, rest),
-    function("initial", params::ANY, initial),
-    function("mustInitial", params::ANY, initial),
-    function("has", params::ANY_ANY, has),
-    function("mustHas", params::ANY_ANY, has),
-    variadic("list", params::NONE, Param::Any, |_, args| {
-        list(args.0.to_vec())
-    }),
-    variadic("tuple", params::NONE, Param::Any, |_, args| {
-        list(args.0.to_vec())
-    }),
-    function("reverse", params::ANY, reverse),
-    function("mustReverse", params::ANY, reverse),
-    variadic("slice", params::ANY, Param::Any, slice),
-    variadic("mustSlice", params::ANY, Param::Any, slice),
-    function("sortAlpha", params::ANY, sort_alpha),
-    function("uniq", params::ANY, uniq),
-    function("mustUniq", params::ANY, uniq),
-    variadic("without", params::ANY, Param::Any, without),
-    variadic("mustWithout", params::ANY, Param::Any, without),
-];
+pub(super) static TABLE: &[Function] = functions! {
+    "append" | "mustAppend" | "push" | "mustPush": (Any, Any) => push;
+    "prepend" | "mustPrepend": (Any, Any) => prepend;
+    "chunk" | "mustChunk": (Int, Any) => chunk;
+    "compact" | "mustCompact": (Any) => compact;
+    "concat": (...Any) => concat;
+    "first" | "mustFirst": (Any) => first;
+    "last" | "mustLast": (Any) => last;
+    "rest" | "mustRest": (Any) => rest;
+    "initial" | "mustInitial": (Any) => initial;
+    "has" | "mustHas": (Any, Any) => has;
+    "list" | "tuple": (...Any) => |_, args| list(args.0.to_vec());
+    "reverse" | "mustReverse": (Any) => reverse;
+    "slice" | "mustSlice": (Any, ...Any) => slice;
+    "sortAlpha": (Any) => sort_alpha;
+    "uniq" | "mustUniq": (Any) => uniq;
+    "without" | "mustWithout": (Any, ...Any) => without;
+};
 
 fn list(items: Vec<Value>) -> Result<Value, Fault> {
     Ok(Value::List(List::new(&LIST, items)?))

@@ -8,59 +8,34 @@ use super::super::fmt;
 use super::super::function::{Args, Function, Param, Run};
 use super::super::value::{DICT, Entries, Key, LIST, List, MAX_DEPTH, Map, Semver, TEXTS, Value};
 use super::types::is_empty;
-use super::{function, params, variadic};
+use crate::functions;
 use masterminds_semver::Version;
 
 /// The functions by name.
-pub(super) static TABLE: &[Function] = &[
-    function("deepCopy", params::ANY, deep_copy),
-    function("mustDeepCopy", params::ANY, deep_copy),
-    variadic("dict", params::NONE, Param::Any, dict),
-    variadic("dig", params::NONE, Param::Any, dig),
-    function("get", params::DICT_TEXT, |_, args| {
-        let found = args.dict(0).and_then(|dict| dict.get(&key(args, 1)));
-        Ok(found.unwrap_or_else(|| Value::text("")))
-    }),
-    function("hasKey", params::DICT_TEXT, |_, args| {
-        let found = args.dict(0).and_then(|dict| dict.get(&key(args, 1)));
-        Ok(Value::Bool(found.is_some()))
-    }),
-    variadic("keys", params::NONE, Param::Dict, keys),
-    variadic("merge", params::DICT, Param::Dict, |run, args| {
-        merged(run, args, false)
-    }),
-    variadic("mustMerge", params::DICT, Param::Dict, |run, args| {
-        merged(run, args, false)
-    }),
-    variadic("mergeOverwrite", params::DICT, Param::Dict, |run, args| {
-        merged(run, args, true)
-    }),
-    variadic(
-        "mustMergeOverwrite",
-        params::DICT,
-        Param::Dict,
-        |run, args| merged(run, args, true),
-    ),
-    variadic("omit", params::DICT, Param::String, |run, args| {
-        kept(run, args, false)
-    }),
-    variadic("pick", params::DICT, Param::String, |run, args| {
-        kept(run, args, true)
-    }),
-    variadic("pluck", params::TEXT, Param::Dict, pluck),
-    function("set", &[Param::Dict, Param::String, Param::Any], set),
-    function("unset", params::DICT_TEXT, |_, args| {
-        if let Some(dict) = args.dict(0) {
-            dict.entries.borrow_mut().remove(&key(args, 1));
-            return Ok(args.any(0).clone());
-        }
-        Ok(Value::Map(Map::none(&DICT)))
-    }),
-    function("values", params::DICT, values),
-];
+pub(super) static TABLE: &[Function] = functions! {
+    "deepCopy" | "mustDeepCopy": (Any) => deep_copy;
+    "dict": (...Any) => dict;
+    "dig": (...Any) => dig;
+    "get": (Dict, String) => |_, args| Ok(found(args).unwrap_or_else(|| Value::text("")));
+    "hasKey": (Dict, String) => |_, args| Ok(Value::Bool(found(args).is_some()));
+    "keys": (...Dict) => keys;
+    "merge" | "mustMerge": (Dict, ...Dict) => |run, args| merged(run, args, false);
+    "mergeOverwrite" | "mustMergeOverwrite": (Dict, ...Dict) => |run, args| merged(run, args, true);
+    "omit": (Dict, ...String) => |run, args| kept(run, args, false);
+    "pick": (Dict, ...String) => |run, args| kept(run, args, true);
+    "pluck": (String, ...Dict) => pluck;
+    "set": (Dict, String, Any) => set;
+    "unset": (Dict, String) => unset;
+    "values": (Dict) => values;
+};
 
 fn key(args: &Args<'_>, index: usize) -> Key {
     Key::text(args.bytes(index))
+}
+
+/// The value of the key that is asked for.
+fn found(args: &Args<'_>) -> Option<Value> {
+    args.dict(0)?.get(&key(args, 1))
 }
 
 fn dict(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
@@ -80,6 +55,14 @@ fn set(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     run.budget.charge(64)?;
     let mut entries = dict.entries.borrow_mut();
     entries.insert(key(args, 1), args.any(2).clone());
+    Ok(args.any(0).clone())
+}
+
+fn unset(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let Some(dict) = args.dict(0) else {
+        return Ok(Value::Map(Map::none(&DICT)));
+    };
+    dict.entries.borrow_mut().remove(&key(args, 1));
     Ok(args.any(0).clone())
 }
 

@@ -17,7 +17,9 @@ mod strings;
 mod types;
 mod urls;
 
-use super::function::{Call, Function, Param};
+use super::budget::Fault;
+use super::function::Function;
+use super::value::Value;
 
 /// All of them.
 pub(crate) static TABLES: [&[Function]; 10] = [
@@ -33,45 +35,12 @@ pub(crate) static TABLES: [&[Function]; 10] = [
     encoding::TABLE,
 ];
 
-const fn function(name: &'static str, params: &'static [Param], call: Call) -> Function {
-    Function {
-        name,
-        params,
-        rest: None,
-        call,
+/// What a `must…` function gives, or what its twin answers with where that fails.
+fn lenient(result: Result<Value, Fault>, instead: Value) -> Result<Value, Fault> {
+    match result {
+        Err(Fault::Error(_)) => Ok(instead),
+        other => other,
     }
-}
-
-const fn variadic(
-    name: &'static str,
-    params: &'static [Param],
-    rest: Param,
-    call: Call,
-) -> Function {
-    Function {
-        name,
-        params,
-        rest: Some(rest),
-        call,
-    }
-}
-
-/// Parameter lists that many functions have.
-mod params {
-    use super::Param;
-
-    pub(super) const NONE: &[Param] = &[];
-    pub(super) const ANY: &[Param] = &[Param::Any];
-    pub(super) const ANY_ANY: &[Param] = &[Param::Any, Param::Any];
-    pub(super) const TEXT: &[Param] = &[Param::String];
-    pub(super) const TEXT_TEXT: &[Param] = &[Param::String, Param::String];
-    pub(super) const TEXT_ANY: &[Param] = &[Param::String, Param::Any];
-    pub(super) const THREE_TEXTS: &[Param] = &[Param::String, Param::String, Param::String];
-    pub(super) const INT: &[Param] = &[Param::Int];
-    pub(super) const INT_TEXT: &[Param] = &[Param::Int, Param::String];
-    pub(super) const INT_ANY: &[Param] = &[Param::Int, Param::Any];
-    pub(super) const DICT: &[Param] = &[Param::Dict];
-    pub(super) const DICT_TEXT: &[Param] = &[Param::Dict, Param::String];
 }
 
 #[cfg(test)]

@@ -7,101 +7,41 @@ use bigdecimal::{BigDecimal, RoundingMode, Zero as _};
 
 use super::super::budget::{Budget, Fault};
 use super::super::fmt;
-use super::super::function::{Args, Function, Param, Run, text};
+use super::super::function::{Args, Function, Run, text};
 use super::super::literal;
 use super::super::value::{INTS, List, Value};
-use super::{function, params, variadic};
-use crate::strconv;
+use crate::{functions, strconv};
 
 /// The functions by name.
-pub(super) static TABLE: &[Function] = &[
-    variadic("add", params::NONE, Param::Any, |_, args| {
-        fold(0, args.0, i64::wrapping_add)
-    }),
-    function("add1", params::ANY, |_, args| {
-        fold(1, args.0, i64::wrapping_add)
-    }),
-    function("add1f", params::ANY, |_, args| {
-        decimals(
-            &Value::Float(to_float(args.any(0))),
-            &[Value::Float(1.0)],
-            add,
-        )
-    }),
-    variadic("addf", params::NONE, Param::Any, |_, args| {
-        decimals(&Value::Float(0.0), args.0, add)
-    }),
-    function("atoi", params::TEXT, |_, args| {
-        Ok(Value::int(atoi(&args.text(0))))
-    }),
-    variadic("biggest", params::ANY, Param::Any, |_, args| {
-        extreme(args, i64::max)
-    }),
-    function("ceil", params::ANY, |_, args| {
-        Ok(Value::Float(to_float(args.any(0)).ceil()))
-    }),
-    function("div", params::ANY_ANY, |_, args| {
-        divided(args, i64::wrapping_div)
-    }),
-    variadic("divf", params::ANY, Param::Any, |_, args| {
-        decimals(args.any(0), args.from(1), divide)
-    }),
-    function("float64", params::ANY, |_, args| {
-        Ok(Value::Float(to_float(args.any(0))))
-    }),
-    function("floor", params::ANY, |_, args| {
-        Ok(Value::Float(to_float(args.any(0)).floor()))
-    }),
-    function("int", params::ANY, |_, args| {
-        Ok(Value::int(to_int(args.any(0))))
-    }),
-    function("int64", params::ANY, |_, args| {
-        Ok(Value::int64(to_int(args.any(0))))
-    }),
-    variadic("max", params::ANY, Param::Any, |_, args| {
-        extreme(args, i64::max)
-    }),
-    variadic("maxf", params::ANY, Param::Any, |_, args| {
-        extreme_float(args, max_float)
-    }),
-    variadic("min", params::ANY, Param::Any, |_, args| {
-        extreme(args, i64::min)
-    }),
-    variadic("minf", params::ANY, Param::Any, |_, args| {
-        extreme_float(args, |one, other| -max_float(-one, -other))
-    }),
-    function("mod", params::ANY_ANY, |_, args| {
-        divided(args, i64::wrapping_rem)
-    }),
-    variadic("mul", params::ANY, Param::Any, |_, args| {
-        fold(to_int(args.any(0)), args.from(1), i64::wrapping_mul)
-    }),
-    variadic("mulf", params::ANY, Param::Any, |_, args| {
-        decimals(args.any(0), args.from(1), |one, other| Ok(one * other))
-    }),
-    variadic("round", &[Param::Any, Param::Int], Param::Float, round),
-    variadic("seq", params::NONE, Param::Int, seq),
-    function("sub", params::ANY_ANY, |_, args| {
-        fold(to_int(args.any(0)), args.from(1), i64::wrapping_sub)
-    }),
-    variadic("subf", params::ANY, Param::Any, |_, args| {
-        decimals(args.any(0), args.from(1), |one, other| Ok(one - other))
-    }),
-    function("toDecimal", params::ANY, |run, args| {
-        let printed = fmt::print(run.budget, args.any(0))?;
-        let printed = String::from_utf8_lossy(&printed).into_owned();
-        Ok(Value::int64(i64::from_str_radix(&printed, 8).unwrap_or(0)))
-    }),
-    function("until", params::INT, |run, args| {
-        let count = args.int(0);
-        ints(run.budget, 0, count, if count < 0 { -1 } else { 1 })
-    }),
-    function(
-        "untilStep",
-        &[Param::Int, Param::Int, Param::Int],
-        |run, args| ints(run.budget, args.int(0), args.int(1), args.int(2)),
-    ),
-];
+pub(super) static TABLE: &[Function] = functions! {
+    "add": (...Any) => |_, args| fold(0, args.0, i64::wrapping_add);
+    "add1": (Any) => |_, args| fold(1, args.0, i64::wrapping_add);
+    "add1f": (Any) => |_, args| decimals(args.any(0), &[Value::Float(1.0)], add);
+    "addf": (...Any) => |_, args| decimals(&Value::Float(0.0), args.0, add);
+    "atoi": (String) => |_, args| Ok(Value::int(atoi(&args.text(0))));
+    "ceil": (Any) => |_, args| Ok(Value::Float(to_float(args.any(0)).ceil()));
+    "div": (Any, Any) => |_, args| divided(args, i64::wrapping_div);
+    "divf": (Any, ...Any) => |_, args| decimals(args.any(0), args.from(1), divide);
+    "float64": (Any) => |_, args| Ok(Value::Float(to_float(args.any(0))));
+    "floor": (Any) => |_, args| Ok(Value::Float(to_float(args.any(0)).floor()));
+    "int": (Any) => |_, args| Ok(Value::int(to_int(args.any(0))));
+    "int64": (Any) => |_, args| Ok(Value::int64(to_int(args.any(0))));
+    "max" | "biggest": (Any, ...Any) => |_, args| folded(args, i64::max);
+    "maxf": (Any, ...Any) => |_, args| extreme_float(args, max_float);
+    "min": (Any, ...Any) => |_, args| folded(args, i64::min);
+    "minf": (Any, ...Any) => |_, args| extreme_float(args, |one, other| -max_float(-one, -other));
+    "mod": (Any, Any) => |_, args| divided(args, i64::wrapping_rem);
+    "mul": (Any, ...Any) => |_, args| folded(args, i64::wrapping_mul);
+    "mulf": (Any, ...Any) => |_, args| decimals(args.any(0), args.from(1), multiply);
+    "round": (Any, Int, ...Float) => round;
+    "seq": (...Int) => seq;
+    "sub": (Any, Any) => |_, args| folded(args, i64::wrapping_sub);
+    "subf": (Any, ...Any) => |_, args| decimals(args.any(0), args.from(1), subtract);
+    "toDecimal": (Any) => to_decimal;
+    "until": (Int) => until;
+    "untilStep": (Int, Int, Int) =>
+        |run, args| ints(run.budget, args.int(0), args.int(1), args.int(2));
+};
 
 /// `cast.ToInt64`; what is not a number is 0.
 #[must_use]
@@ -175,7 +115,8 @@ fn divided(args: &Args<'_>, apply: fn(i64, i64) -> i64) -> Result<Value, Fault> 
     Ok(Value::int64(apply(one, other)))
 }
 
-fn extreme(args: &Args<'_>, apply: fn(i64, i64) -> i64) -> Result<Value, Fault> {
+/// The first argument, and each of the others applied to it.
+fn folded(args: &Args<'_>, apply: fn(i64, i64) -> i64) -> Result<Value, Fault> {
     fold(to_int(args.any(0)), args.from(1), apply)
 }
 
@@ -207,6 +148,14 @@ fn add(one: &BigDecimal, other: &BigDecimal) -> Result<BigDecimal, Fault> {
     Ok(one + other)
 }
 
+fn subtract(one: &BigDecimal, other: &BigDecimal) -> Result<BigDecimal, Fault> {
+    Ok(one - other)
+}
+
+fn multiply(one: &BigDecimal, other: &BigDecimal) -> Result<BigDecimal, Fault> {
+    Ok(one * other)
+}
+
 /// With 16 places behind the point, as shopspring's decimals divide.
 fn divide(one: &BigDecimal, other: &BigDecimal) -> Result<BigDecimal, Fault> {
     if other.is_zero() {
@@ -227,6 +176,12 @@ fn decimals(first: &Value, values: &[Value], apply: Operation) -> Result<Value, 
 fn decimal(number: f64) -> Result<BigDecimal, Fault> {
     let fault = || Fault::Error(format!("Cannot create a Decimal from {number}"));
     BigDecimal::from_str(&format!("{number:e}")).map_err(|_| fault())
+}
+
+fn to_decimal(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let printed = fmt::print(run.budget, args.any(0))?;
+    let printed = String::from_utf8_lossy(&printed);
+    Ok(Value::int64(i64::from_str_radix(&printed, 8).unwrap_or(0)))
 }
 
 fn round(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
@@ -268,6 +223,11 @@ fn ints(budget: &mut Budget, start: i64, stop: i64, step: i64) -> Result<Value, 
     let numbers = steps(budget, start, stop, step)?;
     let items = numbers.into_iter().map(Value::int).collect();
     Ok(Value::List(List::new(&INTS, items)?))
+}
+
+fn until(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let count = args.int(0);
+    ints(run.budget, 0, count, if count < 0 { -1 } else { 1 })
 }
 
 fn seq(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {

@@ -2,41 +2,16 @@
 
 use super::super::function::{Function, text};
 use super::super::value::Value;
-use super::{function, params};
+use crate::functions;
 
 /// The functions by name.
-pub(super) static TABLE: &[Function] = &[
-    function("base", params::TEXT, |run, args| {
-        text(run, base(&args.text(0)))
-    }),
-    function("osBase", params::TEXT, |run, args| {
-        text(run, base(&args.text(0)))
-    }),
-    function("clean", params::TEXT, |run, args| {
-        text(run, clean(&args.text(0)))
-    }),
-    function("osClean", params::TEXT, |run, args| {
-        text(run, clean(&args.text(0)))
-    }),
-    function("dir", params::TEXT, |run, args| {
-        text(run, dir(&args.text(0)))
-    }),
-    function("osDir", params::TEXT, |run, args| {
-        text(run, dir(&args.text(0)))
-    }),
-    function("ext", params::TEXT, |run, args| {
-        text(run, ext(&args.text(0)))
-    }),
-    function("osExt", params::TEXT, |run, args| {
-        text(run, ext(&args.text(0)))
-    }),
-    function("isAbs", params::TEXT, |_, args| {
-        Ok(Value::Bool(args.bytes(0).starts_with(b"/")))
-    }),
-    function("osIsAbs", params::TEXT, |_, args| {
-        Ok(Value::Bool(args.bytes(0).starts_with(b"/")))
-    }),
-];
+pub(super) static TABLE: &[Function] = functions! {
+    "base" | "osBase": (String) => |run, args| text(run, base(&args.text(0)));
+    "clean" | "osClean": (String) => |run, args| text(run, clean(&args.text(0)));
+    "dir" | "osDir": (String) => |run, args| text(run, dir(&args.text(0)));
+    "ext" | "osExt": (String) => |run, args| text(run, ext(&args.text(0)));
+    "isAbs" | "osIsAbs": (String) => |_, args| Ok(Value::Bool(args.bytes(0).starts_with(b"/")));
+};
 
 fn base(path: &str) -> &str {
     if path.is_empty() {

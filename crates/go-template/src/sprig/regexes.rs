@@ -1,61 +1,40 @@
 //! Regular expressions, in Go's syntax.
 
 use super::super::budget::Fault;
-use super::super::function::{Args, Function, Param, Run, text};
+use super::super::function::{Args, Function, Run, text};
 use super::super::value::{List, TEXTS, Value};
-use super::{function, params, strings};
+use super::{lenient, strings};
+use crate::functions;
 use go_regexp::{Regex, Template};
 
-const TEXT_TEXT_INT: &[Param] = &[Param::String, Param::String, Param::Int];
-
 /// The functions by name.
-pub(super) static TABLE: &[Function] = &[
-    function("regexFind", params::TEXT_TEXT, find),
-    function("mustRegexFind", params::TEXT_TEXT, find),
-    function("regexFindAll", TEXT_TEXT_INT, find_all),
-    function("mustRegexFindAll", TEXT_TEXT_INT, find_all),
-    function(
-        "regexMatch",
-        params::TEXT_TEXT,
-        |run, args| match is_match(run, args) {
-            Err(Fault::Error(_)) => Ok(Value::Bool(false)),
-            other => other,
-        },
-    ),
-    function("mustRegexMatch", params::TEXT_TEXT, is_match),
-    function("regexQuoteMeta", params::TEXT, |run, args| {
-        let mut out = Vec::new();
-        for byte in args.bytes(0) {
-            if br"\.+*?()|[]{}^$".contains(byte) {
-                out.push(b'\\');
-            }
-            out.push(*byte);
-        }
-        text(run, out)
-    }),
-    function("regexReplaceAll", params::THREE_TEXTS, |run, args| {
-        replace(run, args, false)
-    }),
-    function("mustRegexReplaceAll", params::THREE_TEXTS, |run, args| {
-        replace(run, args, false)
-    }),
-    function(
-        "regexReplaceAllLiteral",
-        params::THREE_TEXTS,
-        |run, args| replace(run, args, true),
-    ),
-    function(
-        "mustRegexReplaceAllLiteral",
-        params::THREE_TEXTS,
-        |run, args| replace(run, args, true),
-    ),
-    function("regexSplit", TEXT_TEXT_INT, split),
-    function("mustRegexSplit", TEXT_TEXT_INT, split),
-];
+pub(super) static TABLE: &[Function] = functions! {
+    "regexFind" | "mustRegexFind": (String, String) => find;
+    "regexFindAll" | "mustRegexFindAll": (String, String, Int) => find_all;
+    "regexMatch": (String, String) => |run, args| lenient(is_match(run, args), Value::Bool(false));
+    "mustRegexMatch": (String, String) => is_match;
+    "regexQuoteMeta": (String) => quote_meta;
+    "regexReplaceAll" | "mustRegexReplaceAll": (String, String, String) =>
+        |run, args| replace(run, args, false);
+    "regexReplaceAllLiteral" | "mustRegexReplaceAllLiteral": (String, String, String) =>
+        |run, args| replace(run, args, true);
+    "regexSplit" | "mustRegexSplit": (String, String, Int) => split;
+};
 
 fn is_match(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     let regex = run.budget.regex(args.bytes(0))?;
     Ok(Value::Bool(regex.is_match(&args.text(1))))
+}
+
+fn quote_meta(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let mut out = Vec::new();
+    for byte in args.bytes(0) {
+        if br"\.+*?()|[]{}^$".contains(byte) {
+            out.push(b'\\');
+        }
+        out.push(*byte);
+    }
+    text(run, out)
 }
 
 /// Where the expression matches, at most so many times; of an empty match

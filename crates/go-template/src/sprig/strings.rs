@@ -2,157 +2,59 @@
 
 use super::super::budget::{Budget, Fault};
 use super::super::fmt;
-use super::super::function::{Args, Function, Param, Run, text};
+use super::super::function::{Args, Function, Run, text};
 use super::super::value::{Entries, Key, List, Map, TEXT_MAP, TEXTS, Value};
-use super::{case, function, params, variadic};
+use super::case;
+use crate::{functions, unicode};
+use memchr::memmem;
 
 /// The functions by name.
-pub(super) static TABLE: &[Function] = &[
-    function("abbrev", params::INT_TEXT, |run, args| {
-        let (width, plain) = (args.int(0), args.bytes(1));
-        text(run, abbreviated(0, width, plain, width < 4))
-    }),
-    function(
-        "abbrevboth",
-        &[Param::Int, Param::Int, Param::String],
-        |run, args| {
-            let (left, right, plain) = (args.int(0), args.int(1), args.bytes(2));
-            text(
-                run,
-                abbreviated(left, right, plain, right < 4 || left > 0 && right < 7),
-            )
-        },
-    ),
-    function("camelcase", params::TEXT, |run, args| {
-        text(run, case::pascal(&args.text(0)))
-    }),
-    variadic("cat", params::NONE, Param::Any, cat),
-    function("contains", params::TEXT_TEXT, |_, args| {
-        Ok(Value::Bool(
-            memchr::memmem::find(args.bytes(1), args.bytes(0)).is_some(),
-        ))
-    }),
-    function("hasPrefix", params::TEXT_TEXT, |_, args| {
-        Ok(Value::Bool(args.bytes(1).starts_with(args.bytes(0))))
-    }),
-    function("hasSuffix", params::TEXT_TEXT, |_, args| {
-        Ok(Value::Bool(args.bytes(1).ends_with(args.bytes(0))))
-    }),
-    function("hello", params::NONE, |_, _| Ok(Value::text("Hello!"))),
-    function("indent", params::INT_TEXT, |run, args| {
-        indent(run, args, "")
-    }),
-    function("nindent", params::INT_TEXT, |run, args| {
-        indent(run, args, "\n")
-    }),
-    function("initials", params::TEXT, |run, args| {
-        text(run, case::initials(args.bytes(0)))
-    }),
-    function("join", params::TEXT_ANY, join),
-    function("kebabcase", params::TEXT, |run, args| {
-        text(run, case::lower(&args.text(0), '-'))
-    }),
-    function("lower", params::TEXT, |run, args| {
-        text(run, case::map(&args.text(0), crate::unicode::to_lower))
-    }),
-    function("nospace", params::TEXT, |run, args| {
-        text(run, case::without_space(args.bytes(0)))
-    }),
-    function(
-        "plural",
-        &[Param::String, Param::String, Param::Int],
-        |_, args| Ok(args.any(if args.int(2) == 1 { 0 } else { 1 }).clone()),
-    ),
-    variadic("quote", params::NONE, Param::Any, |run, args| {
-        let quoted = each(run.budget, args.0, |text| fmt::quote(text).into_bytes())?;
-        text(run, quoted.join(&b" "[..]))
-    }),
-    function("repeat", params::INT_TEXT, repeat),
-    function("replace", params::THREE_TEXTS, |run, args| {
-        let (old, new, plain) = (args.bytes(0), args.bytes(1), args.bytes(2));
-        let parts = split(plain, old, None);
-        run.budget.pay_product(parts.len(), new.len())?;
-        // Without a text to look for, one goes before and behind each character.
-        if old.is_empty() {
-            let around: Vec<&[u8]> = [&b""[..]]
-                .into_iter()
-                .chain(parts)
-                .chain([&b""[..]])
-                .collect();
-            return text(run, around.join(new));
-        }
-        text(run, parts.join(new))
-    }),
-    function("snakecase", params::TEXT, |run, args| {
-        text(run, case::lower(&args.text(0), '_'))
-    }),
-    function("split", params::TEXT_TEXT, |_, args| {
-        Ok(numbered(&split(args.bytes(1), args.bytes(0), None)))
-    }),
-    function("splitList", params::TEXT_TEXT, |_, args| {
-        texts(split(args.bytes(1), args.bytes(0), None))
-    }),
-    function(
-        "splitn",
-        &[Param::String, Param::Int, Param::String],
-        |_, args| {
-            let most = usize::try_from(args.int(1)).ok();
-            Ok(numbered(&split(args.bytes(2), args.bytes(0), most)))
-        },
-    ),
-    variadic("squote", params::NONE, Param::Any, |run, args| {
-        let quoted = each(run.budget, args.0, |text| [b"'", text, b"'"].concat())?;
-        text(run, quoted.join(&b" "[..]))
-    }),
-    function("substr", &[Param::Int, Param::Int, Param::String], substr),
-    function("swapcase", params::TEXT, |run, args| {
-        text(run, case::swap(&args.text(0)))
-    }),
-    function("title", params::TEXT, |run, args| {
-        text(run, case::title(&args.text(0)))
-    }),
-    function("toString", params::ANY, |run, args| {
-        Ok(Value::bytes(&fmt::print(run.budget, args.any(0))?))
-    }),
-    function("toStrings", params::ANY, |run, args| {
-        let strings = strings(run.budget, args.any(0))?;
-        texts(strings.iter().map(Vec::as_slice).collect())
-    }),
-    function("trim", params::TEXT, |run, args| {
-        text(run, trimmed(args.bytes(0), char::is_whitespace, true, true))
-    }),
-    function("trimAll", params::TEXT_TEXT, trim_all),
-    function("trimall", params::TEXT_TEXT, trim_all),
-    function("trimPrefix", params::TEXT_TEXT, |run, args| {
-        let plain = args.bytes(1);
-        text(run, plain.strip_prefix(args.bytes(0)).unwrap_or(plain))
-    }),
-    function("trimSuffix", params::TEXT_TEXT, |run, args| {
-        let plain = args.bytes(1);
-        text(run, plain.strip_suffix(args.bytes(0)).unwrap_or(plain))
-    }),
-    function("trunc", params::INT_TEXT, trunc),
-    function("untitle", params::TEXT, |run, args| {
-        text(run, case::untitle(&args.text(0)))
-    }),
-    function("upper", params::TEXT, |run, args| {
-        text(run, case::map(&args.text(0), crate::unicode::to_upper))
-    }),
-    function("wrap", params::INT_TEXT, |run, args| {
-        wrapped(run, args.bytes(1), args.int(0), b"\n", false)
-    }),
-    function(
-        "wrapWith",
-        &[Param::Int, Param::String, Param::String],
-        |run, args| {
-            let line = match args.bytes(1) {
-                b"" => b"\n",
-                line => line,
-            };
-            wrapped(run, args.bytes(2), args.int(0), line, true)
-        },
-    ),
-];
+pub(super) static TABLE: &[Function] = functions! {
+    "abbrev": (Int, String) => abbrev;
+    "abbrevboth": (Int, Int, String) => abbrev_both;
+    "camelcase": (String) => |run, args| text(run, case::pascal(&args.text(0)));
+    "cat": (...Any) => |run, args| joined(run, args, <[u8]>::to_vec);
+    "contains": (String, String) =>
+        |_, args| Ok(Value::Bool(memmem::find(args.bytes(1), args.bytes(0)).is_some()));
+    "hasPrefix": (String, String) =>
+        |_, args| Ok(Value::Bool(args.bytes(1).starts_with(args.bytes(0))));
+    "hasSuffix": (String, String) =>
+        |_, args| Ok(Value::Bool(args.bytes(1).ends_with(args.bytes(0))));
+    "hello": () => |_, _| Ok(Value::text("Hello!"));
+    "indent": (Int, String) => |run, args| indent(run, args, "");
+    "nindent": (Int, String) => |run, args| indent(run, args, "\n");
+    "initials": (String) => |run, args| text(run, case::initials(args.bytes(0)));
+    "join": (String, Any) => join;
+    "kebabcase": (String) => |run, args| text(run, case::lower(&args.text(0), '-'));
+    "lower": (String) => |run, args| text(run, case::map(&args.text(0), unicode::to_lower));
+    "nospace": (String) => |run, args| text(run, case::without_space(args.bytes(0)));
+    "plural": (String, String, Int) =>
+        |_, args| Ok(args.any(if args.int(2) == 1 { 0 } else { 1 }).clone());
+    "quote": (...Any) => |run, args| joined(run, args, |text| fmt::quote(text).into_bytes());
+    "repeat": (Int, String) => repeat;
+    "replace": (String, String, String) => replace;
+    "snakecase": (String) => |run, args| text(run, case::lower(&args.text(0), '_'));
+    "split": (String, String) =>
+        |_, args| Ok(numbered(&split(args.bytes(1), args.bytes(0), None)));
+    "splitList": (String, String) => |_, args| texts(split(args.bytes(1), args.bytes(0), None));
+    "splitn": (String, Int, String) => splitn;
+    "squote": (...Any) => |run, args| joined(run, args, |text| [b"'", text, b"'"].concat());
+    "substr": (Int, Int, String) => substr;
+    "swapcase": (String) => |run, args| text(run, case::swap(&args.text(0)));
+    "title": (String) => |run, args| text(run, case::title(&args.text(0)));
+    "toString": (Any) => |run, args| Ok(Value::bytes(&fmt::print(run.budget, args.any(0))?));
+    "toStrings": (Any) => to_strings;
+    "trim": (String) =>
+        |run, args| text(run, trimmed(args.bytes(0), char::is_whitespace, true, true));
+    "trimAll" | "trimall": (String, String) => trim_all;
+    "trimPrefix": (String, String) => trim_prefix;
+    "trimSuffix": (String, String) => trim_suffix;
+    "trunc": (Int, String) => trunc;
+    "untitle": (String) => |run, args| text(run, case::untitle(&args.text(0)));
+    "upper": (String) => |run, args| text(run, case::map(&args.text(0), unicode::to_upper));
+    "wrap": (Int, String) => |run, args| wrapped(run, args.bytes(1), args.int(0), b"\n", false);
+    "wrapWith": (Int, String, String) => wrap_with;
+};
 
 /// A `[]string`.
 ///
@@ -191,7 +93,7 @@ fn split<'t>(plain: &'t [u8], by: &[u8], most: Option<usize>) -> Vec<&'t [u8]> {
         }
         return parts;
     }
-    let finder = memchr::memmem::Finder::new(by);
+    let finder = memmem::Finder::new(by);
     while parts.len() + 1 < most
         && let Some(at) = finder.find(rest)
     {
@@ -200,6 +102,23 @@ fn split<'t>(plain: &'t [u8], by: &[u8], most: Option<usize>) -> Vec<&'t [u8]> {
     }
     parts.push(rest);
     parts
+}
+
+fn splitn(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let most = usize::try_from(args.int(1)).ok();
+    Ok(numbered(&split(args.bytes(2), args.bytes(0), most)))
+}
+
+fn replace(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let (old, new, plain) = (args.bytes(0), args.bytes(1), args.bytes(2));
+    let mut parts = split(plain, old, None);
+    run.budget.pay_product(parts.len(), new.len())?;
+    // Without a text to look for, one goes before and behind each character.
+    if old.is_empty() {
+        parts.insert(0, b"");
+        parts.push(b"");
+    }
+    text(run, parts.join(new))
 }
 
 /// What is not nil, printed and made something of.
@@ -214,9 +133,10 @@ fn each(
         .collect()
 }
 
-fn cat(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
-    let printed = each(run.budget, args.0, <[u8]>::to_vec)?;
-    text(run, printed.join(&b" "[..]))
+/// What [`each`] makes, with blanks between.
+fn joined(run: &mut Run<'_>, args: &Args<'_>, make: fn(&[u8]) -> Vec<u8>) -> Result<Value, Fault> {
+    let made = each(run.budget, args.0, make)?;
+    text(run, made.join(&b" "[..]))
 }
 
 /// The elements of a list as texts; of what is not a list, itself.
@@ -228,6 +148,11 @@ pub(super) fn strings(budget: &mut Budget, value: &Value) -> Result<Vec<Vec<u8>>
         Value::List(list) => each(budget, &list.items, <[u8]>::to_vec),
         value => each(budget, std::slice::from_ref(value), <[u8]>::to_vec),
     }
+}
+
+fn to_strings(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let strings = strings(run.budget, args.any(0))?;
+    texts(strings.iter().map(Vec::as_slice).collect())
 }
 
 fn join(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
@@ -294,6 +219,16 @@ fn trim_all(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
     )
 }
 
+fn trim_prefix(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let plain = args.bytes(1);
+    text(run, plain.strip_prefix(args.bytes(0)).unwrap_or(plain))
+}
+
+fn trim_suffix(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let plain = args.bytes(1);
+    text(run, plain.strip_suffix(args.bytes(0)).unwrap_or(plain))
+}
+
 /// A text without the wanted characters at its ends.
 pub(super) fn trimmed(
     mut plain: &[u8],
@@ -322,6 +257,17 @@ pub(super) fn trimmed(
     plain
 }
 
+fn abbrev(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let (width, plain) = (args.int(0), args.bytes(1));
+    text(run, abbreviated(0, width, plain, width < 4))
+}
+
+fn abbrev_both(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let (left, right, plain) = (args.int(0), args.int(1), args.bytes(2));
+    let as_is = right < 4 || left > 0 && right < 7;
+    text(run, abbreviated(left, right, plain, as_is))
+}
+
 /// `goutils.AbbreviateFull`; `as_is` where it is not asked.
 fn abbreviated(offset: i64, width: i64, plain: &[u8], as_is: bool) -> Vec<u8> {
     let length = i64::try_from(plain.len()).unwrap_or(i64::MAX);
@@ -344,6 +290,14 @@ fn abbreviated(offset: i64, width: i64, plain: &[u8], as_is: bool) -> Vec<u8> {
         return [&b"..."[..], &rest].concat();
     }
     [b"...", &plain[at(length - (width - 3))..]].concat()
+}
+
+fn wrap_with(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let line = match args.bytes(1) {
+        b"" => b"\n",
+        line => line,
+    };
+    wrapped(run, args.bytes(2), args.int(0), line, true)
 }
 
 /// `goutils.WrapCustom`: lines of at most `width` bytes, cut at blanks.

@@ -4,31 +4,33 @@
 use super::super::budget::Fault;
 use super::super::function::{Args, Function, Run, text};
 use super::super::value::{Entries, Key, Map, Value};
-use super::{function, params};
+use crate::functions;
 
 /// The functions by name.
-pub(super) static TABLE: &[Function] = &[
-    function("urlJoin", params::DICT, join),
-    function("urlParse", params::TEXT, |run, args| {
-        let url = Url::parse(&args.text(0));
-        let url = url.map_err(|fault| format!("unable to parse url: {fault}"))?;
-        let hostname = url.hostname().to_owned();
-        let entries: Entries = [
-            ("scheme", url.scheme),
-            ("host", url.host),
-            ("hostname", hostname),
-            ("path", url.path),
-            ("query", url.query),
-            ("opaque", url.opaque),
-            ("fragment", url.fragment),
-            ("userinfo", url.user.unwrap_or_default()),
-        ]
-        .into_iter()
-        .map(|(key, value)| (Key::text(key), Value::text(value)))
-        .collect();
-        Ok(Value::Map(run.budget.dict(entries)))
-    }),
-];
+pub(super) static TABLE: &[Function] = functions! {
+    "urlJoin": (Dict) => join;
+    "urlParse": (String) => parse;
+};
+
+fn parse(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
+    let url = Url::parse(&args.text(0));
+    let url = url.map_err(|fault| format!("unable to parse url: {fault}"))?;
+    let hostname = url.hostname().to_owned();
+    let entries: Entries = [
+        ("scheme", url.scheme),
+        ("host", url.host),
+        ("hostname", hostname),
+        ("path", url.path),
+        ("query", url.query),
+        ("opaque", url.opaque),
+        ("fragment", url.fragment),
+        ("userinfo", url.user.unwrap_or_default()),
+    ]
+    .into_iter()
+    .map(|(key, value)| (Key::text(key), Value::text(value)))
+    .collect();
+    Ok(Value::Map(run.budget.dict(entries)))
+}
 
 /// The parts of a URL; those of the path, the host and the fragment unescaped.
 #[derive(Default)]
