@@ -101,13 +101,13 @@ impl Data<'_> {
         };
         let seen = Rc::new(Seen::new(self.changed));
         let mut fields = vec![
-            field("AutomationObject", namespaced_name(self.automation)),
-            field("Changed", changed(&seen, self.legacy)),
-            field("Values", Value::Map(values)),
+            Field::new("AutomationObject", namespaced_name(self.automation)),
+            Field::new("Changed", changed(&seen, self.legacy)),
+            Field::new("Values", Value::Map(values)),
         ];
         let mut methods = Methods::new();
         if self.legacy {
-            fields.push(field("Updated", image_result(&seen)));
+            fields.push(Field::new("Updated", image_result(&seen)));
         } else {
             methods.push(refused("Updated", NO_UPDATED));
         }
@@ -226,7 +226,7 @@ fn changed(seen: &Rc<Seen>, legacy: bool) -> Value {
     ];
     structure(
         "update.Result",
-        vec![field("FileChanges", files)],
+        vec![Field::new("FileChanges", files)],
         methods,
         None,
     )
@@ -235,7 +235,7 @@ fn changed(seen: &Rc<Seen>, legacy: bool) -> Value {
 /// What old versions saw: images in place of changes.
 fn image_result(seen: &Rc<Seen>) -> Value {
     let result = |objects| {
-        let objects = vec![field("Objects", seen.image_map(objects))];
+        let objects = vec![Field::new("Objects", seen.image_map(objects))];
         plain("update.FileResult", objects)
     };
     let files = seen.files().into_iter();
@@ -250,7 +250,12 @@ fn image_result(seen: &Rc<Seen>) -> Value {
         }),
         method("Objects", seen, |seen| seen.image_map(seen.objects())),
     ];
-    structure("update.Result", vec![field("Files", files)], methods, None)
+    structure(
+        "update.Result",
+        vec![Field::new("Files", files)],
+        methods,
+        None,
+    )
 }
 
 type Methods = Vec<(&'static str, Method)>;
@@ -273,18 +278,10 @@ fn constant(name: &'static str, value: Value) -> (&'static str, Method) {
     (name, Box::new(move || Ok(value.clone())))
 }
 
-fn field(name: &'static str, value: Value) -> Field {
-    Field {
-        name,
-        value,
-        is_embedded: false,
-    }
-}
-
 fn embedded(name: &'static str, value: Value) -> Field {
     Field {
         is_embedded: true,
-        ..field(name, value)
+        ..Field::new(name, value)
     }
 }
 
@@ -312,8 +309,8 @@ fn namespaced_name(id: &Id) -> Value {
     structure(
         "types.NamespacedName",
         vec![
-            field("Namespace", Value::text(&id.namespace)),
-            field("Name", Value::text(&id.name)),
+            Field::new("Namespace", Value::text(&id.namespace)),
+            Field::new("Name", Value::text(&id.name)),
         ],
         vec![constant("String", Value::text(&text))],
         Some(text),
@@ -323,12 +320,12 @@ fn namespaced_name(id: &Id) -> Value {
 /// A struct of two structs, whose fields are found at every level.
 fn identifier(object: &ResourceRef) -> Key {
     let types = vec![
-        field("APIVersion", Value::text(&object.api_version)),
-        field("Kind", Value::text(&object.kind)),
+        Field::new("APIVersion", Value::text(&object.api_version)),
+        Field::new("Kind", Value::text(&object.kind)),
     ];
     let names = vec![
-        field("Name", Value::text(&object.name)),
-        field("Namespace", Value::text(&object.namespace)),
+        Field::new("Name", Value::text(&object.name)),
+        Field::new("Namespace", Value::text(&object.namespace)),
     ];
     let inner = vec![
         embedded("TypeMeta", plain("yaml.TypeMeta", types)),
@@ -341,9 +338,9 @@ fn identifier(object: &ResourceRef) -> Key {
 
 fn of_change(change: &SeenChange) -> Value {
     let fields = vec![
-        field("OldValue", Value::text(&change.old)),
-        field("NewValue", Value::text(&change.new)),
-        field("Setter", Value::text(&change.setter)),
+        Field::new("OldValue", Value::text(&change.old)),
+        Field::new("NewValue", Value::text(&change.new)),
+        Field::new("Setter", Value::text(&change.setter)),
     ];
     plain("update.Change", fields)
 }

@@ -9,42 +9,34 @@ use super::budget::{Budget, Fault, STEP};
 use super::error::{Cause, Error, Position};
 use super::function::{self, Args, Function, Param, Run};
 use super::node::{Branch, Call, Command, Node, Operand, Pipe, Term};
-use super::parse::Trees;
 use super::value::{Bytes, Entries, Key, Value};
-use super::{fmt, method};
+use super::{Template, fmt, method};
 use crate::time::Time;
 
 /// How deep templates, actions and pipelines may call one another. Go's limit,
 /// on templates alone, is 100,000.
 const MAX_DEPTH: usize = 2_000;
 
-/// What a run is given.
-pub(crate) struct Setting<'s> {
-    pub source: &'s str,
-    pub trees: &'s Trees,
-    pub functions: &'static [Function],
-    pub now: &'s Time,
-    pub most: usize,
-}
-
 /// Executes a template.
 ///
 /// # Errors
 /// What cannot be done, and where.
-pub(crate) fn execute(setting: &Setting<'_>, data: &Value, work: usize) -> Result<Vec<u8>, Error> {
+pub(crate) fn execute(template: &Template, data: &Value, now: &Time) -> Result<Vec<u8>, Error> {
     let mut state = State {
-        setting,
-        budget: Budget::new(work),
+        template,
+        now,
+        budget: Budget::new(template.limits.work),
         out: Vec::new(),
         variables: vec![("$".into(), data.clone())],
         depth: 0,
     };
-    state.nodes(data, &setting.trees.main)?;
+    state.nodes(data, &template.trees.main)?;
     Ok(state.out)
 }
 
 struct State<'s> {
-    setting: &'s Setting<'s>,
+    template: &'s Template,
+    now: &'s Time,
     budget: Budget,
     out: Vec<u8>,
     variables: Vec<(Rc<str>, Value)>,
@@ -73,18 +65,19 @@ struct Frame<'f> {
 }
 
 impl<'p> Place<'p> {
+    fn new(at: usize, context: &'p dyn std::fmt::Display) -> Self {
+        Self { at, context }
+    }
+
     fn of(operand: &'p Operand) -> Self {
-        Self {
-            at: operand.at,
-            context: operand,
-        }
+        Self::new(operand.at, operand)
     }
 }
 
 impl State<'_> {
     fn error(&self, place: &Place<'_>, cause: Cause, message: impl Into<String>) -> Error {
         Error {
-            position: Position::of(self.setting.source, place.at),
+            position: Position::of(&self.template.source, place.at),
             context: place.context.to_string(),
             message: message.into(),
             cause,
@@ -130,8 +123,8 @@ impl State<'_> {
 
     fn write(&mut self, place: &Place<'_>, bytes: &[u8]) -> Result<(), Error> {
         self.charge(place, bytes.len())?;
-        if self.out.len() + bytes.len() > self.setting.most {
-            let most = self.setting.most;
+        let most = self.template.limits.result;
+        if self.out.len() + bytes.len() > most {
             let message = format!("the result is longer than {most} bytes");
             return Err(self.error(place, Cause::Limit, message));
         }
@@ -152,20 +145,12 @@ impl State<'_> {
     fn node(&mut self, dot: &Value, node: &Node) -> Result<Flow, Error> {
         match node {
             Node::Text(text) => {
-                let place = Place {
-                    at: 0,
-                    context: &"text",
-                };
-                self.write(&place, text.as_bytes())?;
+                self.write(&Place::new(0, &"text"), text.as_bytes())?;
             }
             Node::Action(pipe) => {
                 let value = self.pipe(dot, pipe)?;
                 if pipe.variables.is_empty() {
-                    let place = Place {
-                        at: pipe.at,
-                        context: pipe,
-                    };
-                    self.print(&place, &value)?;
+                    self.print(&Place::new(pipe.at, pipe), &value)?;
                 }
             }
             Node::If(branch) => return self.branch(dot, branch, false),
@@ -188,10 +173,7 @@ impl State<'_> {
     }
 
     fn branch(&mut self, dot: &Value, branch: &Branch, is_with: bool) -> Result<Flow, Error> {
-        let place = Place {
-            at: branch.at,
-            context: &branch.pipe,
-        };
+        let place = Place::new(branch.at, &branch.pipe);
         self.deeper(&place, |state| {
             let mark = state.variables.len();
             let value = state.pipe(dot, &branch.pipe)?;
@@ -207,10 +189,7 @@ impl State<'_> {
     }
 
     fn range(&mut self, dot: &Value, branch: &Branch) -> Result<Flow, Error> {
-        let place = Place {
-            at: branch.at,
-            context: &branch.pipe,
-        };
+        let place = Place::new(branch.at, &branch.pipe);
         self.deeper(&place, |state| {
             let mark = state.variables.len();
             let value = state.pipe(dot, &branch.pipe)?;
@@ -328,12 +307,8 @@ impl State<'_> {
     }
 
     fn template(&mut self, dot: &Value, call: &Call) -> Result<(), Error> {
-        let place = Place {
-            at: call.at,
-            context: call,
-        };
-        let trees = self.setting.trees;
-        let Some(tree) = trees.named.get(&call.name) else {
+        let place = Place::new(call.at, call);
+        let Some(tree) = self.template.trees.named.get(&call.name) else {
             return self.fail(&place, format!("template {:?} not defined", call.name));
         };
         let data = match &call.pipe {
@@ -362,10 +337,7 @@ impl State<'_> {
     }
 
     fn pipe(&mut self, dot: &Value, pipe: &Pipe) -> Result<Value, Error> {
-        let place = Place {
-            at: pipe.at,
-            context: pipe,
-        };
+        let place = Place::new(pipe.at, pipe);
         self.charge(&place, STEP)?;
         let mut value = None;
         for command in &pipe.commands {
@@ -394,42 +366,25 @@ impl State<'_> {
         last: Option<Value>,
     ) -> Result<Value, Error> {
         let first = &command.operands[0];
-        let place = Place::of(first);
-        let frame = Frame { dot, place: &place };
-        let has_arguments = command.operands.len() > 1 || last.is_some();
         let call = Invocation {
             operands: &command.operands[1..],
             last,
         };
         match &first.term {
-            Term::Field(names) => return self.fields(frame, dot.clone(), names, call),
-            Term::Chain(inner, names) => {
-                let receiver = self.operand(dot, inner)?;
-                return self.fields(frame, receiver, names, call);
-            }
-            Term::Variable(name, names) if !names.is_empty() => {
-                let receiver = self.variable(&place, name)?;
-                return self.fields(frame, receiver, names, call);
-            }
+            // Its errors show the whole command.
             Term::Function(name) => {
-                let place = Place {
-                    at: first.at,
-                    context: command,
-                };
-                return self.function(Frame { dot, place: &place }, name, call);
+                let place = Place::new(first.at, command);
+                self.function(Frame { dot, place: &place }, name, call)
             }
-            _ => {}
+            Term::Field(_) | Term::Chain(..) => self.operand_with(dot, first, call),
+            Term::Variable(_, names) if !names.is_empty() => self.operand_with(dot, first, call),
+            _ if call.has_arguments() => {
+                let message = format!("can't give argument to non-function {first}");
+                self.fail(&Place::of(first), message)
+            }
+            Term::Nil => self.fail(&Place::of(first), "nil is not a command"),
+            _ => self.operand(dot, first),
         }
-        if has_arguments {
-            return self.fail(
-                &place,
-                format!("can't give argument to non-function {first}"),
-            );
-        }
-        if let Term::Nil = first.term {
-            return self.fail(&place, "nil is not a command");
-        }
-        self.operand(dot, first)
     }
 
     /// A variable's value. Its name is known, but it may stand before its own
@@ -444,6 +399,16 @@ impl State<'_> {
 
     /// An operand where any type will do.
     fn operand(&mut self, dot: &Value, operand: &Operand) -> Result<Value, Error> {
+        self.operand_with(dot, operand, Invocation::bare())
+    }
+
+    /// An operand; what can be called is given the arguments of `call`.
+    fn operand_with(
+        &mut self,
+        dot: &Value,
+        operand: &Operand,
+        call: Invocation<'_>,
+    ) -> Result<Value, Error> {
         let place = Place::of(operand);
         let frame = Frame { dot, place: &place };
         Ok(match &operand.term {
@@ -453,23 +418,23 @@ impl State<'_> {
             Term::String(_, text) => Value::String(Bytes::from(text.as_slice())),
             Term::Number(number) => {
                 if number.is_float_by_itself() {
-                    return Ok(Value::Float(number.float.unwrap_or_default()));
+                    return Ok(Value::Float(number.float));
                 }
                 let Some(int) = number.int else {
                     return self.fail(&place, format!("{} overflows int", number.text));
                 };
                 Value::int(int)
             }
-            Term::Field(names) => self.fields(frame, dot.clone(), names, Invocation::bare())?,
+            Term::Field(names) => self.fields(frame, dot.clone(), names, call)?,
             Term::Variable(name, names) => {
                 let receiver = self.variable(&place, name)?;
-                self.fields(frame, receiver, names, Invocation::bare())?
+                self.fields(frame, receiver, names, call)?
             }
             Term::Chain(inner, names) => {
                 let receiver = self.operand(dot, inner)?;
-                self.fields(frame, receiver, names, Invocation::bare())?
+                self.fields(frame, receiver, names, call)?
             }
-            Term::Function(name) => self.function(frame, name, Invocation::bare())?,
+            Term::Function(name) => self.function(frame, name, call)?,
             Term::Pipe(pipe) => self.deeper(&place, |state| state.pipe(dot, pipe))?,
         })
     }
@@ -490,9 +455,7 @@ impl State<'_> {
             (Term::Number(number), Param::Int) if number.int.is_some() => {
                 Ok(Value::int(number.int.unwrap_or_default()))
             }
-            (Term::Number(number), Param::Float) if number.float.is_some() => {
-                Ok(Value::Float(number.float.unwrap_or_default()))
-            }
+            (Term::Number(number), Param::Float) => Ok(Value::Float(number.float)),
             (Term::String(_, text), Param::String) => {
                 Ok(Value::String(Bytes::from(text.as_slice())))
             }
@@ -556,7 +519,6 @@ impl State<'_> {
         call: Invocation<'_>,
     ) -> Result<Value, Error> {
         let place = frame.place;
-        let has_arguments = !call.operands.is_empty() || call.last.is_some();
         match receiver {
             Value::Missing => return Ok(Value::Missing),
             Value::Nil => {
@@ -566,7 +528,7 @@ impl State<'_> {
             Value::Struct(inner) => {
                 let method = inner.methods.iter().find(|(known, _)| *known == name);
                 if let Some((_, method)) = method {
-                    if has_arguments {
+                    if call.has_arguments() {
                         let message = format!("wrong number of args for {name}: want 0");
                         return self.fail(place, message);
                     }
@@ -577,7 +539,7 @@ impl State<'_> {
                     return Ok(value);
                 }
                 if let Some(value) = inner.field(name) {
-                    if has_arguments {
+                    if call.has_arguments() {
                         let message =
                             format!("{name} has arguments but cannot be invoked as function");
                         return self.fail(place, message);
@@ -586,7 +548,7 @@ impl State<'_> {
                 }
             }
             Value::Map(map) if map.of.name.starts_with("map[string]") => {
-                if has_arguments {
+                if call.has_arguments() {
                     let message = format!("{name} is not a method but has arguments");
                     return self.fail(place, message);
                 }
@@ -615,7 +577,7 @@ impl State<'_> {
         call: Invocation<'_>,
     ) -> Result<Value, Error> {
         let place = frame.place;
-        let Some(function) = function::find(name, self.setting.functions) else {
+        let Some(function) = function::find(name, self.template.functions) else {
             return self.fail(place, format!("{name:?} is not a defined function"));
         };
         if matches!(name, "and" | "or") {
@@ -634,7 +596,7 @@ impl State<'_> {
         let mut run = Run {
             name: function.name,
             budget: &mut self.budget,
-            now: self.setting.now,
+            now: self.now,
         };
         let mut result = run.budget.charge(STEP);
         for value in values {
@@ -723,5 +685,9 @@ impl Invocation<'_> {
             operands: &[],
             last: None,
         }
+    }
+
+    fn has_arguments(&self) -> bool {
+        !self.operands.is_empty() || self.last.is_some()
     }
 }

@@ -96,7 +96,7 @@ pub(crate) fn sprintf(
 const MOST: i64 = 1_000_000;
 
 /// A verb with its flags.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Spec {
     verb: char,
     minus: bool,
@@ -116,6 +116,19 @@ impl Spec {
         Self {
             verb,
             ..Self::default()
+        }
+    }
+
+    /// Another verb with the same flags.
+    fn with(self, verb: char) -> Self {
+        Self { verb, ..self }
+    }
+
+    /// Filled with blanks, whatever was asked for.
+    fn without_zeros(self) -> Self {
+        Self {
+            zero: false,
+            ..self
         }
     }
 }
@@ -392,14 +405,7 @@ impl<'h> Printer<'h> {
             self.push(value.type_name().as_bytes())?;
             self.push(b"=")?;
             // The flags stay as they were.
-            self.value(
-                value,
-                &Spec {
-                    verb: 'v',
-                    ..spec.clone()
-                },
-                1,
-            )?;
+            self.value(value, &spec.with('v'), 1)?;
         }
         self.push(b")")
     }
@@ -411,25 +417,12 @@ impl<'h> Printer<'h> {
         self.budget.charge(STEP)?;
         if value.is_nothing() {
             return match spec.verb {
-                'T' | 'v' => self.pad(
-                    b"<nil>",
-                    &Spec {
-                        zero: false,
-                        ..spec.clone()
-                    },
-                ),
+                'T' | 'v' => self.pad(b"<nil>", &spec.without_zeros()),
                 _ => self.bad_verb(value, spec),
             };
         }
         if spec.verb == 'T' {
-            let name = value.type_name().as_bytes();
-            return self.text(
-                name,
-                &Spec {
-                    verb: 's',
-                    ..spec.clone()
-                },
-            );
+            return self.text(value.type_name().as_bytes(), &spec.with('s'));
         }
         let is_text_verb = matches!(spec.verb, 'v' | 's' | 'x' | 'X' | 'q');
         if is_text_verb
@@ -451,15 +444,12 @@ impl<'h> Printer<'h> {
             },
             Value::Int(number, _) => self.integer(value, number.unsigned_abs(), *number < 0, spec),
             Value::Uint(number, _) => {
+                let mut spec = *spec;
                 if spec.sharp_v {
-                    let spec = Spec {
-                        verb: 'x',
-                        sharp: true,
-                        ..spec.clone()
-                    };
-                    return self.integer(value, *number, false, &spec);
+                    spec.verb = 'x';
+                    spec.sharp = true;
                 }
-                self.integer(value, *number, false, spec)
+                self.integer(value, *number, false, &spec)
             }
             Value::Float(number) => self.float(value, *number, spec),
             Value::String(text) => self.text(text, spec),
@@ -535,16 +525,10 @@ impl<'h> Printer<'h> {
             (false, false, true) => " ",
             _ => "",
         };
-        let mut spec = spec.clone();
+        let mut spec = *spec;
         if let Some(precision) = spec.precision {
             if precision == 0 && size == 0 {
-                return self.pad(
-                    b"",
-                    &Spec {
-                        zero: false,
-                        ..spec
-                    },
-                );
+                return self.pad(b"", &spec.without_zeros());
             }
             self.budget.charge(precision)?;
             digits = format!("{digits:0>precision$}");
@@ -591,13 +575,9 @@ impl<'h> Printer<'h> {
                 }
             }
         };
-        self.pad(
-            text.as_bytes(),
-            &Spec {
-                zero: spec.zero && spec.verb != 'U',
-                ..spec.clone()
-            },
-        )
+        let mut spec = *spec;
+        spec.zero &= spec.verb != 'U';
+        self.pad(text.as_bytes(), &spec)
     }
 
     fn float(&mut self, value: &Value, number: f64, spec: &Spec) -> Result<(), Fault> {
@@ -630,7 +610,7 @@ impl<'h> Printer<'h> {
             None => ("", text.as_str()),
         };
         let digits = digits.strip_prefix('+').unwrap_or(digits);
-        let mut spec = spec.clone();
+        let mut spec = *spec;
         spec.zero &= is_number;
         if spec.zero && !spec.minus {
             let width = spec.width.unwrap_or(0).saturating_sub(sign.len());

@@ -115,14 +115,7 @@ impl Template {
     /// # Errors
     /// What cannot be done, and where.
     pub fn execute(&self, data: &Value, now: &Time) -> Result<String, Error> {
-        let setting = exec::Setting {
-            source: &self.source,
-            trees: &self.trees,
-            functions: self.functions,
-            now,
-            most: self.limits.result,
-        };
-        let result = exec::execute(&setting, data, self.limits.work)?;
+        let result = exec::execute(self, data, now)?;
         Ok(function::lossy(&result))
     }
 }

@@ -89,11 +89,10 @@ fn unit(text: &str, quote: char) -> Option<(Unit, &str)> {
 /// # Errors
 /// What is none, does not fit, or is imaginary.
 pub(crate) fn number(text: &str) -> Result<Number, String> {
-    let mut number = Number {
+    let number = |int: Option<i64>, float: f64| Number {
         text: text.to_owned(),
-        int: None,
-        uint: None,
-        float: None,
+        int,
+        float,
     };
     if let Some(inner) = text.strip_prefix('\'') {
         let fault = || format!("malformed character constant: {text}");
@@ -105,46 +104,26 @@ pub(crate) fn number(text: &str) -> Result<Number, String> {
             Unit::Char(c) => u32::from(c),
             Unit::Byte(byte) => u32::from(byte),
         };
-        number.int = Some(code.into());
-        number.uint = Some(code.into());
-        number.float = Some(code.into());
-        return Ok(number);
+        return Ok(number(Some(code.into()), code.into()));
     }
     if text.ends_with('i') && !text.starts_with("0x") {
         return Err(format!("imaginary numbers are not supported: {text}"));
     }
-    number.uint = unsigned(text);
-    number.int = signed(text);
-    if number.int == Some(0) {
-        number.uint = Some(0);
+    if let Some(int) = signed(text) {
+        return Ok(number(Some(int), int as f64));
     }
-    match (number.int, number.uint) {
-        (Some(int), _) => number.float = Some(int as f64),
-        (None, Some(uint)) => number.float = Some(uint as f64),
-        (None, None) => float_of(text, &mut number)?,
+    if let Some(uint) = unsigned(text) {
+        return Ok(number(None, uint as f64));
     }
-    if number.int.is_none() && number.uint.is_none() && number.float.is_none() {
+    let Some(float) = strconv::parse_float(text) else {
         return Err(format!("illegal number syntax: {text:?}"));
-    }
-    Ok(number)
-}
-
-fn float_of(text: &str, number: &mut Number) -> Result<(), String> {
-    let Some(value) = strconv::parse_float(text) else {
-        return Ok(());
     };
     if !text.contains(['.', 'e', 'E', 'p', 'P']) {
         return Err(format!("integer overflow: {text:?}"));
     }
-    number.float = Some(value);
     // A float that is whole is an integer, too.
-    if value == (value as i64) as f64 {
-        number.int = Some(value as i64);
-    }
-    if value == (value as u64) as f64 {
-        number.uint = Some(value as u64);
-    }
-    Ok(())
+    let int = Some(float as i64).filter(|int| *int as f64 == float);
+    Ok(number(int, float))
 }
 
 /// `strconv.ParseInt` with base 0.
@@ -166,27 +145,15 @@ pub(crate) fn signed(text: &str) -> Option<i64> {
 /// between digits and behind the prefix.
 #[must_use]
 pub(crate) fn unsigned(text: &str) -> Option<u64> {
-    let lower = text.to_ascii_lowercase();
-    let (radix, digits) = match lower.as_bytes() {
-        [b'0', b'x', ..] => (16, &text[2..]),
-        [b'0', b'b', ..] => (2, &text[2..]),
-        [b'0', b'o', ..] => (8, &text[2..]),
+    let (radix, digits) = match text.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (16, &text[2..]),
+        [b'0', b'b' | b'B', ..] => (2, &text[2..]),
+        [b'0', b'o' | b'O', ..] => (8, &text[2..]),
         [b'0', _, ..] => (8, &text[1..]),
         _ => (10, text),
     };
-    let has_prefix = digits.len() != text.len();
-    let mut before = if has_prefix { '0' } else { '_' };
-    for c in digits.chars() {
-        let is_sound = match c {
-            '_' => before != '_',
-            c => c.is_digit(radix),
-        };
-        if !is_sound {
-            return None;
-        }
-        before = c;
-    }
-    if before == '_' || digits.is_empty() {
+    // A sign is what Rust would take here.
+    if digits.starts_with('+') || !strconv::underscores_separate_digits(text) {
         return None;
     }
     u64::from_str_radix(&digits.replace('_', ""), radix).ok()

@@ -84,8 +84,7 @@ pub(crate) struct Number {
     /// As written.
     pub text: String,
     pub int: Option<i64>,
-    pub uint: Option<u64>,
-    pub float: Option<f64>,
+    pub float: f64,
 }
 
 impl Number {
@@ -97,10 +96,7 @@ impl Number {
             && text[0] == b'0'
             && matches!(text[1], b'x' | b'X')
             && !self.text.contains(['p', 'P']);
-        self.float.is_some()
-            && !is_hex
-            && text.first() != Some(&b'\'')
-            && self.text.contains(['.', 'e', 'E', 'p', 'P'])
+        !is_hex && text.first() != Some(&b'\'') && self.text.contains(['.', 'e', 'E', 'p', 'P'])
     }
 }
 

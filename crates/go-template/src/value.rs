@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::budget::Fault;
-use crate::time::Time;
+use crate::time::{MONTHS, Time, WEEKDAYS};
 use masterminds_semver::Version;
 
 /// A text.
@@ -65,16 +65,8 @@ impl Semver {
     #[must_use]
     pub fn parts(&self) -> Struct {
         let [major, minor, patch] = self.version.numbers();
-        let number = |name, number| Field {
-            name,
-            value: Value::Uint(number, Uint::Uint64),
-            is_embedded: false,
-        };
-        let text = |name, text: &str| Field {
-            name,
-            value: Value::text(text),
-            is_embedded: false,
-        };
+        let number = |name, number| Field::new(name, Value::Uint(number, Uint::Uint64));
+        let text = |name, text: &str| Field::new(name, Value::text(text));
         Struct {
             name: "semver.Version",
             fields: vec![
@@ -336,6 +328,18 @@ pub struct Field {
     pub is_embedded: bool,
 }
 
+impl Field {
+    /// A field that stands for itself.
+    #[must_use]
+    pub fn new(name: &'static str, value: Value) -> Self {
+        Self {
+            name,
+            value,
+            is_embedded: false,
+        }
+    }
+}
+
 impl std::fmt::Debug for Struct {
     /// Without its methods.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -452,27 +456,17 @@ impl Value {
             Self::Struct(inner) => inner.string.clone(),
             Self::Time(time) => Some(time.to_string().into_bytes().into()),
             Self::Version(version) => Some(version.to_string().into_bytes().into()),
-            Self::Int(number, Int::Month) => Some(month(*number)),
-            Self::Int(number, Int::Weekday) => Some(weekday(*number)),
+            Self::Int(number, Int::Month) => Some(named(&MONTHS, 1, *number, "Month")),
+            Self::Int(number, Int::Weekday) => Some(named(&WEEKDAYS, 0, *number, "Weekday")),
             _ => None,
         }
     }
 }
 
-fn month(number: i64) -> Bytes {
-    let names = &crate::time::MONTHS;
-    let name = usize::try_from(number - 1)
-        .ok()
-        .and_then(|at| names.get(at));
-    name.map_or_else(|| format!("%!Month({number})"), ToString::to_string)
-        .into_bytes()
-        .into()
-}
-
-fn weekday(number: i64) -> Bytes {
-    let names = &crate::time::WEEKDAYS;
-    let name = usize::try_from(number).ok().and_then(|at| names.get(at));
-    name.map_or_else(|| format!("%!Weekday({number})"), ToString::to_string)
-        .into_bytes()
-        .into()
+/// The name of a number; `first` is the one of the first name.
+fn named(names: &[&str], first: i64, number: i64, of: &str) -> Bytes {
+    let at = usize::try_from(number - first).ok();
+    let name = at.and_then(|at| names.get(at));
+    let shown = name.map_or_else(|| format!("%!{of}({number})"), ToString::to_string);
+    shown.into_bytes().into()
 }

@@ -27,22 +27,17 @@ const STACK: usize = 128 << 20;
 /// What a template sees: `.Values`, and other fields that are empty.
 fn data() -> Data {
     let values = [("a", "1"), ("b", "")].map(|(key, value)| (Key::text(key), Data::text(value)));
-    let field = |name, value| Field {
-        name,
-        value,
-        is_embedded: false,
-    };
     let none = Data::Map(Map::new(&TEXT_MAP, Default::default()));
     let changed = Struct {
-        fields: vec![field("FileChanges", none)],
+        fields: vec![Field::new("FileChanges", none)],
         ..Struct::default()
     };
     Data::Struct(Rc::new(Struct {
         name: "source.TemplateData",
         fields: vec![
-            field("AutomationObject", Data::text("flux-system/auto")),
-            field("Changed", Data::Struct(Rc::new(changed))),
-            field("Values", Data::Map(Map::new(&TEXT_MAP, values.into()))),
+            Field::new("AutomationObject", Data::text("flux-system/auto")),
+            Field::new("Changed", Data::Struct(Rc::new(changed))),
+            Field::new("Values", Data::Map(Map::new(&TEXT_MAP, values.into()))),
         ],
         ..Struct::default()
     }))

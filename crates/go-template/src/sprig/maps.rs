@@ -161,14 +161,8 @@ fn merge(
     if depth > MAX_DEPTH {
         return Err(Fault::too_deep());
     }
-    let source: Vec<(Key, Value)> = {
-        let entries = from.entries.borrow();
-        budget.pay_product(entries.len(), 64)?;
-        entries
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect()
-    };
+    budget.pay_product(from.entries.borrow().len(), 64)?;
+    let source = from.entries.borrow().clone();
     for (key, value) in source {
         let old = into.get(&key);
         let is_free = old.as_ref().is_none_or(is_empty);
@@ -217,17 +211,10 @@ fn copy(budget: &mut Budget, value: &Value, depth: usize) -> Result<Value, Fault
             Value::List(List::new(list.of, items?)?)
         }
         Value::Map(map) if map.of.name == Param::Dict.name() => {
-            let given: Vec<(Key, Value)> = {
-                let entries = map.entries.borrow();
-                budget.charge(entries.len())?;
-                entries
-                    .iter()
-                    .map(|(key, value)| (key.clone(), value.clone()))
-                    .collect()
-            };
-            let mut entries = Entries::new();
-            for (key, value) in given {
-                entries.insert(key, copy(budget, &value, depth + 1)?);
+            budget.charge(map.entries.borrow().len())?;
+            let mut entries = map.entries.borrow().clone();
+            for value in entries.values_mut() {
+                *value = copy(budget, value, depth + 1)?;
             }
             Value::Map(budget.dict(entries))
         }

@@ -5,3 +5,4 @@ mod parse_float;
 
 pub use format_float::{binary, fixed, general, hexadecimal, scientific};
 pub use parse_float::parse as parse_float;
+pub(crate) use parse_float::underscores_separate_digits;

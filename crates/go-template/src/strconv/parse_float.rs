@@ -39,7 +39,7 @@ fn special(text: &str) -> Option<f64> {
 
 /// Go's rule for numeric literals: an underscore stands between two digits, or
 /// right after a base prefix.
-fn underscores_separate_digits(text: &str) -> bool {
+pub(crate) fn underscores_separate_digits(text: &str) -> bool {
     let bytes = text.as_bytes();
     let prefixed = matches!(bytes, [b'0', b'x' | b'X' | b'b' | b'B' | b'o' | b'O', ..]);
     let hexadecimal = matches!(bytes, [b'0', b'x' | b'X', ..]);
