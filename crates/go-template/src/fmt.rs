@@ -583,25 +583,18 @@ impl<'h> Printer<'h> {
     fn float(&mut self, value: &Value, number: f64, spec: &Spec) -> Result<(), Fault> {
         self.budget
             .charge(spec.precision.unwrap_or(0).saturating_add(400))?;
-        let text = match (spec.verb, spec.precision) {
-            ('v' | 'g', precision) => strconv::general(number, precision, 6),
-            ('G', precision) => strconv::general(number, precision, 6).to_uppercase(),
-            ('e', precision) => strconv::scientific(number, Some(precision.unwrap_or(6))),
-            ('E', precision) => {
-                strconv::scientific(number, Some(precision.unwrap_or(6))).to_uppercase()
-            }
-            ('x', precision) => strconv::hexadecimal(number, precision),
-            ('X', precision) => strconv::hexadecimal(number, precision).to_uppercase(),
-            ('b', _) => strconv::binary(number),
-            ('f' | 'F', precision) => strconv::fixed(number, Some(precision.unwrap_or(6))),
+        let (verb, precision) = match spec.verb {
+            'v' => ('g', spec.precision),
+            'F' => ('f', spec.precision.or(Some(6))),
+            verb @ ('e' | 'E' | 'f') => (verb, spec.precision.or(Some(6))),
+            verb @ ('b' | 'g' | 'G' | 'x' | 'X') => (verb, spec.precision),
             _ => return self.bad_verb(value, spec),
         };
-        let text = match spec.verb {
-            'b' => text,
-            _ if spec.sharp && number.is_finite() => with_point(&text, spec),
-            _ => text,
-        };
         let is_number = number.is_finite();
+        let mut text = strconv::format(number, verb, precision);
+        if spec.sharp && is_number && verb != 'b' {
+            text = with_point(&text, spec);
+        }
         let (sign, digits) = match text.strip_prefix('-') {
             Some(digits) => ("-", digits),
             None if spec.plus => ("+", text.as_str()),

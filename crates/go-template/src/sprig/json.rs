@@ -184,18 +184,22 @@ impl Writer<'_> {
 
 fn float(number: f64) -> Result<String, Fault> {
     if !number.is_finite() {
-        return Err(format!("json: unsupported value: {}", strconv::fixed(number, None)).into());
+        return Err(format!(
+            "json: unsupported value: {}",
+            strconv::format(number, 'f', None)
+        )
+        .into());
     }
     let size = number.abs();
     if size != 0.0 && !(1e-6..1e21).contains(&size) {
         // An exponent of one digit loses the 0 before it, unless it is positive.
-        let text = strconv::scientific(number, None);
+        let text = strconv::format(number, 'e', None);
         return Ok(match text.split_once("e-0") {
             Some((digits, exponent)) => format!("{digits}e-{exponent}"),
             None => text,
         });
     }
-    Ok(strconv::fixed(number, None))
+    Ok(strconv::format(number, 'f', None))
 }
 
 /// What a JSON text says; all numbers are floats.

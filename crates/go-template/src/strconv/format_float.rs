@@ -3,13 +3,29 @@
 //! Rust's own printing gives the same digits, shortest and exact; only the
 //! layout differs.
 
-/// `%e`: one digit, a point, the rest, and an exponent of at least two digits.
-/// `None` for as many digits as tell the number from all others.
-#[must_use]
-pub fn scientific(number: f64, precision: Option<usize>) -> String {
-    if let Some(word) = special(number) {
-        return word.to_owned();
+/// A float by one of the verbs `b`, `e`, `E`, `f`, `g`, `G`, `x` and `X`. A precision of
+/// `None` is for as many digits as tell the number from all others.
+pub(crate) fn format(number: f64, verb: char, precision: Option<usize>) -> String {
+    if number.is_nan() {
+        return "NaN".to_owned();
     }
+    if number.is_infinite() {
+        return if number > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    match verb {
+        'b' => binary(number),
+        'e' => scientific(number, precision),
+        'f' => fixed(number, precision),
+        'x' => hexadecimal(number, precision),
+        'E' => scientific(number, precision).to_uppercase(),
+        'X' => hexadecimal(number, precision).to_uppercase(),
+        'G' => general(number, precision).to_uppercase(),
+        _ => general(number, precision),
+    }
+}
+
+/// `%e`: one digit, a point, the rest, and an exponent of at least two digits.
+fn scientific(number: f64, precision: Option<usize>) -> String {
     let text = match precision {
         Some(precision) => format!("{number:.precision$e}"),
         None => format!("{number:e}"),
@@ -23,11 +39,7 @@ pub fn scientific(number: f64, precision: Option<usize>) -> String {
 }
 
 /// `%f`: no exponent.
-#[must_use]
-pub fn fixed(number: f64, precision: Option<usize>) -> String {
-    if let Some(word) = special(number) {
-        return word.to_owned();
-    }
+fn fixed(number: f64, precision: Option<usize>) -> String {
     match precision {
         Some(precision) => format!("{number:.precision$}"),
         None => format!("{number}"),
@@ -35,15 +47,11 @@ pub fn fixed(number: f64, precision: Option<usize>) -> String {
 }
 
 /// `%g`: without an exponent, unless it is below -4 or large: of the precision
-/// on, or without one, of `large` on (6 for `%g`, 21 in JSON).
-#[must_use]
-pub fn general(number: f64, precision: Option<usize>, large: i32) -> String {
-    if let Some(word) = special(number) {
-        return word.to_owned();
-    }
+/// on, or without one, of 6 on.
+fn general(number: f64, precision: Option<usize>) -> String {
     let Some(precision) = precision else {
         let exponent = exponent(&format!("{number:e}"));
-        return if exponent < -4 || exponent >= large {
+        return if !(-4..6).contains(&exponent) {
             scientific(number, None)
         } else {
             fixed(number, None)
@@ -74,11 +82,7 @@ pub fn general(number: f64, precision: Option<usize>, large: i32) -> String {
 }
 
 /// `%x`: the mantissa in base 16, the exponent of 2 behind a `p`.
-#[must_use]
-pub fn hexadecimal(number: f64, precision: Option<usize>) -> String {
-    if let Some(word) = special(number) {
-        return word.to_owned();
-    }
+fn hexadecimal(number: f64, precision: Option<usize>) -> String {
     let (mut mantissa, mut exponent) = parts(number);
     let sign = if number.is_sign_negative() { "-" } else { "" };
     if mantissa == 0 {
@@ -119,11 +123,7 @@ pub fn hexadecimal(number: f64, precision: Option<usize>) -> String {
 }
 
 /// `%b`: the mantissa as a whole number, the exponent of 2 behind a `p`.
-#[must_use]
-pub fn binary(number: f64) -> String {
-    if let Some(word) = special(number) {
-        return word.to_owned();
-    }
+fn binary(number: f64) -> String {
     let (mantissa, exponent) = parts(number);
     let sign = if number.is_sign_negative() { "-" } else { "" };
     format!("{sign}{mantissa}p{exponent:+}")
@@ -148,14 +148,16 @@ fn exponent(scientific: &str) -> i32 {
     exponent.and_then(|e| e.parse().ok()).unwrap_or(0)
 }
 
-fn special(number: f64) -> Option<&'static str> {
-    if number.is_nan() {
-        Some("NaN")
-    } else if number == f64::INFINITY {
-        Some("+Inf")
-    } else if number == f64::NEG_INFINITY {
-        Some("-Inf")
-    } else {
-        None
+#[cfg(test)]
+mod tests {
+    use super::format;
+
+    #[test]
+    fn upper_case_is_for_digits_alone() {
+        assert_eq!(format(1e21, 'E', None), "1E+21");
+        for verb in ['E', 'G', 'X'] {
+            assert_eq!(format(f64::NEG_INFINITY, verb, None), "-Inf");
+            assert_eq!(format(f64::NAN, verb, None), "NaN");
+        }
     }
 }

@@ -3,6 +3,6 @@
 mod format_float;
 mod parse_float;
 
-pub use format_float::{binary, fixed, general, hexadecimal, scientific};
+pub(crate) use format_float::format;
 pub use parse_float::parse as parse_float;
 pub(crate) use parse_float::underscores_separate_digits;
