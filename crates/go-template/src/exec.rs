@@ -18,9 +18,6 @@ use crate::time::Time;
 const MAX_DEPTH: usize = 2_000;
 
 /// Executes a template.
-///
-/// # Errors
-/// What cannot be done, and where.
 pub(crate) fn execute(template: &Template, data: &Value, now: &Time) -> Result<Vec<u8>, Error> {
     let mut state = State {
         template,

@@ -8,9 +8,6 @@ use super::value::{List, MAX_DEPTH, Map, Struct, Value};
 use crate::{strconv, unicode};
 
 /// What `fmt.Sprint` gives: blanks between two that are not texts.
-///
-/// # Errors
-/// Where the work is spent.
 pub(crate) fn sprint(budget: &mut Budget, values: &[Value]) -> Result<Vec<u8>, Fault> {
     let mut printer = Printer::new(budget);
     let mut was_text = true;
@@ -26,9 +23,6 @@ pub(crate) fn sprint(budget: &mut Budget, values: &[Value]) -> Result<Vec<u8>, F
 }
 
 /// What `fmt.Sprintln` gives.
-///
-/// # Errors
-/// Where the work is spent.
 pub(crate) fn sprintln(budget: &mut Budget, values: &[Value]) -> Result<Vec<u8>, Fault> {
     let mut printer = Printer::new(budget);
     for (index, value) in values.iter().enumerate() {
@@ -42,9 +36,6 @@ pub(crate) fn sprintln(budget: &mut Budget, values: &[Value]) -> Result<Vec<u8>,
 }
 
 /// A value as `%v` prints it.
-///
-/// # Errors
-/// Where the work is spent.
 pub(crate) fn print(budget: &mut Budget, value: &Value) -> Result<Vec<u8>, Fault> {
     let mut printer = Printer::new(budget);
     printer.value(value, &Spec::plain('v'), 0)?;
@@ -52,9 +43,6 @@ pub(crate) fn print(budget: &mut Budget, value: &Value) -> Result<Vec<u8>, Fault
 }
 
 /// What `fmt.Sprintf` gives.
-///
-/// # Errors
-/// Where the work is spent.
 pub(crate) fn sprintf(
     budget: &mut Budget,
     format: &[u8],
@@ -321,7 +309,6 @@ pub(crate) fn chars(mut bytes: &[u8]) -> impl Iterator<Item = (char, &[u8])> {
 }
 
 /// A text as `strconv.Quote` writes it.
-#[must_use]
 pub(crate) fn quote(text: &[u8]) -> String {
     quote_with(text, '"', false)
 }

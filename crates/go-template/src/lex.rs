@@ -61,10 +61,6 @@ fn is_word(c: char) -> bool {
 }
 
 /// The tokens of a template; the last one is [`Kind::End`].
-///
-/// # Errors
-/// An action, comment or literal that does not end, or a character that no
-/// action holds.
 pub(crate) fn tokens(source: &str) -> Result<Vec<Token<'_>>, Error> {
     let mut lexer = Lexer {
         source,

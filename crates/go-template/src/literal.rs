@@ -4,9 +4,6 @@ use super::node::Number;
 use crate::strconv;
 
 /// What `strconv.Unquote` makes of a text in double quotes or backquotes.
-///
-/// # Errors
-/// A bad escape.
 pub(crate) fn text(quoted: &str) -> Result<Vec<u8>, String> {
     if let Some(raw) = quoted.strip_prefix('`') {
         let raw = raw.strip_suffix('`').unwrap_or(raw);
@@ -85,9 +82,6 @@ fn unit(text: &str, quote: char) -> Option<(Unit, &str)> {
 }
 
 /// A constant: a character, an integer in any base, or a float.
-///
-/// # Errors
-/// What is none, does not fit, or is imaginary.
 pub(crate) fn number(text: &str) -> Result<Number, String> {
     let number = |int: Option<i64>, float: f64| Number {
         text: text.to_owned(),
@@ -127,7 +121,6 @@ pub(crate) fn number(text: &str) -> Result<Number, String> {
 }
 
 /// `strconv.ParseInt` with base 0.
-#[must_use]
 pub(crate) fn signed(text: &str) -> Option<i64> {
     let (is_negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -143,7 +136,6 @@ pub(crate) fn signed(text: &str) -> Option<i64> {
 
 /// `strconv.ParseUint` with base 0: a prefix says the base, and `_` may stand
 /// between digits and behind the prefix.
-#[must_use]
 pub(crate) fn unsigned(text: &str) -> Option<u64> {
     let (radix, digits) = match text.as_bytes() {
         [b'0', b'x' | b'X', ..] => (16, &text[2..]),

@@ -10,7 +10,6 @@ use crate::time::Time;
 use masterminds_semver::Version;
 
 /// The method of a value. Its first parameter is the value.
-#[must_use]
 pub(crate) fn find(receiver: &Value, name: &str) -> Option<&'static Function> {
     let table = match receiver {
         Value::Version(_) => VERSION,

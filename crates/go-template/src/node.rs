@@ -89,7 +89,6 @@ pub(crate) struct Number {
 
 impl Number {
     /// Whether it is a float where nothing says what it should be.
-    #[must_use]
     pub(crate) fn is_float_by_itself(&self) -> bool {
         let text = self.text.as_bytes();
         let is_hex = text.len() > 2

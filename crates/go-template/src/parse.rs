@@ -22,9 +22,6 @@ pub(crate) struct Trees {
 }
 
 /// Parses a template. `is_function` knows which functions there are.
-///
-/// # Errors
-/// What is not a template.
 pub(crate) fn parse(source: &str, is_function: &dyn Fn(&str) -> bool) -> Result<Trees, Error> {
     let mut parser = Parser {
         source,

@@ -22,7 +22,6 @@ impl Class {
 macro_rules! classes {
     ($($(#[$doc:meta])* $name:ident = $pattern:literal, $ascii:expr;)*) => {$(
         $(#[$doc])*
-        #[must_use]
         pub(crate) fn $name(c: char) -> bool {
             static CLASS: Class = Class(LazyLock::new(|| Regex::new($pattern).ok()));
             if c.is_ascii() {
@@ -54,13 +53,11 @@ classes! {
 }
 
 /// Upper case, where that is one character.
-#[must_use]
 pub(crate) fn to_upper(c: char) -> char {
     one(c.to_uppercase(), c)
 }
 
 /// Lower case.
-#[must_use]
 pub(crate) fn to_lower(c: char) -> char {
     // The only one that full mapping makes two of.
     if c == 'İ' {
@@ -71,7 +68,6 @@ pub(crate) fn to_lower(c: char) -> char {
 }
 
 /// Title case, which differs from upper case for four digraphs.
-#[must_use]
 pub(crate) fn to_title(c: char) -> char {
     match c {
         'Ǆ'..='ǆ' => 'ǅ',
@@ -90,7 +86,6 @@ fn one(mut mapped: impl Iterator<Item = char>, c: char) -> char {
 }
 
 /// A character as `%#U` prints it: `U+0041 'A'`.
-#[must_use]
 pub(crate) fn code(c: char) -> String {
     let number = format!("U+{:04X}", u32::from(c));
     if is_print(c) {

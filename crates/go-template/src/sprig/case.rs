@@ -4,13 +4,11 @@ use super::super::fmt;
 use crate::unicode;
 
 /// Each character changed.
-#[must_use]
 pub(super) fn map(plain: &str, change: fn(char) -> char) -> String {
     plain.chars().map(change).collect()
 }
 
 /// `strings.Title`: the first letter of each word.
-#[must_use]
 pub(super) fn title(plain: &str) -> String {
     let mut before = ' ';
     let change = |c: char| {
@@ -29,7 +27,6 @@ fn is_separator(c: char) -> bool {
 }
 
 /// `goutils.Uncapitalize`: the first letter of each word, down.
-#[must_use]
 pub(super) fn untitle(plain: &str) -> String {
     let mut is_first = true;
     let change = |c: char| {
@@ -46,7 +43,6 @@ pub(super) fn untitle(plain: &str) -> String {
 }
 
 /// `goutils.SwapCase`: a small letter at the start of a word gets title case.
-#[must_use]
 pub(super) fn swap(plain: &str) -> String {
     let mut at_start = true;
     let change = |c: char| {
@@ -73,7 +69,6 @@ fn bytes_as_chars(plain: &[u8]) -> impl Iterator<Item = char> {
 }
 
 /// `goutils.Initials`.
-#[must_use]
 pub(super) fn initials(plain: &[u8]) -> String {
     let mut after_gap = true;
     let is_initial = |c: &char| {
@@ -88,7 +83,6 @@ pub(super) fn initials(plain: &[u8]) -> String {
 
 /// `goutils.DeleteWhiteSpace`. A text without any comes back as it is; of
 /// others, bytes past ASCII are taken for characters.
-#[must_use]
 pub(super) fn without_space(plain: &[u8]) -> Vec<u8> {
     if !bytes_as_chars(plain).any(char::is_whitespace) {
         return plain.to_vec();
@@ -104,7 +98,6 @@ fn is_connector(c: char) -> bool {
 }
 
 /// `xstrings.ToPascalCase`: `foo_bar` as `FooBar`.
-#[must_use]
 pub(super) fn pascal(plain: &str) -> String {
     let leading = plain.len() - plain.trim_start_matches(is_connector).len();
     let (connectors, words) = plain.split_at(leading);
@@ -217,7 +210,6 @@ fn capitals(text: &str, first: char) -> usize {
 
 /// `xstrings.ToSnakeCase` and `ToKebabCase`: `FooBar` as `foo_bar`. Numbers
 /// belong to the word before them, or to small letters behind them.
-#[must_use]
 pub(super) fn lower(plain: &str, connector: char) -> String {
     let mut out = String::with_capacity(plain.len() + 8);
     let mut words = Words {

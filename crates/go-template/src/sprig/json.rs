@@ -19,9 +19,6 @@ pub(super) struct Style {
 }
 
 /// A value as JSON.
-///
-/// # Errors
-/// What JSON cannot say.
 pub(super) fn write(budget: &mut Budget, value: &Value, style: Style) -> Result<Vec<u8>, Fault> {
     let mut writer = Writer {
         budget,
@@ -203,9 +200,6 @@ fn float(number: f64) -> Result<String, Fault> {
 }
 
 /// What a JSON text says; all numbers are floats.
-///
-/// # Errors
-/// What is no JSON.
 pub(super) fn read(budget: &mut Budget, text: &[u8]) -> Result<Value, Fault> {
     budget.pay_product(text.len(), 4)?;
     let text = String::from_utf8_lossy(text);

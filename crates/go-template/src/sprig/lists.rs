@@ -177,9 +177,6 @@ fn without(run: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
 }
 
 /// `reflect.DeepEqual`: an `int` is not an `int64`, and a nil list is not an empty one.
-///
-/// # Errors
-/// Where the work is spent, or values are nested too deep.
 pub(super) fn deep_equal(
     budget: &mut Budget,
     one: &Value,

@@ -44,7 +44,6 @@ pub(super) static TABLE: &[Function] = functions! {
 };
 
 /// `cast.ToInt64`; what is not a number is 0.
-#[must_use]
 pub(super) fn to_int(value: &Value) -> i64 {
     match value {
         Value::Int(number, _) => *number,
@@ -80,7 +79,6 @@ fn without_zero_decimals(text: &str) -> &str {
 }
 
 /// `cast.ToFloat64`; what is not a number is 0.
-#[must_use]
 pub(super) fn to_float(value: &Value) -> f64 {
     match value {
         Value::Int(number, _) => *number as f64,

@@ -56,10 +56,7 @@ pub(super) static TABLE: &[Function] = functions! {
     "wrapWith": (Int, String, String) => wrap_with;
 };
 
-/// A `[]string`.
-///
-/// # Errors
-/// Never, in fact: texts are not nested.
+/// A `[]string`, which is never nested too deep.
 pub(super) fn texts(parts: Vec<&[u8]>) -> Result<Value, Fault> {
     let items = parts.into_iter().map(Value::bytes).collect();
     Ok(Value::List(List::new(&TEXTS, items)?))
@@ -140,9 +137,6 @@ fn joined(run: &mut Run<'_>, args: &Args<'_>, make: fn(&[u8]) -> Vec<u8>) -> Res
 }
 
 /// The elements of a list as texts; of what is not a list, itself.
-///
-/// # Errors
-/// Where the work is spent.
 pub(super) fn strings(budget: &mut Budget, value: &Value) -> Result<Vec<Vec<u8>>, Fault> {
     match value {
         Value::List(list) => each(budget, &list.items, <[u8]>::to_vec),

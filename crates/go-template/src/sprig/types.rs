@@ -52,7 +52,6 @@ fn type_is_like(_: &mut Run<'_>, args: &Args<'_>) -> Result<Value, Fault> {
 }
 
 /// What sprig calls empty: nothing, zero, false, or without elements.
-#[must_use]
 pub(super) fn is_empty(value: &Value) -> bool {
     !value.is_true()
 }
