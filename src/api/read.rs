@@ -113,8 +113,6 @@ pub struct DocumentError {
     pub snippet: Option<Snippet>,
     /// Path of the field there, empty where it cannot be told.
     pub field: String,
-    /// What to do about it.
-    pub hint: Option<String>,
 }
 
 impl DocumentError {
@@ -125,7 +123,6 @@ impl DocumentError {
             place,
             snippet: Some(Snippet::around(text, object.span, at)),
             field: String::new(),
-            hint: None,
         };
         if object.is_concealed {
             error.without_values()
@@ -293,7 +290,6 @@ fn refused(text: &str, object: &Object, fault: FieldFault) -> DocumentError {
     });
     let mut read_error = error_at(text, object, &own, fault.message, found);
     read_error.field = fault.field;
-    read_error.hint = fault.hint;
     read_error
 }
 

@@ -13,8 +13,6 @@ pub struct FieldFault {
     pub field: String,
     /// What is wrong with it.
     pub message: String,
-    /// What to do about it.
-    pub hint: Option<String>,
 }
 
 /// The first fault of a document.
@@ -52,7 +50,6 @@ fn metadata(metadata: &Metadata, above: &str) -> Option<FieldFault> {
         return Some(FieldFault {
             field: format!("{above}metadata.name"),
             message: "`metadata.name` is missing".to_owned(),
-            hint: None,
         });
     }
     let bad = label::check(&metadata.labels).err()?;
@@ -63,7 +60,6 @@ fn metadata(metadata: &Metadata, above: &str) -> Option<FieldFault> {
     Some(FieldFault {
         field: format!("{above}metadata.labels.{}", bad.key()),
         message: bad.to_string(),
-        hint: None,
     })
 }
 
@@ -74,7 +70,6 @@ fn automation(document: &ImageUpdateAutomation) -> Option<FieldFault> {
         Some(FieldFault {
             field: field.to_owned(),
             message: format!("`{field}` is `{word}`, and must be one of: {known}"),
-            hint: None,
         })
     };
     let kind = spec.source_ref.kind.as_str();

@@ -134,7 +134,7 @@ impl Builder {
         }
         let mut finding = Finding::new(severity, Code::BadDocument, message, location);
         finding.snippet = error.snippet.filter(|line| !line.text().is_empty());
-        finding.hint_if(error.hint)
+        finding
     }
 
     fn add_document(&mut self, document: Document, location: Location, provenance: Provenance<'_>) {

@@ -74,7 +74,7 @@ impl Documents {
     /// in that is not its own.
     #[must_use]
     pub fn lets_in(&self, repository: &Id, namespace: &str) -> bool {
-        let rank = self.repositories.get(repository).map(Sourced::rank);
+        let rank = self.repositories.get(repository).map(|known| known.rank);
         let grants = self.grants.get(repository);
         grants
             .zip(rank)

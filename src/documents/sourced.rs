@@ -33,15 +33,8 @@ pub struct Sourced<T> {
     pub location: Location,
     /// Where another, different one of the same identity stands.
     pub conflict: Option<Location>,
-    pub(super) rank: Rank,
-}
-
-impl<T> Sourced<T> {
     /// Where it came from.
-    #[must_use]
-    pub fn rank(&self) -> Rank {
-        self.rank
-    }
+    pub rank: Rank,
 }
 
 /// What the reader of a text knows of the documents in it.

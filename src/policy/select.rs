@@ -82,12 +82,6 @@ impl Policy {
         Self { choice, filter }
     }
 
-    /// How tags are compared.
-    #[must_use]
-    pub fn choice(&self) -> &Choice {
-        &self.choice
-    }
-
     /// The latest tag of `tags`, which come in the order Flux stores them:
     /// bytewise descending.
     ///

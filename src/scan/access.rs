@@ -111,7 +111,7 @@ pub(super) fn access(
         id,
         document: &repository.document,
         location: &repository.location,
-        rank: trusted_as(repository.rank()),
+        rank: trusted_as(repository.rank),
         named: Vec::new(),
         context,
         findings,
