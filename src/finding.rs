@@ -228,14 +228,12 @@ impl Finding {
         message: impl Into<String>,
         location: Location,
     ) -> Self {
+        let message = message.into();
+        work::count(message.len());
         Self {
             severity,
             code,
-            message: {
-                let message = message.into();
-                work::count(message.len());
-                quote::message(message)
-            },
+            message: quote::message(message),
             hint: None,
             location,
             current: None,
@@ -244,16 +242,30 @@ impl Finding {
         }
     }
 
+    /// An error without a hint.
+    #[must_use]
+    pub fn error(code: Code, message: impl Into<String>, location: Location) -> Self {
+        Self::new(Severity::Error, code, message, location)
+    }
+
+    /// A warning without a hint.
+    #[must_use]
+    pub fn warning(code: Code, message: impl Into<String>, location: Location) -> Self {
+        Self::new(Severity::Warning, code, message, location)
+    }
+
+    /// A note without a hint.
+    #[must_use]
+    pub fn info(code: Code, message: impl Into<String>, location: Location) -> Self {
+        Self::new(Severity::Info, code, message, location)
+    }
+
     /// No scalar is bound to any policy.
     #[must_use]
     pub fn nothing_bound() -> Self {
-        Self::new(
-            Severity::Warning,
-            Code::NothingBound,
-            "no scalar is bound to a policy, so nothing can change",
-            Location::default(),
-        )
-        .hint("mark a value with `# {\"$imagepolicy\": \"namespace:name\"}`")
+        let message = "no scalar is bound to a policy, so nothing can change";
+        Self::warning(Code::NothingBound, message, Location::default())
+            .hint("mark a value with `# {\"$imagepolicy\": \"namespace:name\"}`")
     }
 
     /// The finding with advice.
@@ -265,8 +277,8 @@ impl Finding {
 
     /// The finding with advice, where there is some.
     #[must_use]
-    pub fn hint_if(mut self, hint: Option<String>) -> Self {
-        self.hint = hint.map(quote::message);
+    pub fn hint_if(mut self, hint: Option<impl Into<String>>) -> Self {
+        self.hint = hint.map(|hint| quote::message(hint.into()));
         self
     }
 }

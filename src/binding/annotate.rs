@@ -10,7 +10,7 @@ use crate::api::Bind;
 use crate::binding::annotation;
 use crate::binding::bindings::{self, BindingConfig, BindingContext};
 use crate::binding::origin;
-use crate::finding::{Code, Finding, Location, Severity};
+use crate::finding::{Code, Finding, Location};
 use crate::resource_list::{BIND_ANNOTATION, Object, Outline};
 use yaml_edit_spans::patch::Edit;
 use yaml_edit_spans::scalar;
@@ -43,14 +43,7 @@ pub fn annotate(text: &str, outline: &Outline<'_>, file: &str) -> Annotated {
     for resource in origin::marked(text, outline) {
         let object = &resource.object;
         let location = object.location(file, object.place, "");
-        let warn = |message: String| {
-            Finding::new(
-                Severity::Warning,
-                Code::BadBinding,
-                message,
-                location.clone(),
-            )
-        };
+        let warn = |message: String| Finding::warning(Code::BadBinding, message, location.clone());
         if resource.lost > 0 {
             let message = format!(
                 "{} marked values here cannot be named by a field path, and are not annotated",

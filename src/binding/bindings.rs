@@ -278,8 +278,7 @@ impl<'o, 't> Bindings<'o, 't> {
         for dead in &outline.dead {
             place = place.further(&text.as_bytes()[at..dead.offset]);
             at = dead.offset;
-            let finding = Finding::new(
-                Severity::Warning,
+            let finding = Finding::warning(
                 Code::DeadMarker,
                 "this marker stands where no marker works: it must be on the line of a scalar value",
                 Location::new(file, place),
@@ -460,7 +459,7 @@ fn origin_finding((fault, (location, count)): (origin::OriginFault, (Location, u
         _ => format!(", nor in {} more resources", count - 1),
     };
     let message = format!("`bind: Origin` finds no markers here{others}: {fault}");
-    let finding = Finding::new(Severity::Warning, Code::BadBinding, message, location);
+    let finding = Finding::warning(Code::BadBinding, message, location);
     finding.hint(fault.hint())
 }
 
@@ -504,7 +503,7 @@ impl<'o, 't> TreeBinder<'_, 'o, 't> {
                 let message = format!("`{BIND_ANNOTATION}` binds nothing: {fault}");
                 let path = format!("metadata.annotations.{BIND_ANNOTATION}");
                 let location = self.object.location(self.file, annotation.place, path);
-                let finding = Finding::new(Severity::Error, Code::BadBinding, message, location);
+                let finding = Finding::error(Code::BadBinding, message, location);
                 self.bound.findings.push(finding.hint("write `flux-image.dev/bind: '{\"spec.template.spec.containers.[name=app].image\": \"namespace:name\"}'`"));
             }
         }
@@ -561,7 +560,7 @@ impl<'o, 't> TreeBinder<'_, 'o, 't> {
         let fault = |path: String, why: String| {
             let message = format!("{what} binds nothing at `{field}`: {why}");
             let location = self.object.location(self.file, place, path);
-            Finding::new(Severity::Warning, Code::BadBinding, message, location)
+            Finding::warning(Code::BadBinding, message, location)
         };
         let found = match field.find(self.root) {
             Ok(found) => found,
@@ -616,12 +615,7 @@ pub fn report_unmatched(fields: &[FieldBinding], matched: &BTreeSet<usize>) -> V
             "spec.bindings[{number}] binds nothing: there is no resource of {}",
             binding.target
         );
-        Finding::new(
-            Severity::Warning,
-            Code::BadBinding,
-            message,
-            Location::default(),
-        )
+        Finding::warning(Code::BadBinding, message, Location::default())
     };
     unmatched.map(one).collect()
 }

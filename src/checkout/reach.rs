@@ -12,7 +12,7 @@ use super::source_files::SourceFile;
 use crate::api::Id;
 use crate::binding::bindings::{BindingSource, Bindings, PolicyRef};
 use crate::binding::marker::MarkerTarget;
-use crate::finding::{Code, Finding, Location, Severity};
+use crate::finding::{Code, Finding, Location};
 use crate::parallel;
 use crate::plan::planned::Owner;
 use crate::plan::takers::Coverage;
@@ -139,7 +139,7 @@ impl<'a> AutomationReach<'a> {
             said.join("; ")
         );
         let location = left.first.clone();
-        Finding::new(Severity::Warning, Code::UnreachedMarker, message, location).hint(hint)
+        Finding::warning(Code::UnreachedMarker, message, location).hint(hint)
     }
 
     /// Why automations do not come with a policy, the nearest to it first, and only

@@ -238,7 +238,7 @@ fn doubt(id: &Id, automation: &Sourced<ImageUpdateAutomation>) -> Option<Finding
         "ImageUpdateAutomation `{id}`: `push.refspec` `{refspec}` {what}, and image-automation-controller 1.3 refuses it"
     );
     let location = automation.location.clone();
-    let finding = Finding::new(Severity::Warning, Code::BadBranch, message, location);
+    let finding = Finding::warning(Code::BadBranch, message, location);
     Some(finding.hint("write it as `SOURCE:TARGET`"))
 }
 
@@ -284,12 +284,8 @@ fn other_repository(
         "ImageUpdateAutomation `{id}` is left out: its GitRepository `{name}` is {wanted}, which is not a remote of this checkout ({})",
         known.join(", ")
     );
-    let finding = Finding::new(
-        Severity::Warning,
-        Code::SkippedAutomation,
-        message,
-        automation.location.clone(),
-    );
+    let location = automation.location.clone();
+    let finding = Finding::warning(Code::SkippedAutomation, message, location);
     let hint = "run it in a checkout of that repository, or name the PATH to update";
     Some(Box::new(finding.hint(hint)))
 }

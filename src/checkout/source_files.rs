@@ -191,11 +191,10 @@ fn read_one(
         Severity::Warning
     };
     let refuse = |code: Code, why: &ReadError, location: Location, may_have_documents: bool| {
-        let mut finding = Finding::new(severity, code, why.to_string(), location);
-        finding.hint = why.hint().map(str::to_owned);
+        let finding = Finding::new(severity, code, why.to_string(), location);
         Some(Err(Refused {
             path: path.to_path_buf(),
-            finding,
+            finding: finding.hint_if(why.hint()),
             may_have_documents,
         }))
     };

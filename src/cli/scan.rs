@@ -13,7 +13,7 @@ use crate::checkout::git::Repositories;
 use crate::checkout::{self, BoundIn, Request};
 use crate::documents::Documents;
 use crate::engine::Whose;
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Finding};
 use crate::plan::outcome::Outcome;
 use crate::report::{policies, snapshot, table};
 use crate::selection::only::Only;
@@ -129,9 +129,8 @@ fn undecided(id: &crate::api::Id, resolved: &Resolved, reason: &Unresolved) -> O
         _ => format!("ImagePolicy `{id}` gives no image: {reason}"),
     };
     let code = reason.code(severity);
-    let mut finding = Finding::new(severity, code, message, resolved.location.clone());
-    finding = finding.hint_if(reason.hint());
-    Some(finding)
+    let finding = Finding::new(severity, code, message, resolved.location.clone());
+    Some(finding.hint_if(reason.hint()))
 }
 
 /// What `--refresh` names and nobody knows.
@@ -148,12 +147,7 @@ pub(super) fn unknown(refresh: &Refresh, documents: &Documents) -> Vec<Finding> 
                 "`--refresh` names no ImageRepository that is known: {}/{}",
                 id.namespace, id.name
             );
-            Finding::new(
-                Severity::Error,
-                Code::BadDocument,
-                message,
-                Default::default(),
-            )
+            Finding::error(Code::BadDocument, message, Default::default())
         })
         .collect()
 }

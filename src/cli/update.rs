@@ -234,7 +234,7 @@ fn expandable(name: &str) -> Finding {
         "`{name}` is left out of the dotenv report: its value contains `$`, which GitLab would expand"
     );
     let location = Location::default();
-    Finding::new(Severity::Warning, Code::DoubtfulTemplate, message, location)
+    Finding::warning(Code::DoubtfulTemplate, message, location)
         .hint("read it from the file of `--branch-file`, `--message-file` or `--report`")
 }
 

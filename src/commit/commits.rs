@@ -153,8 +153,8 @@ fn fill(
     match render::message(template.unwrap_or_default(), &data, setting.now) {
         Ok(message) => commit.message = Some(message),
         Err(error) => {
-            let mut finding = fault(owner, Code::BadTemplate, &error.to_string());
-            finding.hint = error.hint().map(str::to_owned);
+            let finding = fault(owner, Code::BadTemplate, &error.to_string());
+            let mut finding = finding.hint_if(error.hint());
             if matches!(error, MessageError::Removed(_)) && !setting.needs_messages {
                 finding.severity = Severity::Warning;
             }
@@ -171,12 +171,7 @@ fn fill(
             "ImageUpdateAutomation `{}`: `push.branch`: {}",
             owner.id, doubt.what
         );
-        let finding = Finding::new(
-            Severity::Warning,
-            Code::DoubtfulTemplate,
-            message,
-            owner.location.clone(),
-        );
+        let finding = Finding::warning(Code::DoubtfulTemplate, message, owner.location.clone());
         findings.push(finding.hint(doubt.hint));
     }
     match branch::name(&push.branch, &data, setting.now) {
@@ -217,14 +212,14 @@ fn said_of(
 fn fault(owner: Option<&Owner>, code: Code, what: &str) -> Finding {
     let (name, location) = match owner {
         Some(owner) => (owner.id.to_string(), owner.location.clone()),
-        None => return Finding::new(Severity::Error, code, what, Default::default()),
+        None => return Finding::error(code, what, Default::default()),
     };
     let field = match code {
         Code::BadBranch => "git.push.branch",
         _ => "git.commit.messageTemplate",
     };
     let message = format!("ImageUpdateAutomation `{name}`, {field}: {what}");
-    Finding::new(Severity::Error, code, message, location)
+    Finding::error(code, message, location)
 }
 
 /// What a template sees of some changes. Files are named from `update.path` on,

@@ -94,7 +94,7 @@ impl Builder {
                 quote::at_most(field, 300)
             );
             let location = location.clone();
-            Finding::new(Severity::Warning, Code::UnknownField, message, location)
+            Finding::warning(Code::UnknownField, message, location)
         });
         let mut findings: Vec<Finding> = unknown.collect();
         findings.extend(old_version(object, &reading.document, &location));
@@ -261,7 +261,7 @@ fn old_version(object: &Object, document: &Document, location: &Location) -> Opt
         object.api_version
     );
     let location = location.clone();
-    let finding = Finding::new(Severity::Warning, Code::OldVersion, message, location);
+    let finding = Finding::warning(Code::OldVersion, message, location);
     let moved = match document {
         Document::Automation(automation) => automation.spec.moved_to_v1(),
         _ => None,

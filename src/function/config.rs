@@ -100,14 +100,8 @@ pub fn read(
     builder: &mut Builder,
 ) -> Result<Settings, Vec<Finding>> {
     let location = Location::new(provenance.file, object.place);
-    let refuse = |message: String| {
-        vec![Finding::new(
-            Severity::Error,
-            Code::BadDocument,
-            message,
-            location.clone(),
-        )]
-    };
+    let refuse =
+        |message: String| vec![Finding::error(Code::BadDocument, message, location.clone())];
     match Kind::of(object) {
         Some(kind @ (Kind::Update | Kind::Automation)) => {
             let reading = api::read(text, object, kind);

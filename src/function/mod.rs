@@ -273,22 +273,16 @@ fn is_within(edit: &patch::Edit, gone: &[usize], list: &Document<'_>) -> bool {
 
 fn refuse_on_stream(spec: &ImageUpdateSpec, outcome: &mut Outcome) {
     if spec.emit == Emit::None || !spec.keep_policies {
-        outcome.findings.push(Finding::new(
-            Severity::Error,
-            Code::BadDocument,
-            "`emit: None` and `keepPolicies: false` need a ResourceList; this is a plain stream",
-            Location::default(),
-        ));
+        let message =
+            "`emit: None` and `keepPolicies: false` need a ResourceList; this is a plain stream";
+        let finding = Finding::error(Code::BadDocument, message, Location::default());
+        outcome.findings.push(finding);
     }
 }
 
 fn suspended() -> Finding {
-    Finding::new(
-        Severity::Info,
-        Code::Suspended,
-        "the ImageUpdateAutomation of functionConfig is suspended, so nothing is changed",
-        Location::default(),
-    )
+    let message = "the ImageUpdateAutomation of functionConfig is suspended, so nothing is changed";
+    Finding::info(Code::Suspended, message, Location::default())
 }
 
 /// The input's ResourceList, if that is what it is.
@@ -391,10 +385,8 @@ fn selection(
     );
     selected.map(Some).map_err(|error| {
         let message = format!("policySelector is invalid: {error}");
-        let location = Location::default();
-        let mut finding = Finding::new(Severity::Error, Code::BadDocument, message, location);
-        finding = finding.hint_if(error.hint());
-        Box::new(finding)
+        let finding = Finding::error(Code::BadDocument, message, Location::default());
+        Box::new(finding.hint_if(error.hint()))
     })
 }
 
@@ -435,7 +427,7 @@ fn judge(outcome: &mut Outcome) {
             "`{}` is outdated: policy `{}` has `{}`",
             change.old, change.setter, change.new
         );
-        let mut finding = Finding::new(Severity::Warning, Code::Outdated, message, change.location);
+        let mut finding = Finding::warning(Code::Outdated, message, change.location);
         finding.current = Some(change.old);
         finding.proposed = Some(change.new);
         outcome.findings.push(finding);
@@ -484,5 +476,5 @@ fn dropped(
 fn refused(message: String, list: &Document<'_>, field: &str) -> Finding {
     let place = list.root.place;
     let location = list.root.location("", place, field);
-    Finding::new(Severity::Error, Code::BadDocument, message, location)
+    Finding::error(Code::BadDocument, message, location)
 }

@@ -205,13 +205,9 @@ impl BoundScalar<'_, '_, '_> {
                     (Severity::Error, OnUnresolved::Warn) => Severity::Warning,
                     (severity, _) => severity,
                 };
-                let mut finding = self.finding(
-                    severity,
-                    reason.code(severity),
-                    format!("ImagePolicy `{}` gives no image: {reason}", taken.id),
-                );
-                finding = finding.hint_if(reason.hint());
-                plan.outcome.findings.push(finding);
+                let message = format!("ImagePolicy `{}` gives no image: {reason}", taken.id);
+                let finding = self.finding(severity, reason.code(severity), message);
+                plan.note(finding.hint_if(reason.hint()));
             }
         }
     }
@@ -269,7 +265,7 @@ impl BoundScalar<'_, '_, '_> {
                 (&(policies.name_of)(other.owner), other),
             );
             plan.undo(before.0, before.1);
-            plan.outcome.findings.push(finding);
+            plan.note(finding);
             break;
         }
         if let Some(message) = &followers.ambiguous {
@@ -279,7 +275,7 @@ impl BoundScalar<'_, '_, '_> {
 
     fn ambiguous(&self, message: String, plan: &mut Plan) {
         let finding = self.finding(Severity::Error, Code::AmbiguousPolicy, message);
-        plan.outcome.findings.push(finding.hint("bind it in `spec.bindings`, or by the annotation `flux-image.dev/bind`; or select one of them with `policySelector`"));
+        plan.note(finding.hint("bind it in `spec.bindings`, or by the annotation `flux-image.dev/bind`; or select one of them with `policySelector`"));
     }
 
     /// The policy that a marker or the like names; what is wrong otherwise goes
@@ -292,10 +288,10 @@ impl BoundScalar<'_, '_, '_> {
     ) -> Option<(Id, ImagePart, &'p Resolved)> {
         let Some(target) = MarkerTarget::parse(value) else {
             let message = format!("`{value}` names no policy");
-            plan.outcome.findings.push(
-                self.finding(self.severity(), Code::BrokenMarker, message)
-                    .hint("write `namespace:name`, or `namespace:name:tag`, `…:name` or `…:digest` for a part"),
-            );
+            let finding = self.finding(self.severity(), Code::BrokenMarker, message);
+            plan.note(finding.hint(
+                "write `namespace:name`, or `namespace:name:tag`, `…:name` or `…:digest` for a part",
+            ));
             return None;
         };
         let id = Id::new(target.namespace.clone(), target.name.clone());
@@ -310,16 +306,10 @@ impl BoundScalar<'_, '_, '_> {
                 "ImagePolicy `{}` names no namespace; taken for `{id}`",
                 target.name
             );
-            plan.outcome.findings.push(self.finding(
-                Severity::Warning,
-                Code::NamespaceGuessed,
-                message,
-            ));
+            plan.note(self.finding(Severity::Warning, Code::NamespaceGuessed, message));
             return Some((unplaced, target.part, resolved));
         }
-        plan.outcome
-            .findings
-            .push(self.unknown(&target, &id, policies));
+        plan.note(self.unknown(&target, &id, policies));
         None
     }
 
@@ -333,11 +323,8 @@ impl BoundScalar<'_, '_, '_> {
     }
 
     fn unknown(&self, target: &MarkerTarget, id: &Id, policies: &Policies<'_>) -> Finding {
-        let finding = self.finding(
-            self.severity(),
-            Code::UnknownPolicy,
-            format!("no ImagePolicy `{id}` is known"),
-        );
+        let message = format!("no ImagePolicy `{id}` is known");
+        let finding = self.finding(self.severity(), Code::UnknownPolicy, message);
         let elsewhere = policies.names.get(target.name.as_str());
         let elsewhere = elsewhere.map(Vec::as_slice).unwrap_or_default();
         if let Some(now) = policies.renamed.get(id) {
@@ -391,10 +378,8 @@ impl BoundScalar<'_, '_, '_> {
                         )
                     };
                     let finding = self.finding(Severity::Error, Code::DigestMissing, message);
-                    plan.outcome.findings.push(
-                        finding
-                            .hint("set `digestReflectionPolicy: IfNotPresent` on the ImagePolicy"),
-                    );
+                    let hint = "set `digestReflectionPolicy: IfNotPresent` on the ImagePolicy";
+                    plan.note(finding.hint(hint));
                     return None;
                 };
                 digest.clone()
@@ -413,7 +398,7 @@ impl BoundScalar<'_, '_, '_> {
         if self.bound.object.seals(old) {
             let mut finding = self.sealed();
             finding.proposed = Some(new);
-            plan.outcome.findings.push(finding);
+            plan.note(finding);
             return;
         }
         plan.outcome.findings.extend(self.lost_text(wanted));
@@ -507,20 +492,16 @@ impl BoundScalar<'_, '_, '_> {
             };
             let message = format!("the digest `{shown}` is dropped");
             let finding = self.finding(Severity::Warning, Code::DigestDropped, message);
-            plan.outcome
-                .findings
-                .push(match (part, wanted.taken.holds) {
-                    (ImagePart::Tag, None) => finding.hint(
-                        "a `:tag` marker holds the tag alone; mark another field with `:digest`",
-                    ),
-                    _ => finding.hint(
-                        "set `digestReflectionPolicy` on the ImagePolicy to keep images pinned",
-                    ),
-                });
+            plan.note(finding.hint(match (part, wanted.taken.holds) {
+                (ImagePart::Tag, None) => {
+                    "a `:tag` marker holds the tag alone; mark another field with `:digest`"
+                }
+                _ => "set `digestReflectionPolicy` on the ImagePolicy to keep images pinned",
+            }));
         }
         let old_tag = match part {
             ImagePart::Tag => old_reference,
-            ImagePart::Image => old_reference.rsplit_once(':').map_or("", |(_, tag)| tag),
+            ImagePart::Image => split_tag(old_reference).1.unwrap_or_default(),
             ImagePart::Name | ImagePart::Digest => "",
         };
         if let (Ok(before), Ok(after)) =
@@ -533,9 +514,7 @@ impl BoundScalar<'_, '_, '_> {
                 old_tag
             };
             let message = format!("`{}` is lower than `{shown}`", image.tag);
-            plan.outcome
-                .findings
-                .push(self.finding(Severity::Warning, Code::Downgrade, message));
+            plan.note(self.finding(Severity::Warning, Code::Downgrade, message));
         }
     }
 
@@ -551,6 +530,10 @@ impl Plan {
         self.used.extend(other.used);
         self.bound += other.bound;
         self.matched.extend(other.matched);
+    }
+
+    fn note(&mut self, finding: Finding) {
+        self.outcome.findings.push(finding);
     }
 
     /// Takes back the edits and changes from these numbers on.
@@ -575,12 +558,8 @@ fn disagreement(one: (&str, &Change), other: (&str, &Change)) -> Finding {
         "{} would write `{}` here, and {} `{}`",
         one.0, one.1.new, other.0, other.1.new
     );
-    let mut finding = Finding::new(
-        Severity::Error,
-        Code::ConflictingAutomations,
-        message,
-        one.1.location.clone(),
-    );
+    let location = one.1.location.clone();
+    let mut finding = Finding::error(Code::ConflictingAutomations, message, location);
     finding.current = Some(one.1.old.clone());
     finding.hint("let one of them have this file: narrow its `update.path` or its `policySelector`")
 }

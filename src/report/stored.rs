@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use aws_lc_rs::digest;
 
 use crate::checkout::git::index::{Index, IndexEntry};
-use crate::finding::{Code, Finding, Location, Severity};
+use crate::finding::{Code, Finding, Location};
 use crate::plan::planned::Planned;
 use crate::plan::planned::Replacement;
 
@@ -66,7 +66,7 @@ fn is_as_added(file: &Replacement, entry: &IndexEntry) -> bool {
 fn unknown(file: &Replacement) -> Finding {
     let message = "git stores this file in another form than that of the work tree, so its patch may not apply with `git apply --index`";
     let location = Location::file(&file.name);
-    Finding::new(Severity::Warning, Code::UnusableFile, message, location)
+    Finding::warning(Code::UnusableFile, message, location)
         .hint("a `filter` or `working-tree-encoding` of .gitattributes makes it so; commit the edited files instead of applying the patch")
 }
 

@@ -16,7 +16,7 @@ use crate::api::{Id, ImageRepository};
 use crate::documents::logins::References;
 use crate::documents::twins;
 use crate::documents::{Documents, Sourced};
-use crate::finding::{Code, Finding, Location, Severity};
+use crate::finding::{Code, Finding, Location};
 use crate::selection::registry_queries::Answers;
 use crate::selection::resolve::Refresh;
 use crate::selection::tags::{Answer, Blame, Failure, ImageLabels, KnownTags, Question};
@@ -382,12 +382,8 @@ impl<'a> Live<'a> {
         if dropped > 0 {
             let message =
                 format!("{name}: {dropped} entries of the list are not tags, and were left out");
-            self.findings.push(Finding::new(
-                Severity::Info,
-                Code::Registry,
-                message,
-                Location::default(),
-            ));
+            let finding = Finding::info(Code::Registry, message, Location::default());
+            self.findings.push(finding);
         }
         let Some(cache) = self
             .options
@@ -399,8 +395,7 @@ impl<'a> Live<'a> {
         };
         if let Err(error) = cache.write(&task.target, &task.identity, at, &listing.pages) {
             let message = format!("the list of {name} cannot be cached: {error}");
-            let finding =
-                Finding::new(Severity::Info, Code::Registry, message, Location::default());
+            let finding = Finding::info(Code::Registry, message, Location::default());
             self.findings
                 .push(finding.hint("name a folder with `--cache DIR`, or say `--no-cache`"));
         }

@@ -246,14 +246,9 @@ fn keep_previous(
         if let (Err(reason), Ok(previous)) = (&resolved.image, policy.document.status.image()) {
             let message =
                 format!("ImagePolicy `{id}` chooses nothing now and keeps `{previous}`: {reason}");
-            let mut finding = Finding::new(
-                Severity::Warning,
-                Code::KeptPrevious,
-                message,
-                resolved.location.clone(),
-            );
-            finding = finding.hint_if(reason.hint());
-            findings.push(finding);
+            let location = resolved.location.clone();
+            let finding = Finding::warning(Code::KeptPrevious, message, location);
+            findings.push(finding.hint_if(reason.hint()));
             resolved.kept = Some(reason.clone());
             resolved.image = Ok(previous);
         }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::api::{Id, TagSnapshot};
 use crate::documents::Documents;
-use crate::finding::{Code, Finding, Location, Severity};
+use crate::finding::{Code, Finding, Location};
 use oci_tags::image::{NameError, Repository};
 
 /// What is known, from snapshots by the repository's canonical name, from
@@ -124,12 +124,7 @@ impl TagBook {
             findings.extend(aged(snapshot, location, freshness));
             let errors = book.add(snapshot).into_iter().map(|error| {
                 let message = format!("TagSnapshot `{}`: {error}", snapshot.metadata.name);
-                Finding::new(
-                    Severity::Error,
-                    Code::BadDocument,
-                    message,
-                    location.clone(),
-                )
+                Finding::error(Code::BadDocument, message, location.clone())
             });
             findings.extend(errors);
         }
@@ -230,12 +225,7 @@ fn aged(snapshot: &TagSnapshot, location: &Location, freshness: Freshness) -> Op
                     "TagSnapshot `{name}`: `scannedAt` of `{}` is `{written}`, which is not an RFC 3339 time",
                     repository.image
                 );
-                return Some(Finding::new(
-                    Severity::Error,
-                    Code::BadDocument,
-                    message,
-                    location.clone(),
-                ));
+                return Some(Finding::error(Code::BadDocument, message, location.clone()));
             }
             Ok(at) if oldest.is_none_or(|(oldest, _)| at < oldest) => {
                 oldest = Some((at, &repository.image));
@@ -249,11 +239,6 @@ fn aged(snapshot: &TagSnapshot, location: &Location, freshness: Freshness) -> Op
         return None;
     }
     let message = format!("TagSnapshot `{name}` is old: `{image}` was scanned at {at}");
-    let finding = Finding::new(
-        Severity::Warning,
-        Code::OldSnapshot,
-        message,
-        location.clone(),
-    );
+    let finding = Finding::warning(Code::OldSnapshot, message, location.clone());
     Some(finding.hint("make a new one, or allow its age with `--max-age`"))
 }

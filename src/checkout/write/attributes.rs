@@ -16,7 +16,7 @@ use rustix::fs::{
 };
 
 use super::exchange::identity;
-use crate::finding::{Code, Finding, Location, Severity};
+use crate::finding::{Code, Finding, Location};
 use crate::plan::planned::{Identity, Replacement};
 
 /// The set-user-ID and set-group-ID bits.
@@ -111,7 +111,7 @@ pub fn hard_links(replacements: &[Replacement]) -> Vec<Finding> {
             _ => format!("has {others} other names (hard links), which keep the old content"),
         };
             let location = Location::file(&file.name);
-            Finding::new(Severity::Warning, Code::LostAttributes, message, location)
+            Finding::warning(Code::LostAttributes, message, location)
         };
     linked().map(finding).collect()
 }

@@ -28,7 +28,7 @@ use self::exchange::{Expected, NotPlaced, Placed};
 pub use self::lock::{Lock, LockError};
 use self::staging::Stagings;
 pub use self::staging::{Staging, sweep};
-use crate::finding::{Code, Finding, Location, Severity};
+use crate::finding::{Code, Finding, Location};
 use crate::parallel;
 use crate::plan::planned::{FileStatus, Identity, Replacement};
 
@@ -273,7 +273,7 @@ impl<'r> Staged<'r> {
         let finding = |file: &Fresh<'_>| {
             let message = format!("is replaced, and loses {}", file.lost.join(" and "));
             let location = Location::file(&file.replacement.name);
-            let finding = Finding::new(Severity::Warning, Code::LostAttributes, message, location);
+            let finding = Finding::warning(Code::LostAttributes, message, location);
             finding.hint("run flux-image as the owner of the file")
         };
         losing.map(finding).collect()
