@@ -105,10 +105,15 @@ impl Code {
     /// The word for it in reports, as `unknown-policy`.
     #[must_use]
     pub fn word(self) -> String {
-        let word = serde_json::to_value(self).ok();
-        let word = word.as_ref().and_then(serde_json::Value::as_str);
-        word.unwrap_or_default().to_owned()
+        word(self)
     }
+}
+
+/// The word for something in reports, as serde writes it.
+pub(crate) fn word(of: impl Serialize) -> String {
+    let word = serde_json::to_value(of).ok();
+    let word = word.as_ref().and_then(serde_json::Value::as_str);
+    word.unwrap_or_default().to_owned()
 }
 
 /// The resource that something is in.

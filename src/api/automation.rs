@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::meta::{LocalReference, Metadata};
 use super::selector::LabelSelector;
@@ -41,9 +41,7 @@ impl ImageUpdateAutomationSpec {
             other => Err(StrategyError::Unknown(other.to_owned())),
         }
     }
-}
 
-impl ImageUpdateAutomationSpec {
     /// Who commits, and with which message.
     #[must_use]
     pub fn commit(&self) -> &CommitSpec {
@@ -77,59 +75,55 @@ impl ImageUpdateAutomationSpec {
         if self.checkout.is_none() && self.commit.is_none() && self.push.is_none() {
             return None;
         }
-        let mut parts = Vec::new();
-        let mut git = Map::new();
-        if let Some(checkout) = &self.checkout {
-            let mut source = Map::new();
-            put(&mut source, "kind", &Some("GitRepository".to_owned()));
-            let reference = &checkout.git_repository_ref;
-            put(&mut source, "name", &Some(reference.name.clone()));
-            put(&mut source, "namespace", &reference.namespace);
-            parts.push(format!("`sourceRef: {}`", Value::Object(source)));
-            if let Some(branch) = &checkout.branch {
-                git.insert("checkout".into(), json!({"ref": {"branch": branch}}));
-            }
-        }
-        if let Some(commit) = &self.commit {
-            git.insert("commit".into(), commit.as_v1());
-        }
-        if let Some(branch) = self.push.as_ref().and_then(|push| push.branch.as_ref()) {
-            git.insert("push".into(), json!({"branch": branch}));
-        }
-        if !git.is_empty() {
-            parts.push(format!("`git: {}`", Value::Object(git)));
-        }
+        let checkout = self.checkout.as_ref();
+        let source = checkout.map(|checkout| {
+            let LocalReference { name, namespace } = &checkout.git_repository_ref;
+            present(json!({"kind": "GitRepository", "name": name, "namespace": namespace}))
+        });
+        let branch = checkout.and_then(|checkout| checkout.branch.as_ref());
+        let pushed = self.push.as_ref().and_then(|push| push.branch.as_ref());
+        let git = present(json!({
+            "checkout": branch.map(|branch| json!({"ref": {"branch": branch}})),
+            "commit": self.commit.as_ref().map(CommitSpec::as_v1),
+            "push": pushed.map(|branch| json!({"branch": branch})),
+        }));
+        let source = source.map(|source| format!("`sourceRef: {source}`"));
+        let git = (git != json!({})).then(|| format!("`git: {git}`"));
+        let parts: Vec<String> = source.into_iter().chain(git).collect();
         Some(parts.join(" and "))
     }
 }
 
 impl CommitSpec {
-    fn as_v1(&self) -> Value {
-        let mut author = Map::new();
-        let name = self.author_name.as_ref().or(self.author.name.as_ref());
-        put(&mut author, "name", &name.cloned());
-        let email = self
-            .author_email
-            .clone()
-            .unwrap_or_else(|| self.author.email.clone());
-        put(&mut author, "email", &Some(email));
-        let mut commit = Map::new();
-        commit.insert("author".into(), Value::Object(author));
-        if let Some(key) = &self.signing_key {
-            let mut reference = Map::new();
-            reference.insert("secretRef".into(), json!({"name": key.secret_ref.name}));
-            put(&mut reference, "type", &key.kind);
-            commit.insert("signingKey".into(), reference.into());
+    /// Who commits, in whatever version that is written.
+    #[must_use]
+    pub fn author(&self) -> CommitAuthor {
+        let CommitAuthor { name, email } = &self.author;
+        CommitAuthor {
+            name: self.author_name.clone().or_else(|| name.clone()),
+            email: self.author_email.clone().unwrap_or_else(|| email.clone()),
         }
-        put(&mut commit, "messageTemplate", &self.message_template);
-        Value::Object(commit)
+    }
+
+    fn as_v1(&self) -> Value {
+        let CommitAuthor { name, email } = self.author();
+        let key = self.signing_key.as_ref().map(|key| {
+            present(json!({"secretRef": {"name": key.secret_ref.name}, "type": key.kind}))
+        });
+        present(json!({
+            "author": present(json!({"name": name, "email": email})),
+            "signingKey": key,
+            "messageTemplate": self.message_template,
+        }))
     }
 }
 
-fn put(map: &mut Map<String, Value>, key: &str, value: &Option<String>) {
-    if let Some(value) = value {
-        map.insert(key.to_owned(), json!(value));
+/// An object without the fields that are null.
+fn present(mut object: Value) -> Value {
+    if let Some(fields) = object.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
     }
+    object
 }
 
 /// `spec` of an ImageUpdateAutomation. `checkout`, `commit` and `push` stand

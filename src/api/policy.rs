@@ -91,26 +91,13 @@ pub struct TagFilter {
 #[serde(default, rename_all = "camelCase")]
 pub struct ImagePolicyStatus {
     /// The chosen image (v1beta2 and later).
-    pub latest_ref: Option<StatusRef>,
+    pub latest_ref: Option<ImageRef>,
     /// The chosen image as one text (before v1beta2).
     pub latest_image: Option<String>,
     /// What was chosen before it.
-    pub observed_previous_ref: Option<StatusRef>,
+    pub observed_previous_ref: Option<ImageRef>,
     /// The same, as one text.
     pub observed_previous_image: Option<String>,
-}
-
-/// `latestRef`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default)]
-pub struct StatusRef {
-    /// The image's name.
-    pub name: String,
-    /// Its tag.
-    pub tag: String,
-    /// Its digest, where reflected.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
 }
 
 /// Why a policy's status gives no image.
@@ -174,7 +161,7 @@ impl ImagePolicyStatus {
     /// Where there is none, or none that Flux would accept.
     pub fn image(&self) -> Result<ImageRef, Undefined> {
         if let Some(latest) = &self.latest_ref {
-            return latest.checked();
+            return checked(latest);
         }
         let image = self
             .latest_image
@@ -193,21 +180,16 @@ impl ImagePolicyStatus {
     }
 }
 
-impl StatusRef {
-    fn checked(&self) -> Result<ImageRef, Undefined> {
-        let image = ImageRef {
-            name: self.name.clone(),
-            tag: self.tag.clone(),
-            digest: self.digest.clone().filter(|digest| !digest.is_empty()),
-        };
-        let valid = Reference::parse(&image.name)
-            .is_ok_and(|r| r.tag.is_none() && r.digest.is_none())
-            && is_tag(&image.tag)
-            && image.digest.as_deref().is_none_or(is_digest);
-        if valid {
-            Ok(image)
-        } else {
-            Err(Undefined::Invalid(image.to_string()))
-        }
+/// What a status names, where Flux would accept it; an empty digest is none.
+fn checked(named: &ImageRef) -> Result<ImageRef, Undefined> {
+    let mut image = named.clone();
+    image.digest = image.digest.filter(|digest| !digest.is_empty());
+    let valid = Reference::parse(&image.name).is_ok_and(|r| r.tag.is_none() && r.digest.is_none())
+        && is_tag(&image.tag)
+        && image.digest.as_deref().is_none_or(is_digest);
+    if valid {
+        Ok(image)
+    } else {
+        Err(Undefined::Invalid(image.to_string()))
     }
 }

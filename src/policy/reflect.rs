@@ -1,14 +1,18 @@
 //! How `status.latestRef` of an ImagePolicy moves: digests by
 //! `digestReflectionPolicy`, the previous reference, the Ready message.
 
+use serde::{Deserialize, Serialize};
+
 /// `status.latestRef`: the chosen image, with its digest where one is wanted.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(default)]
 pub struct ImageRef {
     /// `spec.image` of the repository as written.
     pub name: String,
     /// The chosen tag.
     pub tag: String,
     /// The digest, where the policy reflects it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
 }
 

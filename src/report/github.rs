@@ -82,14 +82,7 @@ pub fn outputs(report: &Report) -> String {
         }
         _ = writeln!(out, "{name}<<{end}\n{value}\n{end}");
     };
-    put(
-        "changed",
-        if report.changes.is_empty() {
-            "false"
-        } else {
-            "true"
-        },
-    );
+    put("changed", &(!report.changes.is_empty()).to_string());
     put("changes", &report.changes.len().to_string());
     put("files", &files.join("\n"));
     if let Ok(message) = json::message(&report.automations, None) {

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::policy_change::PolicyChange;
+use crate::api::CommitAuthor;
 use crate::commit::commits;
 use crate::finding::{Finding, ResourceRef, Severity};
 use crate::plan::outcome::Change;
@@ -181,13 +182,8 @@ impl Commit {
                 .unwrap_or_default(),
             branch: push.map(|push| push.branch),
             author: owner.map(|owner| {
-                let commit = &owner.commit;
-                let name = commit.author_name.as_ref().or(commit.author.name.as_ref());
-                let email = commit.author_email.as_ref().unwrap_or(&commit.author.email);
-                Author {
-                    name: name.cloned(),
-                    email: email.clone(),
-                }
+                let CommitAuthor { name, email } = owner.commit.author();
+                Author { name, email }
             }),
             files: files(changes.map(|number| &planned.outcome.changes[*number])),
             changes: commit.changes.clone(),

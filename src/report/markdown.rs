@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::policy_change::{PolicyChange, VersionStep};
 use crate::api::Id;
-use crate::finding::Severity;
+use crate::finding::{Severity, word};
 use crate::foreign::shown;
 use crate::plan::planned::Planned;
 use crate::selection::tags::ImageLabels;
@@ -59,8 +59,8 @@ pub fn body(planned: &Planned) -> String {
 
 fn step(step: VersionStep) -> String {
     match step {
-        VersionStep::Downgrade | VersionStep::Major => format!("**{}**", step.word()),
-        _ => step.word().to_owned(),
+        VersionStep::Downgrade | VersionStep::Major => format!("**{}**", word(step)),
+        _ => word(step),
     }
 }
 

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::api::{Id, ImagePolicy, ImagePolicyStatus, StatusRef};
+use crate::api::{Id, ImagePolicy, ImagePolicyStatus};
 use crate::policy::reflect::{ImageRef, Reflected};
 use crate::selection::resolve::{Resolved, Unresolved};
 use yaml_edit_spans::emit;
@@ -56,10 +56,10 @@ fn status(policy: &ImagePolicy, resolved: &Resolved, now: Timestamp) -> Value {
     };
     let mut status = Map::new();
     if let Some(latest) = &after.latest {
-        status.insert("latestRef".to_owned(), reference(latest));
+        status.insert("latestRef".to_owned(), json!(latest));
     }
     if let Some(previous) = &after.previous {
-        status.insert("observedPreviousRef".to_owned(), reference(previous));
+        status.insert("observedPreviousRef".to_owned(), json!(previous));
     }
     if !is_untouched {
         let (ready, word, message) = match reason {
@@ -89,14 +89,6 @@ fn previous(status: &ImagePolicyStatus) -> Option<ImageRef> {
         ..ImagePolicyStatus::default()
     };
     older.image().ok()
-}
-
-fn reference(image: &ImageRef) -> Value {
-    json!(StatusRef {
-        name: image.name.clone(),
-        tag: image.tag.clone(),
-        digest: image.digest.clone(),
-    })
 }
 
 /// The `reason` of the Ready condition, in the controller's words.

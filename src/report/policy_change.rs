@@ -36,20 +36,6 @@ pub enum VersionStep {
 }
 
 impl VersionStep {
-    /// The word for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Downgrade => "downgrade",
-            Self::Major => "major",
-            Self::Minor => "minor",
-            Self::Patch => "patch",
-            Self::Tag => "tag",
-            Self::Digest => "digest",
-            Self::Name => "name",
-        }
-    }
-
     fn between(old: &ImageParts, new: &ImageRef) -> Self {
         if old.is_masked() {
             return Self::Tag;

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::finding::{Finding, Location, Severity};
+use crate::finding::{Finding, Location, ResourceRef, Severity};
 use crate::plan::outcome::{Change, Outcome};
 
 /// A result for each change and each finding, in their order.
@@ -27,26 +27,14 @@ pub fn results(outcome: &Outcome) -> Vec<Value> {
 struct FunctionResult {
     message: String,
     severity: Severity,
+    /// Absent where a resource has no name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    resource_ref: Option<ResourceRef>,
+    resource_ref: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<ResultField>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<ResultFile>,
     tags: BTreeMap<&'static str, String>,
-}
-
-/// Absent where a resource has no name.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ResourceRef {
-    #[serde(skip_serializing_if = "String::is_empty")]
-    api_version: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    kind: String,
-    name: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    namespace: String,
 }
 
 #[derive(Serialize)]
@@ -93,12 +81,7 @@ fn at(location: &Location, current: Option<String>, proposed: Option<String>) ->
     FunctionResult {
         message: String::new(),
         severity: Severity::Info,
-        resource_ref: resource.cloned().map(|resource| ResourceRef {
-            api_version: resource.api_version,
-            kind: resource.kind,
-            name: resource.name,
-            namespace: resource.namespace,
-        }),
+        resource_ref: resource.map(reference),
         field: (!location.field.is_empty()).then(|| ResultField {
             path: location.field.clone(),
             current_value: current,
@@ -110,4 +93,13 @@ fn at(location: &Location, current: Option<String>, proposed: Option<String>) ->
         }),
         tags: BTreeMap::new(),
     }
+}
+
+/// A resource without the fields that are empty.
+fn reference(resource: &ResourceRef) -> Value {
+    let mut reference = json!(resource);
+    if let Some(fields) = reference.as_object_mut() {
+        fields.retain(|_, text| text != "");
+    }
+    reference
 }

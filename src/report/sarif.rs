@@ -48,9 +48,7 @@ pub fn log(report: &Report, checks: bool) -> Result<String, serde_json::Error> {
             "results": results,
         }],
     });
-    let mut text = crate::foreign::json_pretty(&log)?;
-    text.push('\n');
-    Ok(text)
+    Ok(crate::foreign::json_pretty(&log)? + "\n")
 }
 
 fn result(rule: &str, level: &str, message: &str, location: &Location) -> Value {
