@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use super::Exit;
 use super::args::AnnotateArgs;
-use super::edit::{self, EditStep};
+use super::edit;
 use super::streams::{print_diff, print_styled, say_findings};
 use crate::binding::annotate::annotate;
 use crate::checkout;
@@ -64,13 +64,13 @@ pub(super) fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
     }
     outcome.findings.extend(write::hard_links(&replacements));
     if let Some(lock) = &lock {
-        let EditStep::Done(staged) = edit::stage(&replacements, lock, false)? else {
+        let Some(staged) = edit::stage(&replacements, lock, false)? else {
             return Ok(Exit::Interrupted);
         };
         outcome.findings.extend(staged.findings());
-        let EditStep::Done(()) = edit::replace(staged)? else {
+        if edit::replace(staged)?.is_none() {
             return Ok(Exit::Interrupted);
-        };
+        }
     }
     say_findings(&outcome.findings);
     print(args, &replacements, &lines)?;

@@ -150,6 +150,18 @@ pub struct UpdateArgs {
     pub registries: RegistryArgs,
 }
 
+impl UpdateArgs {
+    /// The flags that name files to read, with what they name.
+    pub fn inputs(&self) -> [(&'static str, &[PathBuf]); 4] {
+        [
+            ("--policies", &self.policies),
+            ("--config", self.config.as_slice()),
+            ("--secret", &self.registries.secrets),
+            ("--from-webhook", self.only.from_webhook.as_slice()),
+        ]
+    }
+}
+
 /// `--bind`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum BindArg {
@@ -298,16 +310,24 @@ const STORED_EXAMPLES: &str = "Example:
   git switch -c \"$(flux-image branch report.json)\"
   git add -u && flux-image message report.json | git commit -F -";
 
-/// Flags of `scan`.
-#[derive(Debug, Args)]
-#[command(after_help = SCAN_EXAMPLES)]
-pub struct ScanArgs {
+/// What is read where nothing is edited.
+#[derive(Debug, Default, Args)]
+pub struct DocumentArgs {
     /// Files and folders with the documents [default: the repository that this folder is in]
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
     #[arg(long, value_name = "PATH")]
     pub policies: Vec<PathBuf>,
+}
+
+/// Flags of `scan`.
+#[derive(Debug, Args)]
+#[command(after_help = SCAN_EXAMPLES)]
+pub struct ScanArgs {
+    /// What is read.
+    #[command(flatten)]
+    pub documents: DocumentArgs,
     /// How registries are asked.
     #[command(flatten)]
     pub registries: RegistryArgs,
@@ -321,12 +341,9 @@ const SCAN_EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(after_help = RESOLVE_EXAMPLES)]
 pub struct ResolveArgs {
-    /// Files and folders with the documents [default: the repository that this folder is in]
-    #[arg(value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
-    /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
-    #[arg(long, value_name = "PATH")]
-    pub policies: Vec<PathBuf>,
+    /// What is read.
+    #[command(flatten)]
+    pub documents: DocumentArgs,
     /// Where tags are taken from, in order; never the status, which only tells what was chosen before
     #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["snapshot", "registry"])]
     pub tags_from: Vec<LiveSourceArg>,

@@ -83,7 +83,7 @@ pub(super) fn script(args: &CompletionArgs) -> anyhow::Result<Exit> {
 /// be read, since nobody asked for errors.
 fn documents() -> Documents {
     let freshness = freshness(std::time::Duration::MAX);
-    let request = scan::request(&[], &[], &RegistryArgs::default(), freshness);
+    let request = scan::request(&Default::default(), &RegistryArgs::default(), freshness);
     let documents = request
         .ok()
         .and_then(|request| checkout::documents(&request).ok());

@@ -47,16 +47,7 @@ pub(super) fn lock(paths: &[PathBuf]) -> anyhow::Result<Lock> {
     Lock::take(roots, PATIENCE, &mut waiting).context("cannot edit files")
 }
 
-/// What came of a step on the way to edited files.
-#[derive(Debug)]
-pub(super) enum EditStep<T> {
-    /// It is done.
-    Done(T),
-    /// It is not: Ctrl-C, which was said.
-    Interrupted,
-}
-
-/// Stages what files are to hold.
+/// Stages what files are to hold; `None` after Ctrl-C, which was said.
 ///
 /// # Errors
 /// Where one of them cannot be staged; nothing was changed.
@@ -64,7 +55,7 @@ pub(super) fn stage<'r>(
     replacements: &'r [Replacement],
     lock: &'r Lock,
     sync: bool,
-) -> anyhow::Result<EditStep<Staged<'r>>> {
+) -> anyhow::Result<Option<Staged<'r>>> {
     step(write::stage(replacements, lock, sync, interrupted()))
 }
 
@@ -81,12 +72,12 @@ fn interrupted() -> Interrupted {
     Interrupted::clone(INTERRUPTED.get_or_init(watch))
 }
 
-/// Replaces all the files, or none.
+/// Replaces all the files, or none; `None` after Ctrl-C, which was said.
 ///
 /// # Errors
 /// Where one of them cannot be replaced, and what each holds then; where stdout
 /// takes nothing.
-pub(super) fn replace(staged: Staged<'_>) -> anyhow::Result<EditStep<()>> {
+pub(super) fn replace(staged: Staged<'_>) -> anyhow::Result<Option<()>> {
     // Of no length: a device that takes nothing says so before the first edit.
     if let Ok(stdout) = std::io::stdout().as_fd().try_clone_to_owned() {
         let written = File::from(stdout).write(&[]);
@@ -95,12 +86,12 @@ pub(super) fn replace(staged: Staged<'_>) -> anyhow::Result<EditStep<()>> {
     step(staged.replace())
 }
 
-fn step<T>(result: Result<T, WriteError>) -> anyhow::Result<EditStep<T>> {
+fn step<T>(result: Result<T, WriteError>) -> anyhow::Result<Option<T>> {
     match result {
-        Ok(done) => Ok(EditStep::Done(done)),
+        Ok(done) => Ok(Some(done)),
         Err(error) if error.cause == Cause::Interrupted => {
             say(format_args!("{error}\n"));
-            Ok(EditStep::Interrupted)
+            Ok(None)
         }
         Err(error) => Err(error.into()),
     }

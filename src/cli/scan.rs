@@ -3,14 +3,14 @@
 use anyhow::Context as _;
 
 use super::Exit;
-use super::args::{RegistryArgs, ResolveArgs, ScanArgs};
+use super::args::{DocumentArgs, RegistryArgs, ResolveArgs, ScanArgs};
 use super::function::{documents, freshness};
 use super::network::{self, Asker, Caller};
 use super::streams::{print, say, say_findings};
 use crate::api::OnUnresolved;
 use crate::binding::bindings::BindingConfig;
 use crate::checkout::git::Repositories;
-use crate::checkout::{self, BoundIn, Request};
+use crate::checkout::{self, BoundIn, Checkout, Request};
 use crate::documents::Documents;
 use crate::engine::Whose;
 use crate::finding::{Code, Finding};
@@ -25,38 +25,16 @@ use crate::selection::tags::Freshness;
 /// # Errors
 /// Where the documents cannot be read at all.
 pub(super) fn scan(args: &ScanArgs) -> anyhow::Result<Exit> {
-    let refresh = network::refresh(&args.registries)?;
-    let request = request(
-        &args.paths,
-        &args.policies,
-        &args.registries,
-        freshness(std::time::Duration::MAX),
-    )?;
-    let mut asker = Asker::new(&args.registries, Caller::Person, refresh.clone());
-    checkout::with(
-        &request,
-        &Repositories::default(),
-        BoundIn::Tree,
-        |mut checkout| {
-            let documents = checkout.documents;
-            let mut outcome = Outcome {
-                findings: std::mem::take(&mut checkout.findings),
-                ..Outcome::default()
-            };
-            // Nothing is edited, so only documents are missed.
-            outcome.findings.extend(checkout.missed());
-            outcome.findings.extend(unknown(&refresh, documents));
-            let asked = checkout
-                .run
-                .scan(&mut |documents, questions| asker.ask(documents, questions));
-            outcome.findings.extend(asked);
-            print(&[snapshot::document(documents, &checkout.run.tags)])?;
-            finish(
-                &outcome,
-                &table::repositories(documents, &checkout.run.tags),
-            )
-        },
-    )?
+    let freshness = freshness(std::time::Duration::MAX);
+    let request = request(&args.documents, &args.registries, freshness)?;
+    let mut asker = Asker::new(&args.registries, Caller::Person, request.refresh.clone());
+    look(&request, |checkout, mut outcome| {
+        let (documents, mut run) = (checkout.documents, checkout.run);
+        let asked = run.scan(&mut |documents, questions| asker.ask(documents, questions));
+        outcome.findings.extend(asked);
+        print(&[snapshot::document(documents, &run.tags)])?;
+        finish(&outcome, &table::repositories(documents, &run.tags))
+    })
 }
 
 /// Prints the ImagePolicies with their status.
@@ -64,55 +42,50 @@ pub(super) fn scan(args: &ScanArgs) -> anyhow::Result<Exit> {
 /// # Errors
 /// Where the documents cannot be read at all.
 pub(super) fn resolve(args: &ResolveArgs) -> anyhow::Result<Exit> {
-    let refresh = network::refresh(&args.registries)?;
     let request = Request {
         tags_from: args.tags_from.iter().copied().map(Into::into).collect(),
-        refresh,
-        ..request(
-            &args.paths,
-            &args.policies,
-            &args.registries,
-            freshness(args.max_age),
-        )?
+        ..request(&args.documents, &args.registries, freshness(args.max_age))?
     };
     let mut asker = Asker::new(&args.registries, Caller::Person, request.refresh.clone());
     let mut ask = |documents: &Documents, questions: &[_]| asker.ask(documents, questions);
-    checkout::with(
-        &request,
-        &Repositories::default(),
-        BoundIn::Tree,
-        |mut checkout| {
-            let documents = checkout.documents;
-            let mut outcome = Outcome {
-                findings: std::mem::take(&mut checkout.findings),
-                ..Outcome::default()
-            };
-            // Nothing is edited, so only documents are missed.
-            outcome.findings.extend(checkout.missed());
-            outcome
-                .findings
-                .extend(unknown(&request.refresh, documents));
-            let query = request.query(None);
-            let (learned, asked) = checkout.run.learn(&query, Whose::All, Some(&mut ask));
-            // Said below, in this command's own weight.
-            let is_kept = |finding: &Finding| finding.code == Code::KeptPrevious;
-            let asked = asked.into_iter().filter(|finding| !is_kept(finding));
-            outcome.findings.extend(asked);
-            let images = &learned.images;
-            for (id, resolved) in images {
-                let reason = resolved.reason();
-                let undecided = reason.and_then(|reason| undecided(id, resolved, reason));
-                outcome.findings.extend(undecided);
-            }
-            let now = network::now();
-            let printed = images.iter().filter_map(|(id, resolved)| {
-                let policy = &documents.policies.get(id)?.document;
-                Some(policies::document(id, policy, resolved, now))
-            });
-            print(printed.collect::<Vec<String>>())?;
-            finish(&outcome, &table::policies(images.iter()))
-        },
-    )?
+    look(&request, |checkout, mut outcome| {
+        let query = request.query(None);
+        let (learned, asked) = checkout.run.learn(&query, Whose::All, Some(&mut ask));
+        // Said below, in this command's own weight.
+        let is_kept = |finding: &Finding| finding.code == Code::KeptPrevious;
+        let asked = asked.into_iter().filter(|finding| !is_kept(finding));
+        outcome.findings.extend(asked);
+        let images = &learned.images;
+        for (id, resolved) in images {
+            let reason = resolved.reason();
+            let undecided = reason.and_then(|reason| undecided(id, resolved, reason));
+            outcome.findings.extend(undecided);
+        }
+        let now = network::now();
+        let printed = images.iter().filter_map(|(id, resolved)| {
+            let policy = &checkout.documents.policies.get(id)?.document;
+            Some(policies::document(id, policy, resolved, now))
+        });
+        print(printed.collect::<Vec<String>>())?;
+        finish(&outcome, &table::policies(images.iter()))
+    })
+}
+
+/// Reads a checkout for who edits nothing, and goes on with it and with what was
+/// found so far.
+fn look(
+    request: &Request,
+    then: impl FnOnce(Checkout<'_>, Outcome) -> anyhow::Result<Exit>,
+) -> anyhow::Result<Exit> {
+    let repositories = Repositories::default();
+    checkout::with(request, &repositories, BoundIn::Tree, |mut checkout| {
+        let mut findings = std::mem::take(&mut checkout.findings);
+        // Nothing is edited, so only documents are missed.
+        findings.extend(checkout.missed());
+        findings.extend(unknown(&request.refresh, checkout.documents));
+        let changes = Vec::new();
+        then(checkout, Outcome { changes, findings })
+    })?
 }
 
 /// A policy that chooses nothing.
@@ -134,7 +107,7 @@ fn undecided(id: &crate::api::Id, resolved: &Resolved, reason: &Unresolved) -> O
 }
 
 /// What `--refresh` names and nobody knows.
-pub(super) fn unknown(refresh: &Refresh, documents: &Documents) -> Vec<Finding> {
+fn unknown(refresh: &Refresh, documents: &Documents) -> Vec<Finding> {
     let Refresh::Only(ids) = refresh else {
         return Vec::new();
     };
@@ -155,21 +128,20 @@ pub(super) fn unknown(refresh: &Refresh, documents: &Documents) -> Vec<Finding> 
 /// What is to be read of a checkout, for who edits nothing.
 ///
 /// # Errors
-/// Where a file that a flag names cannot be read.
+/// Where a file that a flag names cannot be read, or `--refresh` names nothing.
 pub(super) fn request(
-    paths: &[std::path::PathBuf],
-    policies: &[std::path::PathBuf],
+    args: &DocumentArgs,
     registries: &RegistryArgs,
     freshness: Freshness,
 ) -> anyhow::Result<Request> {
     Ok(Request {
+        refresh: network::refresh(registries)?,
         current: std::env::current_dir().context("cannot tell the current folder")?,
-        paths: paths.to_vec(),
-        policies: documents(policies)?,
+        paths: args.paths.clone(),
+        policies: documents(&args.policies)?,
         tags_from: Vec::new(),
         on_unresolved: OnUnresolved::Fail,
         freshness,
-        refresh: Refresh::Nothing,
         secrets: network::secrets(&registries.secrets)?,
         only: Only::default(),
         labels: false,

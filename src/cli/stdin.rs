@@ -49,31 +49,25 @@ pub(super) fn check(command: &Command) -> anyhow::Result<()> {
 
 /// The flags of a command that name files to read, with what they name.
 fn files(command: &Command) -> Vec<(&'static str, &[PathBuf])> {
-    const POLICIES: &str = "--policies";
-    const SECRET: &str = "--secret";
-    const CONFIG: &str = "--config";
     match command {
         Command::Fn(args) => vec![
-            (CONFIG, args.config.as_slice()),
-            (POLICIES, &args.policies),
-            (SECRET, &args.registries.secrets),
+            ("--config", args.config.as_slice()),
+            ("--policies", &args.policies),
+            ("--secret", &args.registries.secrets),
         ],
-        Command::Update(args) => vec![
-            (POLICIES, &args.policies),
-            (CONFIG, args.config.as_slice()),
-            (SECRET, &args.registries.secrets),
-            ("--from-webhook", args.only.from_webhook.as_slice()),
-        ],
+        Command::Update(args) => args.inputs().into(),
         Command::Scan(ScanArgs {
-            policies,
+            documents,
             registries,
-            ..
         })
         | Command::Resolve(ResolveArgs {
-            policies,
+            documents,
             registries,
             ..
-        }) => vec![(POLICIES, policies), (SECRET, &registries.secrets)],
+        }) => vec![
+            ("--policies", &documents.policies),
+            ("--secret", &registries.secrets),
+        ],
         Command::Annotate(_)
         | Command::Message(_)
         | Command::Branch(_)

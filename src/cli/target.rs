@@ -180,26 +180,11 @@ impl OutputTarget {
         let Place::File(path) = &self.place else {
             return Ok(());
         };
-        let inputs = args.paths.iter().map(|path| ("PATH", path));
-        let policies = args.policies.iter().map(|path| ("--policies", path));
-        let secrets = args
-            .registries
-            .secrets
-            .iter()
-            .map(|path| ("--secret", path));
-        let config = args.config.iter().map(|path| ("--config", path));
-        let webhook = args
-            .only
-            .from_webhook
-            .iter()
-            .map(|path| ("--from-webhook", path));
         let is_manifest = path_name::is_manifest_name(path);
         let own = fs::metadata(path).ok();
-        let inputs = inputs
-            .chain(policies)
-            .chain(secrets)
-            .chain(config)
-            .chain(webhook);
+        let paths = [("PATH", args.paths.as_slice())];
+        let inputs = paths.into_iter().chain(args.inputs());
+        let inputs = inputs.flat_map(|(name, paths)| paths.iter().map(move |path| (name, path)));
         for (name, input) in inputs {
             let Ok(real) = input.canonicalize() else {
                 continue;

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 
 use super::Exit;
 use super::args::{Output, UpdateArgs};
-use super::edit::{self, EditStep};
+use super::edit;
 use super::function::{documents, freshness, read_config};
 use super::handoff;
 use super::network::{self, Asker, Caller};
@@ -57,13 +57,13 @@ pub(super) fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     let is_kept_back = is_broken && !args.handoff.keep_going;
     let lock = lock.filter(|_| !is_kept_back);
     let writes = lock.is_some();
-    let staged = match &lock {
-        Some(lock) => match edit::stage(&planned.replacements, lock, args.fsync)? {
-            EditStep::Done(staged) => Some(staged),
-            EditStep::Interrupted => return Ok(Exit::Interrupted),
-        },
-        None => None,
-    };
+    let mut staged = None;
+    if let Some(lock) = &lock {
+        staged = edit::stage(&planned.replacements, lock, args.fsync)?;
+        if staged.is_none() {
+            return Ok(Exit::Interrupted);
+        }
+    }
     let lost = staged.as_ref().map(Staged::findings);
     planned.outcome.findings.extend(lost.unwrap_or_default());
     let report = LazyCell::new(|| Report::new(&planned, &commits, writes, now));
@@ -75,7 +75,7 @@ pub(super) fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     };
     let files = OutputFiles::stage(args, &targets, contents, !is_kept_back)?;
     if let Some(staged) = staged
-        && let EditStep::Interrupted = edit::replace(staged)?
+        && edit::replace(staged)?.is_none()
     {
         return Ok(Exit::Interrupted);
     }

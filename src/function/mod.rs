@@ -71,17 +71,9 @@ pub enum BadInput {
         "<stdin>:{0}: expected a ResourceList or a stream of resources, and found only a scalar"
     )]
     NoResource(yaml_edit_spans::Place),
-    /// The text is not valid YAML.
+    /// The text is not valid YAML, or calls itself a ResourceList and is none.
     #[error("<stdin>:{place}: {message}")]
-    Syntax {
-        /// What is wrong.
-        message: String,
-        /// Where.
-        place: yaml_edit_spans::Place,
-    },
-    /// It calls itself a ResourceList and is none.
-    #[error("<stdin>:{place}: {message}")]
-    Envelope {
+    Fault {
         /// What is wrong.
         message: String,
         /// Where.
@@ -99,7 +91,7 @@ pub fn run<'t>(
     options: FunctionOptions<'_>,
     ask: Option<&mut Ask<'_>>,
 ) -> Result<Output<'t>, BadInput> {
-    let outline = resource_list::read(text).map_err(|error| BadInput::Syntax {
+    let outline = resource_list::read(text).map_err(|error| BadInput::Fault {
         message: error.message,
         place: error.place,
     })?;
@@ -300,7 +292,7 @@ fn resource_list<'o, 't>(outline: &'o Outline<'t>) -> Result<Option<&'o Document
     {
         return Ok(None);
     }
-    let refuse = |place, message| Err(BadInput::Envelope { message, place });
+    let refuse = |place, message| Err(BadInput::Fault { message, place });
     if first.root.kind != "ResourceList" {
         let message = format!(
             "`{}` of `{}` is not a ResourceList",
