@@ -72,6 +72,14 @@ pub fn quoted(path: &[u8]) -> String {
     out
 }
 
+/// The folder that a path stands in.
+#[must_use]
+pub fn folder(path: &Path) -> &Path {
+    let folder = path.parent();
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
 /// Whether Flux would read a file of this name.
 #[must_use]
 pub fn is_manifest_name(path: &Path) -> bool {

@@ -79,6 +79,17 @@ impl<'de> Deserialize<'de> for Shape {
 
 struct Shapes;
 
+/// Methods of which it makes a scalar, whatever the value.
+macro_rules! scalars {
+    ($($method:ident($of:ty))*) => {
+        $(
+            fn $method<E: Error>(self, _: $of) -> Result<Shape, E> {
+                Ok(Shape::Scalar)
+            }
+        )*
+    };
+}
+
 impl<'de> Visitor<'de> for Shapes {
     type Value = Shape;
 
@@ -94,32 +105,9 @@ impl<'de> Visitor<'de> for Shapes {
         Ok(Shape::Null)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Shape, E> {
-        Ok(Shape::Scalar)
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Shape, E> {
-        Ok(Shape::Scalar)
-    }
-
-    fn visit_i128<E: Error>(self, _: i128) -> Result<Shape, E> {
-        Ok(Shape::Scalar)
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Shape, E> {
-        Ok(Shape::Scalar)
-    }
-
-    fn visit_u128<E: Error>(self, _: u128) -> Result<Shape, E> {
-        Ok(Shape::Scalar)
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Shape, E> {
-        Ok(Shape::Scalar)
-    }
-
-    fn visit_str<E: Error>(self, _: &str) -> Result<Shape, E> {
-        Ok(Shape::Scalar)
+    scalars! {
+        visit_bool(bool) visit_i64(i64) visit_i128(i128) visit_u64(u64) visit_u128(u128)
+        visit_f64(f64) visit_str(&str)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Shape, A::Error> {
@@ -185,7 +173,7 @@ impl<'s, D> Pruned<'s, D> {
 }
 
 /// Methods that hand the visitor on as it is.
-macro_rules! scalars {
+macro_rules! handed_on {
     ($($method:ident)*) => {
         $(
             fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
@@ -198,7 +186,7 @@ macro_rules! scalars {
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Pruned<'_, D> {
     type Error = D::Error;
 
-    scalars! {
+    handed_on! {
         deserialize_any deserialize_bool deserialize_char deserialize_str deserialize_string
         deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128

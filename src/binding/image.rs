@@ -68,75 +68,55 @@ impl ImageFieldKind {
     }
 }
 
-/// What is looked at in the kinds of some groups.
-struct Known {
-    group: &'static str,
-    /// None for every kind of the group.
-    kinds: &'static [&'static str],
-    /// Paths from the root, as [`FieldPath`] reads them.
-    paths: &'static [&'static str],
-    /// `image` of a mapping under these keys, or of the mappings of a list
-    /// under them, wherever they stand.
-    holders: &'static [&'static str],
-}
+/// A group, its kinds (every one where none is named), and what is looked at in them.
+type Known = (
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+);
 
-/// Fields that hold images, besides containers and volumes.
+/// Fields that hold images, besides containers and volumes: paths from the root, as
+/// [`FieldPath`] reads them.
 const FIELDS: &[Known] = &[
-    Known {
-        group: "monitoring.coreos.com",
-        kinds: &[
+    (
+        "monitoring.coreos.com",
+        &[
             "Prometheus",
             "PrometheusAgent",
             "Alertmanager",
             "ThanosRuler",
         ],
-        paths: &["spec.image", "spec.thanos.image"],
-        holders: &[],
-    },
-    Known {
-        group: "postgresql.cnpg.io",
-        kinds: &["Cluster"],
-        paths: &[
+        &["spec.image", "spec.thanos.image"],
+    ),
+    (
+        "postgresql.cnpg.io",
+        &["Cluster"],
+        &[
             "spec.imageName",
             "spec.postgresql.extensions.*.image.reference",
         ],
-        holders: &[],
-    },
-    Known {
-        group: "postgresql.cnpg.io",
-        kinds: &["ImageCatalog", "ClusterImageCatalog"],
-        paths: &[
+    ),
+    (
+        "postgresql.cnpg.io",
+        &["ImageCatalog", "ClusterImageCatalog"],
+        &[
             "spec.images.*.image",
             "spec.images.*.extensions.*.image.reference",
         ],
-        holders: &[],
-    },
-    Known {
-        group: "tekton.dev",
-        kinds: &["StepAction"],
-        paths: &["spec.image"],
-        holders: &[],
-    },
-    Known {
-        group: "tekton.dev",
-        kinds: &[],
-        paths: &[],
-        holders: &["steps", "sidecars", "stepTemplate"],
-    },
-    // Templates of the kinds above.
-    Known {
-        group: "triggers.tekton.dev",
-        kinds: &["TriggerTemplate"],
-        paths: &[],
-        holders: &["steps", "sidecars", "stepTemplate"],
-    },
-    Known {
-        group: "argoproj.io",
-        kinds: &[],
-        paths: &[],
-        holders: &["container", "script", "sidecars"],
-    },
+    ),
+    ("tekton.dev", &["StepAction"], &["spec.image"]),
 ];
+
+/// Keys of a mapping that has an `image`, or of a list of such mappings, wherever
+/// they stand.
+const HOLDERS: &[Known] = &[
+    ("tekton.dev", &[], STEPS),
+    // Templates of the kinds above.
+    ("triggers.tekton.dev", &["TriggerTemplate"], STEPS),
+    ("argoproj.io", &[], &["container", "script", "sidecars"]),
+];
+
+const STEPS: &[&str] = &["steps", "sidecars", "stepTemplate"];
 
 /// Where kustomize's own `images` stand in the kinds of a group.
 const LISTS_OF_IMAGES: &[(&str, &str)] = &[
@@ -165,18 +145,13 @@ pub fn fields_of<'n, 't>(
         holders: Vec::new(),
         places: Vec::new(),
     };
-    let is_of = |known: &&Known| {
-        known.group == group && (known.kinds.is_empty() || known.kinds.contains(&kind.as_ref()))
+    let is_of = |(of, kinds, _): &&Known| {
+        *of == group && (kinds.is_empty() || kinds.contains(&kind.as_ref()))
     };
-    let known: Vec<&Known> = FIELDS.iter().filter(is_of).collect();
-    finder.holders = known
-        .iter()
-        .flat_map(|known| known.holders)
-        .copied()
-        .collect();
+    let known = |all: &'static [Known]| all.iter().filter(is_of).flat_map(|(.., known)| *known);
+    finder.holders = known(HOLDERS).copied().collect();
     finder.containers(root, String::new());
-    let built_in = known.iter().flat_map(|known| known.paths);
-    for path in built_in.filter_map(|path| FieldPath::parse(path).ok()) {
+    for path in known(FIELDS).filter_map(|path| FieldPath::parse(path).ok()) {
         finder.fields(root, &path);
     }
     let is_for = |field: &&ImageFieldRule| {

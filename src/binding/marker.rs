@@ -109,11 +109,8 @@ impl ImagePart {
         match self {
             Self::Image => {
                 let (rest, digest) = split_digest(old);
-                digest.is_none_or(is_any_digest)
-                    && match rest.rsplit_once(':') {
-                        Some((name, tag)) if !tag.contains('/') => is_name(name) && is_tag(tag),
-                        _ => is_name(rest),
-                    }
+                let (name, tag) = split_tag(rest);
+                digest.is_none_or(is_any_digest) && is_name(name) && tag.is_none_or(is_tag)
             }
             Self::Tag => {
                 let (tag, digest) = split_digest(old);
@@ -136,10 +133,19 @@ impl ImagePart {
     }
 }
 
-fn split_digest(text: &str) -> (&str, Option<&str>) {
+/// What stands before a digest, and the digest.
+pub(crate) fn split_digest(text: &str) -> (&str, Option<&str>) {
     match text.split_once('@') {
         Some((rest, digest)) => (rest, Some(digest)),
         None => (text, None),
+    }
+}
+
+/// A name without its tag, and the tag; a host's port is none.
+pub(crate) fn split_tag(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+        _ => (text, None),
     }
 }
 

@@ -246,10 +246,7 @@ pub fn folder_of(path: &Path) -> PathBuf {
     if path.is_dir() {
         return path.to_path_buf();
     }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new(".")).to_path_buf()
+    path_name::folder(path).to_path_buf()
 }
 
 fn shown(path: &Path, current: &Path) -> String {

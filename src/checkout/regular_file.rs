@@ -102,12 +102,7 @@ impl From<&Metadata> for FileStatus {
 /// # Errors
 /// Where it is something else, holds more than `most` bytes, or cannot be read.
 pub fn read(path: &Path, most: u64) -> Result<(Vec<u8>, Metadata), ReadError> {
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)
-        .map_err(|error| unopened(path, error))?;
+    let file = open(path).map_err(|error| unopened(path, error))?;
     let metadata = file.metadata()?;
     if let Some(kind) = kind(&metadata) {
         return Err(ReadError::NotRegular(kind));
@@ -120,6 +115,15 @@ pub fn read(path: &Path, most: u64) -> Result<(Vec<u8>, Metadata), ReadError> {
         Err(begun) => rest(begun, &file, most)?,
     };
     Ok((bytes, metadata))
+}
+
+/// Opens a file without waiting for it, and through no link.
+///
+/// # Errors
+/// What the system says.
+pub fn open(path: &Path) -> io::Result<File> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
 /// Why a file was not opened, which for links and sockets the error does not say.
@@ -233,10 +237,10 @@ fn all_at_once(mut file: &File, size: u64) -> io::Result<Result<Vec<u8>, Vec<u8>
     })
 }
 
-/// All bytes of a file of which some were read.
-fn rest(mut bytes: Vec<u8>, file: &File, most: u64) -> Result<Vec<u8>, ReadError> {
+/// All bytes of a stream of which some were read.
+fn rest(mut bytes: Vec<u8>, stream: impl Read, most: u64) -> Result<Vec<u8>, ReadError> {
     let left = (most + 1).saturating_sub(bytes.len() as u64);
-    file.take(left).read_to_end(&mut bytes)?;
+    stream.take(left).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         return Err(ReadError::TooLarge(most));
     }
@@ -263,12 +267,7 @@ pub fn holds(file: &File, expected: &[u8]) -> bool {
 pub fn bounded(stream: impl Read, size: u64, most: u64) -> Result<Vec<u8>, ReadError> {
     let reserved = usize::try_from(size.min(MAX_RESERVED)).unwrap_or(0);
     // One more byte than there are tells the end without growing.
-    let mut bytes = Vec::with_capacity(reserved + 1);
-    stream.take(most + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
-        return Err(ReadError::TooLarge(most));
-    }
-    Ok(bytes)
+    rest(Vec::with_capacity(reserved + 1), stream, most)
 }
 
 #[cfg(test)]

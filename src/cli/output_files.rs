@@ -24,6 +24,7 @@ use super::target::{OutputTarget, Place, Purpose, Targets};
 use crate::checkout::write::{Staging, sweep};
 use crate::commit::commits::Commit;
 use crate::foreign::json_pretty;
+use crate::path_name;
 use crate::plan::planned::Planned;
 use crate::report::json::{self, NotOne, Report, Stored};
 use crate::report::patch::{self, Patch};
@@ -156,7 +157,7 @@ impl OutputFiles {
     }
 
     fn add_waiting(&mut self, path: &Path, text: &str) -> io::Result<PathBuf> {
-        let folder = path.parent().unwrap_or(Path::new("/"));
+        let folder = path_name::folder(path);
         if !self.stagings.contains_key(folder) {
             let staging = Staging::open(folder)?;
             self.stagings.insert(folder.to_path_buf(), staging);

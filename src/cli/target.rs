@@ -296,10 +296,7 @@ fn place(purpose: Purpose, written: &Path) -> anyhow::Result<Place> {
 
 /// A name without links in its folders. The folder must be there.
 fn real_name(path: &Path) -> anyhow::Result<PathBuf> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new(".")).canonicalize()?;
+    let folder = path_name::folder(path).canonicalize()?;
     let name = path.file_name().context("it is a folder")?;
     Ok(folder.join(name))
 }

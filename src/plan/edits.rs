@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::api::{Id, OnUnresolved};
 use crate::binding::bindings::{Binding, BindingSource, Bindings, PolicyRef};
 use crate::binding::image::ImageFieldKind;
-use crate::binding::marker::{ImagePart, MarkerTarget};
+use crate::binding::marker::{ImagePart, MarkerTarget, split_digest, split_tag};
 use crate::documents;
 use crate::finding::{Code, Finding, Severity};
 use crate::plan::outcome::{Change, Outcome};
@@ -480,9 +480,7 @@ impl BoundScalar<'_, '_, '_> {
     /// A digest that goes, a version that falls.
     fn warn_of_loss(&self, wanted: &NewValue<'_>, old: &str, new: &str, plan: &mut Plan) {
         let (part, image) = (wanted.taken.part, wanted.image);
-        let (old_reference, old_digest) = old
-            .split_once('@')
-            .map_or((old, None), |(r, d)| (r, Some(d)));
+        let (old_reference, old_digest) = split_digest(old);
         let drops = matches!(part, ImagePart::Image | ImagePart::Tag) && !new.contains('@');
         if let (true, Some(digest)) = (drops, old_digest) {
             let shown = if self.bound.is_concealed {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::api::{CommitSpec, GitReference, Id, PushSpec};
 use crate::finding::Location;
+use crate::path_name;
 use crate::plan::outcome::Outcome;
 use crate::plan::takers::Selection;
 use crate::policy::reflect::ImageRef;
@@ -87,9 +88,7 @@ impl Replacement {
     /// The folder that it is in.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        let folder = self.path.parent();
-        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
-        folder.unwrap_or(Path::new("."))
+        path_name::folder(&self.path)
     }
 }
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::api::Id;
-use crate::binding::marker::ImagePart;
+use crate::binding::marker::{ImagePart, split_digest, split_tag};
 use crate::finding::ResourceRef;
 use crate::plan::outcome::Change;
 use crate::plan::planned::Planned;
@@ -88,17 +88,13 @@ impl ImageParts {
             ImagePart::Name => reference.name = some(&change.old),
             ImagePart::Digest => reference.digest = some(&change.old),
             ImagePart::Tag | ImagePart::Image => {
-                let (before, digest) = match change.old.split_once('@') {
-                    Some((before, digest)) => (before, some(digest)),
-                    None => (change.old.as_str(), None),
-                };
-                reference.digest = digest;
-                match before.rsplit_once(':') {
+                let (before, digest) = split_digest(&change.old);
+                reference.digest = digest.and_then(some);
+                match split_tag(before) {
                     _ if change.part == ImagePart::Tag => reference.tag = some(before),
-                    Some((name, tag)) if !tag.contains('/') => {
-                        (reference.name, reference.tag) = (some(name), some(tag));
+                    (name, tag) => {
+                        (reference.name, reference.tag) = (some(name), tag.and_then(some));
                     }
-                    _ => reference.name = some(before),
                 }
             }
         }

@@ -11,6 +11,7 @@
 //! from a registry. A file that is anything else, a link or a pipe say, is as
 //! good as none: that costs a request, never a run.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -50,9 +51,9 @@ pub struct Cache {
 }
 
 /// A list that was kept.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct KeptList {
+pub struct KeptList<'p> {
     /// Version of this format.
     version: u32,
     /// Canonical name of the repository.
@@ -60,17 +61,7 @@ pub struct KeptList {
     /// When it was listed.
     pub scanned_at: Timestamp,
     /// Its pages.
-    pub pages: Vec<Page>,
-}
-
-/// The same, to be written.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Keep<'p> {
-    version: u32,
-    image: String,
-    scanned_at: Timestamp,
-    pages: &'p [Page],
+    pub pages: Cow<'p, [Page]>,
 }
 
 const VERSION: u32 = 1;
@@ -108,13 +99,14 @@ impl Cache {
 
     /// What is kept for a target.
     #[must_use]
-    pub fn read(&self, target: &Target, identity: &str) -> Option<KeptList> {
+    pub fn read(&self, target: &Target, identity: &str) -> Option<KeptList<'static>> {
         let text = read(&self.path(target, identity), LONGEST)?;
-        let kept: KeptList = serde_json::from_slice(&text).ok()?;
+        let kept: KeptList<'static> = serde_json::from_slice(&text).ok()?;
         let fits = kept.version == VERSION && kept.image == target.repository.canonical();
-        let listing = Listing::of_kept(kept.pages, &target.repository).filter(|_| fits)?;
+        let listing =
+            Listing::of_kept(kept.pages.into_owned(), &target.repository).filter(|_| fits)?;
         Some(KeptList {
-            pages: listing.pages,
+            pages: listing.pages.into(),
             ..kept
         })
     }
@@ -130,11 +122,11 @@ impl Cache {
         scanned_at: Timestamp,
         pages: &[Page],
     ) -> io::Result<()> {
-        let kept = Keep {
+        let kept = KeptList {
             version: VERSION,
             image: target.repository.canonical(),
             scanned_at,
-            pages,
+            pages: pages.into(),
         };
         // Private from its first byte on: that is how temporary files are made.
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;

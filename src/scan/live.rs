@@ -195,7 +195,9 @@ impl<'a> Live<'a> {
         for (task, batch) in tasks {
             match self.kept(task, batch) {
                 CacheDecision::Fresh(kept) => {
-                    let listing = Listing { pages: kept.pages };
+                    let listing = Listing {
+                        pages: kept.pages.into_owned(),
+                    };
                     done.push((task.clone(), Ok(Response::Listed(listing, kept.scanned_at))));
                 }
                 CacheDecision::Nothing => {}
@@ -303,12 +305,12 @@ impl<'a> Live<'a> {
             Some(kept) if !batch.anew && self.is_fresh(&kept, batch.interval()) => {
                 CacheDecision::Fresh(kept)
             }
-            Some(kept) => CacheDecision::Ask(kept.pages),
+            Some(kept) => CacheDecision::Ask(kept.pages.into_owned()),
             None => CacheDecision::Ask(Vec::new()),
         }
     }
 
-    fn is_fresh(&self, kept: &KeptList, interval: Duration) -> bool {
+    fn is_fresh(&self, kept: &KeptList<'_>, interval: Duration) -> bool {
         let age = self.options.now.duration_since(kept.scanned_at);
         // A list of the future says nothing of the present.
         !age.is_negative() && age.unsigned_abs() < interval
@@ -405,7 +407,7 @@ impl<'a> Live<'a> {
 /// What is to be done where a list may be kept.
 enum CacheDecision {
     /// It will do.
-    Fresh(KeptList),
+    Fresh(KeptList<'static>),
     /// There is none, and nobody may be asked.
     Nothing,
     /// Ask, with what is known of its pages.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::Id;
 use crate::binding::bindings::{BindingContext, Bindings, PolicyRef};
-use crate::binding::marker::{ImagePart, MarkerTarget};
+use crate::binding::marker::{ImagePart, MarkerTarget, split_digest};
 use crate::documents::Documents;
 use crate::policy::reflect::DigestReflection;
 use crate::selection::tags::Present;
@@ -87,8 +87,8 @@ impl Scalars {
         match part {
             ImagePart::Name => {}
             ImagePart::Tag => {
-                let (tag, digest) = text.split_once('@').unzip();
-                self.tags.insert(tag.unwrap_or(text).to_owned());
+                let (tag, digest) = split_digest(text);
+                self.tags.insert(tag.to_owned());
                 let digest = digest.filter(|digest| is_digest(digest));
                 self.digests.extend(digest.map(str::to_owned));
             }

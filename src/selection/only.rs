@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::Id;
+use crate::binding::marker::{split_digest, split_tag};
 use crate::documents::Documents;
 use crate::selection::resolve;
 use oci_tags::image::Repository;
@@ -184,11 +185,7 @@ impl ImageSubject {
 
 /// A name without its tag and digest.
 fn without_tag(name: &str) -> &str {
-    let name = name.split('@').next().unwrap_or(name);
-    match name.rsplit_once(':') {
-        Some((before, tag)) if !tag.contains('/') => before,
-        _ => name,
-    }
+    split_tag(split_digest(name).0).0
 }
 
 #[cfg(test)]

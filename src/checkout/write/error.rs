@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use crate::foreign::shown;
 use crate::plan::planned::Replacement;
 use yaml_edit_spans::patch::Overlap;
 
@@ -80,15 +81,6 @@ impl fmt::Display for WriteError {
         }
         Ok(())
     }
-}
-
-/// A file's name on one line.
-fn shown(name: &str) -> String {
-    let shown = |c: char| match c {
-        c if c.is_control() => c.escape_default().to_string(),
-        c => c.to_string(),
-    };
-    name.chars().map(shown).collect()
 }
 
 impl WriteError {

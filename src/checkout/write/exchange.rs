@@ -9,11 +9,11 @@
 //! not seen.
 
 use std::borrow::Cow;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags, renameat_with};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::checkout::regular_file;
@@ -43,22 +43,16 @@ pub(super) trait Expected {
     /// change is too coarse to tell alone.
     fn is_at(&self, path: &Path) -> bool {
         let is_this = |now: &Metadata| identity(now) == *self.identity();
-        let file = open(path).filter(|file| file.metadata().as_ref().is_ok_and(is_this));
+        let file = regular_file::open(path).ok();
+        let file = file.filter(|file| file.metadata().as_ref().is_ok_and(is_this));
         file.is_some_and(|file| regular_file::holds(&file, self.content().as_bytes()))
     }
 
     /// Whether the file of this name holds this content, whatever else it is.
     fn content_is_at(&self, path: &Path) -> bool {
-        let file = open(path);
-        file.is_some_and(|file| regular_file::holds(&file, self.content().as_bytes()))
+        let file = regular_file::open(path);
+        file.is_ok_and(|file| regular_file::holds(&file, self.content().as_bytes()))
     }
-}
-
-/// Opens a file without waiting for it, and through no link.
-fn open(path: &Path) -> Option<File> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, Mode::empty()).ok()?;
-    Some(File::from(file))
 }
 
 /// How a file came into its place.
