@@ -82,20 +82,6 @@ const FN_EXAMPLES: &str = "Examples:
   kpt fn source . | flux-image fn | kpt fn sink .
   cat policies.yaml deploy.yaml | flux-image > patched.yaml";
 
-impl Default for FnArgs {
-    /// As `fn` without flags.
-    fn default() -> Self {
-        Self {
-            config: None,
-            policies: Vec::new(),
-            max_age: duration::parse(MAX_AGE).unwrap_or_default(),
-            strict: false,
-            docker_config: false,
-            registries: RegistryArgs::default(),
-        }
-    }
-}
-
 /// Flags of `update`.
 #[derive(Debug, Args)]
 #[command(after_help = UPDATE_EXAMPLES)]
@@ -360,7 +346,7 @@ const RESOLVE_EXAMPLES: &str = "Examples:
   flux-image resolve | kubectl get -f - -o wide";
 
 /// How registries are asked.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Registries")]
 pub struct RegistryArgs {
     /// Secrets that are not among the documents; beats those that are
@@ -387,22 +373,6 @@ pub struct RegistryArgs {
     /// Ask nobody: only kept lists and snapshots count
     #[arg(long, env = "FLUX_IMAGE_OFFLINE", value_parser = clap::builder::BoolishValueParser::new())]
     pub offline: bool,
-}
-
-impl Default for RegistryArgs {
-    /// As without flags.
-    fn default() -> Self {
-        Self {
-            secrets: Vec::new(),
-            timeout: None,
-            trusted: Vec::new(),
-            connections: Vec::new(),
-            cache: None,
-            no_cache: false,
-            refresh: Vec::new(),
-            offline: false,
-        }
-    }
 }
 
 /// `--tags-from` of what has no use for a status.

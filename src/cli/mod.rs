@@ -20,6 +20,7 @@ mod target;
 mod update;
 mod webhook;
 
+use std::ffi::OsString;
 use std::io::IsTerminal as _;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -27,7 +28,7 @@ use nix::sys::signal::{SigSet, Signal};
 
 use crate::foreign::shown_lines;
 
-use args::{Command, FnArgs};
+use args::Command;
 
 pub use args::Cli;
 pub use exit::Exit;
@@ -56,13 +57,15 @@ pub fn survive_size_limits() {
 /// Runs the program on the process's arguments and streams.
 #[must_use]
 pub fn main() -> Exit {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
     // What stands behind it is not a command line yet.
-    let mut words = std::env::args_os().skip(1);
-    if words.next().is_some_and(|word| word == "__complete") {
-        let words: Vec<_> = words.collect();
-        return complete::answer(&words).unwrap_or(Exit::Usage);
+    if words.get(1).is_some_and(|word| word == "__complete") {
+        return complete::answer(&words[2..]).unwrap_or(Exit::Usage);
     }
-    let cli = match Cli::try_parse() {
+    if words.len() == 1 && !std::io::stdin().is_terminal() {
+        words.push("fn".into());
+    }
+    let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are printed to stdout and are no mistake.
@@ -82,13 +85,9 @@ pub fn main() -> Exit {
             return exit;
         }
     };
-    let command = match cli.command {
-        None if std::io::stdin().is_terminal() => {
-            _ = Cli::command().print_help();
-            return Exit::Usage;
-        }
-        None => Command::Fn(FnArgs::default()),
-        Some(command) => command,
+    let Some(command) = cli.command else {
+        _ = Cli::command().print_help();
+        return Exit::Usage;
     };
     run(&command).unwrap_or_else(|error| {
         let said = shown_lines(&format!("{error:#}"));

@@ -96,3 +96,26 @@ fn no_command_is_fn() {
         fs::read_to_string(case.join("out")).expect("out")
     );
 }
+
+/// What the environment says counts, too: nobody is asked.
+#[test]
+fn no_command_is_fn_in_the_same_environment() {
+    let input = r#"apiVersion: image.toolkit.fluxcd.io/v1
+kind: ImageRepository
+metadata: {name: app, namespace: ns}
+spec: {image: 127.0.0.1:1/acme/app, insecure: true}
+---
+apiVersion: image.toolkit.fluxcd.io/v1
+kind: ImagePolicy
+metadata: {name: app, namespace: ns}
+spec: {imageRepositoryRef: {name: app}, policy: {semver: {range: 1.x}}}
+---
+kind: Deployment
+image: 127.0.0.1:1/acme/app:1.0.0 # {"$imagepolicy": "ns:app"}
+"#;
+    let run = |arguments: &[&str]| feed(flux_image().args(arguments), input.as_bytes());
+    let (bare, named) = (run(&[]), run(&["fn"]));
+    assert_eq!(code(&bare), 2, "{}", stderr(&bare));
+    assert_eq!(stderr(&bare), stderr(&named));
+    assert_eq!(stdout(&bare), stdout(&named));
+}
