@@ -6,8 +6,6 @@
 //! Only what is pushed counts. A payload is read for the image and for nothing
 //! else; who sent it is for the pipeline to check, before it hands it on.
 
-use std::fmt;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
@@ -36,7 +34,7 @@ pub(super) enum WebhookError {
     #[error("the payload of {sender} is about `{event}`, and only a push brings a tag")]
     NoPush {
         /// Whose payload it is.
-        sender: Sender,
+        sender: &'static str,
         /// What happened.
         event: String,
     },
@@ -44,55 +42,10 @@ pub(super) enum WebhookError {
     #[error("the payload of {sender} lacks `{field}`")]
     Lacks {
         /// Whose payload it is.
-        sender: Sender,
+        sender: &'static str,
         /// The field.
-        field: &'static str,
+        field: String,
     },
-}
-
-/// Whose payload it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sender {
-    /// hub.docker.com
-    DockerHub,
-    /// `package` and `registry_package` of GitHub
-    GitHub,
-    /// Push events of GitLab
-    GitLab,
-    /// Harbor
-    Harbor,
-    /// Quay
-    Quay,
-    /// Sonatype Nexus
-    Nexus,
-    /// Azure Container Registry, by itself or by Event Grid
-    Azure,
-    /// ECR, by EventBridge
-    Ecr,
-    /// Container Registry and Artifact Registry, by Pub/Sub
-    Google,
-    /// distribution's notifications, which many registries send
-    Distribution,
-    /// CloudEvents of others
-    CloudEvents,
-}
-
-impl fmt::Display for Sender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::DockerHub => "Docker Hub",
-            Self::GitHub => "GitHub",
-            Self::GitLab => "GitLab",
-            Self::Harbor => "Harbor",
-            Self::Quay => "Quay",
-            Self::Nexus => "Nexus",
-            Self::Azure => "Azure",
-            Self::Ecr => "ECR",
-            Self::Google => "Pub/Sub",
-            Self::Distribution => "distribution",
-            Self::CloudEvents => "CloudEvents",
-        })
-    }
 }
 
 type PushedImage = Result<ImageSubject, WebhookError>;
@@ -110,6 +63,24 @@ pub(super) fn subject(payload: &[u8]) -> PushedImage {
     read(&value, 0)
 }
 
+/// Reads a payload, if it is one of this sender's.
+type Read = fn(&'static str, &Value) -> Option<PushedImage>;
+
+/// Who sends payloads, as messages call them.
+const SENDERS: [(&str, Read); 10] = [
+    ("Docker Hub", docker_hub),
+    ("GitHub", github),
+    ("GitLab", gitlab),
+    ("Harbor", harbor),
+    ("Quay", quay),
+    ("Nexus", nexus),
+    ("Azure", azure),
+    ("ECR", ecr),
+    ("Pub/Sub", google),
+    ("distribution", distribution),
+];
+const CLOUD_EVENTS: &str = "CloudEvents";
+
 /// Envelopes in envelopes end here.
 const MAX_ENVELOPES: usize = 4;
 
@@ -123,19 +94,8 @@ fn read(value: &Value, depth: usize) -> PushedImage {
         return Err(WebhookError::NoJson("expected an object".to_owned()));
     };
     if depth < MAX_ENVELOPES {
-        let known: [fn(&Value) -> Option<PushedImage>; 10] = [
-            docker_hub,
-            github,
-            gitlab,
-            harbor,
-            quay,
-            nexus,
-            azure,
-            ecr,
-            google,
-            distribution,
-        ];
-        if let Some(found) = known.iter().find_map(|read| read(value)) {
+        let mut known = SENDERS.iter();
+        if let Some(found) = known.find_map(|(sender, read)| read(sender, value)) {
             return found;
         }
         if let Some(found) = cloud_event(value, depth) {
@@ -157,15 +117,19 @@ fn text<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
 }
 
 fn need<'v>(
+    sender: &'static str,
     value: &'v Value,
     path: &[&str],
-    lacks: (Sender, &'static str),
 ) -> Result<&'v str, WebhookError> {
-    let (sender, field) = lacks;
-    text(value, path).ok_or(WebhookError::Lacks { sender, field })
+    text(value, path).ok_or_else(|| lacks(sender, &path.join(".")))
 }
 
-fn pushed(sender: Sender, event: &str, pushes: &[&str]) -> Result<(), WebhookError> {
+fn lacks(sender: &'static str, field: &str) -> WebhookError {
+    let field = field.to_owned();
+    WebhookError::Lacks { sender, field }
+}
+
+fn pushed(sender: &'static str, event: &str, pushes: &[&str]) -> Result<(), WebhookError> {
     let is_push = pushes.iter().any(|push| push.eq_ignore_ascii_case(event));
     if is_push {
         return Ok(());
@@ -182,14 +146,13 @@ fn image(name: impl Into<String>) -> PushedImage {
     Ok(ImageSubject::Image(name.into()))
 }
 
-fn docker_hub(value: &Value) -> Option<PushedImage> {
+fn docker_hub(sender: &'static str, value: &Value) -> Option<PushedImage> {
     value.get("push_data")?;
-    let lacks = (Sender::DockerHub, "repository.repo_name");
-    let name = need(value, &["repository", "repo_name"], lacks);
+    let name = need(sender, value, &["repository", "repo_name"]);
     Some(name.and_then(|name| image(format!("docker.io/{name}"))))
 }
 
-fn github(value: &Value) -> Option<PushedImage> {
+fn github(sender: &'static str, value: &Value) -> Option<PushedImage> {
     let field = ["package", "registry_package"]
         .into_iter()
         .find(|field| value.get(field).is_some_and(Value::is_object))?;
@@ -197,31 +160,29 @@ fn github(value: &Value) -> Option<PushedImage> {
     text(package, &["package_type"])?;
     Some((|| {
         let event = text(value, &["action"]).unwrap_or_default();
-        pushed(Sender::GitHub, event, &["published", "updated"])?;
+        pushed(sender, event, &["published", "updated"])?;
         let kind = text(package, &["package_type"]).unwrap_or_default();
-        pushed(Sender::GitHub, kind, &["container", "docker"])?;
+        pushed(sender, kind, &["container", "docker"])?;
         let url = text(package, &["package_version", "package_url"]);
         if let Some(url) = url.filter(|url| url.contains('/')) {
             return image(url.trim_end_matches(':'));
         }
-        let lacks = (Sender::GitHub, "package.namespace");
-        let namespace = need(package, &["namespace"], lacks)?;
-        let name = need(package, &["name"], (Sender::GitHub, "package.name"))?;
+        let namespace = need(sender, value, &[field, "namespace"])?;
+        let name = need(sender, value, &[field, "name"])?;
         image(format!("ghcr.io/{namespace}/{name}").to_lowercase())
     })())
 }
 
-fn gitlab(value: &Value) -> Option<PushedImage> {
+fn gitlab(sender: &'static str, value: &Value) -> Option<PushedImage> {
     let event = text(value, &["object_kind"])?;
-    let lacks = (Sender::GitLab, "project.path_with_namespace");
     Some((|| {
-        pushed(Sender::GitLab, event, &["push", "tag_push"])?;
-        let path = need(value, &["project", "path_with_namespace"], lacks)?;
+        pushed(sender, event, &["push", "tag_push"])?;
+        let path = need(sender, value, &["project", "path_with_namespace"])?;
         Ok(ImageSubject::Project(path.to_owned()))
     })())
 }
 
-fn harbor(value: &Value) -> Option<PushedImage> {
+fn harbor(sender: &'static str, value: &Value) -> Option<PushedImage> {
     let resources = value.get("event_data").or_else(|| {
         let kind = text(value, &["type"])?;
         value.get("data").filter(|_| kind.starts_with("harbor."))
@@ -229,32 +190,30 @@ fn harbor(value: &Value) -> Option<PushedImage> {
     Some((|| {
         let event = text(value, &["type"]).unwrap_or_default();
         pushed(
-            Sender::Harbor,
+            sender,
             event,
             &["PUSH_ARTIFACT", "pushImage", "harbor.artifact.pushed"],
         )?;
         let first = resources.get("resources").and_then(|list| list.get(0));
         let url = first.and_then(|first| text(first, &["resource_url"]));
-        image(url.ok_or(WebhookError::Lacks {
-            sender: Sender::Harbor,
-            field: "event_data.resources[0].resource_url",
-        })?)
+        let field = "event_data.resources[0].resource_url";
+        image(url.ok_or_else(|| lacks(sender, field))?)
     })())
 }
 
-fn quay(value: &Value) -> Option<PushedImage> {
+fn quay(sender: &'static str, value: &Value) -> Option<PushedImage> {
     let url = text(value, &["docker_url"])?;
     let has_tags = value.get("updated_tags").is_some();
     Some(if has_tags {
         image(url)
     } else {
-        pushed(Sender::Quay, "an event without `updated_tags`", &[]).and_then(|()| image(url))
+        pushed(sender, "an event without `updated_tags`", &[]).and_then(|()| image(url))
     })
 }
 
 /// A repository webhook of Nexus, for components or assets. It names no host, and
 /// images are reached by a port, a host or a path of the repository's.
-fn nexus(value: &Value) -> Option<PushedImage> {
+fn nexus(sender: &'static str, value: &Value) -> Option<PushedImage> {
     let repository = text(value, &["repositoryName"])?;
     let kinds = ["component", "asset"];
     let (kind, what) = kinds
@@ -262,60 +221,52 @@ fn nexus(value: &Value) -> Option<PushedImage> {
         .find_map(|kind| Some((*kind, value.get(kind).filter(|what| what.is_object())?)))?;
     Some((|| {
         let event = text(value, &["action"]).unwrap_or_default();
-        pushed(Sender::Nexus, event, &["CREATED", "UPDATED"])?;
+        pushed(sender, event, &["CREATED", "UPDATED"])?;
         let format = text(what, &["format"]).unwrap_or_default();
-        pushed(Sender::Nexus, format, &["docker"])?;
+        pushed(sender, format, &["docker"])?;
         if kind == "component" {
-            let lacks = (Sender::Nexus, "component.name");
-            let name = need(what, &["name"], lacks)?;
+            let name = need(sender, value, &[kind, "name"])?;
             return Ok(ImageSubject::hosted(repository, name.trim_matches('/')));
         }
         // `v2/acme/app/manifests/1.0.0`; a layer is of no image in particular.
-        let asset = need(what, &["name"], (Sender::Nexus, "asset.name"))?;
+        let asset = need(sender, value, &[kind, "name"])?;
         let manifest = asset.trim_start_matches('/').strip_prefix("v2/");
         let manifest = manifest.and_then(|rest| rest.rsplit_once("/manifests/"));
         match manifest {
             Some((name, _)) => Ok(ImageSubject::hosted(repository, name)),
-            None => pushed(Sender::Nexus, asset, &[]).and_then(|()| image("")),
+            None => pushed(sender, asset, &[]).and_then(|()| image("")),
         }
     })())
 }
 
-fn azure(value: &Value) -> Option<PushedImage> {
+fn azure(sender: &'static str, value: &Value) -> Option<PushedImage> {
     let is_grid = ["eventType", "type"].iter().any(|field| {
         text(value, &[field]).is_some_and(|kind| kind.starts_with("Microsoft.ContainerRegistry."))
     });
     let event = if is_grid { value.get("data")? } else { value };
-    let (target, request) = (event.get("target")?, event.get("request")?);
+    event.get("target")?;
+    event.get("request")?;
     Some((|| {
         let action = text(event, &["action"]).unwrap_or_default();
-        pushed(Sender::Azure, action, &["push"])?;
-        let name = need(
-            target,
-            &["repository"],
-            (Sender::Azure, "target.repository"),
-        )?;
-        let host = need(request, &["host"], (Sender::Azure, "request.host"))?;
+        pushed(sender, action, &["push"])?;
+        let name = need(sender, event, &["target", "repository"])?;
+        let host = need(sender, event, &["request", "host"])?;
         image(format!("{host}/{name}"))
     })())
 }
 
-fn ecr(value: &Value) -> Option<PushedImage> {
+fn ecr(sender: &'static str, value: &Value) -> Option<PushedImage> {
     text(value, &["source"]).filter(|source| *source == "aws.ecr")?;
     Some((|| {
         let detail = value.get("detail").unwrap_or(&Value::Null);
         let action = text(detail, &["action-type"]).unwrap_or_default();
-        pushed(Sender::Ecr, action, &["PUSH"])?;
+        pushed(sender, action, &["PUSH"])?;
         if let Some(result) = text(detail, &["result"]) {
-            pushed(Sender::Ecr, result, &["SUCCESS"])?;
+            pushed(sender, result, &["SUCCESS"])?;
         }
-        let name = need(
-            detail,
-            &["repository-name"],
-            (Sender::Ecr, "detail.repository-name"),
-        )?;
-        let account = need(value, &["account"], (Sender::Ecr, "account"))?;
-        let region = need(value, &["region"], (Sender::Ecr, "region"))?;
+        let name = need(sender, value, &["detail", "repository-name"])?;
+        let account = need(sender, value, &["account"])?;
+        let region = need(sender, value, &["region"])?;
         let end = if region.starts_with("cn-") { ".cn" } else { "" };
         image(format!(
             "{account}.dkr.ecr.{region}.amazonaws.com{end}/{name}"
@@ -323,7 +274,7 @@ fn ecr(value: &Value) -> Option<PushedImage> {
     })())
 }
 
-fn google(value: &Value) -> Option<PushedImage> {
+fn google(sender: &'static str, value: &Value) -> Option<PushedImage> {
     let inner;
     let event = match text(value, &["message", "data"]) {
         Some(data) => {
@@ -337,25 +288,22 @@ fn google(value: &Value) -> Option<PushedImage> {
     };
     let name = text(event, &["tag"]).or_else(|| text(event, &["digest"]))?;
     let action = text(event, &["action"])?;
-    Some(pushed(Sender::Google, action, &["INSERT"]).and_then(|()| image(name)))
+    Some(pushed(sender, action, &["INSERT"]).and_then(|()| image(name)))
 }
 
-fn distribution(value: &Value) -> Option<PushedImage> {
+fn distribution(sender: &'static str, value: &Value) -> Option<PushedImage> {
     let events = value.get("events")?.as_array()?;
     let is_push = |event: &&Value| text(event, &["action"]) == Some("push");
     Some((|| {
         let Some(event) = events.iter().find(is_push) else {
             let first = events.first().and_then(|event| text(event, &["action"]));
-            pushed(Sender::Distribution, first.unwrap_or("nothing"), &[])?;
+            pushed(sender, first.unwrap_or("nothing"), &[])?;
             return image("");
         };
-        let lacks = (Sender::Distribution, "events[].target.repository");
-        let name = need(event, &["target", "repository"], lacks)?;
-        let host = need(
-            event,
-            &["request", "host"],
-            (Sender::Distribution, "events[].request.host"),
-        )?;
+        let name = text(event, &["target", "repository"]);
+        let name = name.ok_or_else(|| lacks(sender, "events[].target.repository"))?;
+        let host = text(event, &["request", "host"]);
+        let host = host.ok_or_else(|| lacks(sender, "events[].request.host"))?;
         image(format!("{host}/{name}"))
     })())
 }
@@ -366,8 +314,7 @@ fn cloud_event(value: &Value, depth: usize) -> Option<PushedImage> {
     let is_cdevent = text(value, &["context", "type"])
         .is_some_and(|kind| kind.starts_with("dev.cdevents.artifact."));
     if is_cdevent {
-        let lacks = (Sender::CloudEvents, "subject.id");
-        let id = need(value, &["subject", "id"], lacks);
+        let id = need(CLOUD_EVENTS, value, &["subject", "id"]);
         return Some(id.and_then(package_url));
     }
     text(value, &["specversion"])?;
@@ -395,26 +342,20 @@ fn cloud_event(value: &Value, depth: usize) -> Option<PushedImage> {
     let subject = text(value, &["subject"]).filter(|subject| subject.contains('/'));
     Some(match subject {
         Some(subject) => image(subject.trim_start_matches("oci://")),
-        None => Err(WebhookError::Lacks {
-            sender: Sender::CloudEvents,
-            field: "data.image",
-        }),
+        None => Err(lacks(CLOUD_EVENTS, "data.image")),
     })
 }
 
 /// `pkg:oci/app@sha256%3A…?repository_url=ghcr.io/acme/app`
 fn package_url(url: &str) -> PushedImage {
-    let lacks = WebhookError::Lacks {
-        sender: Sender::CloudEvents,
-        field: "subject.id with repository_url",
-    };
+    let lacks = || lacks(CLOUD_EVENTS, "subject.id with repository_url");
     let Some((before, query)) = url.split_once('?').filter(|_| url.starts_with("pkg:oci/")) else {
-        return Err(lacks);
+        return Err(lacks());
     };
     let named = query
         .split('&')
         .find_map(|pair| pair.strip_prefix("repository_url="));
-    let repository = named.ok_or(lacks)?;
+    let repository = named.ok_or_else(lacks)?;
     let repository = percent_decode_str(repository)
         .decode_utf8_lossy()
         .into_owned();
