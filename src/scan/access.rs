@@ -4,15 +4,14 @@
 //! Each part of it keeps whose word it is; whether a credential may go along is
 //! decided by [`oci_tags::registry::trust`].
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::api::{Id, ImageRepository, Secret, ServiceAccount};
+use crate::api::{Id, ImageRepository, Secret};
 use crate::documents::logins::{KnownDocument, Logins, Lookup, References};
 use crate::documents::{self, Sourced};
-use crate::finding::{Code, Finding, Location, Severity};
+use crate::finding::{Code, Finding, Location};
 use crate::quote;
-use crate::selection::tags::{Blame, Failure};
+use crate::selection::tags::Failure;
 use go_template::duration;
 use oci_tags::image::Repository;
 use oci_tags::login::cloud::Provider;
@@ -82,21 +81,6 @@ pub(super) struct Context<'a> {
     pub patience: Patience,
 }
 
-/// What is wrong with a document that a login depends on.
-struct Wrong {
-    message: String,
-    hint: Option<String>,
-}
-
-impl Wrong {
-    fn new(message: String) -> Self {
-        Self {
-            message,
-            hint: None,
-        }
-    }
-}
-
 /// Makes a target of an ImageRepository.
 ///
 /// # Errors
@@ -116,11 +100,7 @@ pub(super) fn access(
         context,
         findings,
     };
-    subject.access().map_err(|wrong| Failure {
-        message: wrong.message,
-        hint: wrong.hint,
-        blame: Blame::Documents,
-    })
+    subject.access()
 }
 
 struct RepositoryAccess<'a> {
@@ -144,10 +124,10 @@ fn trusted_as(rank: documents::Rank) -> Rank {
 }
 
 impl RepositoryAccess<'_> {
-    fn access(mut self) -> Result<Access, Wrong> {
+    fn access(mut self) -> Result<Access, Failure> {
         let spec = &self.document.spec;
-        let repository =
-            Repository::parse(&spec.image).map_err(|error| Wrong::new(error.to_string()))?;
+        let repository = Repository::parse(&spec.image)
+            .map_err(|error| Failure::of_documents(error.to_string()))?;
         let provider = self.provider()?;
         let within = self.within()?;
         // By its canonical name, so that two spellings are one repository.
@@ -181,7 +161,7 @@ impl RepositoryAccess<'_> {
 
     /// With the login that nobody named but Docker has. Where it may not go
     /// along, the registry is asked without, since a list may be public.
-    fn with_dockers_own(&mut self, target: Target) -> Result<Target, Wrong> {
+    fn with_dockers_own(&mut self, target: Target) -> Result<Target, Failure> {
         let repository = target.repository.clone();
         let Some(credential) = self.docker(&repository)? else {
             return Ok(target);
@@ -194,12 +174,7 @@ impl RepositoryAccess<'_> {
                 "ImageRepository `{}` is asked without credentials: {}",
                 self.id, wrong.message
             );
-            let mut finding = Finding::new(
-                Severity::Warning,
-                Code::Login,
-                message,
-                self.location.clone(),
-            );
+            let mut finding = Finding::warning(Code::Login, message, self.location.clone());
             finding.hint = wrong.hint;
             self.findings.push(finding);
             Ok(target)
@@ -208,7 +183,7 @@ impl RepositoryAccess<'_> {
 
     /// A credential that stays here, since somebody less trusted has named the
     /// way it would take.
-    fn withheld(&self, whose: &str, repository: &Repository, withheld: Withheld) -> Wrong {
+    fn withheld(&self, whose: &str, repository: &Repository, withheld: Withheld) -> Failure {
         let part = withheld.barred.part;
         let by = |part: Part| {
             let known = self.named.iter().find(|(known, _)| *known == part);
@@ -239,36 +214,33 @@ impl RepositoryAccess<'_> {
         // user's own only what they name themselves.
         let is_enough =
             matches!(part, Part::Proxy | Part::Ca) || withheld.barred.credential < Rank::User;
-        Wrong {
-            message,
-            hint: Some(if is_enough {
-                format!("{flag}, or {trust}")
-            } else {
-                trust
-            }),
-        }
+        Failure::of_documents(message).hint(if is_enough {
+            format!("{flag}, or {trust}")
+        } else {
+            trust
+        })
     }
 
-    fn provider(&self) -> Result<Option<Provider>, Wrong> {
+    fn provider(&self) -> Result<Option<Provider>, Failure> {
         match self.document.spec.provider.as_deref() {
             None | Some("" | "generic") => Ok(None),
             Some("aws") => Ok(Some(Provider::Aws)),
             Some("gcp") => Ok(Some(Provider::Gcp)),
             Some("azure") => Ok(Some(Provider::Azure)),
-            Some(other) => Err(Wrong::new(format!(
+            Some(other) => Err(Failure::of_documents(format!(
                 "`spec.provider` is `{other}`, and must be one of: generic, aws, azure, gcp"
             ))),
         }
     }
 
     /// `spec.timeout`, else `spec.interval`, neither beyond what the run allows.
-    fn within(&mut self) -> Result<Duration, Wrong> {
+    fn within(&mut self) -> Result<Duration, Failure> {
         let spec = &self.document.spec;
         let read = |field: &str, text: &Option<String>| match text.as_deref() {
             None | Some("") => Ok(None),
             Some(text) => duration::parse(text)
                 .map(Some)
-                .map_err(|error| Wrong::new(format!("`spec.{field}`: {error}"))),
+                .map_err(|error| Failure::of_documents(format!("`spec.{field}`: {error}"))),
         };
         let Patience { usual, most } = self.context.patience;
         let within = match (
@@ -295,40 +267,26 @@ impl RepositoryAccess<'_> {
             asked.escape_debug(),
             most.as_secs_f64()
         );
-        let finding = Finding::new(
-            Severity::Info,
-            Code::Registry,
-            message,
-            self.location.clone(),
-        );
+        let finding = Finding::info(Code::Registry, message, self.location.clone());
         self.findings
             .push(finding.hint("`--timeout` allows every repository more or less"));
     }
 
     /// The Secret that a field names, `None` where the field is absent.
-    fn named(&self, field: &str, name: Option<&str>) -> Result<Option<Named<'_>>, Wrong> {
+    fn named(&self, field: &str, name: Option<&str>) -> Result<Option<Named<'_>>, Failure> {
         let Some(name) = name.filter(|name| !name.is_empty()) else {
             return Ok(None);
         };
         let id = Id::new(self.id.namespace.clone(), name);
-        match self.context.logins.secret(&id, self.context.references) {
-            Lookup::Document(known) => Ok(Some(Named::new(id, &known))),
-            Lookup::Unreadable(why, at) => Err(Wrong::new(format!(
-                "the Secret `{id}` of `spec.{field}` cannot be read: {why} (at {at})"
-            ))),
-            Lookup::Ambiguous(at, namespaces) => Err(ambiguous("Secret", &id, at, namespaces)),
-            missing => Err(Wrong {
-                message: format!(
-                    "the Secret `{id}` of `spec.{field}` is {}",
-                    whereabouts(&missing)
-                ),
-                hint: Some("give it with `--secret FILE`".to_owned()),
-            }),
+        let lookup = self.context.logins.secret(&id, self.context.references);
+        match found("Secret", field, &id, lookup)? {
+            Ok(known) => Ok(Some(Named::new(id, &known))),
+            Err(absent) => Err(Failure::of_documents(absent).hint("give it with `--secret FILE`")),
         }
     }
 
     /// How the registry is reached, with whose word each part of it is.
-    fn connection(&mut self, repository: &Repository) -> Result<Connection, Wrong> {
+    fn connection(&mut self, repository: &Repository) -> Result<Connection, Failure> {
         let mut connection = Connection::default();
         self.add_certificates(&mut connection)?;
         self.add_proxy(&mut connection)?;
@@ -349,10 +307,10 @@ impl RepositoryAccess<'_> {
         )
     }
 
-    fn add_certificates(&mut self, connection: &mut Connection) -> Result<(), Wrong> {
+    fn add_certificates(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let name = self.document.spec.cert_secret_ref.as_ref();
         let name = name.map(|reference| reference.name.as_str());
-        let Some(named) = self.named("certSecretRef", name)? else {
+        let Some(named) = self.named("spec.certSecretRef", name)? else {
             return Ok(());
         };
         let ca = named.value(&["ca.crt", "caFile"])?;
@@ -376,10 +334,10 @@ impl RepositoryAccess<'_> {
         Ok(())
     }
 
-    fn add_proxy(&mut self, connection: &mut Connection) -> Result<(), Wrong> {
+    fn add_proxy(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let name = self.document.spec.proxy_secret_ref.as_ref();
         let name = name.map(|reference| reference.name.as_str());
-        let Some(named) = self.named("proxySecretRef", name)? else {
+        let Some(named) = self.named("spec.proxySecretRef", name)? else {
             return Ok(());
         };
         let address = named.value(&["address"])?;
@@ -401,7 +359,7 @@ impl RepositoryAccess<'_> {
     fn pull_secrets(
         &mut self,
         image: &Repository,
-    ) -> Result<Option<(Ranked<Credential>, String)>, Wrong> {
+    ) -> Result<Option<(Ranked<Credential>, String)>, Failure> {
         let mut keyring: Keyring<(Rank, String)> = Keyring::default();
         let mut missing = None;
         let names = self.pull_secret_names(&mut missing)?;
@@ -411,32 +369,20 @@ impl RepositoryAccess<'_> {
         let mut oddities = Vec::new();
         for (field, name) in names {
             let id = Id::new(self.id.namespace.clone(), name);
-            match self.context.logins.secret(&id, self.context.references) {
-                Lookup::Document(known) => {
+            let lookup = self.context.logins.secret(&id, self.context.references);
+            match found("Secret", field, &id, lookup)? {
+                Ok(known) => {
                     let named = Named::new(id, &known);
                     named.add_to(&mut keyring)?;
                     let all = std::mem::take(&mut keyring.oddities);
                     oddities.extend(all.into_iter().map(|oddity| named.note(oddity.to_string())));
                 }
-                Lookup::Unreadable(why, at) => {
-                    return Err(Wrong::new(format!(
-                        "the Secret `{id}` of `{field}` cannot be read: {why} (at {at})"
-                    )));
-                }
-                Lookup::Ambiguous(at, namespaces) => {
-                    return Err(ambiguous("Secret", &id, at, namespaces));
-                }
-                absent => {
-                    missing = Some(format!(
-                        "the Secret `{id}` of `{field}` is {}",
-                        whereabouts(&absent)
-                    ));
-                }
+                Err(absent) => missing = Some(absent),
             }
         }
         self.findings.extend(oddities);
         let found = keyring.find(image).map_err(|why| {
-            Wrong::new(format!(
+            Failure::of_documents(format!(
                 "the entry for `{}` in its pull secret cannot be read: {why}",
                 image.host()
             ))
@@ -465,15 +411,14 @@ impl RepositoryAccess<'_> {
             self.id,
             image.canonical()
         );
-        let at = self.location.clone();
-        let finding = Finding::new(Severity::Warning, Code::Login, message, at);
+        let finding = Finding::warning(Code::Login, message, self.location.clone());
         self.findings.push(finding);
     }
 
     fn pull_secret_names(
         &self,
         missing: &mut Option<String>,
-    ) -> Result<Vec<(&'static str, String)>, Wrong> {
+    ) -> Result<Vec<(&'static str, String)>, Failure> {
         let spec = &self.document.spec;
         let named = |name: &String| !name.is_empty();
         let mut names = Vec::new();
@@ -485,29 +430,16 @@ impl RepositoryAccess<'_> {
             .filter(|name| named(name))
         {
             let id = Id::new(self.id.namespace.clone(), account.clone());
-            match self.context.logins.account(&id, self.context.references) {
-                Lookup::Document(KnownDocument { document, .. }) => {
-                    let account: &ServiceAccount = document;
-                    let secrets = account.image_pull_secrets.iter();
+            let lookup = self.context.logins.account(&id, self.context.references);
+            match found("ServiceAccount", "spec.serviceAccountName", &id, lookup)? {
+                Ok(account) => {
+                    let secrets = account.document.image_pull_secrets.iter();
                     names.extend(secrets.map(|r| ("imagePullSecrets", r.name.clone())));
-                }
-                Lookup::Ambiguous(at, namespaces) => {
-                    return Err(ambiguous("ServiceAccount", &id, at, namespaces));
-                }
-                Lookup::Unreadable(why, at) => {
-                    return Err(Wrong::new(format!(
-                        "the ServiceAccount `{id}` of `spec.serviceAccountName` cannot be read: {why} (at {at})"
-                    )));
                 }
                 // With a provider it names whom the cloud knows, and nothing is
                 // missing here.
-                _ if self.provider()?.is_some() => {}
-                absent => {
-                    *missing = Some(format!(
-                        "the ServiceAccount `{id}` of `spec.serviceAccountName` is {}",
-                        whereabouts(&absent)
-                    ));
-                }
+                Err(_) if self.provider()?.is_some() => {}
+                Err(absent) => *missing = Some(absent),
             }
         }
         Ok(names)
@@ -518,61 +450,61 @@ impl RepositoryAccess<'_> {
         &mut self,
         missing: &str,
         image: &Repository,
-    ) -> Result<Ranked<Credential>, Wrong> {
+    ) -> Result<Ranked<Credential>, Failure> {
         let Some(credential) = self.docker(image)? else {
             let docker = if self.context.docker.is_some() {
                 format!("Docker's own config has no login for `{}`", image.host())
             } else {
                 "Docker's own config may not be used without `--docker-config`".to_owned()
             };
-            return Err(Wrong {
-                message: format!("{missing}, and {docker}"),
-                hint: Some(
-                    "give the Secret with `--secret FILE`, or log in with `docker login`"
-                        .to_owned(),
-                ),
-            });
+            let failure = Failure::of_documents(format!("{missing}, and {docker}"));
+            let hint = "give the Secret with `--secret FILE`, or log in with `docker login`";
+            return Err(failure.hint(hint));
         };
         let message = format!(
             "{missing}; Docker's own login for `{}` is used",
             image.host()
         );
-        self.findings.push(Finding::new(
-            Severity::Info,
-            Code::Login,
-            message,
-            self.location.clone(),
-        ));
+        let finding = Finding::info(Code::Login, message, self.location.clone());
+        self.findings.push(finding);
         Ok(credential)
     }
 
-    fn docker(&self, image: &Repository) -> Result<Option<Ranked<Credential>>, Wrong> {
+    fn docker(&self, image: &Repository) -> Result<Option<Ranked<Credential>>, Failure> {
         let Some(docker) = self.context.docker else {
             return Ok(None);
         };
-        let credential = docker(image).map_err(Wrong::new)?;
+        let credential = docker(image).map_err(Failure::of_documents)?;
         Ok(credential.map(|credential| Ranked::new(credential, Rank::User)))
     }
 }
 
-fn whereabouts<T>(found: &Lookup<'_, T>) -> &'static str {
-    match found {
-        Lookup::Encrypted => "encrypted",
-        _ => "not in the input",
-    }
-}
-
-/// A document without a namespace that references of several would take.
-fn ambiguous(kind: &str, id: &Id, at: &Location, namespaces: &BTreeSet<String>) -> Wrong {
-    Wrong {
-        message: format!(
-            "the {kind} `{}` (at {at}) names no namespace, and is referred to in several: {}",
-            id.name,
-            quote::list(namespaces.iter())
-        ),
-        hint: Some(
-            "write `metadata.namespace` in it, once for each namespace that may use it".to_owned(),
-        ),
+/// The document that a field names, or words for its absence, which is no failure
+/// yet. One that cannot be read is, and so is one without a namespace that references
+/// of several would take.
+fn found<'l, T>(
+    kind: &str,
+    field: &str,
+    id: &Id,
+    lookup: Lookup<'l, T>,
+) -> Result<Result<KnownDocument<'l, T>, String>, Failure> {
+    let absent = |what: &str| Ok(Err(format!("the {kind} `{id}` of `{field}` is {what}")));
+    match lookup {
+        Lookup::Document(known) => Ok(Ok(known)),
+        Lookup::Encrypted => absent("encrypted"),
+        Lookup::Absent => absent("not in the input"),
+        Lookup::Unreadable(why, at) => Err(Failure::of_documents(format!(
+            "the {kind} `{id}` of `{field}` cannot be read: {why} (at {at})"
+        ))),
+        Lookup::Ambiguous(at, namespaces) => {
+            let message = format!(
+                "the {kind} `{}` (at {at}) names no namespace, and is referred to in several: {}",
+                id.name,
+                quote::list(namespaces.iter())
+            );
+            let hint = "write `metadata.namespace` in it, once for each namespace that may use it";
+            Err(Failure::of_documents(message).hint(hint))
+        }
     }
 }
 
@@ -599,28 +531,24 @@ impl<'a> Named<'a> {
         format!("Secret `{}` (at {})", self.id, self.location)
     }
 
-    fn wrong(&self, what: &str) -> Wrong {
-        Wrong::new(format!(
+    fn wrong(&self, what: &str) -> Failure {
+        Failure::of_documents(format!(
             "the Secret `{}` {what} (at {})",
             self.id, self.location
         ))
     }
 
-    fn value(&self, keys: &[&str]) -> Result<Option<login::Secret>, Wrong> {
+    fn value(&self, keys: &[&str]) -> Result<Option<login::Secret>, Failure> {
         let value = self.secret.value(keys);
         value.map_err(|error| self.wrong(&format!("cannot be read: {error}")))
     }
 
     fn note(&self, message: String) -> Finding {
-        Finding::new(
-            Severity::Warning,
-            Code::Login,
-            format!("Secret `{}`: {message}", self.id),
-            self.location.clone(),
-        )
+        let message = format!("Secret `{}`: {message}", self.id);
+        Finding::warning(Code::Login, message, self.location.clone())
     }
 
-    fn add_to(&self, keyring: &mut Keyring<(Rank, String)>) -> Result<(), Wrong> {
+    fn add_to(&self, keyring: &mut Keyring<(Rank, String)>) -> Result<(), Failure> {
         let mut found = false;
         for (key, format) in [
             (".dockerconfigjson", Format::ConfigJson),

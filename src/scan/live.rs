@@ -239,11 +239,9 @@ impl<'a> Live<'a> {
         references: &References,
     ) -> Result<Endpoint, Failure> {
         if let Some(other) = &sourced.conflict {
-            return Err(Failure {
-                message: format!("a different one of this name stands at {other}"),
-                hint: Some(twins::hint(other, &sourced.location)),
-                blame: Blame::Documents,
-            });
+            let message = format!("a different one of this name stands at {other}");
+            let hint = twins::hint(other, &sourced.location);
+            return Err(Failure::of_documents(message).hint(hint));
         }
         let context = Context {
             logins: &documents.logins,
@@ -287,11 +285,7 @@ impl<'a> Live<'a> {
         let target = endpoint
             .target
             .with_credential(Ranked::new(login, Rank::User));
-        endpoint.target = target.map_err(|withheld| Failure {
-            message: withheld.to_string(),
-            hint: None,
-            blame: Blame::Documents,
-        })?;
+        endpoint.target = target.map_err(|withheld| Failure::of_documents(withheld.to_string()))?;
         Ok(endpoint)
     }
 

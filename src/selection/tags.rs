@@ -62,6 +62,25 @@ pub struct Failure {
     pub blame: Blame,
 }
 
+impl Failure {
+    /// What is wrong with a document or a flag, without a hint.
+    #[must_use]
+    pub fn of_documents(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+            blame: Blame::Documents,
+        }
+    }
+
+    /// The failure with advice.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
 /// Whose fault a failure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
