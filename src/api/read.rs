@@ -6,7 +6,7 @@ use super::nulls::{Pruned, Shape};
 use super::validate::{self, FieldFault};
 use super::{
     FLUX_GROUP, GitRepository, ImagePolicy, ImageRepository, ImageUpdate, ImageUpdateAutomation,
-    Namespace, OWN_GROUP, SOURCE_GROUP, Secret, ServiceAccount, TagSnapshot,
+    OWN_GROUP, SOURCE_GROUP, TagSnapshot,
 };
 use crate::quote;
 use crate::resource_list::Object;
@@ -32,12 +32,6 @@ pub enum Document {
     Snapshot(TagSnapshot),
     /// How the function is to run.
     Update(ImageUpdate),
-    /// Logins, certificates, a proxy.
-    Secret(Secret),
-    /// Whose pull secrets count.
-    ServiceAccount(ServiceAccount),
-    /// Labels of a namespace.
-    Namespace(Namespace),
 }
 
 /// The kinds that are read, told by group and kind alone.
@@ -55,12 +49,6 @@ pub enum Kind {
     Snapshot,
     /// ImageUpdate
     Update,
-    /// Secret
-    Secret,
-    /// ServiceAccount
-    ServiceAccount,
-    /// Namespace
-    Namespace,
 }
 
 impl Kind {
@@ -74,18 +62,6 @@ impl Kind {
             (SOURCE_GROUP, "GitRepository") => Some(Self::Source),
             (OWN_GROUP, "TagSnapshot") => Some(Self::Snapshot),
             (OWN_GROUP, "ImageUpdate") => Some(Self::Update),
-            _ => None,
-        }
-    }
-
-    /// The same for what a login may depend on, which is read only where one
-    /// does.
-    #[must_use]
-    pub fn of_login(object: &Object) -> Option<Self> {
-        match (object.api_version.as_str(), object.kind.as_str()) {
-            ("v1", "Secret") => Some(Self::Secret),
-            ("v1", "ServiceAccount") => Some(Self::ServiceAccount),
-            ("v1", "Namespace") => Some(Self::Namespace),
             _ => None,
         }
     }
@@ -132,7 +108,8 @@ impl DocumentError {
     }
 
     /// The error without anything that stood in the document.
-    fn without_values(self) -> Self {
+    #[must_use]
+    pub fn without_values(self) -> Self {
         Self {
             message: "a value is not of the right type".to_owned(),
             snippet: None,
@@ -198,13 +175,8 @@ pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, Document
         Kind::Snapshot | Kind::Update => &["v1alpha1"],
         _ => &["v1", "v1beta2", "v1beta1", "v1alpha2", "v1alpha1"],
     };
-    // Nothing but the address is read of a source, whatever its version, and
-    // Kubernetes' own have only one.
-    let is_foreign = matches!(
-        kind,
-        Kind::Source | Kind::Secret | Kind::ServiceAccount | Kind::Namespace
-    );
-    if !is_foreign && !known.contains(&version) {
+    // Nothing but the address is read of a source, whatever its version.
+    if kind != Kind::Source && !known.contains(&version) {
         let message = format!(
             "unknown version `{}` of {}; known are {}",
             quote::at_most(&object.api_version, 200),
@@ -222,11 +194,6 @@ pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, Document
         Kind::Source => typed(text, object, &mut Vec::new()).map(Document::Source),
         Kind::Snapshot => typed(text, object, &mut unknown_fields).map(Document::Snapshot),
         Kind::Update => typed(text, object, &mut unknown_fields).map(Document::Update),
-        Kind::Secret => typed(text, object, &mut Vec::new())
-            .map(Document::Secret)
-            .map_err(DocumentError::without_values),
-        Kind::ServiceAccount => typed(text, object, &mut Vec::new()).map(Document::ServiceAccount),
-        Kind::Namespace => typed(text, object, &mut Vec::new()).map(Document::Namespace),
     }?;
     // An option on the way is no step of the user's.
     unknown_fields = unknown_fields
@@ -246,6 +213,18 @@ pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, Document
         document,
         unknown_fields,
     })
+}
+
+/// Reads `object` of `text` as a document that a login depends on, one of Kubernetes'
+/// own: most of its fields are nobody's business here.
+///
+/// # Errors
+/// A wrong type, a repeated key.
+pub fn read_login<T: for<'de> Deserialize<'de>>(
+    text: &str,
+    object: &Object,
+) -> Result<T, DocumentError> {
+    typed(text, object, &mut Vec::new())
 }
 
 fn typed<T: for<'de> Deserialize<'de>>(

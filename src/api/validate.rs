@@ -25,11 +25,7 @@ pub(super) fn document(document: &Document) -> Option<FieldFault> {
             metadata(&document.metadata, "").or_else(|| automation(document))
         }
         Document::Update(update) => options(&update.spec),
-        Document::Source(_)
-        | Document::Snapshot(_)
-        | Document::Secret(_)
-        | Document::ServiceAccount(_)
-        | Document::Namespace(_) => None,
+        Document::Source(_) | Document::Snapshot(_) => None,
     }
 }
 

@@ -165,8 +165,6 @@ impl Builder {
             }
             Document::Snapshot(document) => self.snapshots.push((rank, document, location)),
             Document::Update(document) => self.add_options(&document.spec, &location),
-            // Read where a login depends on them.
-            Document::Secret(_) | Document::ServiceAccount(_) | Document::Namespace(_) => {}
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::sourced::{Provenance, Rank, Sourced};
-use crate::api::{self, Document, Id, ImageRepository, Namespace, Secret, ServiceAccount};
+use crate::api::{self, DocumentError, Id, ImageRepository, Namespace, Secret, ServiceAccount};
 use crate::finding::Location;
 use crate::resource_list::{Object, Outline};
 
@@ -108,51 +108,42 @@ impl References {
 impl Logins {
     /// Takes in what a text holds of them.
     pub fn add(&mut self, text: &str, outline: &Outline<'_>, provenance: Provenance<'_>) {
+        const KINDS: [&str; 3] = ["Secret", "ServiceAccount", "Namespace"];
         for object in outline.objects() {
-            if let Some(kind) = api::Kind::of_login(object) {
-                self.add_object(text, object, kind, provenance);
+            if object.api_version == "v1" && KINDS.contains(&object.kind.as_str()) {
+                self.add_object(text, object, provenance);
             }
         }
     }
 
-    fn add_object(
-        &mut self,
-        text: &str,
-        object: &Object,
-        kind: api::Kind,
-        provenance: Provenance<'_>,
-    ) {
+    fn add_object(&mut self, text: &str, object: &Object, provenance: Provenance<'_>) {
         let namespace = match object.namespace.as_str() {
             "" => provenance.default_namespace.unwrap_or_default(),
             namespace => namespace,
         };
         let id = Id::new(namespace, object.name.clone());
         let location = object.location(provenance.file, object.place, "");
-        if object.is_encrypted && kind == api::Kind::Secret {
-            self.encrypted.insert(id);
-            return;
-        }
         let rank = provenance.rank;
-        let said = |error: api::DocumentError| match error.field.as_str() {
+        let said = |error: DocumentError| match error.field.as_str() {
             "" => error.message,
             field => format!("{field}: {}", error.message),
         };
-        match (kind, api::read(text, object, kind).map(|r| r.document)) {
-            (_, Ok(Document::Secret(secret))) => {
-                insert(&mut self.secrets, id, Ok(secret), location, rank);
+        match object.kind.as_str() {
+            "Secret" if object.is_encrypted => _ = self.encrypted.insert(id),
+            "Secret" => {
+                let secret = api::read_login(text, object);
+                let secret = secret.map_err(|error| said(error.without_values()));
+                insert(&mut self.secrets, id, secret, location, rank);
             }
-            (_, Ok(Document::ServiceAccount(account))) => {
-                insert(&mut self.accounts, id, Ok(account), location, rank);
+            "ServiceAccount" => {
+                let account = api::read_login(text, object).map_err(said);
+                insert(&mut self.accounts, id, account, location, rank);
             }
-            (_, Ok(Document::Namespace(namespace))) => {
-                let id = Id::new("", id.name);
-                insert(&mut self.namespaces, id, Ok(namespace), location, rank);
-            }
-            (api::Kind::Secret, Err(error)) => {
-                insert(&mut self.secrets, id, Err(said(error)), location, rank);
-            }
-            (api::Kind::ServiceAccount, Err(error)) => {
-                insert(&mut self.accounts, id, Err(said(error)), location, rank);
+            "Namespace" => {
+                if let Ok(namespace) = api::read_login(text, object) {
+                    let id = Id::new("", id.name);
+                    insert(&mut self.namespaces, id, Ok(namespace), location, rank);
+                }
             }
             _ => {}
         }
