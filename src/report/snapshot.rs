@@ -1,60 +1,47 @@
 //! The TagBook written down.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
 
+use serde_json::json;
+
+use crate::api::{Metadata, SnapshotRepository, TagSnapshot, TagSnapshotSpec};
 use crate::documents::Documents;
-use crate::selection::tags::{KnownTags, TagBook};
+use crate::selection::tags::TagBook;
 use oci_tags::image::Repository;
-use yaml_edit_spans::scalar::spelled;
+use yaml_edit_spans::emit;
 
 /// Writes the TagSnapshot of what registries said, by canonical name, each
 /// repository once.
 #[must_use]
 pub fn document(documents: &Documents, tags: &TagBook) -> String {
-    let mut out = String::new();
-    // Writing to a text does not fail.
-    _ = write(documents, tags, &mut out);
-    out
-}
-
-fn write(documents: &Documents, tags: &TagBook, out: &mut String) -> fmt::Result {
-    let mut entries: BTreeMap<String, (&str, &KnownTags, BTreeMap<&str, &str>)> = BTreeMap::new();
+    let mut repositories: BTreeMap<String, SnapshotRepository> = BTreeMap::new();
     for (id, repository) in &documents.repositories {
         let image = &repository.document.spec.image;
         let (Some(Ok(known)), Ok(name)) = (tags.scanned(id), Repository::parse(image)) else {
             continue;
         };
-        let entry = entries.entry(name.canonical());
-        let (_, _, digests) = entry.or_insert((image, known, BTreeMap::new()));
+        let entry = repositories.entry(name.canonical());
+        let entry = entry.or_insert_with(|| SnapshotRepository {
+            image: image.clone(),
+            scanned_at: known.scanned_at.clone(),
+            tags: known.tags.clone(),
+            digests: BTreeMap::new(),
+        });
         let own = tags.digests().filter(|(of, ..)| *of == id);
-        digests.extend(own.map(|(_, tag, digest)| (tag, digest)));
+        let own = own.map(|(_, tag, digest)| (tag.to_owned(), digest.to_owned()));
+        entry.digests.extend(own);
     }
-    writeln!(out, "apiVersion: flux-image.dev/v1alpha1")?;
-    writeln!(out, "kind: TagSnapshot")?;
-    writeln!(out, "metadata:")?;
-    writeln!(out, "  name: tags")?;
-    writeln!(out, "  annotations:")?;
-    writeln!(out, "    config.kubernetes.io/local-config: \"true\"")?;
-    writeln!(out, "spec:")?;
-    let none = if entries.is_empty() { " []" } else { "" };
-    writeln!(out, "  repositories:{none}")?;
-    for (image, known, digests) in entries.values() {
-        writeln!(out, "  - image: {}", spelled(image))?;
-        if let Some(at) = &known.scanned_at {
-            writeln!(out, "    scannedAt: \"{at}\"")?;
-        }
-        let none = if known.tags.is_empty() { " []" } else { "" };
-        writeln!(out, "    tags:{none}")?;
-        for tag in &known.tags {
-            writeln!(out, "    - {}", spelled(tag))?;
-        }
-        if !digests.is_empty() {
-            writeln!(out, "    digests:")?;
-            for (tag, digest) in digests {
-                writeln!(out, "      {}: {digest}", spelled(tag))?;
-            }
-        }
-    }
-    Ok(())
+    let is_local = "config.kubernetes.io/local-config".to_owned();
+    emit::document(&json!(TagSnapshot {
+        api_version: "flux-image.dev/v1alpha1".to_owned(),
+        kind: "TagSnapshot".to_owned(),
+        metadata: Metadata {
+            name: "tags".to_owned(),
+            annotations: [(is_local, Some("true".to_owned()))].into(),
+            ..Metadata::default()
+        },
+        spec: TagSnapshotSpec {
+            repositories: repositories.into_values().collect(),
+        },
+    }))
 }
