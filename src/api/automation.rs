@@ -1,4 +1,5 @@
-//! ImageUpdateAutomation: which path, whose policies, which message.
+//! ImageUpdateAutomation: which path, whose policies, which message; and the
+//! GitRepository that it is for.
 
 use std::collections::BTreeMap;
 
@@ -204,6 +205,27 @@ pub struct GitReference {
     pub name: Option<String>,
     /// A commit.
     pub commit: Option<String>,
+}
+
+/// A GitRepository of any version, as far as it is read.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct GitRepository {
+    /// Name and namespace.
+    pub metadata: Metadata,
+    /// What is wanted.
+    pub spec: GitRepositorySpec,
+}
+
+/// `spec` of a GitRepository, as far as it is read.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct GitRepositorySpec {
+    /// Where the repository is.
+    pub url: String,
+    /// What is checked out.
+    #[serde(rename = "ref")]
+    pub reference: Option<GitReference>,
 }
 
 /// `checkout` of v1alpha1.

@@ -14,13 +14,12 @@ mod repository;
 mod secret;
 mod selector;
 mod snapshot;
-mod source;
 mod update;
 mod validate;
 
 pub use automation::{
-    CommitAuthor, CommitSpec, GitReference, ImageUpdateAutomation, ImageUpdateAutomationSpec,
-    PushSpec,
+    CommitAuthor, CommitSpec, GitReference, GitRepository, GitRepositorySpec,
+    ImageUpdateAutomation, ImageUpdateAutomationSpec, PushSpec,
 };
 pub use label::BadLabel;
 pub use meta::{Id, LocalReference, Metadata};
@@ -30,7 +29,6 @@ pub use repository::{AccessFrom, ImageRepository, ImageRepositorySpec, Namespace
 pub use secret::{BadValue, Namespace, Secret, ServiceAccount};
 pub use selector::{LabelSelector, Operator, Requirement, SelectorError};
 pub use snapshot::{SnapshotRepository, TagSnapshot, TagSnapshotSpec};
-pub use source::{GitRepository, GitRepositorySpec};
 pub use update::{
     Bind, BindingSpec, Emit, ImageFieldSpec, ImageUpdate, ImageUpdateSpec, Mode, OnUnresolved,
     TagSource, TargetSpec,

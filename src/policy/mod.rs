@@ -8,11 +8,8 @@
 
 pub mod exclusion;
 mod filter;
-mod numerical;
-mod order;
 pub mod reflect;
 pub mod select;
 
 pub use filter::{Candidate, Filter};
-pub use order::Order;
-pub use select::{Choice, ChosenNothing, InvalidPolicy, Policy};
+pub use select::{Choice, ChosenNothing, InvalidPolicy, Order, Policy};

@@ -1,7 +1,8 @@
 //! From tags to the one tag a policy chooses, or the reason why none.
 
-use super::{Candidate, Filter, Order, numerical};
+use super::{Candidate, Filter};
 use go_regexp::{Budget, SyntaxError};
+use go_template::strconv;
 use masterminds_semver::{Constraint, ConstraintError, Version};
 
 /// How a policy compares tags.
@@ -13,6 +14,29 @@ pub enum Choice {
     Alphabetical(Order),
     /// As numbers.
     Numerical(Order),
+}
+
+/// Which end of the order is the latest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The greatest is the latest (`asc`, and the default).
+    Ascending,
+    /// The smallest is the latest (`desc`).
+    Descending,
+}
+
+impl Order {
+    /// Reads `order` as Flux does: upper-cased first, nothing trimmed.
+    ///
+    /// # Errors
+    /// Any word but ASC, DESC and none.
+    pub fn parse(text: &str) -> Result<Self, InvalidPolicy> {
+        match text.to_uppercase().as_str() {
+            "" | "ASC" => Ok(Self::Ascending),
+            "DESC" => Ok(Self::Descending),
+            upper => Err(InvalidPolicy::Order(upper.to_owned())),
+        }
+    }
 }
 
 /// `spec.policy` and `spec.filterTags` of an ImagePolicy, checked.
@@ -139,7 +163,7 @@ impl Policy {
                 .enumerate()
                 .reduce(|best, next| if next.1 < best.1 { next } else { best })
                 .map(|(i, _)| i),
-            Choice::Numerical(order) => numerical::latest(values(), *order)?,
+            Choice::Numerical(order) => latest_number(values(), *order)?,
         };
         found.ok_or(ChosenNothing::NoneInRange)
     }
@@ -160,4 +184,26 @@ fn latest_version<'v>(values: impl Iterator<Item = &'v str>, range: &Constraint)
         }
     }
     best.map(|(index, _)| index)
+}
+
+/// The position of the latest value. Of equals the last is chosen, and a NaN
+/// takes the lead and loses it to whatever follows, as in Flux.
+fn latest_number<'v>(
+    values: impl Iterator<Item = &'v str>,
+    order: Order,
+) -> Result<Option<usize>, ChosenNothing> {
+    let mut best: Option<(usize, f64)> = None;
+    for (index, text) in values.enumerate() {
+        let value = strconv::parse_float(text).ok_or_else(|| ChosenNothing::NotNumeric {
+            value: text.to_owned(),
+        })?;
+        let keeps = best.is_some_and(|(_, best)| match order {
+            Order::Ascending => best > value,
+            Order::Descending => best < value,
+        });
+        if !keeps {
+            best = Some((index, value));
+        }
+    }
+    Ok(best.map(|(index, _)| index))
 }
