@@ -7,9 +7,8 @@
 use std::collections::BTreeMap;
 
 use crate::api::Bind;
-use crate::binding::annotation;
 use crate::binding::bindings::{self, BindingConfig, BindingContext};
-use crate::binding::origin;
+use crate::binding::{annotation, origin};
 use crate::finding::{Code, Finding, Location};
 use crate::resource_list::{BIND_ANNOTATION, Object, Outline};
 use yaml_edit_spans::patch::Edit;

@@ -7,12 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::address::Address;
 use super::git::config::GitSetting;
-use super::remotes;
-use super::source_files;
 use super::walk::{Listed, Listing};
+use super::{remotes, source_files};
 use crate::api::{GitRepository, Id, ImageUpdateAutomation};
-use crate::documents::twins;
-use crate::documents::{Documents, Sourced};
+use crate::documents::{Documents, Sourced, twins};
 use crate::finding::{Code, Finding, Severity};
 use crate::path_name;
 use crate::plan::planned::Owner;

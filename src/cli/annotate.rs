@@ -5,17 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::Exit;
 use super::args::AnnotateArgs;
-use super::edit;
 use super::streams::{print_diff, print_styled, say_findings};
+use super::{Exit, edit};
 use crate::binding::annotate::annotate;
-use crate::checkout;
 use crate::checkout::files::{self, Outlined, folder_of};
 use crate::checkout::git::Repositories;
-use crate::checkout::source_files;
 use crate::checkout::walk::{self, Listing};
-use crate::checkout::write;
+use crate::checkout::{self, source_files, write};
 use crate::finding::{Finding, Severity};
 use crate::path_name;
 use crate::plan::outcome::Outcome;

@@ -11,11 +11,10 @@ use std::ffi::{OsStr, OsString};
 use clap::CommandFactory as _;
 use clap_complete::engine::{CompletionCandidate, complete};
 
-use super::Exit;
 use super::args::{Cli, CompletionArgs, RegistryArgs, Shell};
 use super::function::freshness;
-use super::scan;
 use super::streams::print;
+use super::{Exit, scan};
 use crate::api::{Id, ImagePolicy};
 use crate::checkout;
 use crate::documents::{Documents, Sourced};

@@ -5,17 +5,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use super::Exit;
 use super::args::FnArgs;
 use super::network::{self, Asker, Caller};
-use super::origin;
 use super::stdin::is_stdin;
 use super::streams::{print, say_findings};
+use super::{Exit, origin};
 use crate::checkout::git::Repositories;
 use crate::checkout::regular_file::{self, MAX_BYTES, ReadError};
-use crate::checkout::source_files;
-use crate::checkout::tree_documents;
 use crate::checkout::walk::{self, Unseen};
+use crate::checkout::{source_files, tree_documents};
 use crate::documents::builder::Builder;
 use crate::documents::{Documents, Provenance, Rank};
 use crate::finding::{Code, Finding};

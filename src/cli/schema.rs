@@ -2,10 +2,9 @@
 
 use anyhow::bail;
 
-use super::Exit;
 use super::args::{SchemaArgs, SchemaKind};
-use super::crd;
 use super::streams::print;
+use super::{Exit, crd};
 use crate::api::{ImageUpdate, TagSnapshot};
 use crate::report::json::Report;
 

@@ -6,15 +6,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
-use super::Exit;
 use super::args::{Output, UpdateArgs};
-use super::edit;
 use super::function::{documents, freshness, read_config};
-use super::handoff;
 use super::network::{self, Asker, Caller};
 use super::output_files::{Contents, OutputFiles};
 use super::streams::{print, print_diff, print_styled, say, say_findings};
 use super::target::Targets;
+use super::{Exit, edit, handoff};
 use crate::api::{Bind, ImageUpdateSpec, OnUnresolved};
 use crate::binding::bindings::BindingConfig;
 use crate::checkout::git::Repositories;

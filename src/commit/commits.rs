@@ -12,8 +12,7 @@ use crate::commit::render::{self, MessageError};
 use crate::finding::{Code, Finding, Severity};
 use crate::path_name;
 use crate::plan::outcome::Change;
-use crate::plan::planned::Owner;
-use crate::plan::planned::Planned;
+use crate::plan::planned::{Owner, Planned};
 use go_template::time::Time;
 
 /// What gets a commit of its own.

@@ -13,8 +13,7 @@ use super::stored::{Form, Forms};
 use crate::commit::commits::{Commit, slug};
 use crate::path_name;
 use crate::plan::edits;
-use crate::plan::planned::Planned;
-use crate::plan::planned::Replacement;
+use crate::plan::planned::{Planned, Replacement};
 use yaml_edit_spans::patch::{Edit, Overlap, Patched};
 use yaml_edit_spans::work;
 

@@ -14,8 +14,7 @@ use aws_lc_rs::digest;
 
 use crate::checkout::git::index::{Index, IndexEntry};
 use crate::finding::{Code, Finding, Location};
-use crate::plan::planned::Planned;
-use crate::plan::planned::Replacement;
+use crate::plan::planned::{Planned, Replacement};
 
 /// What is different in the stored text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
