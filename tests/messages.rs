@@ -2,8 +2,8 @@
 //! can go through them all, and a change of one is seen.
 //!
 //! They are read from the sources, so none can be forgotten: every text between quotes
-//! that has two words or more and stands in no test, and the help of each flag. Their
-//! placeholders are as in the source.
+//! that has two words or more and stands in no test, and the help of each flag and of its
+//! values. Their placeholders are as in the source.
 //!
 //!     MESSAGES=write cargo test --test messages
 
@@ -47,6 +47,15 @@ impl Texts {
     }
 }
 
+/// Whether the variants are values of a flag.
+fn is_flag(item: &syn::ItemEnum) -> bool {
+    let derives = |attribute: &syn::Attribute| match &attribute.meta {
+        syn::Meta::List(list) => list.tokens.to_string().contains("ValueEnum"),
+        _ => false,
+    };
+    item.attrs.iter().any(derives)
+}
+
 fn is_test(attributes: &[syn::Attribute]) -> bool {
     let is_test = |attribute: &syn::Attribute| match &attribute.meta {
         syn::Meta::List(list) => list.path.is_ident("cfg") && list.tokens.to_string() == "test",
@@ -60,6 +69,19 @@ impl<'s> Visit<'s> for Texts {
         if !is_test(&module.attrs) {
             visit::visit_item_mod(self, module);
         }
+    }
+
+    fn visit_item_enum(&mut self, item: &'s syn::ItemEnum) {
+        if self.has_help || !is_flag(item) {
+            return visit::visit_item_enum(self, item);
+        }
+        for variant in &item.variants {
+            let is_value = |attribute: &syn::Attribute| attribute.path().is_ident("value");
+            // A help of its own goes before the comment.
+            self.has_help = !variant.attrs.iter().any(is_value);
+            self.visit_variant(variant);
+        }
+        self.has_help = false;
     }
 
     fn visit_lit_str(&mut self, text: &'s syn::LitStr) {
@@ -85,8 +107,8 @@ impl<'s> Visit<'s> for Texts {
         {
             visit::visit_expr(self, &named.value);
         }
-        // An error's own message.
-        if attribute.path().is_ident("error")
+        // An error's own message, and the help of a flag's value.
+        if (attribute.path().is_ident("error") || attribute.path().is_ident("value"))
             && let syn::Meta::List(list) = &attribute.meta
         {
             self.tokens(list.tokens.clone());

@@ -1,5 +1,6 @@
 //! ImageUpdate: the functionConfig.
 
+use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -96,18 +97,23 @@ pub enum Emit {
 }
 
 /// `bind`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema, ValueEnum,
+)]
 pub enum Bind {
     /// By every means that names a policy: markers, and the annotation
     /// `flux-image.dev/bind`.
     #[default]
+    #[value(help = "By markers, and by the annotation flux-image.dev/bind")]
     Auto,
     /// By markers alone.
     Markers,
     /// As `Auto`, and fields that hold an image of a policy's repository.
+    #[value(help = "As auto, and fields that hold an image of a policy's repository")]
     Images,
     /// As `Auto`, with the markers of the files that a `kustomize build` with
     /// `buildMetadata: [originAnnotations]` was made of.
+    #[value(skip)]
     Origin,
 }
 
@@ -199,13 +205,16 @@ impl std::fmt::Display for TargetSpec {
 }
 
 /// An entry of `tagsFrom`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema, ValueEnum)]
 pub enum TagSource {
     /// `status.latestRef` of the policy.
+    #[value(help = "status.latestRef of the policies")]
     Status,
     /// A TagSnapshot.
+    #[value(help = "TagSnapshots")]
     Snapshot,
     /// The registry itself, where none of the others has an answer.
+    #[value(help = "The registries")]
     Registry,
 }
 

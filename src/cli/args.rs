@@ -97,10 +97,10 @@ pub struct UpdateArgs {
     pub config: Option<PathBuf>,
     /// How values are bound to policies, besides by `bindings` of `--config` [default: auto]
     #[arg(long, value_name = "HOW")]
-    pub bind: Option<BindArg>,
+    pub bind: Option<Bind>,
     /// Where tags are taken from, in order
     #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["status", "snapshot", "registry"])]
-    pub tags_from: Vec<TagSourceArg>,
+    pub tags_from: Vec<TagSource>,
     /// A marked value whose policy chose nothing is only a warning
     #[arg(long)]
     pub allow_unresolved: bool,
@@ -148,27 +148,6 @@ impl UpdateArgs {
     }
 }
 
-/// `--bind`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum BindArg {
-    /// By markers, and by the annotation flux-image.dev/bind
-    Auto,
-    /// By markers alone
-    Markers,
-    /// As auto, and fields that hold an image of a policy's repository
-    Images,
-}
-
-impl From<BindArg> for Bind {
-    fn from(how: BindArg) -> Self {
-        match how {
-            BindArg::Auto => Self::Auto,
-            BindArg::Markers => Self::Markers,
-            BindArg::Images => Self::Images,
-        }
-    }
-}
-
 /// What `update` is limited to.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
@@ -202,7 +181,7 @@ pub struct HandOffArgs {
     pub patch_dir: Option<PathBuf>,
     /// What gets a commit of its own
     #[arg(long, value_name = "PART", default_value = "automation")]
-    pub split_by: SplitByArg,
+    pub split_by: SplitBy,
     /// With `-o gitlab`: write the variables of a dotenv report to this file
     #[arg(long, value_name = "FILE")]
     pub dotenv: Option<PathBuf>,
@@ -226,30 +205,6 @@ impl HandOffArgs {
     pub fn wants_messages(&self) -> bool {
         let files = [&self.report, &self.message_file, &self.patch_dir];
         files.iter().any(|file| file.is_some())
-    }
-}
-
-/// `--split-by`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum SplitByArg {
-    /// Each ImageUpdateAutomation
-    Automation,
-    /// Each ImagePolicy of one
-    Policy,
-    /// Each image of one
-    Image,
-    /// Each folder of one
-    Folder,
-}
-
-impl From<SplitByArg> for SplitBy {
-    fn from(part: SplitByArg) -> Self {
-        match part {
-            SplitByArg::Automation => Self::Automation,
-            SplitByArg::Policy => Self::Policy,
-            SplitByArg::Image => Self::Image,
-            SplitByArg::Folder => Self::Folder,
-        }
     }
 }
 
@@ -446,27 +401,6 @@ pub enum SchemaKind {
     TagSnapshot,
     /// What `-o json` prints
     Report,
-}
-
-/// `--tags-from`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum TagSourceArg {
-    /// status.latestRef of the policies
-    Status,
-    /// TagSnapshots
-    Snapshot,
-    /// The registries
-    Registry,
-}
-
-impl From<TagSourceArg> for TagSource {
-    fn from(source: TagSourceArg) -> Self {
-        match source {
-            TagSourceArg::Status => Self::Status,
-            TagSourceArg::Snapshot => Self::Snapshot,
-            TagSourceArg::Registry => Self::Registry,
-        }
-    }
 }
 
 /// `-o`.

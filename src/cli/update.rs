@@ -109,13 +109,13 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
         policies.push((config.name, config.text));
     }
     if let Some(bind) = args.bind {
-        bindings.bind = bind.into();
+        bindings.bind = bind;
     }
     Ok(Some(Request {
         current: std::env::current_dir().context("cannot tell the current folder")?,
         paths: args.paths.clone(),
         policies,
-        tags_from: args.tags_from.iter().copied().map(Into::into).collect(),
+        tags_from: args.tags_from.clone(),
         on_unresolved: if args.allow_unresolved {
             OnUnresolved::Warn
         } else {
@@ -180,7 +180,7 @@ fn plan(
 /// The commits to be made, with what is wrong about them among the findings.
 fn commits(args: &UpdateArgs, planned: &mut Planned, now: &Time) -> Vec<Commit> {
     let setting = CommitSettings {
-        split_by: args.handoff.split_by.into(),
+        split_by: args.handoff.split_by,
         legacy: args.handoff.legacy_templates,
         needs_messages: args.handoff.wants_messages(),
         now,

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
+use clap::ValueEnum;
+
 use crate::api::Id;
 use crate::commit::branch::{self, Push};
 use crate::commit::data::{self, Changed, Data};
@@ -16,16 +18,16 @@ use crate::plan::planned::{Owner, Planned};
 use go_template::time::Time;
 
 /// What gets a commit of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum SplitBy {
-    /// Each automation.
+    /// Each ImageUpdateAutomation
     #[default]
     Automation,
-    /// Each policy of one.
+    /// Each ImagePolicy of one
     Policy,
-    /// Each image of one.
+    /// Each image of one
     Image,
-    /// Each folder of one.
+    /// Each folder of one
     Folder,
 }
 
