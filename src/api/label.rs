@@ -54,9 +54,6 @@ impl BadLabel {
 }
 
 /// Whether a key may be a label's (`IsQualifiedName`).
-///
-/// # Errors
-/// Where it may not.
 pub(super) fn check_key(key: &str) -> Result<(), BadLabel> {
     let (prefix, name) = match key.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),
@@ -70,9 +67,6 @@ pub(super) fn check_key(key: &str) -> Result<(), BadLabel> {
 }
 
 /// Whether a value may be a label's (`IsValidLabelValue`); it may be empty.
-///
-/// # Errors
-/// Where it may not.
 pub(super) fn check_value(key: &str, value: &str) -> Result<(), BadLabel> {
     if is_word(value) {
         return Ok(());
@@ -83,10 +77,7 @@ pub(super) fn check_value(key: &str, value: &str) -> Result<(), BadLabel> {
     })
 }
 
-/// Whether all of them may be labels.
-///
-/// # Errors
-/// The first that may not.
+/// Whether all of them may be labels, or which is the first that may not.
 pub(super) fn check(labels: &BTreeMap<String, String>) -> Result<(), BadLabel> {
     labels.iter().try_for_each(|(key, value)| {
         check_key(key)?;

@@ -20,9 +20,6 @@ use crate::plan::planned::Replacement;
 use crate::report::text;
 
 /// Writes the markers of files as annotations.
-///
-/// # Errors
-/// Where a path cannot be looked at, or nothing can be written.
 pub(super) fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
     let writes = !(args.check || args.dry_run || args.diff);
     let lock = writes.then(|| edit::lock(&args.paths)).transpose()?;

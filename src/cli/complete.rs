@@ -23,9 +23,6 @@ const NO_SPACE: u8 = 2;
 const NO_FILES: u8 = 4;
 
 /// Prints what may stand in the place of the last argument.
-///
-/// # Errors
-/// When stdout is gone.
 pub(super) fn answer(arguments: &[OsString]) -> anyhow::Result<Exit> {
     let mut words = vec![OsString::from("flux-image")];
     words.extend_from_slice(arguments);
@@ -65,9 +62,6 @@ pub(super) fn answer(arguments: &[OsString]) -> anyhow::Result<Exit> {
 }
 
 /// Prints the script of a shell.
-///
-/// # Errors
-/// When stdout is gone.
 pub(super) fn script(args: &CompletionArgs) -> anyhow::Result<Exit> {
     let script = match args.shell {
         Shell::Bash => include_str!("shells/bash"),

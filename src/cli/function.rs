@@ -25,9 +25,6 @@ use crate::selection::tags::Freshness;
 use yaml_edit_spans::encoding::{self, NotUtf8};
 
 /// Runs the function from stdin to stdout.
-///
-/// # Errors
-/// Where the input cannot be read at all.
 pub(super) fn run(args: &FnArgs) -> anyhow::Result<Exit> {
     let mut options = FunctionOptions {
         config: None,
@@ -112,9 +109,6 @@ pub(super) struct Config {
 
 /// Options of a file; `None` where they are wrong, which was said. Documents in it
 /// go to `builder`.
-///
-/// # Errors
-/// Where it cannot be read.
 pub(super) fn read_config(path: &Path, builder: &mut Builder) -> anyhow::Result<Option<Config>> {
     let name = path_name::shown(path);
     let source = regular_file::text_given(path).map_err(|error| unread(&name, error))?;
@@ -158,9 +152,6 @@ pub(super) fn freshness(max_age: Duration) -> Freshness {
 /// The files of `--policies`, by name: a file or a pipe, each manifest of a folder
 /// that may hold documents, or stdin. Of a folder, links count that stay in its
 /// work tree.
-///
-/// # Errors
-/// What cannot be read.
 pub(super) fn documents(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
     let mut documents = Vec::new();
     for path in paths {
@@ -174,9 +165,6 @@ pub(super) fn documents(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String
 }
 
 /// A file that a flag names, or stdin, by name.
-///
-/// # Errors
-/// Where it cannot be read, or is not a text.
 pub(super) fn document(path: &Path) -> anyhow::Result<(String, String)> {
     if is_stdin(path) {
         let bytes = regular_file::bounded(std::io::stdin().lock(), 0, MAX_BYTES);

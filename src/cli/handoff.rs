@@ -17,9 +17,6 @@ use crate::report::json::{self, Stored};
 use crate::selection::only::{ImageSubject, Only};
 
 /// `--only`, `--only-image` and `--from-webhook`.
-///
-/// # Errors
-/// What is not a policy's name, and a payload that names no image.
 pub(super) fn only(args: &OnlyArgs) -> anyhow::Result<Only> {
     let mut only = Only::default();
     for name in &args.only {
@@ -72,9 +69,6 @@ fn stored(args: &StoredArgs) -> anyhow::Result<Stored> {
 }
 
 /// `flux-image message`.
-///
-/// # Errors
-/// What is not a report, or has no message.
 pub(super) fn message(args: &StoredArgs) -> anyhow::Result<Exit> {
     let stored = stored(args)?;
     let message = json::message(&stored.automations, args.automation.as_deref())?;
@@ -83,9 +77,6 @@ pub(super) fn message(args: &StoredArgs) -> anyhow::Result<Exit> {
 }
 
 /// `flux-image branch`.
-///
-/// # Errors
-/// What is not a report, or names no branch or several.
 pub(super) fn branch(args: &StoredArgs) -> anyhow::Result<Exit> {
     let stored = stored(args)?;
     let branch = json::branch(&stored.automations, args.automation.as_deref());

@@ -40,9 +40,6 @@ pub(super) enum Caller {
 }
 
 /// `--refresh`.
-///
-/// # Errors
-/// A name that is not `NAMESPACE/NAME`.
 pub(super) fn refresh(args: &RegistryArgs) -> anyhow::Result<Refresh> {
     let mut ids = BTreeSet::new();
     for name in &args.refresh {
@@ -282,9 +279,6 @@ fn read(path: PathBuf) -> Option<(PathBuf, Result<DockerConfig, String>)> {
 }
 
 /// The texts of `--secret`.
-///
-/// # Errors
-/// What cannot be read, or is not valid YAML.
 pub(super) fn secrets(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
     let read = |path: &PathBuf| {
         let (name, text) = document(path)?;

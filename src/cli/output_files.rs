@@ -198,9 +198,6 @@ impl OutputFiles {
     }
 
     /// Puts them where they belong, each whole.
-    ///
-    /// # Errors
-    /// The first that cannot be written.
     pub(super) fn write(self) -> anyhow::Result<()> {
         for path in &self.stale {
             fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;

@@ -21,9 +21,6 @@ use crate::selection::resolve::{Refresh, Resolved, Unresolved};
 use crate::selection::tags::Freshness;
 
 /// Prints a TagSnapshot of all ImageRepositories.
-///
-/// # Errors
-/// Where the documents cannot be read at all.
 pub(super) fn scan(args: &ScanArgs) -> anyhow::Result<Exit> {
     let freshness = freshness(std::time::Duration::MAX);
     let request = request(&args.documents, &args.registries, freshness)?;
@@ -38,9 +35,6 @@ pub(super) fn scan(args: &ScanArgs) -> anyhow::Result<Exit> {
 }
 
 /// Prints the ImagePolicies with their status.
-///
-/// # Errors
-/// Where the documents cannot be read at all.
 pub(super) fn resolve(args: &ResolveArgs) -> anyhow::Result<Exit> {
     let request = Request {
         tags_from: args.tags_from.iter().copied().map(Into::into).collect(),
@@ -126,9 +120,6 @@ fn unknown(refresh: &Refresh, documents: &Documents) -> Vec<Finding> {
 }
 
 /// What is to be read of a checkout, for who edits nothing.
-///
-/// # Errors
-/// Where a file that a flag names cannot be read, or `--refresh` names nothing.
 pub(super) fn request(
     args: &DocumentArgs,
     registries: &RegistryArgs,

@@ -27,9 +27,6 @@ fn pretty(schema: &schemars::Schema) -> String {
 }
 
 /// Prints one.
-///
-/// # Errors
-/// When stdout is gone.
 pub(super) fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
     if args.crd && !matches!(args.kind, SchemaKind::ImageUpdate) {
         bail!("`--crd` is for ImageUpdate, the functionConfig");

@@ -26,9 +26,6 @@ fn is_its_pipe(path: &Path) -> bool {
 }
 
 /// Refuses a command line of which two parts would read stdin.
-///
-/// # Errors
-/// Which two.
 pub(super) fn check(command: &Command) -> anyhow::Result<()> {
     let readers: Vec<String> = files(command)
         .into_iter()

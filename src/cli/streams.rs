@@ -27,9 +27,6 @@ pub(super) fn print<P: AsRef<[u8]>>(pieces: impl IntoIterator<Item = P>) -> anyh
 }
 
 /// Prints to stdout, with colours where they are seen.
-///
-/// # Errors
-/// As [`print`].
 pub(super) fn print_styled<P: AsRef<[u8]>>(
     pieces: impl IntoIterator<Item = P>,
 ) -> anyhow::Result<()> {
@@ -60,9 +57,6 @@ fn write_all<P: AsRef<[u8]>>(
 }
 
 /// A reader that has gone is not an error.
-///
-/// # Errors
-/// Any other.
 pub(super) fn unless_closed(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -71,9 +65,6 @@ pub(super) fn unless_closed(written: io::Result<()>) -> io::Result<()> {
 }
 
 /// Prints how files change, as one diff, with colours where they are seen.
-///
-/// # Errors
-/// Where a diff cannot be made, or stdout takes nothing.
 pub(super) fn print_diff(replacements: &[Replacement]) -> anyhow::Result<()> {
     let reader = diff_reader();
     for file in replacements {

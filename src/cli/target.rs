@@ -208,9 +208,6 @@ impl OutputTarget {
     }
 
     /// Keeps a file off other names of those that are to be edited.
-    ///
-    /// # Errors
-    /// Where it is one.
     pub(super) fn keep_off(&self, edited: &[Replacement]) -> anyhow::Result<()> {
         let Place::File(path) = &self.place else {
             return Ok(());

@@ -34,9 +34,6 @@ use crate::report::{github, gitlab, markdown, sarif, text};
 use go_template::time::Time;
 
 /// Updates files in place.
-///
-/// # Errors
-/// Where nothing can be planned or written.
 pub(super) fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     let targets = Targets::new(args)?;
     let Some(request) = request(args)? else {

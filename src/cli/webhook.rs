@@ -51,9 +51,6 @@ pub(super) enum WebhookError {
 type PushedImage = Result<ImageSubject, WebhookError>;
 
 /// The image that a payload speaks of.
-///
-/// # Errors
-/// What is not a payload of a push.
 pub(super) fn subject(payload: &[u8]) -> PushedImage {
     if payload.len() > MAX_PAYLOAD {
         return Err(WebhookError::TooLong);

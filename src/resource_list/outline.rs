@@ -220,9 +220,6 @@ impl Document<'_> {
 }
 
 /// Reads the whole of `text`, in one go.
-///
-/// # Errors
-/// Where it is not valid YAML.
 pub(super) fn read_whole(text: &str) -> Result<Outline<'_>, SyntaxError> {
     let whole = ByteSpan::new(0, text.len());
     by_either(text, |walk| read_by(text, whole, walk))

@@ -82,9 +82,6 @@ pub(super) struct Context<'a> {
 }
 
 /// Makes a target of an ImageRepository.
-///
-/// # Errors
-/// A document that is wrong, as the failure of a scan.
 pub(super) fn access(
     id: &Id,
     repository: &Sourced<ImageRepository>,

@@ -114,9 +114,6 @@ pub(super) fn put(
 }
 
 /// Puts the file at `waiting` in the place of `old` without an exchange.
-///
-/// # Errors
-/// As for [`put`].
 pub(super) fn rename_over(
     waiting: &Path,
     path: &Path,
