@@ -138,8 +138,7 @@ impl<'a> AutomationReach<'a> {
             "ImagePolicy `{id}` {count}, and no ImageUpdateAutomation comes here with it: {}",
             said.join("; ")
         );
-        let location = left.first.clone();
-        Finding::warning(Code::UnreachedMarker, message, location).hint(hint)
+        Finding::warning(Code::UnreachedMarker, message, left.first.clone()).hint(hint)
     }
 
     /// Why automations do not come with a policy, the nearest to it first, and only

@@ -235,8 +235,7 @@ fn doubt(id: &Id, automation: &Sourced<ImageUpdateAutomation>) -> Option<Finding
     let message = format!(
         "ImageUpdateAutomation `{id}`: `push.refspec` `{refspec}` {what}, and image-automation-controller 1.3 refuses it"
     );
-    let location = automation.location.clone();
-    let finding = Finding::warning(Code::BadBranch, message, location);
+    let finding = Finding::warning(Code::BadBranch, message, automation.location.clone());
     Some(finding.hint("write it as `SOURCE:TARGET`"))
 }
 

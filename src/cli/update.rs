@@ -228,8 +228,7 @@ fn expandable(name: &str) -> Finding {
     let message = format!(
         "`{name}` is left out of the dotenv report: its value contains `$`, which GitLab would expand"
     );
-    let location = Location::default();
-    Finding::warning(Code::DoubtfulTemplate, message, location)
+    Finding::warning(Code::DoubtfulTemplate, message, Location::default())
         .hint("read it from the file of `--branch-file`, `--message-file` or `--report`")
 }
 

@@ -93,8 +93,7 @@ impl Builder {
                 quote::at_most(&object.name, 300),
                 quote::at_most(field, 300)
             );
-            let location = location.clone();
-            Finding::warning(Code::UnknownField, message, location)
+            Finding::warning(Code::UnknownField, message, location.clone())
         });
         let mut findings: Vec<Finding> = unknown.collect();
         findings.extend(old_version(object, &reading.document, &location));
@@ -258,8 +257,7 @@ fn old_version(object: &Object, document: &Document, location: &Location) -> Opt
         quote::at_most(&object.name, 300),
         object.api_version
     );
-    let location = location.clone();
-    let finding = Finding::warning(Code::OldVersion, message, location);
+    let finding = Finding::warning(Code::OldVersion, message, location.clone());
     let moved = match document {
         Document::Automation(automation) => automation.spec.moved_to_v1(),
         _ => None,

@@ -64,8 +64,7 @@ fn is_as_added(file: &Replacement, entry: &IndexEntry) -> bool {
 
 fn unknown(file: &Replacement) -> Finding {
     let message = "git stores this file in another form than that of the work tree, so its patch may not apply with `git apply --index`";
-    let location = Location::file(&file.name);
-    Finding::warning(Code::UnusableFile, message, location)
+    Finding::warning(Code::UnusableFile, message, Location::file(&file.name))
         .hint("a `filter` or `working-tree-encoding` of .gitattributes makes it so; commit the edited files instead of applying the patch")
 }
 

@@ -110,8 +110,7 @@ pub fn hard_links(replacements: &[Replacement]) -> Vec<Finding> {
             1 => "has another name (a hard link), which keeps the old content".to_owned(),
             _ => format!("has {others} other names (hard links), which keep the old content"),
         };
-            let location = Location::file(&file.name);
-            Finding::warning(Code::LostAttributes, message, location)
+            Finding::warning(Code::LostAttributes, message, Location::file(&file.name))
         };
     linked().map(finding).collect()
 }
