@@ -158,7 +158,7 @@ pub fn outline_more<'f>(files: &mut [Outlined<'f>], matters: impl Fn(&SourceFile
 #[must_use]
 pub fn unparsable(name: &str, severity: Severity, error: &SyntaxError) -> Finding {
     let location = Location::new(name, error.place);
-    let message = format!("is not valid YAML: {}", error.message);
+    let message = format!("this file is not valid YAML: {}", error.message);
     Finding::new(severity, Code::Unparsable, message, location)
 }
 
@@ -192,8 +192,12 @@ fn list_all(
     };
     // What was asked for comes first, also where the root cannot be listed.
     for (path, written) in paths.iter().zip(&request.paths) {
-        path.canonicalize()
-            .map_err(|error| cannot(written, error))?;
+        let real = path.canonicalize();
+        let real = real.map_err(|error| cannot(written, error))?;
+        if real.iter().any(|name| name == ".git") {
+            let why = io::Error::other("this belongs to git, and nothing in it is edited");
+            return Err(cannot(written, why));
+        }
     }
     let mut listing = Listing::default();
     if let Some(whole) = whole {

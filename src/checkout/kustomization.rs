@@ -1,13 +1,10 @@
 //! The namespace that a kustomization gives to documents without one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use super::git;
 use super::regular_file;
-use crate::path_name;
+use super::request::Place;
 use yaml_edit_spans::walk::{Step, Walk};
 
 /// The names that kustomize knows, the first that there is being the one.
@@ -49,21 +46,10 @@ impl<'t> Namespaces<'t> {
         }
     }
 
-    /// `namespace` of the nearest kustomization above a file that a flag names, by
-    /// its [shown](path_name::shown) name. Its root is its work tree; without one
-    /// the current folder, or that of a file that lies elsewhere.
-    pub fn of_given(&mut self, name: &str) -> Option<String> {
-        let name = path_name::bytes(name);
-        let file = Path::new(OsStr::from_bytes(&name));
-        let folder = std::path::absolute(file).ok()?;
-        let folder = folder.parent()?.canonicalize().ok()?;
-        let root = git::work_tree(&folder).unwrap_or_else(|| {
-            let current = Path::new(".").canonicalize().ok();
-            let current = current.filter(|current| folder.starts_with(current));
-            current.unwrap_or_else(|| folder.clone())
-        });
-        self.roots.insert(root);
-        self.of(&folder.join(file.file_name()?))
+    /// `namespace` of the nearest kustomization above a file that a flag names.
+    pub fn of_given(&mut self, place: &Place) -> Option<String> {
+        self.roots.insert(place.root.clone());
+        self.of(&place.path)
     }
 
     /// `namespace` of the nearest kustomization above a file.

@@ -164,8 +164,8 @@ fn read(
 ///
 /// # Errors
 /// A path that cannot be looked at.
-pub fn documents(request: &Request) -> Result<Documents, CannotPlan> {
-    let (given, read) = read(request, &Repositories::default());
+pub fn documents(request: &Request, repositories: &Repositories) -> Result<Documents, CannotPlan> {
+    let (given, read) = read(request, repositories);
     let (mut files, sources) = read?;
     let outlined = files::outlined(&sources.main, has_own_documents);
     let read = tree_documents::read(given, &mut files, &outlined, &sources.beside);
@@ -357,7 +357,7 @@ fn replaced(
 }
 
 /// Why links are left alone.
-pub const LINK: &str = "is a link, and links are not written through";
+pub const LINK: &str = "this is a link, and links are not written through";
 
 /// A file that would change, and does not.
 #[must_use]

@@ -33,10 +33,10 @@ const MAX_RESERVED: u64 = 4 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The system refused.
-    #[error("cannot be read: {0}")]
+    #[error("this file cannot be read: {0}")]
     System(#[from] io::Error),
     /// A link, where none is followed.
-    #[error("is a link and is not read")]
+    #[error("this is a link and is not read")]
     Link,
     /// A link out of the tree.
     #[error("this link leads out of the tree and is not read")]
@@ -45,10 +45,10 @@ pub enum ReadError {
     #[error("this leads into `.git` and is not read")]
     LeadsIntoGit,
     /// What holds no bytes of its own.
-    #[error("is {0}, not a regular file, and is not read")]
+    #[error("this is {0}, not a regular file, and is not read")]
     NotRegular(&'static str),
     /// More bytes than are read.
-    #[error("is larger than {} MiB and is not read", .0 >> 20)]
+    #[error("this file is larger than {} MiB and is not read", .0 >> 20)]
     TooLarge(u64),
     /// Bytes that are not text.
     #[error("{0}")]
@@ -292,20 +292,32 @@ mod tests {
         assert_eq!((bytes.as_slice(), metadata.len()), (&b"text"[..], 4));
 
         symlink("file", at("link")).expect("a link");
-        assert_eq!(why(&at("link")), "is a link and is not read");
+        assert_eq!(why(&at("link")), "this is a link and is not read");
         symlink("loop", at("loop")).expect("a link");
-        assert_eq!(why(&at("loop")), "is a link and is not read");
+        assert_eq!(why(&at("loop")), "this is a link and is not read");
         let made = Command::new("mkfifo").arg(at("pipe")).status();
         assert!(made.expect("mkfifo").success());
         let said = why(&at("pipe"));
-        assert_eq!(said, "is a named pipe, not a regular file, and is not read");
+        assert_eq!(
+            said,
+            "this is a named pipe, not a regular file, and is not read"
+        );
         let _listener = UnixListener::bind(at("socket")).expect("a socket");
         let said = why(&at("socket"));
-        assert_eq!(said, "is a socket, not a regular file, and is not read");
+        assert_eq!(
+            said,
+            "this is a socket, not a regular file, and is not read"
+        );
         let said = why(Path::new("/dev/zero"));
-        assert_eq!(said, "is a device, not a regular file, and is not read");
+        assert_eq!(
+            said,
+            "this is a device, not a regular file, and is not read"
+        );
         let said = why(folder.path());
-        assert_eq!(said, "is a folder, not a regular file, and is not read");
+        assert_eq!(
+            said,
+            "this is a folder, not a regular file, and is not read"
+        );
         let missing = read(&at("nothing"), 1000).expect_err("missing");
         assert!(missing.is_missing());
         let below_a_file = read(&at("file/x"), 1000).expect_err("missing");
@@ -319,7 +331,7 @@ mod tests {
         let file = fs::File::create(&sparse).expect("a file");
         file.set_len(100 << 30).expect("a sparse file");
         let said = read(&sparse, MAX_BYTES).expect_err("refused").to_string();
-        assert_eq!(said, "is larger than 256 MiB and is not read");
+        assert_eq!(said, "this file is larger than 256 MiB and is not read");
         let given = read_given(Path::new("/proc/self/status")).expect("no size, but bytes");
         assert!(!given.is_empty());
         // A stream that holds more than it says.

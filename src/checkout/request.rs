@@ -13,6 +13,28 @@ use crate::selection::registry_queries::Query;
 use crate::selection::resolve::{Refresh, Sources};
 use crate::selection::tags::Freshness;
 
+/// A text with documents that a flag names.
+#[derive(Clone, Debug)]
+pub struct GivenText {
+    /// What findings call it.
+    pub name: String,
+    /// What it holds.
+    pub text: String,
+    /// Where it lies; `None` where it came through a pipe.
+    pub place: Option<Place>,
+}
+
+/// Where a file lies, and the folder above which nothing counts for it: its work
+/// tree, or without one the folder that was named. Real paths, but for a file that
+/// is a link itself.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// The folder.
+    pub root: PathBuf,
+}
+
 /// What the user asked for.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -20,8 +42,8 @@ pub struct Request {
     pub current: PathBuf,
     /// Files and folders to edit; none stands for the automations' paths.
     pub paths: Vec<PathBuf>,
-    /// Documents that beat those of the tree: file name and text.
-    pub policies: Vec<(String, String)>,
+    /// Documents that beat those of the tree.
+    pub policies: Vec<GivenText>,
     /// Where tags are taken from.
     pub tags_from: Vec<TagSource>,
     /// What a marker is whose policy gave no image.

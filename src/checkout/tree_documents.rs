@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::{self, Files, Outlined};
 use super::kustomization::Namespaces;
+use super::request::GivenText;
 use super::source_files::SourceFile;
 use crate::documents::builder::{Builder, DocumentText};
 use crate::documents::{Documents, Provenance, Rank};
@@ -49,14 +50,14 @@ pub fn read(
     }
 }
 
-/// The documents of `--policies`, by the names of their files. One that is not valid
-/// YAML is an error among the findings.
+/// The documents of `--policies`. A text that is not valid YAML is an error among the
+/// findings.
 #[must_use]
-pub fn given(policies: &[(String, String)]) -> Builder {
+pub fn given(policies: &[GivenText]) -> Builder {
     let mut builder = Builder::default();
     let mut namespaces = Namespaces::default();
-    for (name, text) in policies {
-        let namespace = namespaces.of_given(name);
+    for GivenText { name, text, place } in policies {
+        let namespace = place.as_ref().and_then(|place| namespaces.of_given(place));
         let provenance = Provenance::new(name, Rank::Flag).in_namespace(namespace.as_deref());
         match resource_list::read(text) {
             Ok(outline) => {

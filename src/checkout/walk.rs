@@ -99,13 +99,13 @@ impl Note {
             Unseen::Rules(why) => (
                 Severity::Warning,
                 Code::UnusableFile,
-                format!("these ignore rules do not count: the file {why}"),
+                format!("these ignore rules do not count: {why}"),
                 "make it a regular file; it and those in the folders above may be 1 MiB together",
             ),
             Unseen::Index(why) => (
                 Severity::Warning,
                 Code::UnusableFile,
-                format!("which files are tracked is not known: git's index {why}"),
+                format!("which files are tracked is not known: {why}"),
                 "`git status` tells what git makes of it",
             ),
         };

@@ -17,6 +17,7 @@ use super::streams::print;
 use super::{Exit, scan};
 use crate::api::{Id, ImagePolicy};
 use crate::checkout;
+use crate::checkout::git::Repositories;
 use crate::documents::{Documents, Sourced};
 
 const NO_SPACE: u8 = 2;
@@ -76,10 +77,12 @@ pub(super) fn script(args: &CompletionArgs) -> anyhow::Result<Exit> {
 /// be read, since nobody asked for errors.
 fn documents() -> Documents {
     let freshness = freshness(std::time::Duration::MAX);
-    let request = scan::request(&Default::default(), &RegistryArgs::default(), freshness);
+    let (args, registries) = (Default::default(), RegistryArgs::default());
+    let repositories = Repositories::default();
+    let request = scan::request(&args, &registries, freshness, &repositories);
     let documents = request
         .ok()
-        .and_then(|request| checkout::documents(&request).ok());
+        .and_then(|request| checkout::documents(&request, &repositories).ok());
     documents.unwrap_or_default()
 }
 

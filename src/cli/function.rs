@@ -1,19 +1,18 @@
 //! `flux-image fn`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 
 use super::args::FnArgs;
+use super::given::{self, unread};
 use super::network::{self, Asker, Caller};
-use super::stdin::is_stdin;
 use super::streams::{print, say_findings};
 use super::{Exit, origin};
 use crate::checkout::git::Repositories;
-use crate::checkout::regular_file::{self, MAX_BYTES, ReadError};
-use crate::checkout::walk::{self, Unseen};
-use crate::checkout::{source_files, tree_documents};
+use crate::checkout::regular_file::{self, ReadError};
+use crate::checkout::tree_documents;
 use crate::documents::builder::Builder;
 use crate::documents::{Documents, Provenance, Rank};
 use crate::finding::{Code, Finding};
@@ -22,13 +21,13 @@ use crate::function::{self, FunctionOptions};
 use crate::path_name;
 use crate::resource_list;
 use crate::selection::tags::Freshness;
-use yaml_edit_spans::encoding::{self, NotUtf8};
+use yaml_edit_spans::encoding;
 
 /// Runs the function from stdin to stdout.
 pub(super) fn run(args: &FnArgs) -> anyhow::Result<Exit> {
     let mut options = FunctionOptions {
         config: None,
-        documents: given(args)?,
+        documents: documents(args)?,
         freshness: freshness(args.max_age),
         refresh: network::refresh(&args.registries)?,
         read_origin: Some(&origin::read),
@@ -39,7 +38,7 @@ pub(super) fn run(args: &FnArgs) -> anyhow::Result<Exit> {
         };
         options.config = Some(config.settings);
     }
-    let bytes = read_stdin().map_err(|error| anyhow::anyhow!("<stdin> {error}"))?;
+    let bytes = read_stdin().map_err(|error| anyhow::anyhow!("<stdin>: {error}"))?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
         bail!(function::BadInput::Empty);
     }
@@ -67,8 +66,9 @@ pub(super) fn run(args: &FnArgs) -> anyhow::Result<Exit> {
 }
 
 /// The documents of `--policies` and `--secret`.
-fn given(args: &FnArgs) -> anyhow::Result<Builder> {
-    let mut builder = tree_documents::given(&documents(&args.policies)?);
+fn documents(args: &FnArgs) -> anyhow::Result<Builder> {
+    let policies = given::documents(&args.policies, &Repositories::default())?;
+    let mut builder = tree_documents::given(&policies);
     let mut findings = builder.findings().iter();
     if let Some(unparsable) = findings.find(|one| one.code == Code::Unparsable) {
         bail!("{}: {}", unparsable.location, unparsable.message);
@@ -130,77 +130,10 @@ pub(super) fn read_config(path: &Path, builder: &mut Builder) -> anyhow::Result<
     }))
 }
 
-/// Why a file that was asked for is not read, with its place and what to do.
-pub(super) fn unread(name: &str, error: ReadError) -> anyhow::Error {
-    match &error {
-        ReadError::NotUtf8(not) => {
-            anyhow::anyhow!("{name}:{}: {error}\n  hint: {}", not.place, NotUtf8::HINT)
-        }
-        ReadError::System(error) => anyhow::anyhow!("cannot read {name}: {error}"),
-        _ => anyhow::anyhow!("{name} {error}"),
-    }
-}
-
 /// The moment of the run, and `--max-age`.
 pub(super) fn freshness(max_age: Duration) -> Freshness {
     Freshness {
         now: jiff::Timestamp::now(),
         max_age,
     }
-}
-
-/// The files of `--policies`, by name: a file or a pipe, each manifest of a folder
-/// that may hold documents, or stdin. Of a folder, links count that stay in its
-/// work tree.
-pub(super) fn documents(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
-    let mut documents = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            documents.extend(documents_under(path)?);
-            continue;
-        }
-        documents.push(document(path)?);
-    }
-    Ok(documents)
-}
-
-/// A file that a flag names, or stdin, by name.
-pub(super) fn document(path: &Path) -> anyhow::Result<(String, String)> {
-    if is_stdin(path) {
-        let bytes = regular_file::bounded(std::io::stdin().lock(), 0, MAX_BYTES);
-        let text = bytes.and_then(|bytes| encoding::decode(bytes).map_err(ReadError::NotUtf8));
-        let name = "<stdin>".to_owned();
-        return text
-            .map_err(|error| unread(&name, error))
-            .map(|text| (name, text));
-    }
-    let name = path_name::shown(path);
-    let text = regular_file::text_given(path).map_err(|error| unread(&name, error))?;
-    Ok((name, text))
-}
-
-fn documents_under(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
-    let unlisted = || format!("cannot read {}", folder.display());
-    let repositories = Repositories::default();
-    let listing = walk::files_under(folder, &repositories).with_context(unlisted)?;
-    for note in &listing.notes {
-        let finding = note.finding(&path_name::shown);
-        // A folder that cannot be listed may hold what was asked for.
-        if let Unseen::Folder(why) = &note.what {
-            bail!("cannot read {}: {why}", path_name::shown(&note.path));
-        }
-        say_findings([&finding]);
-    }
-    let real = folder.canonicalize().with_context(unlisted)?;
-    let work_tree = repositories.work_tree(&real);
-    let root = work_tree.unwrap_or(real);
-    let mut documents = Vec::new();
-    for file in &listing.files {
-        let name = path_name::shown(&file.path);
-        let text =
-            source_files::read_documents(file, &root).map_err(|error| unread(&name, error))?;
-        // A chart's templates beside the documents are nobody's business.
-        documents.extend(text.map(|text| (name, text)));
-    }
-    Ok(documents)
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::Exit;
 use super::args::{HandOffArgs, OnlyArgs, StoredArgs};
-use super::function::document;
+use super::given;
 use super::stdin::is_stdin;
 use super::streams::print;
 use crate::api::Id;
@@ -59,7 +59,7 @@ pub(super) fn moment(args: &HandOffArgs) -> Timestamp {
 fn stored(args: &StoredArgs) -> anyhow::Result<Stored> {
     let path = args.report.as_ref().or(args.from.as_ref());
     let path = path.context("name the file that `flux-image update --report FILE` wrote")?;
-    let (_, text) = document(path)?;
+    let (_, text) = given::text(path)?;
     let stored: Stored = serde_json::from_str(&text)
         .with_context(|| format!("{} is not a report of `flux-image update`", path.display()))?;
     if stored.kind != "Report" {

@@ -8,6 +8,7 @@ mod crd;
 mod edit;
 mod exit;
 mod function;
+mod given;
 mod handoff;
 mod network;
 mod origin;

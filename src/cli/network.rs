@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 
 use super::args::RegistryArgs;
-use super::function::document;
+use super::given;
 use crate::api::Id;
 use crate::checkout::regular_file;
 use crate::documents::Documents;
@@ -281,7 +281,7 @@ fn read(path: PathBuf) -> Option<(PathBuf, Result<DockerConfig, String>)> {
 /// The texts of `--secret`.
 pub(super) fn secrets(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
     let read = |path: &PathBuf| {
-        let (name, text) = document(path)?;
+        let (name, text) = given::text(path)?;
         // What is wrong with it is not repeated: it holds secrets.
         crate::resource_list::read(&text)
             .map_err(|error| anyhow::anyhow!("{name}:{}: is not valid YAML", error.place))?;

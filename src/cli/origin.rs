@@ -24,7 +24,7 @@ pub(super) fn read(path: &str, config: Option<&str>) -> Result<String, String> {
     let root = git::work_tree(&current).unwrap_or_else(|| current.clone());
     let file = locate(&current, path, config)?;
     let real = regular_file::inside(&root, &file).map_err(|error| match error {
-        ReadError::LeadsOut => format!("leads out of {}", root.display()),
+        ReadError::LeadsOut => format!("this leads out of {}", root.display()),
         error => error.to_string(),
     })?;
     regular_file::text_within(&root, &real).map_err(|error| error.to_string())
@@ -32,7 +32,7 @@ pub(super) fn read(path: &str, config: Option<&str>) -> Result<String, String> {
 
 fn locate(current: &Path, path: &str, config: Option<&str>) -> Result<PathBuf, String> {
     if Path::new(path).is_absolute() {
-        return Err("is not a path inside the kustomization".to_owned());
+        return Err("this is not a path inside the kustomization".to_owned());
     }
     let Some(config) = config.filter(|config| !current.join(config).is_file()) else {
         return Ok(current.join(path));

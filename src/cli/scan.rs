@@ -4,7 +4,8 @@ use anyhow::Context as _;
 
 use super::Exit;
 use super::args::{DocumentArgs, RegistryArgs, ResolveArgs, ScanArgs};
-use super::function::{documents, freshness};
+use super::function::freshness;
+use super::given;
 use super::network::{self, Asker, Caller};
 use super::streams::{print, say, say_findings};
 use crate::api::OnUnresolved;
@@ -23,9 +24,10 @@ use crate::selection::tags::Freshness;
 /// Prints a TagSnapshot of all ImageRepositories.
 pub(super) fn scan(args: &ScanArgs) -> anyhow::Result<Exit> {
     let freshness = freshness(std::time::Duration::MAX);
-    let request = request(&args.documents, &args.registries, freshness)?;
+    let repositories = Repositories::default();
+    let request = request(&args.documents, &args.registries, freshness, &repositories)?;
     let mut asker = Asker::new(&args.registries, Caller::Person, request.refresh.clone());
-    look(&request, |checkout, mut outcome| {
+    look(&request, &repositories, |checkout, mut outcome| {
         let (documents, mut run) = (checkout.documents, checkout.run);
         let asked = run.scan(&mut |documents, questions| asker.ask(documents, questions));
         outcome.findings.extend(asked);
@@ -36,13 +38,15 @@ pub(super) fn scan(args: &ScanArgs) -> anyhow::Result<Exit> {
 
 /// Prints the ImagePolicies with their status.
 pub(super) fn resolve(args: &ResolveArgs) -> anyhow::Result<Exit> {
+    let repositories = Repositories::default();
+    let freshness = freshness(args.max_age);
     let request = Request {
         tags_from: args.tags_from.iter().copied().map(Into::into).collect(),
-        ..request(&args.documents, &args.registries, freshness(args.max_age))?
+        ..request(&args.documents, &args.registries, freshness, &repositories)?
     };
     let mut asker = Asker::new(&args.registries, Caller::Person, request.refresh.clone());
     let mut ask = |documents: &Documents, questions: &[_]| asker.ask(documents, questions);
-    look(&request, |checkout, mut outcome| {
+    look(&request, &repositories, |checkout, mut outcome| {
         let query = request.query(None);
         let (learned, asked) = checkout.run.learn(&query, Whose::All, Some(&mut ask));
         // Said below, in this command's own weight.
@@ -69,10 +73,10 @@ pub(super) fn resolve(args: &ResolveArgs) -> anyhow::Result<Exit> {
 /// found so far.
 fn look(
     request: &Request,
+    repositories: &Repositories,
     then: impl FnOnce(Checkout<'_>, Outcome) -> anyhow::Result<Exit>,
 ) -> anyhow::Result<Exit> {
-    let repositories = Repositories::default();
-    checkout::with(request, &repositories, BoundIn::Tree, |mut checkout| {
+    checkout::with(request, repositories, BoundIn::Tree, |mut checkout| {
         let mut findings = std::mem::take(&mut checkout.findings);
         // Nothing is edited, so only documents are missed.
         findings.extend(checkout.missed());
@@ -124,12 +128,13 @@ pub(super) fn request(
     args: &DocumentArgs,
     registries: &RegistryArgs,
     freshness: Freshness,
+    repositories: &Repositories,
 ) -> anyhow::Result<Request> {
     Ok(Request {
         refresh: network::refresh(registries)?,
         current: std::env::current_dir().context("cannot tell the current folder")?,
         paths: args.paths.clone(),
-        policies: documents(&args.policies)?,
+        policies: given::documents(&args.policies, repositories)?,
         tags_from: Vec::new(),
         on_unresolved: OnUnresolved::Fail,
         freshness,

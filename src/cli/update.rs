@@ -7,7 +7,8 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 
 use super::args::{Output, UpdateArgs};
-use super::function::{documents, freshness, read_config};
+use super::function::{freshness, read_config};
+use super::given;
 use super::network::{self, Asker, Caller};
 use super::output_files::{Contents, OutputFiles};
 use super::streams::{print, print_diff, print_styled, say, say_findings};
@@ -36,12 +37,12 @@ use go_template::time::Time;
 /// Updates files in place.
 pub(super) fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     let targets = Targets::new(args)?;
-    let Some(request) = request(args)? else {
+    let repositories = Repositories::default();
+    let Some(request) = request(args, &repositories)? else {
         return Ok(Exit::Usage);
     };
     let edits = !(args.check || args.dry_run || args.diff);
     let lock = edits.then(|| edit::lock(&args.paths)).transpose()?;
-    let repositories = Repositories::default();
     let mut planned = plan(args, &request, &repositories)?;
     let hard_links = write::hard_links(&planned.replacements);
     planned.outcome.findings.extend(hard_links);
@@ -94,16 +95,17 @@ pub(super) fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
 }
 
 /// What the user asked for; `None` where the options are wrong, which was said.
-fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
+fn request(args: &UpdateArgs, repositories: &Repositories) -> anyhow::Result<Option<Request>> {
     let mut bindings = BindingConfig::default();
-    let mut policies = documents(&args.policies)?;
+    let mut policies = given::documents(&args.policies, repositories)?;
     if let Some(path) = &args.config {
         let Some(config) = read_config(path, &mut Builder::default())? else {
             return Ok(None);
         };
         bindings = of_config(path, config.settings)?;
         // Its documents count as those of `--policies`.
-        policies.push((config.name, config.text));
+        let given = given::with_place(path, config.name, config.text, repositories);
+        policies.push(given);
     }
     if let Some(bind) = args.bind {
         bindings.bind = bind;

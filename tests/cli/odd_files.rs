@@ -73,7 +73,7 @@ fn ignore_rules_are_not_read_through_links() {
             let said = stderr(&output);
             assert_eq!(code(&output), 0, "{name} {target}: {said}");
             assert_eq!(tree.read("apps/app.yaml"), NEW, "{name} {target}: {said}");
-            let expected = format!("the file is a link and is not read\n  at {name}\n  hint: ");
+            let expected = format!("this is a link and is not read\n  at {name}\n  hint: ");
             assert!(said.contains(&expected), "{said}");
             assert_eq!(code(&soon(&tree, &["update", "--strict", "."])), 1);
         }
@@ -151,7 +151,7 @@ fn a_named_pipe_is_an_error_and_one_in_a_folder_of_policies_too() {
         let output = soon(&tree, &[command, "--policies", "more"]);
         assert_eq!(code(&output), 2, "{command}");
         let said = stderr(&output);
-        let expected = "error: more/pipe.yaml is a named pipe, not a regular file";
+        let expected = "error: more/pipe.yaml: this is a named pipe, not a regular file";
         assert!(said.starts_with(expected), "{said}");
     }
 }
@@ -196,7 +196,7 @@ fn a_folder_of_policies_is_left_through_no_link() {
     assert_eq!(code(&output), 2);
     let said = stderr(&output);
     assert!(
-        said.starts_with("error: more/out.yaml this link leads out of the tree"),
+        said.starts_with("error: more/out.yaml: this link leads out of the tree"),
         "{said}"
     );
 }
@@ -315,8 +315,7 @@ fn a_sparse_file_of_100_gb_is_a_finding() {
     }
     let output = soon(&tree, &["update", "."]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
-    let expected =
-        "warning: is larger than 256 MiB and is not read\n  at apps/sparse.yaml\n  hint: ";
+    let expected = "warning: this file is larger than 256 MiB and is not read\n  at apps/sparse.yaml\n  hint: ";
     assert!(stderr(&output).contains(expected), "{}", stderr(&output));
     assert_eq!(tree.read("apps/app.yaml"), NEW);
     let named = soon(&tree, &["update", "apps/sparse.yaml"]);
@@ -327,7 +326,10 @@ fn a_sparse_file_of_100_gb_is_a_finding() {
     let list = flux_image().arg("fn").stdin(stdin).output().expect("runs");
     assert_eq!(code(&list), 2);
     let said = stderr(&list);
-    assert!(said.starts_with("error: <stdin> is larger than"), "{said}");
+    assert!(
+        said.starts_with("error: <stdin>: this file is larger than"),
+        "{said}"
+    );
 }
 
 /// Permissions do not bind root, so the program runs as nobody where it can.

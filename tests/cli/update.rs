@@ -466,6 +466,13 @@ fn without_a_scope_there_is_advice() {
     let said = stderr(&output);
     assert!(said.contains("absent: No such file"), "{said}");
     assert_eq!(said.matches("No such file").count(), 1, "{said}");
+    tree.write(".git/hooks/app.yaml", OLD);
+    for path in [".git", ".git/hooks/app.yaml"] {
+        let output = tree.update(&[path]);
+        let said = stderr(&output);
+        assert_eq!(code(&output), 2, "{said}");
+        assert!(said.contains("this belongs to git"), "{said}");
+    }
 }
 
 #[test]
@@ -508,6 +515,33 @@ fn a_namespace_comes_from_the_kustomization_above() {
     assert_eq!(tree.read("apps/app.yaml"), NEW);
 }
 
+/// Without a work tree, the folder that a flag names is where it ends, whatever the
+/// current one is.
+#[test]
+fn documents_of_a_flag_have_the_namespace_of_their_folder() {
+    let bare = POLICY.replace("  namespace: flux-system\n", "");
+    let tree = Tree::new(&[
+        ("kustomization.yaml", "namespace: above\n"),
+        ("given/kustomization.yaml", "namespace: flux-system\n"),
+        ("given/deep/policy.yaml", &bare),
+        ("other/app.yaml", OLD),
+    ]);
+    for (folder, given, expected) in [
+        ("", "given", true),
+        ("other", "../given", true),
+        ("given", "deep", false),
+        ("", "given/deep", false),
+        ("given/deep", "policy.yaml", false),
+    ] {
+        let (folder, app) = (tree.at(folder), tree.at("other/app.yaml"));
+        let app = app.to_str().expect("UTF-8");
+        let arguments = ["update", "-o", "json", "--policies", given, app];
+        let report = stdout(&run_in(&folder, &arguments, b""));
+        let is_guessed = report.contains("namespace-guessed");
+        assert_eq!(!is_guessed, expected, "{folder:?} {given}: {report}");
+    }
+}
+
 #[test]
 fn policies_come_from_a_pipe_too() {
     let tree = Tree::new(&[("apps/app.yaml", OLD)]);
@@ -531,7 +565,7 @@ fn what_cannot_be_parsed_weighs_by_who_asked() {
     let walked = tree.update(&["."]);
     assert_eq!(code(&walked), 0);
     assert!(
-        stderr(&walked).contains("warning: is not valid YAML"),
+        stderr(&walked).contains("warning: this file is not valid YAML"),
         "{}",
         stderr(&walked)
     );

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flux_image::api::{OnUnresolved, TagSource};
+use flux_image::checkout::request::GivenText;
 use flux_image::checkout::source_files;
 use flux_image::checkout::write::{self, Lock, Staged};
 use flux_image::checkout::{self, Request};
@@ -332,7 +333,11 @@ fn run(setup: &Setup, root: &Path, scope: &Path) -> Result<Planned, String> {
     let request = Request {
         current: root.to_path_buf(),
         paths: vec![scope.to_path_buf()],
-        policies: vec![("policies".to_owned(), setup.documents())],
+        policies: vec![GivenText {
+            name: "policies".to_owned(),
+            text: setup.documents(),
+            place: None,
+        }],
         tags_from: vec![TagSource::Status],
         on_unresolved: OnUnresolved::Fail,
         freshness: Freshness {

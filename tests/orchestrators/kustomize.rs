@@ -454,7 +454,8 @@ fn origins_stay_in_the_repository(world: &World) {
     ]);
     let ran = build(world, &tree, "repository");
     assert!(
-        ran.stderr.contains("../outside/deploy.yaml: leads out of"),
+        ran.stderr
+            .contains("../outside/deploy.yaml: this leads out of"),
         "{}",
         ran.stderr
     );

@@ -574,7 +574,7 @@ impl State<'_> {
         call: Invocation<'_>,
     ) -> Result<Value, Error> {
         let place = frame.place;
-        let Some(function) = function::find(name, self.template.functions) else {
+        let Some(function) = super::find(name, self.template.functions) else {
             return self.fail(place, format!("{name:?} is not a defined function"));
         };
         if matches!(name, "and" | "or") {

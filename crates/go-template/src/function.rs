@@ -1,8 +1,6 @@
-//! Functions that templates call: their names, the types that they take, and
-//! where to find them.
+//! Functions that templates call: their names, and the types that they take.
 
 use super::budget::{Budget, Fault};
-use super::builtin;
 use super::value::{Bytes, List, Map, Value};
 use crate::time::Time;
 
@@ -219,15 +217,4 @@ pub fn lossy(bytes: &[u8]) -> String {
 pub fn text(run: &mut Run<'_>, text: impl AsRef<[u8]>) -> Result<Value, Fault> {
     run.budget.charge(text.as_ref().len())?;
     Ok(Value::String(Bytes::from(text.as_ref())))
-}
-
-/// Functions by name: sprig's go before Go's own, as Flux adds them.
-#[must_use]
-pub fn find(name: &str, more: &'static [Function]) -> Option<&'static Function> {
-    #[cfg(feature = "sprig")]
-    let sprig = super::sprig::TABLES;
-    #[cfg(not(feature = "sprig"))]
-    let sprig = [];
-    let tables = [more].into_iter().chain(sprig).chain([builtin::TABLE]);
-    tables.flatten().find(|function| function.name == name)
 }

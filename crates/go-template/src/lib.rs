@@ -100,7 +100,7 @@ impl Template {
                 ..Error::syntax(Position::of(source, 0), message)
             });
         }
-        let is_function = |name: &str| function::find(name, more).is_some();
+        let is_function = |name: &str| find(name, more).is_some();
         Ok(Self {
             source: source.to_owned(),
             trees: parse::parse(source, &is_function)?,
@@ -118,4 +118,14 @@ impl Template {
         let result = exec::execute(self, data, now)?;
         Ok(function::lossy(&result))
     }
+}
+
+/// Functions by name: sprig's go before Go's own, as Flux adds them.
+fn find(name: &str, more: &'static [Function]) -> Option<&'static Function> {
+    #[cfg(feature = "sprig")]
+    let sprig = sprig::TABLES;
+    #[cfg(not(feature = "sprig"))]
+    let sprig = [];
+    let tables = [more].into_iter().chain(sprig).chain([builtin::TABLE]);
+    tables.flatten().find(|function| function.name == name)
 }

@@ -16,17 +16,17 @@ use std::path::{Component, Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 
-/// Why an index cannot be read, to follow the name of its file.
+/// Why an index cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IndexError {
     /// It is none; of a split one, the shared file of this name.
-    #[error("is not an index of version 2, 3 or 4")]
+    #[error("git's index is not one of version 2, 3 or 4")]
     NotUnderstood(Option<String>),
     /// A split one that speaks of entries that the shared one does not have.
-    #[error("does not fit its shared index")]
+    #[error("git's index does not fit its shared part")]
     NotShared,
     /// There is no folder of git's that could hold it.
-    #[error("cannot be found, since this leads to no repository")]
+    #[error("git's index cannot be found, since this leads to no repository")]
     LeadsNowhere,
     /// A file that cannot be read; of a split one, the shared file of this name.
     #[error("{0}")]

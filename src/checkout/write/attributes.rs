@@ -101,17 +101,16 @@ pub fn hard_links(replacements: &[Replacement]) -> Vec<Finding> {
     for file in linked() {
         *edited.entry(key(file)).or_default() += 1;
     }
-    let finding =
-        |file: &Replacement| {
-            let others = file.status.links.saturating_sub(edited[&key(file)]);
-            let message = match others {
-            0 => "has other names (hard links) that are edited, too: each becomes a file of its own"
+    let finding = |file: &Replacement| {
+        let others = file.status.links.saturating_sub(edited[&key(file)]);
+        let message = match others {
+            0 => "this file has other names (hard links) that are edited, too: each becomes a file of its own"
                 .to_owned(),
-            1 => "has another name (a hard link), which keeps the old content".to_owned(),
-            _ => format!("has {others} other names (hard links), which keep the old content"),
+            1 => "this file has another name (a hard link), which keeps the old content".to_owned(),
+            _ => format!("this file has {others} other names (hard links), which keep the old content"),
         };
-            Finding::warning(Code::LostAttributes, message, Location::file(&file.name))
-        };
+        Finding::warning(Code::LostAttributes, message, Location::file(&file.name))
+    };
     linked().map(finding).collect()
 }
 

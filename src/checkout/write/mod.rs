@@ -271,7 +271,10 @@ impl<'r> Staged<'r> {
     pub fn findings(&self) -> Vec<Finding> {
         let losing = self.files.iter().filter(|file| !file.lost.is_empty());
         let finding = |file: &Fresh<'_>| {
-            let message = format!("is replaced, and loses {}", file.lost.join(" and "));
+            let message = format!(
+                "this file is replaced, and loses {}",
+                file.lost.join(" and ")
+            );
             let location = Location::file(&file.replacement.name);
             let finding = Finding::warning(Code::LostAttributes, message, location);
             finding.hint("run flux-image as the owner of the file")

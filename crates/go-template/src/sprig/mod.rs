@@ -45,7 +45,7 @@ fn lenient(result: Result<Value, Fault>, instead: Value) -> Result<Value, Fault>
 
 #[cfg(test)]
 mod tests {
-    use super::super::function::find;
+    use crate::find;
 
     /// The names that Flux's templates know, one a line.
     const NAMES: &str = include_str!("../../../../tests/conformance/sprig-functions.txt");
