@@ -87,6 +87,10 @@ const WORLD: &[&str] = &[
     "tempfile::",
     "reqwest::Client",
     ".exists()",
+    ".try_exists()",
+    ".is_dir()",
+    ".is_file()",
+    ".metadata()",
     ".canonicalize()",
     ".symlink_metadata()",
     ".read_dir()",
@@ -98,6 +102,7 @@ const WORLD: &[&str] = &[
     "println!",
     "eprintln!",
     "eprint!",
+    " print!(",
 ];
 
 /// The files of the program and of its crates, by their paths from the root on.
@@ -418,10 +423,10 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Files of one folder may know one another, as these few do; those of two folders
-/// go one way.
+/// Files of one folder may know one another, as these few do; those of two go one
+/// way. What is part of a module may name that itself, which is not looked at.
 #[test]
-fn circles_between_files_are_few_and_none_leaves_its_folder() {
+fn few_files_of_one_folder_lead_to_each_other() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
     let crates = fs::read_dir(crates).expect("crates").map(|entry| {
         let name = entry.expect("an entry").file_name();

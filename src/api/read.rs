@@ -6,7 +6,7 @@ use super::nulls::{Pruned, Shape};
 use super::validate::{self, FieldFault};
 use super::{
     FLUX_GROUP, GitRepository, ImagePolicy, ImageRepository, ImageUpdate, ImageUpdateAutomation,
-    OWN_GROUP, SOURCE_GROUP, TagSnapshot,
+    OWN_GROUP, SOURCE_GROUP, Secret, TagSnapshot,
 };
 use crate::quote;
 use crate::resource_list::Object;
@@ -109,7 +109,7 @@ impl DocumentError {
 
     /// The error without anything that stood in the document.
     #[must_use]
-    pub fn without_values(self) -> Self {
+    fn without_values(self) -> Self {
         Self {
             message: "a value is not of the right type".to_owned(),
             snippet: None,
@@ -213,6 +213,14 @@ pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, Document
         document,
         unknown_fields,
     })
+}
+
+/// Reads `object` of `text` as a Secret. Of what it holds an error says nothing.
+///
+/// # Errors
+/// As in [`read_login`].
+pub fn read_secret(text: &str, object: &Object) -> Result<Secret, DocumentError> {
+    read_login(text, object).map_err(DocumentError::without_values)
 }
 
 /// Reads `object` of `text` as a document that a login depends on, one of Kubernetes'

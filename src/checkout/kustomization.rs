@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::regular_file;
-use super::request::Place;
 use yaml_edit_spans::walk::{Step, Walk};
 
 /// The names that kustomize knows, the first that there is being the one.
@@ -44,12 +43,6 @@ impl<'t> Namespaces<'t> {
             known: BTreeMap::new(),
             unread: BTreeMap::new(),
         }
-    }
-
-    /// `namespace` of the nearest kustomization above a file that a flag names.
-    pub fn of_given(&mut self, place: &Place) -> Option<String> {
-        self.roots.insert(place.root.clone());
-        self.of(&place.path)
     }
 
     /// `namespace` of the nearest kustomization above a file.

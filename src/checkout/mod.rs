@@ -362,7 +362,7 @@ pub const LINK: &str = "this is a link, and links are not written through";
 /// A file that would change, and does not.
 #[must_use]
 pub fn unwritten(source: &SourceFile, severity: Severity, why: &str) -> Finding {
-    let message = format!("would change, but {why}");
+    let message = format!("this file would change, but {why}");
     let location = Location::file(&source.name);
     Finding::new(severity, Code::UnusableFile, message, location)
 }

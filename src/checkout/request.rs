@@ -20,15 +20,15 @@ pub struct GivenText {
     pub name: String,
     /// What it holds.
     pub text: String,
-    /// Where it lies; `None` where it came through a pipe.
-    pub place: Option<Place>,
+    /// Where it lies; `None` for stdin, and where its folder cannot be told.
+    pub file: Option<GivenFile>,
 }
 
 /// Where a file lies, and the folder above which nothing counts for it: its work
 /// tree, or without one the folder that was named. Real paths, but for a file that
 /// is a link itself.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct GivenFile {
     /// The file.
     pub path: PathBuf,
     /// The folder.

@@ -1,14 +1,15 @@
 //! The documents of a run in a checkout: those of flags, and those of the whole tree.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::files::{self, Files, Outlined};
 use super::kustomization::Namespaces;
-use super::request::GivenText;
+use super::request::{GivenFile, GivenText};
 use super::source_files::SourceFile;
 use crate::documents::builder::{Builder, DocumentText};
 use crate::documents::{Documents, Provenance, Rank};
-use crate::finding::{Code, Finding, Location, Severity};
+use crate::finding::{Code, Finding, Location};
 use crate::resource_list::{self, Outline};
 
 /// Documents, and what reading them found.
@@ -55,9 +56,12 @@ pub fn read(
 #[must_use]
 pub fn given(policies: &[GivenText]) -> Builder {
     let mut builder = Builder::default();
-    let mut namespaces = Namespaces::default();
-    for GivenText { name, text, place } in policies {
-        let namespace = place.as_ref().and_then(|place| namespaces.of_given(place));
+    let mut by_root: BTreeMap<&Path, Namespaces<'_>> = BTreeMap::new();
+    for GivenText { name, text, file } in policies {
+        let namespace = file.as_ref().and_then(|GivenFile { path, root }| {
+            let of_root = || Namespaces::under([root.clone()].into(), std::iter::empty());
+            by_root.entry(root).or_insert_with(of_root).of(path)
+        });
         let provenance = Provenance::new(name, Rank::Flag).in_namespace(namespace.as_deref());
         match resource_list::read(text) {
             Ok(outline) => {
@@ -71,8 +75,8 @@ pub fn given(policies: &[GivenText]) -> Builder {
             }
             Err(error) => {
                 let location = Location::new(name, error.place);
-                let code = Code::Unparsable;
-                builder.note([Finding::new(Severity::Error, code, error.message, location)]);
+                let message = format!("this file is not valid YAML: {}", error.message);
+                builder.note([Finding::error(Code::Unparsable, message, location)]);
             }
         }
     }
@@ -189,8 +193,8 @@ fn note_unread(
             continue;
         }
         let location = Location::file(files.show(&path));
-        let code = Code::UnusableFile;
-        findings.push(Finding::new(Severity::Warning, code, why, location));
+        let message = format!("documents below get no namespace from here: {why}");
+        findings.push(Finding::warning(Code::UnusableFile, message, location));
     }
     findings
 }

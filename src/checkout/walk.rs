@@ -116,10 +116,18 @@ impl Note {
 /// The files under `path`, or `path` itself, whatever its name.
 ///
 /// # Errors
-/// When `path` cannot be looked at.
+/// When `path` cannot be looked at, or is git's own.
 pub fn files_under(path: &Path, repositories: &Repositories) -> io::Result<Listing> {
     let real = path.canonicalize()?;
-    let mut walk = Walk::of(repositories.of(&real));
+    let repository = repositories.of(&real);
+    let of_git = |one: &Repository| {
+        let inside = real.strip_prefix(&one.root);
+        inside.is_ok_and(|inside| inside.iter().any(|name| name == ".git"))
+    };
+    if repository.as_ref().is_some_and(of_git) {
+        return Err(io::Error::other("this belongs to git and is not read"));
+    }
+    let mut walk = Walk::of(repository);
     if let Some(other) = walk.submodule(&real) {
         walk.note(&other, Unseen::Submodule);
     } else if real.is_dir() {

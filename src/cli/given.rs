@@ -8,7 +8,7 @@ use super::stdin::is_stdin;
 use super::streams::say_findings;
 use crate::checkout::git::Repositories;
 use crate::checkout::regular_file::{self, MAX_BYTES, ReadError};
-use crate::checkout::request::{GivenText, Place};
+use crate::checkout::request::{GivenFile, GivenText};
 use crate::checkout::source_files;
 use crate::checkout::walk::{self, Unseen};
 use crate::path_name;
@@ -46,13 +46,13 @@ pub(super) fn with_place(
     let place = || {
         let folder = std::path::absolute(path).ok()?;
         let folder = folder.parent()?.canonicalize().ok()?;
-        Some(Place {
+        Some(GivenFile {
             path: folder.join(path.file_name()?),
             root: repositories.work_tree(&folder).unwrap_or(folder),
         })
     };
     GivenText {
-        place: if is_stdin(path) { None } else { place() },
+        file: if is_stdin(path) { None } else { place() },
         name,
         text,
     }
@@ -95,7 +95,7 @@ fn documents_under(folder: &Path, repositories: &Repositories) -> anyhow::Result
             source_files::read_documents(file, &root).map_err(|error| unread(&name, error))?;
         // A chart's templates beside the documents are nobody's business.
         documents.extend(text.map(|text| GivenText {
-            place: file.path.strip_prefix(folder).ok().map(|inside| Place {
+            file: file.path.strip_prefix(folder).ok().map(|inside| GivenFile {
                 path: real.join(inside),
                 root: root.clone(),
             }),

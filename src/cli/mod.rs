@@ -63,8 +63,9 @@ pub fn main() -> Exit {
     if words.get(1).is_some_and(|word| word == "__complete") {
         return complete::answer(&words[2..]).unwrap_or(Exit::Usage);
     }
-    if words.len() == 1 && !std::io::stdin().is_terminal() {
-        words.push("fn".into());
+    let has_command = words.iter().skip(1).any(|word| word != "--");
+    if !has_command && !std::io::stdin().is_terminal() {
+        words = vec!["flux-image".into(), "fn".into()];
     }
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,

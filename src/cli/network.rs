@@ -283,8 +283,9 @@ pub(super) fn secrets(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>
     let read = |path: &PathBuf| {
         let (name, text) = given::text(path)?;
         // What is wrong with it is not repeated: it holds secrets.
-        crate::resource_list::read(&text)
-            .map_err(|error| anyhow::anyhow!("{name}:{}: is not valid YAML", error.place))?;
+        crate::resource_list::read(&text).map_err(|error| {
+            anyhow::anyhow!("{name}:{}: this file is not valid YAML", error.place)
+        })?;
         Ok((name, text))
     };
     paths.iter().map(read).collect()

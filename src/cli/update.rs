@@ -37,12 +37,13 @@ use go_template::time::Time;
 /// Updates files in place.
 pub(super) fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     let targets = Targets::new(args)?;
-    let repositories = Repositories::default();
-    let Some(request) = request(args, &repositories)? else {
+    let Some(request) = request(args)? else {
         return Ok(Exit::Usage);
     };
     let edits = !(args.check || args.dry_run || args.diff);
     let lock = edits.then(|| edit::lock(&args.paths)).transpose()?;
+    // What another run was about to change is read behind it.
+    let repositories = Repositories::default();
     let mut planned = plan(args, &request, &repositories)?;
     let hard_links = write::hard_links(&planned.replacements);
     planned.outcome.findings.extend(hard_links);
@@ -95,16 +96,17 @@ pub(super) fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
 }
 
 /// What the user asked for; `None` where the options are wrong, which was said.
-fn request(args: &UpdateArgs, repositories: &Repositories) -> anyhow::Result<Option<Request>> {
+fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
+    let repositories = Repositories::default();
     let mut bindings = BindingConfig::default();
-    let mut policies = given::documents(&args.policies, repositories)?;
+    let mut policies = given::documents(&args.policies, &repositories)?;
     if let Some(path) = &args.config {
         let Some(config) = read_config(path, &mut Builder::default())? else {
             return Ok(None);
         };
         bindings = of_config(path, config.settings)?;
         // Its documents count as those of `--policies`.
-        let given = given::with_place(path, config.name, config.text, repositories);
+        let given = given::with_place(path, config.name, config.text, &repositories);
         policies.push(given);
     }
     if let Some(bind) = args.bind {

@@ -131,8 +131,7 @@ impl Logins {
         match object.kind.as_str() {
             "Secret" if object.is_encrypted => _ = self.encrypted.insert(id),
             "Secret" => {
-                let secret = api::read_login(text, object);
-                let secret = secret.map_err(|error| said(error.without_values()));
+                let secret = api::read_secret(text, object).map_err(said);
                 insert(&mut self.secrets, id, secret, location, rank);
             }
             "ServiceAccount" => {

@@ -477,7 +477,7 @@ fn utf_16_is_said_and_not_edited() {
             (&finding["severity"], &finding["file"]),
             (&"warning".into(), &"apps/wide.yaml".into())
         );
-        assert_eq!(finding["message"], "is UTF-16, not UTF-8");
+        assert_eq!(finding["message"], "this is UTF-16, not UTF-8");
         assert_eq!(
             fs::read(tree.at("apps/wide.yaml")).expect("a file"),
             markers
@@ -497,12 +497,12 @@ fn utf_16_is_said_and_not_edited() {
             let output = soon(&tree, arguments);
             assert_eq!(code(&output), 2, "{arguments:?}");
             let expected =
-                "error: flux/policy.yaml:1:1: is UTF-16, not UTF-8\n  hint: save it as UTF-8";
+                "error: flux/policy.yaml:1:1: this is UTF-16, not UTF-8\n  hint: save it as UTF-8";
             assert!(stderr(&output).starts_with(expected), "{}", stderr(&output));
         }
         let output = run_in(tree.path(), &["fn"], &markers);
         assert_eq!((code(&output), stdout(&output)), (2, String::new()));
-        let expected = "error: <stdin>:1:1: is UTF-16, not UTF-8\n  hint: ";
+        let expected = "error: <stdin>:1:1: this is UTF-16, not UTF-8\n  hint: ";
         assert!(stderr(&output).starts_with(expected), "{}", stderr(&output));
     }
 }

@@ -473,6 +473,8 @@ fn without_a_scope_there_is_advice() {
         assert_eq!(code(&output), 2, "{said}");
         assert!(said.contains("this belongs to git"), "{said}");
     }
+    let output = run_in(tree.path(), &["annotate", ".git/hooks/app.yaml"], b"");
+    assert_eq!(code(&output), 2, "{}", stderr(&output));
 }
 
 #[test]
@@ -532,11 +534,16 @@ fn documents_of_a_flag_have_the_namespace_of_their_folder() {
         ("given", "deep", false),
         ("", "given/deep", false),
         ("given/deep", "policy.yaml", false),
+        // Each flag for itself, in whatever order.
+        ("", "given/deep --policies given", true),
+        ("", "given --policies given/deep", true),
     ] {
         let (folder, app) = (tree.at(folder), tree.at("other/app.yaml"));
         let app = app.to_str().expect("UTF-8");
-        let arguments = ["update", "-o", "json", "--policies", given, app];
+        let given = format!("update -o json --dry-run {app} --policies {given}");
+        let arguments: Vec<&str> = given.split(' ').collect();
         let report = stdout(&run_in(&folder, &arguments, b""));
+        assert!(report.contains("ghcr.io/acme/app:1.2.0"), "{report}");
         let is_guessed = report.contains("namespace-guessed");
         assert_eq!(!is_guessed, expected, "{folder:?} {given}: {report}");
     }

@@ -336,7 +336,7 @@ fn run(setup: &Setup, root: &Path, scope: &Path) -> Result<Planned, String> {
         policies: vec![GivenText {
             name: "policies".to_owned(),
             text: setup.documents(),
-            place: None,
+            file: None,
         }],
         tags_from: vec![TagSource::Status],
         on_unresolved: OnUnresolved::Fail,

@@ -83,11 +83,11 @@ impl NotUtf8 {
 impl std::fmt::Display for NotUtf8 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.wide {
-            None => f.write_str("is not UTF-8"),
-            Some(wide) if wide.has_mark => write!(f, "is UTF-{}, not UTF-8", wide.width * 8),
+            None => f.write_str("this is not UTF-8"),
+            Some(wide) if wide.has_mark => write!(f, "this is UTF-{}, not UTF-8", wide.width * 8),
             Some(wide) => write!(
                 f,
-                "is UTF-{}, not UTF-8: its first character takes {} bytes",
+                "this is UTF-{}, not UTF-8: its first character takes {} bytes",
                 wide.width * 8,
                 wide.width
             ),
@@ -151,7 +151,7 @@ mod tests {
                 assert_eq!(wide(&bytes), Some(expected), "{bytes:?}");
                 assert_eq!(expected.decode(&bytes), text);
                 let error = decode(bytes).expect_err("refused");
-                let name = format!("is UTF-{}, not UTF-8", width * 8);
+                let name = format!("this is UTF-{}, not UTF-8", width * 8);
                 assert!(error.to_string().starts_with(&name), "{error}");
             }
         }
@@ -164,7 +164,7 @@ mod tests {
         }
         let error = decode(b"a: b\nc: \xff\n".to_vec()).expect_err("refused");
         assert_eq!((error.place.line, error.place.column), (2, 4));
-        assert_eq!(error.to_string(), "is not UTF-8");
+        assert_eq!(error.to_string(), "this is not UTF-8");
     }
 
     #[test]
