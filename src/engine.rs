@@ -161,6 +161,7 @@ impl<'r> Learned<'r> {
             on_unresolved,
             images: &run.context.images,
             renamed: &run.documents.renamed.policies,
+            elsewhere: &run.documents.elsewhere,
         };
         let plan = |chunk: &[(usize, Takers<'_>)]| -> Vec<Plan> {
             let one = |(number, takers): &(usize, Takers<'_>)| {

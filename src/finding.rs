@@ -99,6 +99,16 @@ pub enum Code {
     Login,
     /// A policy that chose nothing keeps the image of its status.
     KeptPrevious,
+    /// Documents are read as clusters see them.
+    BuiltClusters,
+    /// A Kustomization that cannot be built.
+    BuildFailed,
+    /// Something that a build would hold and that is not in the checkout.
+    NotFollowed,
+    /// A variable that nothing sets.
+    UnsetVariable,
+    /// A variable that only something outside of the checkout could set.
+    UnknownVariable,
 }
 
 impl Code {

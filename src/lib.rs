@@ -17,6 +17,7 @@
 //! - [`scan`]: asking registries
 //! - [`plan`]: what is to change, and whose change it is
 //! - [`engine`]: the order of it all
+//! - [`cluster`]: what a cluster sees of its repository
 //! - [`checkout`]: everything that touches a disk: git, files, whose they are, writing
 //! - [`commit`]: the message and the branch of a commit
 //! - [`function`]: one run of the function
@@ -30,6 +31,7 @@ pub mod api;
 pub mod binding;
 pub mod checkout;
 pub mod cli;
+pub mod cluster;
 pub mod commit;
 pub mod documents;
 pub mod engine;

@@ -1,5 +1,6 @@
 //! Work spread over the cores, results in order.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// Chunks smaller than this are not worth a thread.
@@ -38,6 +39,29 @@ pub(crate) fn for_each<'i, T: Sync>(items: &'i [T], work: &(impl Fn(&'i T) + Syn
         Vec::new()
     };
     map(items, &chunk);
+}
+
+/// `work` on each of `items`, on every core, each core taking the next one that is
+/// left. For few items that take long.
+pub(crate) fn queue<T: Sync, R: Send>(items: &[T], work: &(impl Fn(&T) -> R + Sync)) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let one = |_: &usize| {
+        let mut done = Vec::new();
+        while let Some((number, item)) = {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            items.get(number).map(|item| (number, item))
+        } {
+            done.push((number, work(item)));
+        }
+        done
+    };
+    let count = workers().min(items.len());
+    let mut done: Vec<(usize, R)> = each(&(0..count).collect::<Vec<_>>(), &one)
+        .into_iter()
+        .flatten()
+        .collect();
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Both at the same time, the second in this thread. A panic goes on in the

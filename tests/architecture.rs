@@ -20,6 +20,7 @@ const ORDER: &[&str] = &[
     "selection",
     "binding",
     "documents",
+    "cluster",
     "api",
     "policy",
     "resource_list",
@@ -46,11 +47,15 @@ const LEAD_TO_THE_WORLD: &[&str] = &["main", "lib", "cli", "checkout", "scan"];
 
 /// The only files that touch a disk, a stream, the clock or the environment.
 const TOUCH_THE_WORLD: &[&str] = &[
+    "src/checkout/artifact.rs",
+    "src/checkout/cluster_folders.rs",
+    "src/checkout/clusters.rs",
     "src/checkout/files.rs",
     "src/checkout/git/config.rs",
     "src/checkout/git/mod.rs",
     "src/checkout/ignore_rules.rs",
     "src/checkout/kustomization.rs",
+    "src/checkout/kustomize.rs",
     "src/checkout/mod.rs",
     "src/checkout/regular_file.rs",
     "src/checkout/request.rs",
@@ -418,7 +423,7 @@ const CIRCLES: &[(&str, &[&str])] = &[
     (
         "src/cli",
         &[
-            "args", "complete", "function", "given", "network", "scan", "stdin",
+            "args", "clusters", "complete", "function", "given", "network", "scan", "stdin",
         ],
     ),
 ];

@@ -387,6 +387,8 @@ fn update(files: &Files) -> (u64, usize) {
         only: Only::default(),
         labels: false,
         bindings: BindingConfig::default(),
+        clusters: Default::default(),
+        has_tree_documents: true,
     };
     let before = counted();
     let planned = checkout::plan(&request, &Default::default(), None).expect("a plan");

@@ -31,7 +31,7 @@ pub struct Files {
     /// its work tree, or else its folder.
     pub roots: BTreeSet<PathBuf>,
     /// The folder that findings name files from.
-    current: PathBuf,
+    pub(super) current: PathBuf,
 }
 
 /// The files of a run that have something to say, in the order of their paths.
@@ -249,7 +249,7 @@ pub fn folder_of(path: &Path) -> PathBuf {
     path_name::folder(path).to_path_buf()
 }
 
-fn shown(path: &Path, current: &Path) -> String {
+pub(super) fn shown(path: &Path, current: &Path) -> String {
     match path.strip_prefix(current) {
         Ok(here) if here.as_os_str().is_empty() => ".".to_owned(),
         Ok(inside) => path_name::shown(inside),

@@ -6,10 +6,14 @@
 //! the documents lead to edits is the [`engine`]'s.
 
 pub mod address;
+pub mod artifact;
+pub mod cluster_folders;
+pub mod clusters;
 pub mod files;
 pub mod git;
 pub mod ignore_rules;
 pub mod kustomization;
+pub mod kustomize;
 pub mod reach;
 pub mod regular_file;
 pub mod remotes;
@@ -24,6 +28,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use self::clusters::Seen;
 use self::files::{Files, Outlined, Sources};
 use self::git::Repositories;
 use self::reach::AutomationReach;
@@ -37,9 +42,10 @@ use crate::engine::{self, Learned, Run, SourceText, Whose};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::parallel;
 use crate::path_name;
+use crate::plan;
 use crate::plan::edits::Plan;
 use crate::plan::labels;
-use crate::plan::planned::{Planned, Replacement};
+use crate::plan::planned::{Planned, PolicyKey, Replacement};
 use crate::policy::reflect::ImageRef;
 use crate::selection::current_digests::CurrentDigests;
 use crate::selection::registry_queries::Ask;
@@ -57,6 +63,8 @@ pub enum BoundIn {
 
 /// A checkout that was read, and a run that was started in it.
 pub struct Checkout<'r> {
+    /// The cluster that sees the documents; `None` for documents as they lie.
+    pub cluster: Option<String>,
     /// The documents.
     pub documents: &'r Documents,
     /// The run.
@@ -97,14 +105,23 @@ pub fn with<T>(
     request: &Request,
     repositories: &Repositories,
     bound_in: BoundIn,
-    then: impl FnOnce(Checkout<'_>) -> T,
-) -> Result<T, CannotPlan> {
+    mut then: impl FnMut(Checkout<'_>) -> T,
+) -> Result<Vec<T>, CannotPlan> {
     let (given, read) = read(request, repositories);
     let (mut files, sources) = read?;
-    let mut outlined = files::outlined(&sources.main, has_own_documents);
+    let are_read = request.clusters.paths.is_empty() && request.has_tree_documents;
+    let is_read = |source: &SourceFile| are_read && has_own_documents(source);
+    let mut outlined = files::outlined(&sources.main, is_read);
     let beside = sources.beside;
-    let read = tree_documents::read(given, &mut files, &outlined, &beside);
-    let (documents, mut findings) = (read.documents, read.findings);
+    let seen = if !request.clusters.paths.is_empty() {
+        let paths = &request.clusters.paths;
+        clusters::read(request, paths, &given, &files, &mut outlined, repositories)?
+    } else if request.has_tree_documents {
+        let lying = tree_documents::read(given.clone(), &mut files, &outlined, &beside);
+        clusters::instead(lying, request, &given, &files, &mut outlined, repositories)?
+    } else {
+        vec![tree_documents::of_flags(given)]
+    };
     drop(beside);
     let reach = sources.paths.as_ref().map(Scope::reach);
     let is_bound = |source: &SourceFile| match bound_in {
@@ -114,10 +131,10 @@ pub fn with<T>(
             source.may_bind && reach.is_none_or(|reach| reach.at(&source.path).is_some())
         }
     };
-    if bound_in == BoundIn::Reach || CurrentDigests::wanted(&documents).is_some() {
+    let mut documents = seen.iter().map(|one| &one.documents);
+    if bound_in == BoundIn::Reach || documents.any(|one| CurrentDigests::wanted(one).is_some()) {
         files::outline_more(&mut outlined, is_bound);
     }
-    let context = engine::context(&request.bindings, &documents);
     let texts = outlined.iter().filter(|one| one.number.is_some());
     let texts = texts.filter_map(|one| {
         Some(SourceText {
@@ -127,19 +144,25 @@ pub fn with<T>(
         })
     });
     let texts: Vec<SourceText<'_>> = texts.collect();
-    let (run, of_snapshots) = Run::start(&documents, &context, &texts, request.freshness);
-    findings.extend(of_snapshots);
-    findings.extend(read.unread);
-    Ok(then(Checkout {
-        documents: &documents,
-        run,
-        findings,
-        tree: Tree {
-            files: &files,
-            paths: &sources.paths,
-            outlined: &outlined,
-        },
-    }))
+    let with_one = |one: Seen| {
+        let (documents, mut findings) = (one.documents, one.findings);
+        let context = engine::context(&request.bindings, &documents);
+        let (run, of_snapshots) = Run::start(&documents, &context, &texts, request.freshness);
+        findings.extend(of_snapshots);
+        findings.extend(one.unread);
+        then(Checkout {
+            cluster: one.cluster,
+            documents: &documents,
+            run,
+            findings,
+            tree: Tree {
+                files: &files,
+                paths: &sources.paths,
+                outlined: &outlined,
+            },
+        })
+    };
+    Ok(seen.into_iter().map(with_one).collect())
 }
 
 /// Whether documents are read of a file: none through a link.
@@ -181,9 +204,26 @@ pub fn plan(
     repositories: &Repositories,
     ask: Option<&mut Ask<'_>>,
 ) -> Result<Planned, CannotPlan> {
-    with(request, repositories, BoundIn::Reach, |checkout| {
-        plan_in(checkout, request, repositories, ask)
-    })?
+    let mut ask = ask;
+    let planned = with(request, repositories, BoundIn::Reach, |checkout| {
+        let cluster = checkout.cluster.clone();
+        let planned = plan_in(checkout, request, repositories, ask.as_deref_mut());
+        planned.map(|planned| (cluster, planned))
+    })?;
+    let mut of_clusters = Vec::new();
+    let mut failed = None;
+    for planned in planned {
+        match planned {
+            Ok((None, planned)) => return Ok(planned),
+            Ok((Some(cluster), planned)) => of_clusters.push((cluster, planned)),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    match failed {
+        // One without automations is no reason to leave the others.
+        Some(error) if of_clusters.is_empty() => Err(error),
+        _ => Ok(plan::clusters::together(of_clusters)),
+    }
 }
 
 fn plan_in(
@@ -247,10 +287,16 @@ fn plan_in(
 }
 
 /// What a commit needs to know of the policies that change something: their images.
-fn changed_images(planned: &Planned, images: &BTreeMap<Id, Resolved>) -> BTreeMap<Id, ImageRef> {
-    let changed = planned.outcome.changes.iter().map(|change| &change.policy);
-    changed
-        .filter_map(|id| Some((id.clone(), images.get(id)?.image.clone().ok()?)))
+fn changed_images(
+    planned: &Planned,
+    images: &BTreeMap<Id, Resolved>,
+) -> BTreeMap<PolicyKey, ImageRef> {
+    let changes = planned.outcome.changes.iter();
+    changes
+        .filter_map(|change| {
+            let image = images.get(&change.policy)?.image.clone().ok()?;
+            Some((change.policy_key(), image))
+        })
         .collect()
 }
 

@@ -1,11 +1,15 @@
 //! What the user asked for, and why there may be nothing to do.
 
-use std::collections::BTreeSet;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::{fmt, io};
 
+use super::kustomize::NoBuilder;
+use super::write::Interrupted;
 use crate::api::{Id, OnUnresolved, TagSource};
 use crate::binding::bindings::BindingConfig;
+use crate::cluster::flux::SourceKey;
 use crate::finding::{Code, Finding};
 use crate::path_name;
 use crate::selection::only::{NoTarget, Only};
@@ -60,6 +64,64 @@ pub struct Request {
     pub labels: bool,
     /// How scalars are bound, besides by markers.
     pub bindings: BindingConfig,
+    /// The clusters whose documents count, in place of those of the tree.
+    pub clusters: Clusters,
+    /// Whether the tree's own documents count, where no cluster is named.
+    pub has_tree_documents: bool,
+}
+
+/// The clusters of a run, and what their builds need.
+#[derive(Clone, Debug, Default)]
+pub struct Clusters {
+    /// The folders that `flux bootstrap --path` was given.
+    pub paths: Vec<PathBuf>,
+    /// Whether clusters are looked for where none is named and documents are parts of
+    /// builds.
+    pub are_found: bool,
+    /// Variables that only the cluster has.
+    pub substitute: BTreeMap<String, String>,
+    /// Folders that hold Flux's sources.
+    pub local_sources: Vec<(SourceKey, PathBuf)>,
+    /// Whether a build may fetch what lies elsewhere.
+    pub remote_bases: bool,
+    /// Set by Ctrl-C.
+    pub interrupted: Interrupted,
+    /// Who is told how far the builds are.
+    pub progress: Progress,
+}
+
+/// Who is told how far the builds are.
+#[derive(Clone, Default)]
+pub struct Progress(pub Option<Arc<dyn ShowsProgress>>);
+
+/// Shows how far the builds are.
+pub trait ShowsProgress: Send + Sync {
+    /// A folder is being built, the one of this number of as many as are known of.
+    fn tell(&self, folder: &str, number: usize, total: usize);
+    /// There are no more.
+    fn end(&self);
+}
+
+impl Progress {
+    /// See [`ShowsProgress::tell`].
+    pub fn tell(&self, folder: &str, number: usize, total: usize) {
+        if let Some(shown) = &self.0 {
+            shown.tell(folder, number, total);
+        }
+    }
+
+    /// See [`ShowsProgress::end`].
+    pub fn end(&self) {
+        if let Some(shown) = &self.0 {
+            shown.end();
+        }
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Progress")
+    }
 }
 
 impl Request {
@@ -95,6 +157,12 @@ pub enum CannotPlan {
     /// What the run is limited to does not exist.
     #[error(transparent)]
     NoTarget(#[from] NoTarget),
+    /// What a cluster sees cannot be built.
+    #[error("{0}\n  hint: {hint}", hint = NoBuilder::HINT)]
+    NoBuilder(#[from] NoBuilder),
+    /// Ctrl-C came while clusters were built.
+    #[error("interrupted; nothing was changed")]
+    Interrupted,
 }
 
 /// Where an automation may be that was not found.

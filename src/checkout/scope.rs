@@ -337,6 +337,7 @@ fn of_automation(
     let checked_out = source.and_then(|source| source.document.spec.reference.clone());
     Ok(Owner {
         id: id.clone(),
+        cluster: None,
         location: automation.location.clone(),
         base,
         selected,

@@ -3,25 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::clusters::Seen;
 use super::files::{self, Files, Outlined};
 use super::kustomization::Namespaces;
 use super::request::{GivenFile, GivenText};
 use super::source_files::SourceFile;
 use crate::documents::builder::{Builder, DocumentText};
-use crate::documents::{Documents, Provenance, Rank};
+use crate::documents::{Provenance, Rank};
 use crate::finding::{Code, Finding, Location};
 use crate::resource_list::{self, Outline};
-
-/// Documents, and what reading them found.
-pub struct TreeDocuments {
-    /// The documents.
-    pub documents: Documents,
-    /// What was found.
-    pub findings: Vec<Finding>,
-    /// Kustomizations that could not be read, which is said after what there is to say
-    /// of the documents.
-    pub unread: Vec<Finding>,
-}
 
 /// The documents: those of flags, which `builder` has, and those of the tree.
 pub fn read(
@@ -29,7 +19,7 @@ pub fn read(
     files: &mut Files,
     outlined: &[Outlined<'_>],
     beside: &[SourceFile],
-) -> TreeDocuments {
+) -> Seen {
     let show = |path: &Path| files.show(path);
     let notes = files.listing.notes.iter();
     builder.note(notes.map(|note| note.finding(&show)));
@@ -44,10 +34,23 @@ pub fn read(
     let unread = namespaces.unread;
     let unread = note_unread(unread, files);
     let (documents, findings) = builder.finish();
-    TreeDocuments {
+    Seen {
+        cluster: None,
         documents,
         findings,
         unread,
+    }
+}
+
+/// The documents of flags alone.
+#[must_use]
+pub fn of_flags(given: Builder) -> Seen {
+    let (documents, findings) = given.finish();
+    Seen {
+        cluster: None,
+        documents,
+        findings,
+        unread: Vec::new(),
     }
 }
 

@@ -128,6 +128,9 @@ pub struct UpdateArgs {
     /// What the run is limited to.
     #[command(flatten)]
     pub only: OnlyArgs,
+    /// Whose view of the repository counts.
+    #[command(flatten)]
+    pub clusters: ClusterArgs,
     /// What a commit needs.
     #[command(flatten)]
     pub handoff: HandOffArgs,
@@ -138,8 +141,9 @@ pub struct UpdateArgs {
 
 impl UpdateArgs {
     /// The flags that name files to read, with what they name.
-    pub fn inputs(&self) -> [(&'static str, &[PathBuf]); 4] {
+    pub fn inputs(&self) -> [(&'static str, &[PathBuf]); 5] {
         [
+            ("--substitute-from", &self.clusters.substitute_from),
             ("--policies", &self.policies),
             ("--config", self.config.as_slice()),
             ("--secret", &self.registries.secrets),
@@ -251,6 +255,33 @@ const STORED_EXAMPLES: &str = "Example:
   git switch -c \"$(flux-image branch report.json)\"
   git add -u && flux-image message report.json | git commit -F -";
 
+/// Whose view of the repository counts.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Clusters")]
+pub struct ClusterArgs {
+    /// The folder that `flux bootstrap --path` was given: documents are read as that cluster sees them, built with `kustomize`
+    #[arg(long, value_name = "DIR")]
+    pub cluster_path: Vec<PathBuf>,
+    /// A variable of `postBuild` that only the cluster has
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub substitute: Vec<String>,
+    /// The same from a file: a ConfigMap, a Secret, or lines as NAME=VALUE
+    #[arg(long, value_name = "FILE")]
+    pub substitute_from: Vec<PathBuf>,
+    /// A folder that holds one of Flux's sources
+    #[arg(long, value_name = "KIND/NAMESPACE/NAME=DIR", value_delimiter = ',')]
+    pub local_sources: Vec<String>,
+    /// Builds may fetch what lies in other repositories
+    #[arg(long)]
+    pub remote_bases: bool,
+    /// Never read documents as clusters see them, not even where they are parts of builds
+    #[arg(long, conflicts_with = "cluster_path")]
+    pub no_clusters: bool,
+    /// Documents of the tree do not count, only those of `--policies`, as of a whole build
+    #[arg(long, conflicts_with = "cluster_path")]
+    pub no_tree_documents: bool,
+}
+
 /// What is read where nothing is edited.
 #[derive(Debug, Default, Args)]
 pub struct DocumentArgs {
@@ -260,6 +291,9 @@ pub struct DocumentArgs {
     /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
     #[arg(long, value_name = "PATH")]
     pub policies: Vec<PathBuf>,
+    /// Whose view of the repository counts.
+    #[command(flatten)]
+    pub clusters: ClusterArgs,
 }
 
 /// Flags of `scan`.

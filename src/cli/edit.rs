@@ -5,16 +5,15 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
+use super::interrupt;
 use super::streams::say;
 use crate::checkout::files::folder_of;
 use crate::checkout::git;
-use crate::checkout::write::{self, Cause, Interrupted, Lock, Staged, WriteError};
+use crate::checkout::write::{self, Cause, Lock, Staged, WriteError};
 use crate::plan::planned::Replacement;
 use crate::report::text;
 
@@ -56,20 +55,8 @@ pub(super) fn stage<'r>(
     lock: &'r Lock,
     sync: bool,
 ) -> anyhow::Result<Option<Staged<'r>>> {
-    step(write::stage(replacements, lock, sync, interrupted()))
-}
-
-/// What Ctrl-C sets, from the first call on.
-fn interrupted() -> Interrupted {
-    static INTERRUPTED: OnceLock<Interrupted> = OnceLock::new();
-    let watch = || {
-        let flag = Interrupted::default();
-        let set = Interrupted::clone(&flag);
-        // Where no handler can be set, Ctrl-C ends the process as it always did.
-        _ = ctrlc::set_handler(move || set.store(true, Ordering::Relaxed));
-        flag
-    };
-    Interrupted::clone(INTERRUPTED.get_or_init(watch))
+    interrupt::catch();
+    step(write::stage(replacements, lock, sync, interrupt::flag()))
 }
 
 /// Replaces all the files, or none; `None` after Ctrl-C, which was said.

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::checkout::CannotPlan;
 use crate::finding::{Code, Finding, Severity};
 use crate::plan::outcome::Outcome;
 use yaml_edit_spans::patch::Overlap;
@@ -53,6 +54,10 @@ impl Exit {
     /// The exit of an error that ended a run: 70 for a bug of ours, else 2.
     #[must_use]
     pub fn of_error(error: &anyhow::Error) -> Self {
+        let is_interrupted = |cause: &CannotPlan| matches!(cause, CannotPlan::Interrupted);
+        if error.downcast_ref().is_some_and(is_interrupted) {
+            return Self::Interrupted;
+        }
         let is_bug = error.chain().any(|cause| {
             // An error of writing may hold another.
             let inner = cause.downcast_ref::<std::io::Error>();

@@ -3,6 +3,7 @@
 
 mod annotate;
 mod args;
+mod clusters;
 mod complete;
 mod crd;
 mod edit;
@@ -10,6 +11,7 @@ mod exit;
 mod function;
 mod given;
 mod handoff;
+mod interrupt;
 mod network;
 mod origin;
 mod output_files;

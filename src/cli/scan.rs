@@ -5,9 +5,9 @@ use anyhow::Context as _;
 use super::Exit;
 use super::args::{DocumentArgs, RegistryArgs, ResolveArgs, ScanArgs};
 use super::function::freshness;
-use super::given;
 use super::network::{self, Asker, Caller};
 use super::streams::{print, say, say_findings};
+use super::{clusters, given};
 use crate::api::OnUnresolved;
 use crate::binding::bindings::BindingConfig;
 use crate::checkout::git::Repositories;
@@ -62,7 +62,8 @@ pub(super) fn resolve(args: &ResolveArgs) -> anyhow::Result<Exit> {
         let now = network::now();
         let printed = images.iter().filter_map(|(id, resolved)| {
             let policy = &checkout.documents.policies.get(id)?.document;
-            Some(policies::document(id, policy, resolved, now))
+            let cluster = checkout.cluster.as_deref();
+            Some(policies::document(id, policy, resolved, cluster, now))
         });
         print(printed.collect::<Vec<String>>())?;
         finish(&outcome, &table::policies(images.iter()))
@@ -74,16 +75,19 @@ pub(super) fn resolve(args: &ResolveArgs) -> anyhow::Result<Exit> {
 fn look(
     request: &Request,
     repositories: &Repositories,
-    then: impl FnOnce(Checkout<'_>, Outcome) -> anyhow::Result<Exit>,
+    mut then: impl FnMut(Checkout<'_>, Outcome) -> anyhow::Result<Exit>,
 ) -> anyhow::Result<Exit> {
-    checkout::with(request, repositories, BoundIn::Tree, |mut checkout| {
+    let exits = checkout::with(request, repositories, BoundIn::Tree, |mut checkout| {
         let mut findings = std::mem::take(&mut checkout.findings);
         // Nothing is edited, so only documents are missed.
         findings.extend(checkout.missed());
         findings.extend(unknown(&request.refresh, checkout.documents));
         let changes = Vec::new();
         then(checkout, Outcome { changes, findings })
-    })?
+    })?;
+    let exits: Vec<Exit> = exits.into_iter().collect::<anyhow::Result<_>>()?;
+    let worst = exits.into_iter().max_by_key(|exit| exit.code());
+    Ok(worst.unwrap_or(Exit::Done))
 }
 
 /// A policy that chooses nothing.
@@ -142,6 +146,8 @@ pub(super) fn request(
         only: Only::default(),
         labels: false,
         bindings: BindingConfig::default(),
+        clusters: clusters::of(&args.clusters)?,
+        has_tree_documents: !args.clusters.no_tree_documents,
     })
 }
 

@@ -63,6 +63,7 @@ fn files(command: &Command) -> Vec<(&'static str, &[PathBuf])> {
             ..
         }) => vec![
             ("--policies", &documents.policies),
+            ("--substitute-from", &documents.clusters.substitute_from),
             ("--secret", &registries.secrets),
         ],
         Command::Annotate(_)

@@ -8,12 +8,12 @@ use anyhow::{Context as _, bail};
 
 use super::args::{Output, UpdateArgs};
 use super::function::{freshness, read_config};
-use super::given;
 use super::network::{self, Asker, Caller};
 use super::output_files::{Contents, OutputFiles};
 use super::streams::{print, print_diff, print_styled, say, say_findings};
 use super::target::Targets;
 use super::{Exit, edit, handoff};
+use super::{clusters, given};
 use crate::api::{Bind, ImageUpdateSpec, OnUnresolved};
 use crate::binding::bindings::BindingConfig;
 use crate::checkout::git::Repositories;
@@ -128,6 +128,8 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
         only: handoff::only(&args.only)?,
         labels: args.handoff.labels && matches!(args.output, Output::Markdown | Output::Github),
         bindings,
+        clusters: clusters::of(&args.clusters)?,
+        has_tree_documents: !args.clusters.no_tree_documents,
     }))
 }
 

@@ -107,7 +107,7 @@ fn part_of(change: &Change, planned: &Planned, paths: &Paths<'_>, by: SplitBy) -
         SplitBy::Automation => String::new(),
         SplitBy::Policy => change.policy.to_string(),
         SplitBy::Image => {
-            let image = planned.images.get(&change.policy);
+            let image = planned.images.get(&change.policy_key());
             image.map_or_else(|| change.policy.to_string(), |image| image.name.clone())
         }
         SplitBy::Folder => {
@@ -249,7 +249,7 @@ fn changed(
             old: change.value_before().to_owned(),
             new: change.new.clone(),
             setter: change.setter.clone(),
-            image: planned.images.get(&change.policy).cloned(),
+            image: planned.images.get(&change.policy_key()).cloned(),
         };
         changed.add(&file, object, seen);
     }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::grants::Grants;
 use super::{Documents, Provenance, Rank, Renamed, Sourced};
-use crate::api::{self, Document, Id, ImageRepository, ImageUpdateSpec, TagSnapshot};
+use crate::api::{
+    self, Document, GitRepository, Id, ImagePolicy, ImageRepository, ImageUpdateAutomation,
+    ImageUpdateSpec, TagSnapshot,
+};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::parallel;
 use crate::quote;
@@ -85,7 +88,7 @@ impl Builder {
             Ok(reading) => reading,
             Err(error) => return vec![self.unreadable(object, error, provenance)],
         };
-        let location = object.location(provenance.file, object.place, "");
+        let location = provenance.location(object, object.place, "");
         let unknown = reading.unknown_fields.iter().map(|field| {
             let message = format!(
                 "{} `{}` has an unknown field `{}`",
@@ -115,7 +118,7 @@ impl Builder {
             quote::at_most(&object.name, 300),
             error.message
         );
-        let location = object.location(provenance.file, error.place, error.field);
+        let location = provenance.location(object, error.place, error.field);
         let mut severity = provenance.severity;
         match api::Kind::of(object) {
             Some(api::Kind::Automation) => self.documents.has_unreadable_automation = true,
@@ -132,7 +135,9 @@ impl Builder {
             _ => {}
         }
         let mut finding = Finding::new(severity, Code::BadDocument, message, location);
-        finding.snippet = error.snippet.filter(|line| !line.text().is_empty());
+        let snippet = error.snippet.filter(|line| !line.text().is_empty());
+        // Of what was built nobody has the lines.
+        finding.snippet = snippet.filter(|_| provenance.built_from.is_none());
         finding
     }
 
@@ -282,7 +287,54 @@ fn is_of_orchestrator(key: &str) -> bool {
     key.contains("config.kubernetes.io/") || key.starts_with("kustomize.config.k8s.io/")
 }
 
-fn insert<T: PartialEq>(
+/// What tells two documents of one name apart.
+trait Counts {
+    /// Whether the other says the same as far as a run depends on it: labels,
+    /// annotations and intervals are nobody's business.
+    fn counts_as(&self, other: &Self) -> bool;
+}
+
+impl Counts for ImageRepository {
+    fn counts_as(&self, other: &Self) -> bool {
+        let counting = |one: &Self| {
+            let mut spec = one.spec.clone();
+            (spec.interval, spec.timeout) = (None, None);
+            spec
+        };
+        counting(self) == counting(other)
+    }
+}
+
+impl Counts for ImagePolicy {
+    fn counts_as(&self, other: &Self) -> bool {
+        let counting = |one: &Self| {
+            let mut spec = one.spec.clone();
+            // Whether there is one counts, however long it is.
+            spec.interval = spec.interval.map(|_| String::new());
+            spec
+        };
+        counting(self) == counting(other) && self.status == other.status
+    }
+}
+
+impl Counts for ImageUpdateAutomation {
+    fn counts_as(&self, other: &Self) -> bool {
+        let counting = |one: &Self| {
+            let mut spec = one.spec.clone();
+            spec.interval = None;
+            spec
+        };
+        counting(self) == counting(other)
+    }
+}
+
+impl Counts for GitRepository {
+    fn counts_as(&self, other: &Self) -> bool {
+        self.spec == other.spec
+    }
+}
+
+fn insert<T: Counts>(
     map: &mut BTreeMap<Id, Sourced<T>>,
     id: Id,
     document: T,
@@ -295,7 +347,7 @@ fn insert<T: PartialEq>(
             return;
         }
         let is_one_place = matches!(rank, Rank::Tree | Rank::Items) && known.rank == rank;
-        if is_one_place && known.document != document {
+        if is_one_place && !known.document.counts_as(&document) {
             conflict = Some(known.location.clone());
         }
     }

@@ -122,7 +122,7 @@ impl Logins {
             namespace => namespace,
         };
         let id = Id::new(namespace, object.name.clone());
-        let location = object.location(provenance.file, object.place, "");
+        let location = provenance.location(object, object.place, "");
         let rank = provenance.rank;
         let said = |error: DocumentError| match error.field.as_str() {
             "" => error.message,

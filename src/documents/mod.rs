@@ -14,7 +14,7 @@ pub mod twins;
 
 pub use sourced::{Provenance, Rank, Sourced};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::grants::Grants;
 use self::logins::Logins;
@@ -49,6 +49,8 @@ pub struct Documents {
     pub has_unreadable_automation: bool,
     /// What a build has renamed, by the names before.
     pub renamed: Renamed,
+    /// ImagePolicies of the other clusters of the run.
+    pub elsewhere: BTreeSet<Id>,
 }
 
 /// Documents whose names a `kustomize build` has changed: the names before, and

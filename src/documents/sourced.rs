@@ -1,6 +1,8 @@
 //! Where a document came from, and whose word it is.
 
 use crate::finding::{Location, Severity};
+use crate::resource_list::Object;
+use yaml_edit_spans::Place;
 
 /// Where a document came from, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +50,8 @@ pub struct Provenance<'a> {
     pub default_namespace: Option<&'a str>,
     /// How much a document weighs that cannot be read.
     pub severity: Severity,
+    /// The text is a document that was built; where it stands in the file.
+    pub built_from: Option<Place>,
 }
 
 impl<'a> Provenance<'a> {
@@ -59,7 +63,23 @@ impl<'a> Provenance<'a> {
             rank,
             default_namespace: None,
             severity: Severity::Error,
+            built_from: None,
         }
+    }
+
+    /// The same, for a document that was built of what stands at a place of the file.
+    #[must_use]
+    pub fn built_from(self, place: Place) -> Self {
+        Self {
+            built_from: Some(place),
+            ..self
+        }
+    }
+
+    /// Where the resource stands of which the text says it is at `place`.
+    #[must_use]
+    pub fn location(&self, object: &Object, place: Place, field: impl Into<String>) -> Location {
+        object.location(self.file, self.built_from.unwrap_or(place), field)
     }
 
     /// The same, with a namespace for documents that name none.

@@ -42,6 +42,8 @@ pub struct Policies<'p> {
     pub images: &'p BTreeMap<String, Vec<Id>>,
     /// Policies that a build has renamed, by the names that they had.
     pub renamed: &'p BTreeMap<Id, Id>,
+    /// Policies of other clusters, which this one need not know.
+    pub elsewhere: &'p BTreeSet<Id>,
 }
 
 /// Policies by their names, whatever their namespaces.
@@ -302,15 +304,28 @@ impl BoundScalar<'_, '_, '_> {
         let unplaced = Id::new("", target.name.clone());
         let same_name = policies.names.get(target.name.as_str()).map_or(0, Vec::len);
         if let (Some(resolved), 1) = (policies.all.get(&unplaced), same_name) {
-            let message = format!(
-                "ImagePolicy `{}` names no namespace; taken for `{id}`",
-                target.name
-            );
-            plan.note(self.finding(Severity::Warning, Code::NamespaceGuessed, message));
+            plan.note(self.guessed(&id, self.takers.first(&unplaced).is_some()));
             return Some((unplaced, target.part, resolved));
         }
-        plan.note(self.unknown(&target, &id, policies));
+        if !policies.elsewhere.contains(&id) {
+            plan.note(self.unknown(&target, &id, policies));
+        }
         None
+    }
+
+    /// That a policy was found by its name alone. Where nobody takes it, nothing can be
+    /// said of the value.
+    fn guessed(&self, id: &Id, is_taken: bool) -> Finding {
+        let name = &id.name;
+        if is_taken {
+            let message = format!("ImagePolicy `{name}` names no namespace; taken for `{id}`");
+            return self.finding(Severity::Warning, Code::NamespaceGuessed, message);
+        }
+        let message = format!(
+            "ImagePolicy `{name}` names no namespace, so that no ImageUpdateAutomation selects it for `{id}`"
+        );
+        let finding = self.finding(Severity::Error, Code::NamespaceGuessed, message);
+        finding.hint("if a build gives it one, read documents as the cluster sees them: `--cluster-path DIR`")
     }
 
     /// How much a name weighs that names no policy: in a comment it may be
@@ -413,6 +428,7 @@ impl BoundScalar<'_, '_, '_> {
             unshown: self.bound.is_concealed.then(|| Unshown::new(old)),
             new,
             policy: wanted.taken.id.clone(),
+            cluster: 0,
             part: wanted.taken.part,
             span: ByteSpan::new(start.unwrap_or_default(), end.unwrap_or_default()),
             owner: wanted.taken.by.0,

@@ -19,7 +19,7 @@ const MOST: usize = 50;
 /// What cannot be had is a finding, and no error.
 pub fn ask(planned: &mut Planned, documents: &Documents, ask: &mut Ask<'_>) {
     let mut asked: BTreeMap<Question, Vec<Id>> = BTreeMap::new();
-    for (id, image) in &planned.images {
+    for ((_, id), image) in &planned.images {
         let Some(policy) = documents.policies.get(id) else {
             continue;
         };
@@ -48,7 +48,7 @@ pub fn ask(planned: &mut Planned, documents: &Documents, ask: &mut Ask<'_>) {
         match answer {
             Answer::Labels(labels) => {
                 for id in asked.get(&question).into_iter().flatten() {
-                    planned.labels.insert(id.clone(), labels.clone());
+                    planned.labels.insert((0, id.clone()), labels.clone());
                 }
             }
             Answer::Failed(failure) => {

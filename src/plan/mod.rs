@@ -4,6 +4,7 @@
 //! [`outcome`] is the record of a run, [`planned`] what it plans for the files of a
 //! checkout.
 
+pub mod clusters;
 pub mod edits;
 pub mod labels;
 pub mod outcome;

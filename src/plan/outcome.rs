@@ -26,6 +26,9 @@ pub struct Change {
     #[serde(serialize_with = "as_text")]
     #[schemars(with = "String")]
     pub policy: Id,
+    /// The number of the cluster that this is of; 0 where there are none.
+    #[serde(skip)]
+    pub cluster: usize,
     /// Which part of the image the scalar holds.
     #[serde(skip)]
     pub part: ImagePart,
@@ -41,6 +44,12 @@ pub struct Change {
 }
 
 impl Change {
+    /// The policy of this cluster.
+    #[must_use]
+    pub fn policy_key(&self) -> (usize, Id) {
+        (self.cluster, self.policy.clone())
+    }
+
     /// The value before, for a message's template: what Flux's would print is the
     /// owner's of the automation to decide.
     #[must_use]

@@ -14,6 +14,9 @@ use crate::policy::reflect::ImageRef;
 use crate::selection::tags::ImageLabels;
 use yaml_edit_spans::patch::{Edit, Overlap, Patched};
 
+/// A policy of a run: the number of its cluster, 0 where there are none, and its name.
+pub type PolicyKey = (usize, Id);
+
 /// What is to be written, and what happened.
 #[derive(Debug, Default)]
 pub struct Planned {
@@ -25,9 +28,12 @@ pub struct Planned {
     /// user named PATHs.
     pub owners: Vec<Owner>,
     /// The image of every policy that changes something.
-    pub images: BTreeMap<Id, ImageRef>,
+    pub images: BTreeMap<PolicyKey, ImageRef>,
     /// What those images say of themselves, where that was asked for.
-    pub labels: BTreeMap<Id, ImageLabels>,
+    pub labels: BTreeMap<PolicyKey, ImageLabels>,
+    /// The clusters of the run, as folders from its root; none where documents are
+    /// read as they lie.
+    pub clusters: Vec<String>,
     /// The folder that patches are relative to: of the work tree, or else the
     /// one that the run is in.
     pub root: PathBuf,
@@ -46,6 +52,8 @@ impl Planned {
 pub struct Owner {
     /// Its name.
     pub id: Id,
+    /// The cluster that it is of, where the run knows of clusters.
+    pub cluster: Option<String>,
     /// Where it stands.
     pub location: Location,
     /// What its `update.path` names, which files in its message are relative

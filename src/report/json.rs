@@ -71,6 +71,9 @@ pub struct Summary {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Commit {
+    /// The cluster that the automation is of, where the run knows of clusters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// Namespace of the ImageUpdateAutomation; empty where PATHs were given.
     pub namespace: String,
     /// Its name; empty where PATHs were given.
@@ -170,6 +173,7 @@ impl Commit {
         let push = commit.push.clone();
         let changes = commit.changes.iter();
         Self {
+            cluster: owner.and_then(|owner| owner.cluster.clone()),
             namespace: id.namespace,
             name: id.name,
             part: commit.part.clone(),

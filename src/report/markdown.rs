@@ -20,6 +20,10 @@ pub fn body(planned: &Planned) -> String {
     out.push_str("| --- | --- | --- | --- | --- |\n");
     for policy in &policies {
         let id = Id::new(policy.namespace.as_str(), policy.name.as_str());
+        let cluster = planned
+            .clusters
+            .iter()
+            .position(|one| policy.cluster.as_ref() == Some(one));
         let name = policy.new.name.as_deref().unwrap_or_default();
         let files: Vec<String> = policy.files.iter().map(|file| code(file)).collect();
         // Writing to a String cannot fail.
@@ -27,7 +31,7 @@ pub fn body(planned: &Planned) -> String {
             out,
             "| {} | {} | {} → {} | {} | {} |",
             code(&policy.id()),
-            linked(name, planned.labels.get(&id)),
+            linked(name, planned.labels.get(&(cluster.unwrap_or(0), id))),
             code(&policy.old_shown()),
             code(&policy.new.to_string()),
             step(policy.step),

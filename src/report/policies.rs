@@ -9,20 +9,30 @@ use crate::policy::reflect::{ImageRef, Reflected};
 use crate::selection::resolve::{Resolved, Unresolved};
 use yaml_edit_spans::emit;
 
-/// One document of the stream that `resolve` prints.
+/// The annotation that names the cluster of a policy.
+const CLUSTER: &str = "flux-image.dev/cluster";
+
+/// One document of the stream that `resolve` prints; of a cluster, where the run knows
+/// of some.
 #[must_use]
-pub fn document(id: &Id, policy: &ImagePolicy, resolved: &Resolved, now: Timestamp) -> String {
+pub fn document(
+    id: &Id,
+    policy: &ImagePolicy,
+    resolved: &Resolved,
+    cluster: Option<&str>,
+    now: Timestamp,
+) -> String {
     let value = json!({
         "apiVersion": "image.toolkit.fluxcd.io/v1",
         "kind": "ImagePolicy",
-        "metadata": metadata(id, policy),
+        "metadata": metadata(id, policy, cluster),
         "spec": policy.spec,
         "status": status(policy, resolved, now),
     });
     format!("---\n{}", emit::document(&value))
 }
 
-fn metadata(id: &Id, policy: &ImagePolicy) -> Value {
+fn metadata(id: &Id, policy: &ImagePolicy, cluster: Option<&str>) -> Value {
     let mut metadata = Map::new();
     metadata.insert("name".to_owned(), id.name.clone().into());
     if !id.namespace.is_empty() {
@@ -33,10 +43,13 @@ fn metadata(id: &Id, policy: &ImagePolicy) -> Value {
         metadata.insert("labels".to_owned(), json!(labels));
     }
     // What orchestrators note for themselves is no part of the document.
-    let annotations: Map<String, Value> = (policy.metadata.annotations.iter())
+    let mut annotations: Map<String, Value> = (policy.metadata.annotations.iter())
         .filter(|(key, _)| !key.contains("config.kubernetes.io/"))
         .map(|(key, value)| (key.clone(), json!(value)))
         .collect();
+    if let Some(cluster) = cluster {
+        annotations.insert(CLUSTER.to_owned(), cluster.into());
+    }
     if !annotations.is_empty() {
         metadata.insert("annotations".to_owned(), annotations.into());
     }

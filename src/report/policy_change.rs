@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::api::Id;
 use crate::binding::marker::{ImagePart, split_digest, split_tag};
 use crate::finding::ResourceRef;
 use crate::plan::outcome::Change;
-use crate::plan::planned::Planned;
+use crate::plan::planned::{Planned, PolicyKey};
 use crate::policy::reflect::ImageRef;
 use crate::resource_list::MASK;
 use masterminds_semver::Version;
@@ -148,6 +147,9 @@ impl std::fmt::Display for ImageParts {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyChange {
+    /// The cluster that it is of, where the run knows of clusters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// Namespace of the ImagePolicy.
     pub namespace: String,
     /// Its name.
@@ -168,12 +170,16 @@ impl PolicyChange {
     /// Every policy of a run that changes something, by name.
     #[must_use]
     pub fn all(planned: &Planned) -> Vec<Self> {
-        let mut by_policy: BTreeMap<&Id, Vec<&Change>> = BTreeMap::new();
+        let mut by_policy: BTreeMap<PolicyKey, Vec<&Change>> = BTreeMap::new();
         for change in &planned.outcome.changes {
-            by_policy.entry(&change.policy).or_default().push(change);
+            by_policy
+                .entry(change.policy_key())
+                .or_default()
+                .push(change);
         }
-        let of = |(id, image): (&Id, &ImageRef)| {
-            let changes = by_policy.get(id).map(Vec::as_slice).unwrap_or_default();
+        let of = |(key, image): (&PolicyKey, &ImageRef)| {
+            let (cluster, id) = key;
+            let changes = by_policy.get(key).map(Vec::as_slice).unwrap_or_default();
             let old = old_images(changes);
             let mut files: Vec<String> = changes
                 .iter()
@@ -183,6 +189,7 @@ impl PolicyChange {
             files.dedup();
             let steps = old.iter().map(|old| VersionStep::between(old, image));
             Self {
+                cluster: planned.clusters.get(*cluster).cloned(),
                 namespace: id.namespace.clone(),
                 name: id.name.clone(),
                 step: steps.min().unwrap_or(VersionStep::Tag),

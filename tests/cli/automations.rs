@@ -244,3 +244,28 @@ fn no_marker_is_reached() {
     assert_eq!(code(&tree.update(&["--check", "--strict"])), 1);
     assert_eq!(tree.read("apps/app.yaml"), OLD);
 }
+
+/// A policy that only a build gives a namespace: no automation selects it as it lies,
+/// so that nobody can say that its values are current.
+#[test]
+fn a_policy_that_no_automation_selects_is_no_green_check() {
+    let bare = POLICY.replace("  namespace: flux-system\n", "");
+    let tree = Tree::new(&[
+        (".git/HEAD", ""),
+        ("flux/policy.yaml", &bare),
+        ("flux/automation.yaml", &automation("auto", "./apps", "")),
+        ("apps/app.yaml", OLD),
+    ]);
+    let output = tree.update(&["--check"]);
+    let said = stderr(&output);
+    assert_eq!(code(&output), 2, "{said}");
+    assert!(said.contains("--cluster-path DIR"), "{said}");
+    // What a build says of it counts.
+    let given = ["--check", "--policies", "whole.txt"];
+    tree.write("whole.txt", POLICY);
+    assert_eq!(code(&tree.update(&given)), 1);
+    let alone = [&given[..], &["--no-tree-documents", "apps"]].concat();
+    assert_eq!(code(&tree.update(&alone)), 1);
+    let output = tree.update(&["--check", "--policies", "whole.txt", "--no-tree-documents"]);
+    assert_eq!(code(&output), 2, "no automation is among them");
+}

@@ -349,6 +349,8 @@ fn run(setup: &Setup, root: &Path, scope: &Path) -> Result<Planned, String> {
         only: Default::default(),
         labels: false,
         bindings: Default::default(),
+        clusters: Default::default(),
+        has_tree_documents: true,
     };
     checkout::plan(&request, &Default::default(), None).map_err(|error| error.to_string())
 }

@@ -5,6 +5,7 @@
 //! with `FLUX_IMAGE_TEST_INSTALL=1` it is brought (kpt excepted), and what is
 //! missing then is a failure.
 
+mod clusters;
 mod container;
 mod engine;
 mod examples;
@@ -54,6 +55,7 @@ fn main() {
         container::stories(),
         examples::stories(),
         pipelines::stories(),
+        clusters::stories(),
         plugin::stories(),
     ];
     for story in stories.into_iter().flatten() {

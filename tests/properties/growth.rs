@@ -108,6 +108,7 @@ fn said_of_followers(count: usize) -> usize {
         on_unresolved: OnUnresolved::Fail,
         images: &context.images,
         renamed: &BTreeMap::new(),
+        elsewhere: &Default::default(),
     };
     let plan = edits::plan(("pod.yaml", &text), &bound, &Takers::one(None), &policies);
     let findings = &plan.outcome.findings;

@@ -1,0 +1,301 @@
+//! The documents of a run as its clusters see them: built from the checkout's files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use super::address::Address;
+use super::artifact::FolderArtifact;
+use super::files::{self, Files, Outlined};
+use super::git::Repositories;
+use super::kustomize::{Kustomize, NoBuilder};
+use super::request::{CannotPlan, Request};
+use super::source_files::SourceFile;
+use super::{cluster_folders, remotes};
+use crate::cluster::artifact::Artifact;
+use crate::cluster::builds::World;
+use crate::cluster::view::{self, ClusterDocument, View};
+use crate::documents::builder::{Builder, DocumentText};
+use crate::documents::{Documents, Provenance, Rank};
+use crate::finding::{Code, Finding, Location};
+use crate::resource_list::{self, Outline};
+use yaml_edit_spans::{Place, emit};
+
+/// What one cluster sees, or what lies in the tree.
+pub struct Seen {
+    /// The cluster's folder as the user names it; `None` for documents as they lie.
+    pub cluster: Option<String>,
+    /// The documents.
+    pub documents: Documents,
+    /// What was found.
+    pub findings: Vec<Finding>,
+    /// What is said after there is nothing more to say of the documents.
+    pub unread: Vec<Finding>,
+}
+
+/// The documents of the clusters in place of those as they lie, where these are parts
+/// of builds and the clusters can be found; else those as they lie.
+///
+/// # Errors
+/// Ctrl-C.
+pub fn instead(
+    mut lying: Seen,
+    request: &Request,
+    given: &Builder,
+    files: &Files,
+    outlined: &mut [Outlined<'_>],
+    repositories: &Repositories,
+) -> Result<Vec<Seen>, CannotPlan> {
+    let Some(why) = cluster_folders::why_parts(&lying.documents) else {
+        return Ok(vec![lying]);
+    };
+    if !request.clusters.are_found {
+        return Ok(vec![lying]);
+    }
+    let paths = cluster_folders::folders(files);
+    if paths.is_empty() {
+        return Ok(vec![lying]);
+    }
+    let shown: Vec<String> = paths.iter().map(|path| files.show(path)).collect();
+    let list = crate::quote::list(shown.iter());
+    let mut seen = match read(request, &paths, given, files, outlined, repositories) {
+        Ok(seen) => seen,
+        Err(CannotPlan::NoBuilder(error)) => {
+            let message =
+                format!("{why}, and what the clusters of {list} see cannot be built: {error}");
+            let finding = Finding::warning(Code::BuildFailed, message, Location::default());
+            lying.findings.push(finding.hint(NoBuilder::HINT));
+            return Ok(vec![lying]);
+        }
+        Err(error) => return Err(error),
+    };
+    // A cluster without automations edits nothing.
+    let edits = |one: &Seen| !one.documents.automations.is_empty();
+    if seen.iter().any(edits) {
+        seen.retain(edits);
+    } else if !lying.documents.automations.is_empty() {
+        return Ok(vec![lying]);
+    }
+    let message = format!("{why}: read as the clusters of {list} see it, built with kustomize");
+    let finding = Finding::info(Code::BuiltClusters, message, Location::default());
+    let hint =
+        "`--cluster-path DIR` names them otherwise, `--no-clusters` reads the files as they lie";
+    if let Some(first) = seen.first_mut() {
+        first.findings.insert(0, finding.hint(hint));
+    }
+    Ok(seen)
+}
+
+/// The documents of each cluster of a run, with those of flags, which `given` has.
+///
+/// # Errors
+/// A cluster's folder that is not in the checkout; no builder; Ctrl-C.
+pub fn read(
+    request: &Request,
+    paths: &[PathBuf],
+    given: &Builder,
+    files: &Files,
+    outlined: &mut [Outlined<'_>],
+    repositories: &Repositories,
+) -> Result<Vec<Seen>, CannotPlan> {
+    let clusters = &request.clusters;
+    let kustomize = Kustomize::find()?;
+    let current = files.current.clone();
+    let show = move |path: &Path| files::shown(path, &current);
+    let checkout = FolderArtifact::new(&files.root, Box::new(show), &files.listing, repositories);
+    let mut others = Vec::new();
+    let mut sources = BTreeMap::new();
+    for (key, folder) in &clusters.local_sources {
+        let number = add_source(&mut others, folder, &files.root, repositories)?;
+        sources.insert(key.clone(), number);
+    }
+    let mut roots = Vec::new();
+    for path in paths {
+        roots.push(root_of(path, &mut others, &files.root, repositories)?);
+    }
+    let mut artifacts: Vec<&dyn Artifact> = vec![&checkout];
+    artifacts.extend(others.iter().map(|(_, one)| one as &dyn Artifact));
+    let settings = repositories.of(&files.root).map(|found| found.settings());
+    let remotes = remotes::of(&settings.unwrap_or_default());
+    let is_checkout = |url: &str| {
+        let url = Address::parse(url);
+        (!remotes.is_empty()).then(|| remotes.iter().any(|remote| remote.is_same(&url)))
+    };
+    let build = |closure: &_| kustomize.build(closure, &clusters.interrupted);
+    let progress = |folder: &str, number, total| clusters.progress.tell(folder, number, total);
+    let world = World {
+        artifacts: &artifacts,
+        sources: &sources,
+        substitute: &clusters.substitute,
+        remote_bases: clusters.remote_bases,
+        is_checkout: &is_checkout,
+        build: &build,
+        progress: &progress,
+    };
+    let views = view::of_clusters(&roots, &world);
+    clusters.progress.end();
+    if clusters.interrupted.load(Ordering::Relaxed) {
+        return Err(CannotPlan::Interrupted);
+    }
+    outline_named(&views, &files.root, outlined);
+    let places = Places::of(outlined, &files.root);
+    let names = paths.iter().map(|path| files.show(path));
+    let seen = views.into_iter().zip(names);
+    let seen = seen.map(|(view, name)| finished(given.clone(), view, name, &places, &artifacts));
+    Ok(knowing_each_other(seen.collect()))
+}
+
+/// Has each of several clusters know the policies of the others.
+fn knowing_each_other(mut seen: Vec<Seen>) -> Vec<Seen> {
+    if seen.len() > 1 {
+        let all = seen.iter().flat_map(|one| one.documents.policies.keys());
+        let all: BTreeSet<_> = all.cloned().collect();
+        for one in &mut seen {
+            one.documents.elsewhere.clone_from(&all);
+        }
+    }
+    seen
+}
+
+/// The source that a cluster's folder is in, the checkout or another repository, and
+/// the folder from its root on.
+fn root_of(
+    path: &Path,
+    others: &mut Vec<(PathBuf, FolderArtifact)>,
+    root: &Path,
+    repositories: &Repositories,
+) -> Result<(usize, String), CannotPlan> {
+    let cannot = |source| CannotPlan::Path {
+        path: path.to_path_buf(),
+        source,
+    };
+    let real = path.canonicalize().map_err(cannot)?;
+    if !real.is_dir() {
+        return Err(cannot(std::io::Error::other("this is not a folder")));
+    }
+    let (number, source) = if real.starts_with(root) {
+        (0, root.to_path_buf())
+    } else {
+        let source = repositories
+            .work_tree(&real)
+            .unwrap_or_else(|| real.clone());
+        (add_source(others, &source, root, repositories)?, source)
+    };
+    let inside = real.strip_prefix(&source).ok().and_then(Path::to_str);
+    let odd = || cannot(std::io::Error::other("its name is not UTF-8"));
+    Ok((number, inside.ok_or_else(odd)?.to_owned()))
+}
+
+/// The number of a folder that holds a source: 0 for the checkout itself.
+fn add_source(
+    others: &mut Vec<(PathBuf, FolderArtifact)>,
+    folder: &Path,
+    root: &Path,
+    repositories: &Repositories,
+) -> Result<usize, CannotPlan> {
+    let cannot = |source| CannotPlan::Path {
+        path: folder.to_path_buf(),
+        source,
+    };
+    let real = folder.canonicalize().map_err(cannot)?;
+    if real == root {
+        return Ok(0);
+    }
+    if let Some(number) = others.iter().position(|(known, _)| *known == real) {
+        return Ok(number + 1);
+    }
+    let artifact = FolderArtifact::of_folder(folder, repositories).map_err(cannot)?;
+    others.push((real, artifact));
+    Ok(others.len())
+}
+
+/// Outlines the files that documents of clusters came from.
+fn outline_named<'f>(views: &[View], root: &Path, outlined: &mut [Outlined<'f>]) {
+    let documents = views.iter().flat_map(|view| &view.documents);
+    let named = documents.filter(|one| one.file.0 == 0);
+    let named: BTreeSet<PathBuf> = named.map(|one| root.join(&one.file.1)).collect();
+    for one in outlined {
+        let source: &'f SourceFile = one.source;
+        if one.outline.is_none() && named.contains(&source.path) {
+            one.outline = Some(resource_list::read(&source.text));
+        }
+    }
+}
+
+/// Where the resources of files stand.
+struct Places<'f> {
+    root: &'f Path,
+    by_file: BTreeMap<&'f Path, &'f Outline<'f>>,
+}
+
+impl<'f> Places<'f> {
+    fn of(outlined: &'f [Outlined<'f>], root: &'f Path) -> Self {
+        let read = outlined.iter().filter_map(|one| {
+            let outline = one.outline.as_ref()?.as_ref().ok()?;
+            Some((one.source.path.as_path(), outline))
+        });
+        Self {
+            root,
+            by_file: read.collect(),
+        }
+    }
+
+    /// Where a document stands in its file, by kind and name; a build may have given it
+    /// another name.
+    fn find(&self, one: &ClusterDocument) -> Place {
+        let (source, file) = &one.file;
+        let file = (*source == 0).then(|| self.root.join(file));
+        let Some(outline) = file.and_then(|file| self.by_file.get(file.as_path())) else {
+            return Place::default();
+        };
+        let kind = one.resource["kind"].as_str().unwrap_or_default();
+        let name = one.resource["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default();
+        let mut of_kind = outline.objects().filter(|object| object.kind == kind);
+        let mut named = outline.objects();
+        let found = named.find(|object| object.kind == kind && object.name == name);
+        let only = || {
+            let first = of_kind.next()?;
+            of_kind.next().is_none().then_some(first)
+        };
+        let found = found.or_else(only);
+        found.map_or_else(Place::default, |object| object.place)
+    }
+}
+
+/// What a cluster sees, with the documents of flags.
+fn finished(
+    mut builder: Builder,
+    view: View,
+    cluster: String,
+    places: &Places<'_>,
+    artifacts: &[&dyn Artifact],
+) -> Seen {
+    let built = view.documents.iter().map(|one| {
+        let name = artifacts[one.file.0].show(&one.file.1);
+        (emit::document(&one.resource), name, places.find(one))
+    });
+    let built: Vec<(String, String, Place)> = built.collect();
+    let outlines = built.iter().map(|(text, ..)| resource_list::read(text));
+    let outlines: Vec<_> = outlines.collect();
+    let read = built.iter().zip(&outlines);
+    let read = read.filter_map(|((text, name, place), outline)| {
+        Some(DocumentText {
+            text,
+            outline: outline.as_ref().ok()?,
+            provenance: Provenance::new(name, Rank::Tree).built_from(*place),
+        })
+    });
+    let read: Vec<DocumentText<'_>> = read.collect();
+    builder.add(&read);
+    read.iter().for_each(|text| builder.add_logins(text));
+    let (documents, mut findings) = builder.finish();
+    findings.extend(view.findings);
+    Seen {
+        cluster: Some(cluster),
+        documents,
+        findings,
+        unread: Vec::new(),
+    }
+}

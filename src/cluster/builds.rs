@@ -1,0 +1,220 @@
+//! Builds of folders: each is made once in a run, whichever cluster asks for it, and only
+//! where it can matter.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use memchr::memmem::Finder;
+
+use super::artifact::Artifact;
+use super::closure::{self, Closure, Refusal};
+use super::flux::{self, SourceKey};
+use super::overlay::Overlay;
+use super::results::{self, BuildResult};
+use crate::api;
+use crate::parallel;
+
+/// Runs a build: the text that comes out, or what the builder says.
+pub type Build<'b> = dyn Fn(&Closure) -> Result<String, String> + Sync + 'b;
+
+/// What a view is made from.
+#[derive(Clone, Copy)]
+pub struct World<'w> {
+    /// The sources, the checkout first.
+    pub artifacts: &'w [&'w dyn Artifact],
+    /// Which of them Flux's sources are, where the user said so.
+    pub sources: &'w BTreeMap<SourceKey, usize>,
+    /// Variables of the user.
+    pub substitute: &'w BTreeMap<String, String>,
+    /// Whether the builder fetches what lies elsewhere.
+    pub remote_bases: bool,
+    /// Whether an address is one of the checkout's; `None` where that is not known.
+    pub is_checkout: &'w (dyn Fn(&str) -> Option<bool> + Sync),
+    /// Runs a build.
+    pub build: &'w Build<'w>,
+    /// Told of each build: the folder, its number, and how many are known of.
+    pub progress: &'w (dyn Fn(&str, usize, usize) + Sync),
+}
+
+/// The groups that a build must hold to matter.
+pub(super) const GROUPS: [&str; 5] = [
+    api::FLUX_GROUP,
+    flux::KUSTOMIZE_GROUP,
+    api::SOURCE_GROUP,
+    api::OWN_GROUP,
+    flux::OPERATOR_GROUP,
+];
+
+/// A build that somebody asks for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    /// The number of the source.
+    pub artifact: usize,
+    /// `spec.ignore` of its GitRepository.
+    pub ignore: String,
+    /// The folder, from the source's root.
+    pub folder: String,
+    /// What a Kustomization adds, as a text.
+    overlay: String,
+}
+
+/// What came of it.
+pub(super) enum Outcome {
+    /// Its resources, and what was left out of it: files, and what they name.
+    Built(Arc<[BuildResult]>, BTreeSet<(String, String)>),
+    /// Nothing in it seemed to matter.
+    Skipped(Closure),
+    /// Why there is nothing.
+    Failed(Refusal),
+}
+
+/// The builds of a run: each is made once, whichever cluster asks for it.
+#[derive(Default)]
+pub(super) struct Builds {
+    outcomes: BTreeMap<Key, Outcome>,
+    overlays: BTreeMap<String, Overlay>,
+    /// Names of ConfigMaps and Secrets that make a build matter.
+    wanted_names: BTreeSet<String>,
+    /// Folders of clusters, which always matter.
+    roots: BTreeSet<Key>,
+    /// What came of builds, by the content that they were made from.
+    by_content: BTreeMap<Content, Result<Arc<[BuildResult]>, String>>,
+    /// How many a builder was needed for.
+    pub count: usize,
+}
+
+/// What the files of a build are looked through for.
+struct Words<'w> {
+    groups: [Finder<'w>; 5],
+    names: Vec<Finder<'w>>,
+    holders: [Finder<'w>; 4],
+}
+
+/// What makes ConfigMaps and Secrets.
+const HOLDERS: [&str; 4] = ["ConfigMap", "Secret", "onfigMapGenerator", "ecretGenerator"];
+
+/// A digest of the files of a build.
+type Content = [u8; 32];
+
+impl Builds {
+    /// The build of a folder with what a Kustomization adds.
+    pub(super) fn key(
+        &mut self,
+        artifact: usize,
+        ignore: String,
+        folder: &str,
+        overlay: Overlay,
+    ) -> Key {
+        let key = Key {
+            artifact,
+            ignore,
+            folder: folder.to_owned(),
+            overlay: overlay.key(),
+        };
+        self.overlays.insert(key.overlay.clone(), overlay);
+        key
+    }
+
+    /// Says that a folder is a cluster's.
+    pub(super) fn note_root(&mut self, key: &Key) {
+        self.roots.insert(key.clone());
+    }
+
+    /// Whether a folder is a cluster's.
+    pub(super) fn is_root(&self, key: &Key) -> bool {
+        self.roots.contains(key)
+    }
+
+    /// What came of a build; `None` where it was not run.
+    pub(super) fn outcome(&self, key: &Key) -> Option<&Outcome> {
+        self.outcomes.get(key)
+    }
+
+    /// Runs builds at once, as far as they matter.
+    pub(super) fn run(&mut self, wanted: BTreeSet<Key>, world: &World<'_>) {
+        let names = self.wanted_names.iter();
+        let words = Words {
+            groups: GROUPS.map(Finder::new),
+            names: names.map(Finder::new).collect(),
+            holders: HOLDERS.map(Finder::new),
+        };
+        let keys: Vec<Key> = wanted.into_iter().collect();
+        let gathered = parallel::queue(&keys, &|key| self.gather(key, &words, world));
+        let (mut made_of, mut jobs) = (Vec::new(), BTreeMap::new());
+        let mut outcomes = Vec::new();
+        for (key, gathered) in keys.into_iter().zip(gathered) {
+            match gathered {
+                Ok(closure) => {
+                    let content = closure.digest();
+                    made_of.push((key, content, closure.left_out.clone()));
+                    if !self.by_content.contains_key(&content) {
+                        jobs.insert(content, closure);
+                    }
+                }
+                Err(outcome) => outcomes.push((key, outcome)),
+            }
+        }
+        self.outcomes.extend(outcomes);
+        self.build(jobs.into_iter().collect(), world);
+        for (key, content, left_out) in made_of {
+            let outcome = match &self.by_content[&content] {
+                Ok(results) => Outcome::Built(Arc::clone(results), left_out),
+                Err(message) => Outcome::Failed(Refusal {
+                    is_nothing: false,
+                    file: key.folder.clone(),
+                    message: message.clone(),
+                }),
+            };
+            self.outcomes.insert(key, outcome);
+        }
+    }
+
+    /// The files of a build that matters.
+    fn gather(&self, key: &Key, words: &Words<'_>, world: &World<'_>) -> Result<Closure, Outcome> {
+        let artifact = world.artifacts[key.artifact];
+        let without = match key.ignore.as_str() {
+            "" => None,
+            rules => Some(artifact.without(rules)),
+        };
+        let artifact = without.as_deref().unwrap_or(artifact);
+        let overlay = &self.overlays[&key.overlay];
+        let closure = closure::gather(artifact, &key.folder, overlay, world.remote_bases);
+        let closure = closure.map_err(Outcome::Failed)?;
+        let matters = self.roots.contains(key)
+            || closure.holds(&words.groups)
+            || closure.holds(&words.names) && closure.holds(&words.holders);
+        match matters {
+            true => Ok(closure),
+            false => Err(Outcome::Skipped(closure)),
+        }
+    }
+
+    fn build(&mut self, jobs: Vec<(Content, Closure)>, world: &World<'_>) {
+        let total = self.count + jobs.len();
+        let started = AtomicUsize::new(self.count);
+        let run = |(_, closure): &(Content, Closure)| {
+            let number = started.fetch_add(1, Ordering::Relaxed) + 1;
+            (world.progress)(&closure.folder, number, total);
+            let text = (world.build)(closure)?;
+            Ok(results::of(&text, &closure.folder).into())
+        };
+        let made = parallel::queue(&jobs, &run);
+        self.count = total;
+        let contents = jobs.into_iter().map(|(content, _)| content);
+        self.by_content.extend(contents.zip(made));
+    }
+
+    /// Has skipped builds run that hold a name that is asked for; whether there are any.
+    pub(super) fn retry_skipped(&mut self, missing: &BTreeSet<String>) -> bool {
+        self.wanted_names.extend(missing.iter().cloned());
+        let names = missing.iter().map(Finder::new);
+        let names: Vec<Finder<'_>> = names.collect();
+        let before = self.outcomes.len();
+        self.outcomes.retain(|_, outcome| match outcome {
+            Outcome::Skipped(closure) => !closure.holds(&names),
+            _ => true,
+        });
+        self.outcomes.len() < before
+    }
+}

@@ -1,0 +1,174 @@
+//! Flux's Kustomization and FluxInstance, as far as a build depends on them.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::artifact;
+use crate::api::Id;
+
+/// Group of Flux's Kustomization.
+pub const KUSTOMIZE_GROUP: &str = "kustomize.toolkit.fluxcd.io";
+/// Group of flux-operator's documents.
+pub const OPERATOR_GROUP: &str = "fluxcd.controlplane.io";
+/// The label or annotation that keeps variables as they are.
+pub const SUBSTITUTE: &str = "kustomize.toolkit.fluxcd.io/substitute";
+
+/// A source by kind, namespace and name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceKey {
+    /// `GitRepository` and the like.
+    pub kind: String,
+    /// Its namespace and name.
+    pub id: Id,
+}
+
+impl std::fmt::Display for SourceKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}", self.kind, self.id.namespace, self.id.name)
+    }
+}
+
+/// A Kustomization of Flux's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FluxKustomization {
+    /// Its name.
+    pub id: Id,
+    /// What it builds.
+    pub spec: Spec,
+    /// The same as it is written, of which the build's part is taken.
+    pub written: Map<String, Value>,
+}
+
+/// `spec`, as far as it is no part of a kustomization.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Spec {
+    /// The folder, from the source's root.
+    pub path: Option<String>,
+    /// The source.
+    pub source_ref: SourceRef,
+    /// Variables.
+    pub post_build: Option<PostBuild>,
+    /// Labels and annotations for all results.
+    pub common_metadata: Option<CommonMetadata>,
+    /// Whether it rests.
+    pub suspend: bool,
+    /// Another cluster, where the results go.
+    pub kube_config: Option<Value>,
+}
+
+/// `spec.sourceRef`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct SourceRef {
+    /// Kind of the source.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its namespace; that of the Kustomization where absent.
+    pub namespace: Option<String>,
+}
+
+/// `spec.postBuild`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct PostBuild {
+    /// Variables by name.
+    pub substitute: BTreeMap<String, String>,
+    /// ConfigMaps and Secrets that hold more, the later over the earlier.
+    pub substitute_from: Vec<SubstituteFrom>,
+    /// `Always`, or `WithVariables`: only where there are some.
+    pub substitute_strategy: Option<String>,
+}
+
+/// Where variables come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(default)]
+pub struct SubstituteFrom {
+    /// `ConfigMap` or `Secret`.
+    pub kind: String,
+    /// Its name, in the Kustomization's namespace.
+    pub name: String,
+    /// Whether it may be missing.
+    pub optional: bool,
+}
+
+/// `spec.commonMetadata`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct CommonMetadata {
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl FluxKustomization {
+    /// Reads a resource that lies in `namespace` where it names none.
+    ///
+    /// # Errors
+    /// A field of the wrong type.
+    pub fn read(resource: &Value, id: Id) -> Result<Self, String> {
+        // The API server drops nulls before it reads.
+        let written = match without_nulls(&resource["spec"]) {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        let spec = serde_json::from_value(Value::Object(written.clone()));
+        Ok(Self {
+            id,
+            spec: spec.map_err(|error| error.to_string())?,
+            written,
+        })
+    }
+
+    /// The folder that it builds, from its source's root.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        artifact::rooted(self.spec.path.as_deref().unwrap_or_default())
+    }
+
+    /// Its source.
+    #[must_use]
+    pub fn source(&self) -> SourceKey {
+        let reference = &self.spec.source_ref;
+        let namespace = reference.namespace.as_deref();
+        SourceKey {
+            kind: reference.kind.clone(),
+            id: Id::new(
+                namespace.unwrap_or(&self.id.namespace),
+                reference.name.as_str(),
+            ),
+        }
+    }
+}
+
+/// A value without fields that are null, at any depth.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.iter().filter(|(_, value)| !value.is_null());
+            let fields = fields.map(|(name, value)| (name.clone(), without_nulls(value)));
+            Value::Object(fields.collect())
+        }
+        Value::Array(items) => items.iter().map(without_nulls).collect(),
+        other => other.clone(),
+    }
+}
+
+/// What a FluxInstance of flux-operator's syncs: the source that it makes, and the
+/// folder in it.
+#[must_use]
+pub fn instance_sync(resource: &Value, namespace: &str) -> Option<(SourceKey, String)> {
+    let sync = &resource["spec"]["sync"];
+    let path = sync["path"].as_str()?;
+    // Both documents that it makes are called as its namespace, unless it says so.
+    let name = sync["name"].as_str().unwrap_or(namespace);
+    let key = SourceKey {
+        kind: sync["kind"].as_str().unwrap_or("GitRepository").to_owned(),
+        id: Id::new(namespace, name),
+    };
+    Some((key, artifact::rooted(path)))
+}

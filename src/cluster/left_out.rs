@@ -1,0 +1,123 @@
+//! What is left out of a view, since nobody here can know it.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::applied::Identity;
+use super::flux::{self, FluxKustomization};
+use super::substitute::{self, Substituted, Variables};
+use crate::api;
+use crate::finding::{Code, Finding, Location, Severity};
+
+/// Documents that depend on what is not known, and those with variables that nobody
+/// sets.
+#[derive(Default)]
+pub(super) struct LeftOut {
+    unknown: Vec<(String, BTreeSet<String>)>,
+    missing: BTreeSet<String>,
+    findings: Vec<Finding>,
+}
+
+/// The variables that are not known and without which nothing can be said of a
+/// document. What a Kustomization hands on is looked for where it arrives.
+fn unknown_of(resource: &Value, identity: &Identity<'_>) -> BTreeSet<String> {
+    let metadata = &resource["metadata"];
+    let spec = &resource["spec"];
+    let own = [&metadata["name"], &metadata["namespace"]];
+    let more: Vec<&Value> = match identity.group {
+        flux::KUSTOMIZE_GROUP => ["path", "sourceRef", "targetNamespace", "components"]
+            .iter()
+            .map(|field| &spec[*field])
+            .collect(),
+        api::FLUX_GROUP | api::OWN_GROUP => vec![spec],
+        _ => Vec::new(),
+    };
+    let all = own.into_iter().chain(more);
+    all.flat_map(substitute::unknown_in).collect()
+}
+
+impl LeftOut {
+    /// The resource, if all of it is known.
+    pub(super) fn sort(
+        &mut self,
+        made: Substituted,
+        location: &Location,
+        variables: &Variables,
+    ) -> Option<Value> {
+        let identity = Identity::of(&made.resource);
+        let name = format!("{} `{}`", identity.kind, identity.name);
+        let counts = [api::FLUX_GROUP, flux::KUSTOMIZE_GROUP].contains(&identity.group);
+        let mut unknown = unknown_of(&made.resource, &identity);
+        unknown.extend(made.lost);
+        if !unknown.is_empty() {
+            if counts {
+                self.unknown.push((name, unknown));
+                self.missing.extend(variables.missing.iter().cloned());
+            }
+            return None;
+        }
+        if !made.unset.is_empty() && counts {
+            let unset: Vec<String> = made
+                .unset
+                .iter()
+                .map(|one| format!("`${{{one}}}`"))
+                .collect();
+            let message = format!(
+                "{name} names {}, which nothing sets, so that it is empty",
+                unset.join(", ")
+            );
+            let finding = Finding::warning(Code::UnsetVariable, message, location.clone());
+            let first = made.unset.first().map_or("", String::as_str);
+            self.findings.push(finding.hint(format!(
+                "set it in `postBuild`, or write `$${{{first}}}` for what is no variable"
+            )));
+        }
+        Some(made.resource)
+    }
+
+    /// What there is to say of them.
+    pub(super) fn findings(
+        self,
+        kustomization: &FluxKustomization,
+        location: &Location,
+    ) -> Vec<Finding> {
+        let mut findings = self.findings;
+        let Some((first, _)) = self.unknown.first() else {
+            return findings;
+        };
+        let names: BTreeSet<&str> = (self.unknown.iter())
+            .flat_map(|(_, names)| names.iter().map(String::as_str))
+            .collect();
+        let more = match self.unknown.len() {
+            1 => String::new(),
+            count => format!(" and {} more documents", count - 1),
+        };
+        let listed: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let missing: Vec<String> = self.missing.into_iter().collect();
+        let why = match missing.is_empty() {
+            true => "which is not known".to_owned(),
+            false => format!("and {} is not in the checkout", missing.join(", ")),
+        };
+        let message = format!(
+            "{first}{more} of Kustomization `{}` cannot be known: they use {}, {why}",
+            kustomization.id,
+            listed.join(", "),
+        );
+        let finding = Finding::new(
+            Severity::Error,
+            Code::UnknownVariable,
+            message,
+            location.clone(),
+        );
+        let flags: Vec<String> = names
+            .iter()
+            .map(|name| format!("--substitute {name}=VALUE"))
+            .collect();
+        findings.push(finding.hint(format!(
+            "say what the cluster has there: `{}`, or all of it with `--substitute-from FILE`",
+            flags.join(" ")
+        )));
+        findings
+    }
+}

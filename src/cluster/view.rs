@@ -1,0 +1,600 @@
+//! The order of a cluster's builds, and what comes out of them.
+//!
+//! A view is made in rounds. Each goes from the root Kustomization through what is
+//! built already, and notes what is to be built next; the builds of a round run at
+//! once. A Kustomization whose variables come from ConfigMaps that no build has given
+//! yet waits until nothing else is left to do.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde_json::{Map, Value};
+
+use super::applied::{self, Identity, Values};
+use super::artifact;
+use super::builds::{Builds, GROUPS, Key, Outcome, World};
+use super::flux::{self, FluxKustomization, PostBuild, SourceKey, Spec};
+use super::left_out::LeftOut;
+use super::overlay::Overlay;
+use super::results::{self, BuildResult};
+use super::substitute::{self, Substituted, Variables};
+use crate::api::{self, Id};
+use crate::finding::{Code, Finding, Location, Severity};
+
+/// Rounds that a view takes at most; each ConfigMap that a build gives may ask for
+/// one.
+const MAX_ROUNDS: usize = 50;
+/// Kustomizations that a cluster has at most.
+const MAX_KUSTOMIZATIONS: usize = 10_000;
+
+/// What a cluster sees.
+#[derive(Debug, Default)]
+pub struct View {
+    /// The documents that matter here.
+    pub documents: Vec<ClusterDocument>,
+    /// What there is to know of the builds.
+    pub findings: Vec<Finding>,
+    /// How many builds there were.
+    pub builds: usize,
+}
+
+/// A document out of a build.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClusterDocument {
+    /// The document.
+    pub resource: Value,
+    /// The file that it came from, and the source that holds it.
+    pub file: (usize, String),
+}
+
+/// What the clusters of some folders see; the number of the source that holds each
+/// folder goes before it.
+#[must_use]
+pub fn of_clusters(folders: &[(usize, String)], world: &World<'_>) -> Vec<View> {
+    let mut builds = Builds::default();
+    let evaluation = |(root, folder): &'_ (usize, String)| Evaluation {
+        world,
+        root: *root,
+        folder: folder.clone(),
+        values: Values::new(),
+        urls: BTreeMap::new(),
+        ignore: BTreeMap::new(),
+        is_last: false,
+        rounds: 0,
+        view: None,
+    };
+    let mut evaluations: Vec<Evaluation<'_>> = folders.iter().map(evaluation).collect();
+    loop {
+        let mut wanted = BTreeSet::new();
+        for one in evaluations.iter_mut().filter(|one| one.view.is_none()) {
+            wanted.extend(one.go_on(&mut builds));
+        }
+        if evaluations.iter().all(|one| one.view.is_some()) {
+            break;
+        }
+        builds.run(wanted, world);
+    }
+    let views = evaluations.into_iter().filter_map(|one| one.view);
+    let views = views.map(|view| View {
+        builds: builds.count,
+        ..view
+    });
+    views.collect()
+}
+
+/// The view of a cluster under way.
+struct Evaluation<'w> {
+    world: &'w World<'w>,
+    root: usize,
+    folder: String,
+    /// What the round before has found.
+    values: Values,
+    /// Addresses of GitRepositories.
+    urls: BTreeMap<SourceKey, String>,
+    /// `spec.ignore` of the sources.
+    ignore: BTreeMap<usize, String>,
+    /// Nothing more is to come: what is missing is missing.
+    is_last: bool,
+    rounds: usize,
+    view: Option<View>,
+}
+
+#[derive(Default)]
+struct Round {
+    wanted: BTreeSet<Key>,
+    view: View,
+    values: Values,
+    urls: BTreeMap<SourceKey, String>,
+    ignore: BTreeMap<usize, String>,
+    missing: BTreeSet<String>,
+    is_waiting: bool,
+    /// The source of the root, and of what makes it.
+    here: BTreeSet<SourceKey>,
+    /// Kustomizations of sources that are not here.
+    not_followed: BTreeMap<SourceKey, Vec<(Id, Location)>>,
+    /// Kustomizations with variables in their paths.
+    unknown_paths: BTreeMap<String, Vec<(Id, Location)>>,
+    seen: BTreeSet<Id>,
+}
+
+impl Round {
+    /// The view, with what is said once of many Kustomizations.
+    fn finished(self) -> View {
+        let mut view = self.view;
+        for (source, all) in self.not_followed {
+            let what = format!("not followed: the source {source} is not this checkout");
+            let hint = format!("name a folder that holds it: `--local-sources {source}=DIR`");
+            let severity = Severity::Info;
+            let finding = of_many(severity, Code::NotFollowed, &all, &what);
+            view.findings.extend(finding.map(|one| one.hint(hint)));
+        }
+        let unknown = self.unknown_paths.into_iter();
+        let mut all: Vec<(Id, Location)> = Vec::new();
+        let mut names = BTreeSet::new();
+        for (path, of_path) in unknown {
+            all.extend(of_path);
+            if let Ok(template) = envsubst::Template::parse(&path) {
+                names.extend(template.variables().map(|(name, _)| name.to_owned()));
+            }
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let what = format!(
+            "not followed: `spec.path` has variables that nothing in the checkout sets ({})",
+            names.join(", ")
+        );
+        let finding = of_many(Severity::Error, Code::UnknownVariable, &all, &what);
+        let first = names.first().copied().unwrap_or("NAME");
+        view.findings.extend(finding.map(|one| {
+            one.hint(format!(
+                "say what the cluster has there: `--substitute {first}=VALUE`, or all of it with `--substitute-from FILE`"
+            ))
+        }));
+        view
+    }
+}
+
+/// What is to be known of many Kustomizations, at the place of the first.
+fn of_many(severity: Severity, code: Code, all: &[(Id, Location)], what: &str) -> Option<Finding> {
+    let (first, location) = all.first()?;
+    let message = match all.len() {
+        1 => format!("Kustomization `{first}` is {what}"),
+        count => format!("Kustomization `{first}` and {} more are {what}", count - 1),
+    };
+    Some(Finding::new(severity, code, message, location.clone()))
+}
+
+/// A Kustomization that is to be built, and where it stands.
+struct Found {
+    kustomization: FluxKustomization,
+    location: Location,
+    is_root: bool,
+}
+
+impl Evaluation<'_> {
+    /// Takes rounds until the view is made, or something is to be built.
+    fn go_on(&mut self, builds: &mut Builds) -> BTreeSet<Key> {
+        while self.view.is_none() {
+            self.rounds += 1;
+            if self.rounds > MAX_ROUNDS {
+                let message = "the variables of its Kustomizations never come to rest";
+                let location = self.location(self.root, &self.folder);
+                self.view = Some(View {
+                    findings: vec![Finding::error(Code::BuildFailed, message, location)],
+                    ..View::default()
+                });
+                break;
+            }
+            let round = self.go_through(builds);
+            if !round.wanted.is_empty() {
+                return round.wanted;
+            }
+            if self.learn(&round) {
+                continue;
+            }
+            if round.is_waiting && !self.is_last {
+                self.is_last = !builds.retry_skipped(&round.missing);
+                continue;
+            }
+            self.view = Some(round.finished());
+        }
+        BTreeSet::new()
+    }
+
+    /// One way from the root through all that is built.
+    fn go_through(&self, builds: &mut Builds) -> Round {
+        let mut round = Round::default();
+        let Some(root) = self.root(&mut round, builds) else {
+            return round;
+        };
+        let mut waiting = VecDeque::from([root]);
+        while let Some(found) = waiting.pop_front() {
+            if round.seen.len() >= MAX_KUSTOMIZATIONS
+                || !round.seen.insert(found.kustomization.id.clone())
+            {
+                continue;
+            }
+            self.apply(found, &mut round, &mut waiting, builds);
+        }
+        round
+    }
+
+    /// The Kustomization that builds the cluster's folder: one of its own, or the one
+    /// that Flux is presumed to have.
+    fn root(&self, round: &mut Round, builds: &mut Builds) -> Option<Found> {
+        let artifact = self.root;
+        let key = self.key(artifact, &self.folder, Overlay::default(), builds);
+        builds.note_root(&key);
+        let results = self.results(&key, None, round, builds)?;
+        let mut sync = None;
+        let is_of_flux = |one: &&BuildResult| GROUPS.iter().any(|group| one.text.contains(group));
+        for result in results.iter().filter(is_of_flux) {
+            let Ok(Substituted { resource, .. }) = Variables::default().substitute(&result.text)
+            else {
+                continue;
+            };
+            let identity = Identity::of(&resource);
+            let namespace = match identity.namespace {
+                "" => "flux-system",
+                namespace => namespace,
+            };
+            if identity.is(flux::OPERATOR_GROUP, "FluxInstance") {
+                sync = sync.or_else(|| flux::instance_sync(&resource, namespace));
+            }
+            if !identity.is(flux::KUSTOMIZE_GROUP, "Kustomization") {
+                continue;
+            }
+            let id = Id::new(namespace, identity.name);
+            if let Ok(kustomization) = FluxKustomization::read(&resource, id)
+                && kustomization.folder() == self.folder
+            {
+                round.here.insert(kustomization.source());
+                return Some(Found {
+                    kustomization,
+                    location: self.location(artifact, &result.file),
+                    is_root: true,
+                });
+            }
+        }
+        let sync = sync.filter(|(_, folder)| *folder == self.folder);
+        Some(self.presumed_root(sync.map(|(source, _)| source), round))
+    }
+
+    /// The root where none is in the results: that of a FluxInstance, or bootstrap's.
+    fn presumed_root(&self, source: Option<SourceKey>, round: &mut Round) -> Found {
+        let source = source.unwrap_or_else(|| SourceKey {
+            kind: "GitRepository".to_owned(),
+            id: Id::new("flux-system", "flux-system"),
+        });
+        round.here.insert(source.clone());
+        let has_values = !self.world.substitute.is_empty();
+        let spec = Spec {
+            path: Some(self.folder.clone()),
+            post_build: has_values.then(PostBuild::default),
+            ..Spec::default()
+        };
+        Found {
+            kustomization: FluxKustomization {
+                id: source.id,
+                spec,
+                written: Map::new(),
+            },
+            location: self.location(self.root, &self.folder),
+            is_root: true,
+        }
+    }
+
+    /// Takes in the results of a Kustomization.
+    fn apply(
+        &self,
+        found: Found,
+        round: &mut Round,
+        waiting: &mut VecDeque<Found>,
+        builds: &mut Builds,
+    ) {
+        let kustomization = &found.kustomization;
+        let Some(artifact) = self.artifact_of(&found, round) else {
+            return;
+        };
+        let overlay = Overlay::of(&kustomization.written);
+        let key = self.key(artifact, &kustomization.folder(), overlay, builds);
+        let (variables, is_complete) = self.variables(kustomization, round);
+        if !is_complete && !self.is_last {
+            round.is_waiting = true;
+            // Its build need not wait.
+            _ = self.results(&key, None, round, builds);
+            return;
+        }
+        note_state(&found, round);
+        let Some(results) = self.results(&key, Some(&found), round, builds) else {
+            return;
+        };
+        let documents = match documents(results, &variables) {
+            Ok(documents) => documents,
+            Err((file, why)) => {
+                let location = self.location(artifact, file);
+                let finding = failed(kustomization, &why, location);
+                return round.view.findings.push(finding);
+            }
+        };
+        let mut left_out = LeftOut::default();
+        for (made, file) in documents {
+            let location = self.location(artifact, file);
+            if let Some(resource) = left_out.sort(made, &location, &variables) {
+                let resource = applied::finished(resource, kustomization);
+                let file = (artifact, file.to_owned());
+                waiting.extend(self.take(resource, file, location, round));
+            }
+        }
+        let said = left_out.findings(kustomization, &found.location);
+        round.view.findings.extend(said);
+    }
+
+    /// Takes in a resource; a Kustomization comes back, to be followed.
+    fn take(
+        &self,
+        resource: Value,
+        file: (usize, String),
+        location: Location,
+        round: &mut Round,
+    ) -> Option<Found> {
+        let identity = Identity::of(&resource);
+        let id = Id::new(identity.namespace, identity.name);
+        if identity.is(flux::KUSTOMIZE_GROUP, "Kustomization") {
+            return match FluxKustomization::read(&resource, id) {
+                Ok(kustomization) => Some(Found {
+                    kustomization,
+                    location,
+                    is_root: false,
+                }),
+                Err(why) => {
+                    let message =
+                        format!("Kustomization `{}` cannot be read: {why}", identity.name);
+                    let finding = Finding::error(Code::BadDocument, message, location);
+                    round.view.findings.push(finding);
+                    None
+                }
+            };
+        }
+        if let Some(values) = applied::values_of(&resource) {
+            let kind = identity.kind.to_owned();
+            round.values.insert((kind, id.clone()), values);
+        }
+        if identity.is(api::SOURCE_GROUP, "GitRepository") {
+            self.note_source(&resource, &id, round);
+        }
+        round
+            .view
+            .documents
+            .push(ClusterDocument { resource, file });
+        None
+    }
+
+    fn note_source(&self, resource: &Value, id: &Id, round: &mut Round) {
+        let key = SourceKey {
+            kind: "GitRepository".to_owned(),
+            id: id.clone(),
+        };
+        let spec = &resource["spec"];
+        if let Some(ignore) = spec["ignore"].as_str()
+            && let Some(artifact) = self.known_artifact(&key, round)
+        {
+            round.ignore.insert(artifact, ignore.to_owned());
+        }
+        let url = spec["url"].as_str().unwrap_or_default();
+        if !substitute::unknown_in(&spec["url"]).is_empty() {
+            return;
+        }
+        round.urls.insert(key, url.to_owned());
+    }
+
+    /// The source of which this is known.
+    fn known_artifact(&self, key: &SourceKey, round: &Round) -> Option<usize> {
+        if let Some(artifact) = self.world.sources.get(key) {
+            return Some(*artifact);
+        }
+        round.here.contains(key).then_some(self.root)
+    }
+
+    /// Where a Kustomization's source lies, if it is followed.
+    fn artifact_of(&self, found: &Found, round: &mut Round) -> Option<usize> {
+        if found.is_root {
+            return Some(self.root);
+        }
+        let key = found.kustomization.source();
+        let folder = found.kustomization.folder();
+        let id = &found.kustomization.id;
+        if folder.contains("${") {
+            let unknown = round.unknown_paths.entry(folder).or_default();
+            unknown.push((id.clone(), found.location.clone()));
+            return None;
+        }
+        if let Some(artifact) = self.known_artifact(&key, round) {
+            return Some(artifact);
+        }
+        let url = self.urls.get(&key).filter(|url| !url.contains("${"));
+        let is_checkout = url.and_then(|url| (self.world.is_checkout)(url));
+        let holds = |artifact: &usize| {
+            let artifact = self.world.artifacts[*artifact];
+            artifact.standing(&folder) == artifact::Standing::Folder
+        };
+        let found_in = match (key.kind.as_str(), is_checkout) {
+            (_, Some(true)) => Some(0),
+            // Nobody knows: a folder of that name says that it is.
+            ("GitRepository", None) => [self.root, 0].into_iter().find(holds),
+            _ => None,
+        };
+        if found_in.is_none() {
+            let not_followed = round.not_followed.entry(key).or_default();
+            not_followed.push((id.clone(), found.location.clone()));
+        }
+        found_in
+    }
+
+    /// The variables of a Kustomization, and whether all that may hold some is there.
+    fn variables(&self, of: &FluxKustomization, round: &mut Round) -> (Variables, bool) {
+        let mut variables = Variables::default();
+        let Some(post_build) = &of.spec.post_build else {
+            return (variables, true);
+        };
+        variables.counts = post_build.substitute_strategy.as_deref() == Some("Always");
+        for (name, value) in self.world.substitute {
+            variables.set(name, value);
+        }
+        let mut is_complete = true;
+        for from in &post_build.substitute_from {
+            let id = Id::new(of.id.namespace.as_str(), from.name.as_str());
+            let shown = format!("{} `{}/{}`", from.kind, id.namespace, id.name);
+            match self.values.get(&(from.kind.clone(), id)) {
+                Some(Some(values)) => {
+                    let values = values.iter();
+                    values.for_each(|(name, value)| variables.set(name, value));
+                }
+                Some(None) => {
+                    variables
+                        .missing
+                        .insert(format!("{shown}, which is encrypted"));
+                }
+                None => {
+                    is_complete = false;
+                    round.missing.insert(from.name.clone());
+                    if !from.optional {
+                        variables.missing.insert(shown);
+                    }
+                }
+            }
+        }
+        variables.counts |= !variables.missing.is_empty();
+        for (name, value) in &post_build.substitute {
+            variables.set(name, value);
+        }
+        (variables, is_complete)
+    }
+
+    /// What a build has given; `None` where it is still to be run, skipped or failed.
+    /// What is to be known of that is said to `round` where the Kustomization is told.
+    fn results<'b>(
+        &self,
+        key: &Key,
+        found: Option<&Found>,
+        round: &mut Round,
+        builds: &'b Builds,
+    ) -> Option<&'b [BuildResult]> {
+        match builds.outcome(key) {
+            None => {
+                round.wanted.insert(key.clone());
+                None
+            }
+            Some(Outcome::Built(results, left_out)) => {
+                if found.is_some() {
+                    for (file, entry) in left_out {
+                        let message = format!(
+                            "`{entry}` lies elsewhere and is left out of the build; Flux fetches it"
+                        );
+                        let location = self.location(key.artifact, file);
+                        let finding = Finding::info(Code::NotFollowed, message, location);
+                        if round
+                            .view
+                            .findings
+                            .iter()
+                            .any(|one| one.message == finding.message)
+                        {
+                            continue;
+                        }
+                        let hint = "have it fetched with `--remote-bases`";
+                        round.view.findings.push(finding.hint(hint));
+                    }
+                }
+                Some(results)
+            }
+            Some(Outcome::Skipped(_)) => None,
+            Some(Outcome::Failed(refusal)) => {
+                let location = self.location(key.artifact, &refusal.file);
+                let of = match found {
+                    Some(found) => format!("Kustomization `{}`", found.kustomization.id),
+                    None if builds.is_root(key) => "the cluster's folder".to_owned(),
+                    None => return None,
+                };
+                let message = format!("{of} cannot be built: {}", refusal.message);
+                let (severity, location) = match (refusal.is_nothing, found) {
+                    (true, Some(found)) => (Severity::Warning, found.location.clone()),
+                    _ => (Severity::Error, location),
+                };
+                let finding = Finding::new(severity, Code::BuildFailed, message, location);
+                round.view.findings.push(finding);
+                None
+            }
+        }
+    }
+
+    fn key(&self, artifact: usize, folder: &str, overlay: Overlay, builds: &mut Builds) -> Key {
+        let ignore = self.ignore.get(&artifact).cloned().unwrap_or_default();
+        builds.key(artifact, ignore, folder, overlay)
+    }
+
+    /// Takes over what a round has found; whether that is anything new.
+    fn learn(&mut self, round: &Round) -> bool {
+        let is_new =
+            self.values != round.values || self.urls != round.urls || self.ignore != round.ignore;
+        self.values.clone_from(&round.values);
+        self.urls.clone_from(&round.urls);
+        self.ignore.clone_from(&round.ignore);
+        is_new
+    }
+
+    fn location(&self, artifact: usize, file: &str) -> Location {
+        Location::file(self.world.artifacts[artifact].show(file))
+    }
+}
+
+/// The resources of a build that are read here, with the values of variables in them.
+/// Whatever cannot be substituted fails the whole build.
+fn documents<'b>(
+    results: &'b [BuildResult],
+    variables: &Variables,
+) -> Result<Vec<(Substituted, &'b str)>, (&'b str, String)> {
+    let mut documents = Vec::new();
+    for result in results {
+        let is_ours = results::matters(&result.text);
+        let has_variables = variables.counts && result.text.contains('$');
+        if !(is_ours || has_variables) {
+            continue;
+        }
+        let substituted = match result.is_substituted() {
+            true => variables.substitute(&result.text),
+            false => Variables::default().substitute(&result.text),
+        };
+        let made = substituted.map_err(|why| (result.file.as_str(), why))?;
+        if is_ours {
+            documents.push((made, result.file.as_str()));
+        }
+    }
+    Ok(documents)
+}
+
+/// What there is to know of a Kustomization itself.
+fn note_state(found: &Found, round: &mut Round) {
+    let (id, spec) = (&found.kustomization.id, &found.kustomization.spec);
+    let mut note = |code: Code, what: &str| {
+        let message = format!("Kustomization `{id}` {what}");
+        let finding = Finding::info(code, message, found.location.clone());
+        round.view.findings.push(finding);
+    };
+    if spec.suspend {
+        note(Code::Suspended, "is suspended; it is followed all the same");
+    }
+    if spec.kube_config.is_some() {
+        note(
+            Code::NotFollowed,
+            "is for another cluster (`kubeConfig`); it is followed all the same",
+        );
+    }
+}
+
+fn failed(kustomization: &FluxKustomization, why: &str, location: Location) -> Finding {
+    let id = &kustomization.id;
+    let message = format!("Kustomization `{id}` cannot be built: substituting variables: {why}");
+    let finding = Finding::error(Code::BuildFailed, message, location);
+    finding.hint(format!(
+        "write `$${{…}}` for what is no variable, or annotate the resource with `{}: disabled`",
+        flux::SUBSTITUTE
+    ))
+}
