@@ -17,7 +17,7 @@ use crate::cluster::builds::World;
 use crate::cluster::view::{self, ClusterDocument, View};
 use crate::documents::builder::{Builder, DocumentText};
 use crate::documents::{Documents, Provenance, Rank};
-use crate::finding::{Code, Finding, Location};
+use crate::finding::{Code, Finding, Location, Severity};
 use crate::resource_list::{self, Outline};
 use yaml_edit_spans::{Place, emit};
 
@@ -74,6 +74,10 @@ pub fn instead(
     if seen.iter().any(edits) {
         seen.retain(edits);
     } else if !lying.documents.automations.is_empty() {
+        // Why the clusters see none is worth more than what is wrong with parts.
+        let said = seen.into_iter().flat_map(|one| one.findings);
+        let said = said.filter(|one| one.severity == Severity::Error);
+        lying.findings.splice(0..0, said);
         return Ok(vec![lying]);
     }
     let message = format!("{why}: read as the clusters of {list} see it, built with kustomize");

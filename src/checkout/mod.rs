@@ -272,7 +272,9 @@ fn plan_in(
         scope.limit(targets);
     }
     let bound = plan_files(tree, &learned, &scope, request.on_unresolved, &mut planned);
-    if bound == 0 && unreached.is_empty() && !is_suspended {
+    let has_error = planned.outcome.worst() == Some(Severity::Error);
+    // What is wrong was said; that nothing is bound follows from it.
+    if bound == 0 && unreached.is_empty() && !is_suspended && !has_error {
         planned.outcome.findings.push(Finding::nothing_bound());
     }
     planned.outcome.findings.extend(unreached);

@@ -23,6 +23,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// List every place of what is otherwise said once
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
 }
 
 const EXITS: &str = "Exit codes: 0 done; 1 findings, when asked to judge (--check, --strict, mode: Check); \

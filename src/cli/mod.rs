@@ -89,6 +89,9 @@ pub fn main() -> Exit {
             return exit;
         }
     };
+    if cli.verbose {
+        streams::list_all();
+    }
     let Some(command) = cli.command else {
         _ = Cli::command().print_help();
         return Exit::Usage;

@@ -6,6 +6,7 @@
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::adapter::strip_bytes;
 use anstream::{AutoStream, ColorChoice};
@@ -99,9 +100,15 @@ pub(super) fn say(text: impl Display) {
     _ = write!(anstream::stderr().lock(), "{text}");
 }
 
-/// Prints findings to stderr.
+/// Whether every place of what is said once is listed.
+static LISTS_ALL: AtomicBool = AtomicBool::new(false);
+
+/// Has every finding printed, however many have one cause.
+pub(super) fn list_all() {
+    LISTS_ALL.store(true, Ordering::Relaxed);
+}
+
+/// Prints findings to stderr, those of one cause together.
 pub(super) fn say_findings<'f>(findings: impl IntoIterator<Item = &'f Finding>) {
-    for finding in findings {
-        say(text::finding(finding));
-    }
+    say(text::findings(findings, LISTS_ALL.load(Ordering::Relaxed)));
 }

@@ -30,6 +30,12 @@ fn unknown_of(resource: &Value, identity: &Identity<'_>) -> BTreeSet<String> {
             .iter()
             .map(|field| &spec[*field])
             .collect(),
+        // Who commits what does not say what is edited.
+        api::FLUX_GROUP if identity.kind == "ImageUpdateAutomation" => {
+            let fields = spec.as_object().into_iter().flatten();
+            let fields = fields.filter(|(name, _)| name.as_str() != "git");
+            fields.map(|(_, value)| value).collect()
+        }
         api::FLUX_GROUP | api::OWN_GROUP => vec![spec],
         _ => Vec::new(),
     };
@@ -73,7 +79,26 @@ impl LeftOut {
                 "set it in `postBuild`, or write `$${{{first}}}` for what is no variable"
             )));
         }
-        Some(made.resource)
+        let left = substitute::unknown_in(&made.resource);
+        if left.is_empty() || !counts {
+            return Some(made.resource);
+        }
+        let names: Vec<String> = left.iter().map(|one| format!("`${{{one}}}`")).collect();
+        if identity.kind == "ImageUpdateAutomation" {
+            let message = format!(
+                "{name} names {} in `spec.git`, which only the cluster knows; it stands there as it is written",
+                names.join(", ")
+            );
+            let finding = Finding::warning(Code::UnknownVariable, message, location.clone());
+            let first = left.first().map_or("", String::as_str);
+            self.findings
+                .push(finding.hint(format!("say what it is: `--substitute {first}=VALUE`")));
+        }
+        match identity.group {
+            // What it hands on is looked for where it arrives.
+            flux::KUSTOMIZE_GROUP => Some(made.resource),
+            _ => Some(substitute::restored(made.resource)),
+        }
     }
 
     /// What there is to say of them.

@@ -141,6 +141,39 @@ pub fn unknown_in(value: &Value) -> BTreeSet<String> {
     all
 }
 
+/// A value with the variables that are not known as they were written.
+#[must_use]
+pub fn restored(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(restored_text(&text)),
+        Value::Array(items) => items.into_iter().map(restored).collect(),
+        Value::Object(fields) => {
+            let fields = fields.into_iter();
+            let fields = fields.map(|(key, value)| (restored_text(&key), restored(value)));
+            Value::Object(fields.collect())
+        }
+        other => other,
+    }
+}
+
+fn restored_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut name = Vec::new();
+    for c in text.chars() {
+        match u32::from(c) {
+            LAST => {
+                out.push_str(&format!("${{{}}}", String::from_utf8_lossy(&name)));
+                name.clear();
+            }
+            code if (FIRST..LAST).contains(&code) => {
+                name.extend(u8::try_from(code - FIRST));
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
 fn unknown_in_text(text: &str) -> Vec<String> {
     let is_part = |c: char| (FIRST..=LAST).contains(&u32::from(c));
     let pieces = text
@@ -266,6 +299,9 @@ mod tests {
         assert_eq!(of(&made["b"]), ["three"]);
         assert_eq!(of(&made["c"]), ["fo"]);
         assert!(of(&json!("${known}")).is_empty());
+        let text = "a: x-${one}-${two:=d}\n";
+        let made = variables.substitute(text).expect("substituted").resource;
+        assert_eq!(restored(made), json!({"a": "x-${one}-${two}"}));
         let made = variables
             .substitute("a: ${one:0:2}\n")
             .expect("substituted");

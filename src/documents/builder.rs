@@ -257,7 +257,7 @@ fn old_version(object: &Object, document: &Document, location: &Location) -> Opt
         return None;
     }
     let message = format!(
-        "{} `{}` is of the old version `{}`",
+        "{} `{}` is of the version `{}`, which Flux 2.9 no longer has",
         object.kind,
         quote::at_most(&object.name, 300),
         object.api_version

@@ -3,13 +3,14 @@
 //! Colours are written as escape sequences; the streams that this is printed
 //! to take them out where nobody would see them.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
 use super::masked::masked;
 use super::patch;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Code, Finding, Location, Severity};
 pub use crate::foreign::shown as line;
 use crate::foreign::{is_hidden, shown_lines};
 use crate::path_name;
@@ -26,9 +27,60 @@ const REMOVED: Style = AnsiColor::Red.on_default();
 const ADDED: Style = AnsiColor::Green.on_default();
 const BOLD: Style = Style::new().bold();
 
-/// A finding, with its place and its hint.
+/// So many places of one cause are shown.
+const PLACES: usize = 4;
+
+/// Findings as a person reads them: what has one cause is said once, at the place of the
+/// first, with the next few and how many more there are. With `lists_all` each is said.
 #[must_use]
-pub fn finding(finding: &Finding) -> String {
+pub fn findings<'f>(findings: impl IntoIterator<Item = &'f Finding>, lists_all: bool) -> String {
+    let findings = findings.into_iter();
+    if lists_all {
+        return findings.map(|one| finding(one, &[])).collect();
+    }
+    let mut order: Vec<Vec<&Finding>> = Vec::new();
+    let mut numbers = HashMap::new();
+    for one in findings {
+        let next = order.len();
+        let number = *numbers.entry(cause(one)).or_insert(next);
+        match order.get_mut(number) {
+            Some(alike) => alike.push(one),
+            None => order.push(vec![one]),
+        }
+    }
+    let said = order.iter().filter_map(|alike| {
+        let (first, others) = alike.split_first()?;
+        Some(finding(first, others))
+    });
+    said.collect()
+}
+
+/// What findings of one cause have in common: their words, but for names and places.
+fn cause(finding: &Finding) -> (Severity, Code, String) {
+    let mut words = String::new();
+    let has_place = !finding.location.file.is_empty() || finding.location.line > 0;
+    if matches!(finding.code, Code::Outdated | Code::Downgrade) || !has_place {
+        // Each is a matter of its own.
+        let words = format!("{} {}", finding.location, finding.message);
+        return (finding.severity, finding.code, words);
+    }
+    // Every other piece is a name.
+    for piece in finding.message.split('`').step_by(2) {
+        for word in piece.split_whitespace() {
+            let is_name = word.starts_with("Image")
+                || word.contains(['/', '@'])
+                || word.contains(|c: char| c.is_ascii_digit());
+            if !is_name {
+                words.push_str(word);
+                words.push(' ');
+            }
+        }
+    }
+    (finding.severity, finding.code, words)
+}
+
+/// A finding, with its place and its hint, and the places of `others` of one cause.
+fn finding(finding: &Finding, others: &[&Finding]) -> String {
     let (style, word) = match finding.severity {
         Severity::Error => (ERROR, "error"),
         Severity::Warning => (WARNING, "warning"),
@@ -36,14 +88,45 @@ pub fn finding(finding: &Finding) -> String {
     };
     let mut out = format!("{style}{word}{style:#}: {}", line(&finding.message));
     let location = &finding.location;
-    if !location.file.is_empty() || location.line > 0 {
-        _ = write!(out, "\n  at {}", line(&location.to_string()));
+    out.push_str(&place("at", location));
+    if let Some(piece) = &finding.snippet {
+        out.push_str(&snippet(piece, location.line));
     }
-    if let Some(resource) = location
-        .resource
-        .as_ref()
-        .filter(|resource| !resource.kind.is_empty())
+    for other in others.iter().take(PLACES - 1) {
+        out.push_str(&place("and at", &other.location));
+        let subject = |one: &Finding| one.message.split('`').nth(1).map(str::to_owned);
+        let name = other
+            .location
+            .resource
+            .as_ref()
+            .map(|one| one.name.as_str());
+        let is_new = |it: &String| subject(finding).as_ref() != Some(it) && name != Some(it);
+        if let Some(subject) = subject(other).filter(is_new) {
+            _ = write!(out, " (`{}`)", line(&subject));
+        }
+    }
+    if let Some(more) = others
+        .len()
+        .checked_sub(PLACES - 1)
+        .filter(|more| *more > 0)
     {
+        _ = write!(out, "\n  and {more} more; `-v` lists them");
+    }
+    if let Some(hint) = &finding.hint {
+        _ = write!(out, "\n  {NOTE}hint{NOTE:#}: {}", line(hint));
+    }
+    out.push('\n');
+    out
+}
+
+/// Where something is, on a line of its own; nothing where that is not known.
+fn place(word: &str, location: &Location) -> String {
+    let mut out = String::new();
+    if !location.file.is_empty() || location.line > 0 {
+        _ = write!(out, "\n  {word} {}", line(&location.to_string()));
+    }
+    let resource = location.resource.as_ref();
+    if let Some(resource) = resource.filter(|resource| !resource.kind.is_empty()) {
         _ = write!(out, " in {}", line(&resource.kind));
         if !resource.name.is_empty() {
             _ = write!(out, " `{}`", line(&resource.name));
@@ -52,13 +135,6 @@ pub fn finding(finding: &Finding) -> String {
             _ = write!(out, ", {}", line(&location.field));
         }
     }
-    if let Some(piece) = &finding.snippet {
-        out.push_str(&snippet(piece, location.line));
-    }
-    if let Some(hint) = &finding.hint {
-        _ = write!(out, "\n  {NOTE}hint{NOTE:#}: {}", line(hint));
-    }
-    out.push('\n');
     out
 }
 

@@ -8,6 +8,10 @@ use yaml_edit_spans::{ByteSpan, work};
 /// What every marker holds, also one whose `$` is written as an escape.
 pub const MARKER_STEM: &str = "imagepolicy";
 
+/// Characters before `imagepolicy` in which its marker opens: `{`, blanks, a quote, a
+/// dollar.
+const LONGEST_OPENING: usize = 20;
+
 /// A comment that speaks of `$imagepolicy` and belongs to no scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeadMarker {
@@ -35,6 +39,10 @@ struct LineSeen {
     has_hash: bool,
     /// A `$` behind that.
     has_dollar: bool,
+    /// Nothing stands before the first `#`.
+    is_comment: bool,
+    /// How many `#` there are.
+    hashes: usize,
 }
 
 impl<'t> Mentions<'t> {
@@ -78,15 +86,30 @@ impl<'t> Mentions<'t> {
         }
         let mut piece = &self.text[line.upto..at];
         work::count(piece.len());
+        line.hashes += memchr::memchr_iter(b'#', piece.as_bytes()).count();
         if !line.has_hash
             && let Some(hash) = piece.find('#')
         {
             line.has_hash = true;
+            line.is_comment = line.upto == line.start && piece[..hash].trim().is_empty();
             piece = &piece[hash..];
         }
         line.has_dollar |= line.has_hash && piece.contains('$');
         line.upto = at;
         line.has_dollar
+    }
+
+    /// Whether whoever wrote the one at `at`, in the comment that was last looked at,
+    /// meant a marker: prose speaks of it, too, and what is commented out together with
+    /// its value is not missed.
+    fn is_meant(&self, at: usize) -> bool {
+        let line = &self.text[self.next_line..at];
+        // A marker begins not far from there.
+        let begin = line.char_indices().rev().nth(LONGEST_OPENING);
+        let near = &line[begin.map_or(0, |(begin, _)| begin)..];
+        let opening = near.strip_suffix("\"$").map(str::trim_end);
+        let is_commented_out = self.line.is_comment && self.line.hashes > 1;
+        opening.is_some_and(|opening| opening.ends_with('{')) && !is_commented_out
     }
 
     /// Whether the next one stands on a later line than a token that ends at
@@ -109,7 +132,7 @@ impl<'t> Mentions<'t> {
     /// belong to no scalar, which are noted.
     pub(super) fn pass(&mut self, end: usize, dead: &mut Vec<DeadMarker>) {
         while let Some(&at) = self.all.get(self.next).filter(|&&at| at < end) {
-            if self.is_in_comment(at) {
+            if self.is_in_comment(at) && self.is_meant(at) {
                 dead.push(DeadMarker { offset: at });
             }
             self.next += 1;

@@ -465,6 +465,10 @@ fn many_dead_markers_are_all_reported() {
     let line = "# {\"$imagepolicy\": \"flux-system:app\"}\nk: v\n";
     let input = format!("{POLICY}---\n{}", line.replace("k:", "k0:").repeat(2000));
     let output = run_in(folder.path(), &["fn"], input.as_bytes());
+    let said = stderr(&output);
+    assert_eq!(said.matches("stands where no marker works").count(), 1);
+    assert!(said.contains("and 1996 more; `-v` lists them"), "{said}");
+    let output = run_in(folder.path(), &["fn", "-v"], input.as_bytes());
     assert_eq!(code(&output), 0);
     assert_eq!(stdout(&output), input);
     let said = stderr(&output);

@@ -254,7 +254,7 @@ fn automations_that_disagree() {
     }
     let bare = DEPLOYMENT.replace(" # {\"$imagepolicy\": \"flux-system:app\"}", "");
     tree.write("apps/deploy.yaml", &bare);
-    let output = tree.update(&["--bind", "images"]);
+    let output = tree.update(&["--bind", "images", "--verbose"]);
     assert_eq!(code(&output), 2);
     let said = "ImageUpdateAutomation `one:auto` would write `ghcr.io/acme/app:1.1.0` here, and ImageUpdateAutomation `two:auto` `ghcr.io/acme/app:1.2.0`";
     assert_eq!(

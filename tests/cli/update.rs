@@ -441,7 +441,7 @@ fn an_automation_of_another_repository_is_left_out() {
         ),
     ]);
     let report = tree.report(&[]);
-    assert_eq!(codes(&report), ["skipped-automation", "nothing-bound"]);
+    assert_eq!(codes(&report), ["skipped-automation"]);
     assert_eq!(tree.read("apps/app.yaml"), OLD);
     tree.write(
         ".git/config",
