@@ -162,6 +162,7 @@ impl<'r> Learned<'r> {
             images: &run.context.images,
             renamed: &run.documents.renamed.policies,
             elsewhere: &run.documents.elsewhere,
+            is_incomplete: run.documents.is_incomplete,
         };
         let plan = |chunk: &[(usize, Takers<'_>)]| -> Vec<Plan> {
             let one = |(number, takers): &(usize, Takers<'_>)| {

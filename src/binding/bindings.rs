@@ -261,6 +261,42 @@ pub fn bind<'o, 't>(
     bindings
 }
 
+/// Why a marker at `offset` of a text marks nothing, and what to do: told by what stands
+/// before it on its line.
+fn why_dead(text: &str, offset: usize) -> (&'static str, &'static str) {
+    /// What of a line is looked at, in bytes: many markers may stand on one.
+    const NEAR: usize = 300;
+    let mut from = offset.saturating_sub(NEAR);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let near = &text[from..offset];
+    let line = near.rsplit(['\n', '\r']).next().unwrap_or(near);
+    let before = line.rfind('#').map_or(line, |hash| &line[..hash]).trim();
+    let last = before.rsplit([' ', '\t']).next().unwrap_or_default();
+    if before.ends_with([']', '}']) {
+        (
+            "it is behind a closing bracket, and no one value's",
+            "write the value that is to change on a line of its own, with the marker behind it",
+        )
+    } else if last.starts_with('*') {
+        (
+            "the value here is an alias",
+            "put it behind the value that the alias stands for, at its anchor",
+        )
+    } else if before.is_empty() || before.ends_with(':') || before == "-" || last.starts_with('&') {
+        (
+            "it must be on the line of a scalar value",
+            "put it behind the value that is to change, on the same line",
+        )
+    } else {
+        (
+            "it is part of the text of a block (`|` or `>`)",
+            "Flux changes values as a whole: give this one a field of its own",
+        )
+    }
+}
+
 impl<'o, 't> Bindings<'o, 't> {
     fn markers(&mut self, text: &'t str, outline: &'o Outline<'t>, file: &str) {
         // Flux reads no file without the token, so an escaped spelling of the key
@@ -278,13 +314,10 @@ impl<'o, 't> Bindings<'o, 't> {
         for dead in &outline.dead {
             place = place.further(&text.as_bytes()[at..dead.offset]);
             at = dead.offset;
-            let finding = Finding::warning(
-                Code::DeadMarker,
-                "this marker stands where no marker works: it must be on the line of a scalar value",
-                Location::new(file, place),
-            );
-            self.findings
-                .push(finding.hint("put it behind the value that is to change, on the same line"));
+            let (why, hint) = why_dead(text, dead.offset);
+            let message = format!("this marker stands where no marker works: {why}");
+            let finding = Finding::warning(Code::DeadMarker, message, Location::new(file, place));
+            self.findings.push(finding.hint(hint));
         }
     }
 

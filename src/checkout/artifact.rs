@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -64,6 +64,8 @@ struct Folder {
     defaults: Gitignore,
     by_folder: Mutex<BTreeMap<String, Arc<Gitignore>>>,
     tracked: OnceLock<HashSet<PathBuf>>,
+    /// Files that were read: many builds read the same.
+    texts: Mutex<BTreeMap<String, Arc<[u8]>>>,
 }
 
 impl FolderArtifact {
@@ -89,6 +91,7 @@ impl FolderArtifact {
             defaults: rules(DEFAULTS),
             by_folder: Mutex::default(),
             tracked: OnceLock::new(),
+            texts: Mutex::default(),
         };
         Self {
             folder: Arc::new(folder),
@@ -150,7 +153,9 @@ impl Folder {
         Arc::clone(known.entry(folder.to_owned()).or_insert_with(read))
     }
 
-    /// Whether git ignores a file, so that no commit holds it.
+    /// Whether no commit holds a file: git does not track it, or, where nothing says what
+    /// it tracks, ignores it. What is ignored, the user's own settings say as well, and
+    /// whoever writes to the repository.
     fn is_untracked(&self, path: &Path) -> bool {
         let Some(repository) = &self.repository else {
             return false;
@@ -160,8 +165,8 @@ impl Folder {
             let files = files.flat_map(|index| index.files());
             files.map(|file| repository.root.join(file)).collect()
         });
-        if tracked.contains(path) {
-            return false;
+        if !tracked.is_empty() {
+            return !tracked.contains(path);
         }
         let exclude = repository.exclude_file();
         let mut unread = Vec::new();
@@ -219,15 +224,22 @@ impl Artifact for FolderArtifact {
             return Standing::Ignored;
         }
         if kind == Standing::File && self.folder.is_untracked(&at) {
-            return Standing::LeftOut("is ignored by git, so that no commit holds it");
+            return Standing::LeftOut("is not tracked by git, so that no commit holds it");
         }
         kind
     }
 
     fn read(&self, path: &str) -> Result<Arc<[u8]>, String> {
+        let known = self.folder.texts.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        if let Some(bytes) = known.get(path) {
+            return Ok(Arc::clone(bytes));
+        }
         let read = regular_file::read(&self.folder.root.join(path), MAX_BYTES);
-        read.map(|(bytes, _)| bytes.into())
-            .map_err(|error| error.to_string())
+        let (bytes, _) = read.map_err(|error| error.to_string())?;
+        let bytes: Arc<[u8]> = bytes.into();
+        known.insert(path.to_owned(), Arc::clone(&bytes));
+        Ok(bytes)
     }
 
     fn manifests(&self, folder: &str) -> Vec<String> {
@@ -239,7 +251,10 @@ impl Artifact for FolderArtifact {
             }
         };
         let files = self.folder.manifests.iter().filter(is_below);
-        let files = files.filter(|path| !self.is_left_out(path, false));
+        let files = files.filter(|path| {
+            let is_untracked = || self.folder.is_untracked(&self.folder.root.join(path));
+            !self.is_left_out(path, false) && !is_untracked()
+        });
         files.cloned().collect()
     }
 

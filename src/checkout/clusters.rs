@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use super::BoundIn;
 use super::address::Address;
 use super::artifact::FolderArtifact;
 use super::files::{self, Files, Outlined};
@@ -12,11 +13,12 @@ use super::kustomize::{Kustomize, NoBuilder};
 use super::request::{CannotPlan, Request};
 use super::source_files::SourceFile;
 use super::{cluster_folders, remotes};
+use crate::api::{Id, ImageUpdateAutomation};
 use crate::cluster::artifact::Artifact;
 use crate::cluster::builds::World;
 use crate::cluster::view::{self, ClusterDocument, View};
 use crate::documents::builder::{Builder, DocumentText};
-use crate::documents::{Documents, Provenance, Rank};
+use crate::documents::{Documents, Provenance, Rank, Sourced};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::resource_list::{self, Outline};
 use yaml_edit_spans::{Place, emit};
@@ -33,19 +35,33 @@ pub struct Seen {
     pub unread: Vec<Finding>,
 }
 
+/// The documents as they lie, and what else there is to know of them.
+pub struct Found<'f> {
+    /// The documents.
+    pub lying: Seen,
+    /// What they are for.
+    pub bound_in: BoundIn,
+    /// Those of flags.
+    pub given: &'f Builder,
+}
+
 /// The documents of the clusters in place of those as they lie, where these are parts
 /// of builds and the clusters can be found; else those as they lie.
 ///
 /// # Errors
 /// Ctrl-C.
 pub fn instead(
-    mut lying: Seen,
+    found: Found<'_>,
     request: &Request,
-    given: &Builder,
     files: &Files,
     outlined: &mut [Outlined<'_>],
     repositories: &Repositories,
 ) -> Result<Vec<Seen>, CannotPlan> {
+    let Found {
+        mut lying,
+        bound_in,
+        given,
+    } = found;
     let Some(why) = cluster_folders::why_parts(&lying.documents) else {
         return Ok(vec![lying]);
     };
@@ -54,6 +70,10 @@ pub fn instead(
     }
     let paths = cluster_folders::folders(files);
     if paths.is_empty() {
+        let message = format!("{why}, and no folder of a cluster was found that would build it");
+        let finding = Finding::info(Code::BuiltClusters, message, Location::default());
+        let hint = "if a cluster does, name the folder that `flux bootstrap --path` was given: `--cluster-path DIR`";
+        lying.findings.push(finding.hint(hint));
         return Ok(vec![lying]);
     }
     let shown: Vec<String> = paths.iter().map(|path| files.show(path)).collect();
@@ -69,10 +89,16 @@ pub fn instead(
         }
         Err(error) => return Err(error),
     };
-    // A cluster without automations edits nothing.
+    // A cluster without automations edits nothing; but one of which something is wrong
+    // may have some.
     let edits = |one: &Seen| !one.documents.automations.is_empty();
+    let is_wrong = |one: &Seen| {
+        one.findings
+            .iter()
+            .any(|one| one.severity == Severity::Error)
+    };
     if seen.iter().any(edits) {
-        seen.retain(edits);
+        seen.retain(|one| bound_in == BoundIn::Tree || edits(one) || is_wrong(one));
     } else if !lying.documents.automations.is_empty() {
         // Why the clusters see none is worth more than what is wrong with parts.
         let said = seen.into_iter().flat_map(|one| one.findings);
@@ -80,14 +106,34 @@ pub fn instead(
         lying.findings.splice(0..0, said);
         return Ok(vec![lying]);
     }
+    let unseen = unseen(&lying.documents, &seen);
     let message = format!("{why}: read as the clusters of {list} see it, built with kustomize");
     let finding = Finding::info(Code::BuiltClusters, message, Location::default());
     let hint =
         "`--cluster-path DIR` names them otherwise, `--no-clusters` reads the files as they lie";
     if let Some(first) = seen.first_mut() {
         first.findings.insert(0, finding.hint(hint));
+        first.findings.extend(unseen);
     }
     Ok(seen)
+}
+
+/// Automations that lie in the tree and that no cluster sees, so that they edit nothing
+/// any more.
+fn unseen(lying: &Documents, seen: &[Seen]) -> Vec<Finding> {
+    let sees = |name: &str| {
+        let mut all = seen.iter().flat_map(|one| one.documents.automations.keys());
+        all.any(|id| id.name == name)
+    };
+    let unseen = lying.automations.iter();
+    let unseen = unseen.filter(|(id, _)| !id.name.contains("${") && !sees(&id.name));
+    let finding = |(id, one): (&Id, &Sourced<ImageUpdateAutomation>)| {
+        let message =
+            format!("ImageUpdateAutomation `{id}` is in none of these clusters, and edits nothing");
+        let finding = Finding::warning(Code::SkippedAutomation, message, one.location.clone());
+        finding.hint("name its cluster, too: `--cluster-path DIR`; or read the files as they lie: `--no-clusters`")
+    };
+    unseen.map(finding).collect()
 }
 
 /// The documents of each cluster of a run, with those of flags, which `given` has.
@@ -131,6 +177,8 @@ pub fn read(
         artifacts: &artifacts,
         sources: &sources,
         substitute: &clusters.substitute,
+        secrets: &clusters.secrets,
+        is_interrupted: &|| clusters.interrupted.load(Ordering::Relaxed),
         remote_bases: clusters.remote_bases,
         is_checkout: &is_checkout,
         build: &build,
@@ -294,7 +342,8 @@ fn finished(
     let read: Vec<DocumentText<'_>> = read.collect();
     builder.add(&read);
     read.iter().for_each(|text| builder.add_logins(text));
-    let (documents, mut findings) = builder.finish();
+    let (mut documents, mut findings) = builder.finish();
+    documents.is_incomplete = view.is_incomplete;
     findings.extend(view.findings);
     Seen {
         cluster: Some(cluster),

@@ -113,7 +113,19 @@ impl Files {
         } else {
             Severity::Warning
         };
-        unparsable(&source.name, severity, error)
+        let mut finding = unparsable(&source.name, severity, error);
+        if source.has_markers {
+            finding.message.push_str("; its markers stay as they are");
+        }
+        let is_template = ["{{-", "{{ ", "{%"]
+            .iter()
+            .any(|open| source.text.contains(open));
+        match is_template {
+            true => finding.hint(
+                "it looks like a template: exclude it with `.gitignore`, or mark a file that is YAML as it lies",
+            ),
+            false => finding,
+        }
     }
 }
 

@@ -7,11 +7,15 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use super::write::Interrupted;
 use crate::cluster::closure::Closure;
@@ -131,7 +135,10 @@ impl Kustomize {
             .env("KUSTOMIZE_PLUGIN_HOME", &home)
             .env("TMPDIR", &home)
             .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_CONFIG_NOSYSTEM", "1");
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_ALLOW_PROTOCOL", "https:ssh")
+            // What it starts ends with it.
+            .process_group(0);
         if closure.is_remote {
             for name in OF_THE_NETWORK {
                 if let Some(value) = std::env::var_os(name) {
@@ -145,24 +152,34 @@ impl Kustomize {
         if status.success() {
             return text;
         }
-        let said = String::from_utf8_lossy(&said);
-        let said = said.trim().trim_start_matches("Error: ");
-        // kubectl's log has it in quotes.
-        let unquoted = said.split_once(" err=").and_then(|(_, quoted)| {
-            let quoted = quoted.lines().next()?;
-            serde_json::from_str::<String>(quoted).ok()
-        });
-        let said = unquoted.as_deref().unwrap_or(said);
-        let folder = format!("{}/", source.display());
-        let said = said
-            .replace(&folder, "")
-            .replace(&*source.to_string_lossy(), ".");
-        let said: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = shown(&String::from_utf8_lossy(&said), &source);
         Err(match said.is_empty() {
             true => format!("{} failed without a word", self.program.display()),
             false => quote::at_most(&said, 600).into_owned(),
         })
     }
+}
+
+/// What kustomize said of files in `source`, as of files in the repository.
+fn shown(said: &str, source: &Path) -> String {
+    let said = said.trim();
+    // kubectl's log has it in quotes.
+    let unquoted = said.split_once(" err=").and_then(|(_, quoted)| {
+        let quoted = quoted.lines().next()?;
+        serde_json::from_str::<String>(quoted).ok()
+    });
+    let said = unquoted.as_deref().unwrap_or(said);
+    // Warnings come before.
+    let error = said.rsplit_once("\nError: ").map(|(_, error)| error);
+    let said = error.unwrap_or_else(|| said.trim_start_matches("Error: "));
+    // What follows are the resources themselves, Secrets among them.
+    let resources = [" with config:", "from [patch:", "[patch:", " in JSON:"];
+    let end = resources.iter().filter_map(|begin| said.find(begin)).min();
+    let said = &said[..end.unwrap_or(said.len())];
+    let folder = format!("{}/", source.display());
+    let said = said.replace(&folder, "");
+    let said = said.replace(&*source.to_string_lossy(), ".");
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A program on the path, in folders whose names do not depend on the current one.
@@ -225,6 +242,8 @@ fn wait(child: &mut Child, interrupted: &Interrupted) -> Result<ExitStatus, Stri
         }
         pause = (pause * 2).min(Duration::from_millis(20));
     };
+    let group = i32::try_from(child.id()).map(Pid::from_raw);
+    _ = group.map(|group| killpg(group, Signal::SIGKILL));
     _ = child.kill();
     _ = child.wait();
     Err(why)

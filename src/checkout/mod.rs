@@ -113,15 +113,14 @@ pub fn with<T>(
     let is_read = |source: &SourceFile| are_read && has_own_documents(source);
     let mut outlined = files::outlined(&sources.main, is_read);
     let beside = sources.beside;
-    let seen = if !request.clusters.paths.is_empty() {
-        let paths = &request.clusters.paths;
-        clusters::read(request, paths, &given, &files, &mut outlined, repositories)?
-    } else if request.has_tree_documents {
-        let lying = tree_documents::read(given.clone(), &mut files, &outlined, &beside);
-        clusters::instead(lying, request, &given, &files, &mut outlined, repositories)?
-    } else {
-        vec![tree_documents::of_flags(given)]
-    };
+    let seen = seen(
+        request,
+        given,
+        &mut files,
+        &mut outlined,
+        &beside,
+        (repositories, bound_in),
+    )?;
     drop(beside);
     let reach = sources.paths.as_ref().map(Scope::reach);
     let is_bound = |source: &SourceFile| match bound_in {
@@ -163,6 +162,32 @@ pub fn with<T>(
         })
     };
     Ok(seen.into_iter().map(with_one).collect())
+}
+
+/// The documents of a run: those of clusters, those that lie in the tree, or those of
+/// flags alone.
+fn seen(
+    request: &Request,
+    given: Builder,
+    files: &mut Files,
+    outlined: &mut [Outlined<'_>],
+    beside: &[SourceFile],
+    (repositories, bound_in): (&Repositories, BoundIn),
+) -> Result<Vec<Seen>, CannotPlan> {
+    let paths = &request.clusters.paths;
+    if !paths.is_empty() {
+        return clusters::read(request, paths, &given, files, outlined, repositories);
+    }
+    if !request.has_tree_documents {
+        return Ok(vec![tree_documents::of_flags(given)]);
+    }
+    let lying = tree_documents::read(given.clone(), files, outlined, beside);
+    let found = clusters::Found {
+        lying,
+        bound_in,
+        given: &given,
+    };
+    clusters::instead(found, request, files, outlined, repositories)
 }
 
 /// Whether documents are read of a file: none through a link.
@@ -212,17 +237,26 @@ pub fn plan(
     })?;
     let mut of_clusters = Vec::new();
     let mut failed = None;
+    let mut said = Vec::new();
     for planned in planned {
         match planned {
             Ok((None, planned)) => return Ok(planned),
             Ok((Some(cluster), planned)) => of_clusters.push((cluster, planned)),
-            Err(error) => failed = failed.or(Some(error)),
+            // One without automations is no reason to leave the others.
+            Err(CannotPlan::NoScope(findings)) if request.clusters.paths.len() != 1 => {
+                said.extend(findings.clone());
+                failed = failed.or(Some(CannotPlan::NoScope(findings)));
+            }
+            Err(error) => return Err(error),
         }
     }
     match failed {
-        // One without automations is no reason to leave the others.
         Some(error) if of_clusters.is_empty() => Err(error),
-        _ => Ok(plan::clusters::together(of_clusters)),
+        _ => {
+            let mut planned = plan::clusters::together(of_clusters);
+            planned.outcome.findings.extend(said);
+            Ok(planned)
+        }
     }
 }
 
@@ -258,6 +292,7 @@ fn plan_in(
             root,
             listing: &tree.files.listing,
             settings: &settings.unwrap_or_default(),
+            named: request.clusters.named_here(root),
         };
         let images = &learned.images;
         let automations = scope::of_automations(documents, images, &checked_out, findings);
@@ -372,6 +407,7 @@ fn plan_files(
         }
     }
     learned.close(&mut whole);
+    planned.kept = whole.kept;
     planned.outcome.extend(whole.outcome);
     whole.bound
 }

@@ -1,7 +1,7 @@
 //! What the user asked for, and why there may be nothing to do.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fmt, io};
 
@@ -80,6 +80,8 @@ pub struct Clusters {
     pub are_found: bool,
     /// Variables that only the cluster has.
     pub substitute: BTreeMap<String, String>,
+    /// Secrets of the cluster by name: their values are for Kustomizations that name them.
+    pub secrets: BTreeMap<String, BTreeMap<String, String>>,
     /// Folders that hold Flux's sources.
     pub local_sources: Vec<(SourceKey, PathBuf)>,
     /// Whether a build may fetch what lies elsewhere.
@@ -88,6 +90,18 @@ pub struct Clusters {
     pub interrupted: Interrupted,
     /// Who is told how far the builds are.
     pub progress: Progress,
+}
+
+impl Clusters {
+    /// GitRepositories that `--local-sources` says the checkout at `root` is.
+    #[must_use]
+    pub fn named_here(&self, root: &Path) -> BTreeSet<Id> {
+        let sources = self.local_sources.iter();
+        let here = sources.filter(|(key, folder)| {
+            key.kind == "GitRepository" && folder.canonicalize().is_ok_and(|real| real == root)
+        });
+        here.map(|(key, _)| key.id.clone()).collect()
+    }
 }
 
 /// Who is told how far the builds are.

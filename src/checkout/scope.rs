@@ -150,6 +150,8 @@ pub struct CheckedOut<'c> {
     pub listing: &'c Listing,
     /// What the repository's configuration says.
     pub settings: &'c [GitSetting],
+    /// GitRepositories that the user says it is.
+    pub named: BTreeSet<Id>,
 }
 
 /// What each automation may edit of what was found there, or why it edits nothing.
@@ -167,7 +169,13 @@ pub fn of_automations(
     let others = other_repositories(checked_out.listing);
     for (id, automation) in &documents.automations {
         let source = source_of(id, &automation.document, documents);
-        let owner = match other_repository(id, automation, source, &remotes) {
+        let is_named = source_id(id, &automation.document);
+        let is_named = checked_out.named.contains(&is_named);
+        let other = match is_named {
+            true => None,
+            false => other_repository(id, automation, source, &remotes),
+        };
+        let owner = match other {
             Some(finding) => Err((Reason::OtherRepository, finding)),
             None => of_automation(id, automation, source, &mut selections, root, &others),
         };
@@ -245,6 +253,11 @@ fn source_of<'c>(
     automation: &ImageUpdateAutomation,
     documents: &'c Documents,
 ) -> Option<&'c Sourced<GitRepository>> {
+    documents.sources.get(&source_id(id, automation))
+}
+
+/// The name of an automation's GitRepository.
+fn source_id(id: &Id, automation: &ImageUpdateAutomation) -> Id {
     let spec = &automation.spec;
     let (namespace, name) = match &spec.checkout {
         Some(checkout) => {
@@ -253,8 +266,7 @@ fn source_of<'c>(
         }
         None => (spec.source_ref.namespace.as_deref(), &spec.source_ref.name),
     };
-    let namespace = namespace.unwrap_or(&id.namespace);
-    documents.sources.get(&Id::new(namespace, name.as_str()))
+    Id::new(namespace.unwrap_or(&id.namespace), name.as_str())
 }
 
 /// An automation whose GitRepository is none of the checkout's remotes. A

@@ -13,19 +13,20 @@ use super::{given, interrupt};
 use crate::api::{self, Id};
 use crate::checkout::request::{Clusters, Progress, ShowsProgress};
 use crate::cluster::flux::SourceKey;
-use crate::cluster::kustomization;
+use crate::cluster::{applied, kustomization};
 use crate::foreign;
 
 /// The clusters of a command line.
 ///
 /// # Errors
 /// A flag that cannot be read.
-pub(super) fn of(args: &ClusterArgs) -> anyhow::Result<Clusters> {
+pub(super) fn of(args: &ClusterArgs, is_offline: bool) -> anyhow::Result<Clusters> {
     let mut substitute = BTreeMap::new();
+    let mut secrets = BTreeMap::new();
     for path in &args.substitute_from {
         let (name, text) = given::text(path)?;
-        let values = values(&text).map_err(|why| anyhow::anyhow!("{name}: {why}"))?;
-        substitute.extend(values);
+        let values = values(&text, &mut secrets);
+        substitute.extend(values.map_err(|why| anyhow::anyhow!("{name}: {why}"))?);
     }
     for written in &args.substitute {
         let Some((name, value)) = written.split_once('=') else {
@@ -39,8 +40,9 @@ pub(super) fn of(args: &ClusterArgs) -> anyhow::Result<Clusters> {
     Ok(Clusters {
         paths: args.cluster_path.clone(),
         substitute,
+        secrets,
         local_sources: sources.collect::<anyhow::Result<_>>()?,
-        remote_bases: args.remote_bases,
+        remote_bases: args.remote_bases && !is_offline,
         are_found: !args.no_clusters,
         interrupted: interrupt::flag(),
         progress: Progress(Some(Arc::new(Bar::default()))),
@@ -65,8 +67,12 @@ fn local_source(written: &str) -> anyhow::Result<(SourceKey, PathBuf)> {
     )
 }
 
-/// The values of a ConfigMap, a Secret, or lines as `NAME=VALUE`.
-fn values(text: &str) -> Result<BTreeMap<String, String>, String> {
+/// Values of Secrets, by the names of these.
+type Secrets = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The values of a ConfigMap, or lines as `NAME=VALUE`. Those of a Secret go to
+/// `secrets`, by its name: not everybody who writes a Kustomization is to have them.
+fn values(text: &str, secrets: &mut Secrets) -> Result<BTreeMap<String, String>, String> {
     let documents = kustomization::documents(text).unwrap_or_default();
     let documents: Vec<_> = documents.iter().filter(|one| one.is_object()).collect();
     let mut all = BTreeMap::new();
@@ -79,11 +85,18 @@ fn values(text: &str) -> Result<BTreeMap<String, String>, String> {
             let Some((name, value)) = line.split_once('=') else {
                 return Err(format!("line {} is not NAME=VALUE", number + 1));
             };
-            all.insert(name.trim().to_owned(), value.trim().to_owned());
+            let value = value.trim();
+            let quoted = ['"', '\'']
+                .into_iter()
+                .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
+            all.insert(name.trim().to_owned(), quoted.unwrap_or(value).to_owned());
         }
         return Ok(all);
     }
     for document in documents {
+        if applied::is_encrypted(document) {
+            return Err("this is encrypted: decrypt it first, as `sops decrypt` does".to_owned());
+        }
         match document["kind"].as_str() {
             Some("ConfigMap") => {
                 let data = document["data"].as_object().into_iter().flatten();
@@ -94,12 +107,13 @@ fn values(text: &str) -> Result<BTreeMap<String, String>, String> {
             Some("Secret") => {
                 let secret: api::Secret = serde_json::from_value((*document).clone())
                     .map_err(|_| "a Secret that cannot be read".to_owned())?;
+                let known = secrets.entry(secret.metadata.name.clone()).or_default();
                 for name in secret.data.keys().chain(secret.string_data.keys()) {
                     let value = secret
                         .value(&[name.as_str()])
                         .map_err(|error| error.to_string())?;
                     let value = value.map(|value| (name.clone(), value.reveal().to_owned()));
-                    all.extend(value);
+                    known.extend(value);
                 }
             }
             _ => return Err("neither a ConfigMap nor a Secret, nor lines as NAME=VALUE".to_owned()),

@@ -31,8 +31,14 @@ pub(super) fn scan(args: &ScanArgs) -> anyhow::Result<Exit> {
         let (documents, mut run) = (checkout.documents, checkout.run);
         let asked = run.scan(&mut |documents, questions| asker.ask(documents, questions));
         outcome.findings.extend(asked);
-        print(&[snapshot::document(documents, &run.tags)])?;
-        finish(&outcome, &table::repositories(documents, &run.tags))
+        let begin = match &checkout.cluster {
+            // Several are a stream.
+            Some(_) => "---\n",
+            None => "",
+        };
+        print([begin, &snapshot::document(documents, &run.tags)])?;
+        let table = table::repositories(documents, &run.tags);
+        finish(&outcome, checkout.cluster.as_deref(), &table)
     })
 }
 
@@ -66,7 +72,8 @@ pub(super) fn resolve(args: &ResolveArgs) -> anyhow::Result<Exit> {
             Some(policies::document(id, policy, resolved, cluster, now))
         });
         print(printed.collect::<Vec<String>>())?;
-        finish(&outcome, &table::policies(images.iter()))
+        let table = table::policies(images.iter());
+        finish(&outcome, checkout.cluster.as_deref(), &table)
     })
 }
 
@@ -97,11 +104,12 @@ fn undecided(id: &crate::api::Id, resolved: &Resolved, reason: &Unresolved) -> O
     if matches!(reason, Unresolved::Unreadable(_)) {
         return None;
     }
+    let why = reason.explained();
     let message = match (&resolved.image, &resolved.kept) {
         (Ok(image), Some(_)) => {
-            format!("ImagePolicy `{id}` chooses nothing now and keeps `{image}`: {reason}")
+            format!("ImagePolicy `{id}` chooses nothing now and keeps `{image}`: {why}")
         }
-        _ => format!("ImagePolicy `{id}` gives no image: {reason}"),
+        _ => format!("ImagePolicy `{id}` gives no image: {why}"),
     };
     let code = reason.code(severity);
     let finding = Finding::new(severity, code, message, resolved.location.clone());
@@ -146,13 +154,17 @@ pub(super) fn request(
         only: Only::default(),
         labels: false,
         bindings: BindingConfig::default(),
-        clusters: clusters::of(&args.clusters)?,
+        clusters: clusters::of(&args.clusters, registries.offline)?,
         has_tree_documents: !args.clusters.no_tree_documents,
     })
 }
 
-fn finish(outcome: &Outcome, table: &str) -> anyhow::Result<Exit> {
+fn finish(outcome: &Outcome, cluster: Option<&str>, table: &str) -> anyhow::Result<Exit> {
     say_findings(&outcome.findings);
+    if let Some(cluster) = cluster {
+        let cluster = crate::report::text::line(cluster);
+        say(format_args!("cluster {cluster}:\n"));
+    }
     say(table);
     Ok(Exit::of(outcome, false, false))
 }

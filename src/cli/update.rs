@@ -128,7 +128,7 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
         only: handoff::only(&args.only)?,
         labels: args.handoff.labels && matches!(args.output, Output::Markdown | Output::Github),
         bindings,
-        clusters: clusters::of(&args.clusters)?,
+        clusters: clusters::of(&args.clusters, args.registries.offline)?,
         has_tree_documents: !args.clusters.no_tree_documents,
     }))
 }

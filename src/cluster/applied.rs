@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
 use serde_json::{Map, Value};
 
 use super::flux::{self, FluxKustomization};
@@ -95,6 +96,32 @@ fn add_all(
     }
 }
 
+/// Names of Secrets and ServiceAccounts that an ImageRepository refers to.
+pub(super) fn logins_of(resource: &Value) -> Vec<String> {
+    let spec = &resource["spec"];
+    let secrets = ["secretRef", "certSecretRef", "proxySecretRef"];
+    let secrets = secrets.map(|field| &spec[field]["name"]);
+    let names = secrets.into_iter().chain([&spec["serviceAccountName"]]);
+    names
+        .filter_map(|name| Some(name.as_str()?.to_owned()))
+        .collect()
+}
+
+/// Whether SOPS has encrypted values of a ConfigMap or Secret, or of the file that it was
+/// generated from.
+#[must_use]
+pub fn is_encrypted(resource: &Value) -> bool {
+    const MARK: &str = "ENC[AES256_GCM,";
+    let all = ["data", "stringData"].map(|field| resource[field].as_object());
+    let values = all.into_iter().flatten().flat_map(|values| values.values());
+    let mut texts = values.filter_map(Value::as_str);
+    let is_mark = |text: &str| {
+        let decoded = || base64::engine::general_purpose::STANDARD.decode(text).ok();
+        text.starts_with(MARK) || decoded().is_some_and(|bytes| bytes.starts_with(MARK.as_bytes()))
+    };
+    resource["sops"].is_object() || texts.any(is_mark)
+}
+
 /// The values of a ConfigMap or Secret; `Some(None)` where they are encrypted.
 pub(super) fn values_of(resource: &Value) -> Option<Option<BTreeMap<String, String>>> {
     let identity = Identity::of(resource);
@@ -106,8 +133,8 @@ pub(super) fn values_of(resource: &Value) -> Option<Option<BTreeMap<String, Stri
         values.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
     };
     match identity.kind {
+        "ConfigMap" | "Secret" if is_encrypted(resource) => Some(None),
         "ConfigMap" => Some(Some(texts("data").collect())),
-        "Secret" if resource["sops"].is_object() => Some(None),
         "Secret" => {
             let secret: api::Secret = serde_json::from_value(resource.clone()).ok()?;
             let names = secret.data.keys().chain(secret.string_data.keys());

@@ -27,6 +27,10 @@ pub struct World<'w> {
     pub sources: &'w BTreeMap<SourceKey, usize>,
     /// Variables of the user.
     pub substitute: &'w BTreeMap<String, String>,
+    /// Secrets of the user by name, for who names them.
+    pub secrets: &'w BTreeMap<String, BTreeMap<String, String>>,
+    /// Whether the run is to end.
+    pub is_interrupted: &'w (dyn Fn() -> bool + Sync),
     /// Whether the builder fetches what lies elsewhere.
     pub remote_bases: bool,
     /// Whether an address is one of the checkout's; `None` where that is not known.
@@ -88,11 +92,33 @@ pub(super) struct Builds {
 struct Words<'w> {
     groups: [Finder<'w>; 5],
     names: Vec<Finder<'w>>,
-    holders: [Finder<'w>; 4],
+    parts: Vec<Finder<'w>>,
+    holders: [Finder<'w>; 5],
+    changers: [Finder<'w>; 4],
 }
 
-/// What makes ConfigMaps and Secrets.
-const HOLDERS: [&str; 4] = ["ConfigMap", "Secret", "onfigMapGenerator", "ecretGenerator"];
+impl Words<'_> {
+    /// Whether a build may give anything that is asked for.
+    fn matter_in(&self, closure: &Closure) -> bool {
+        let may_hold = || {
+            closure.holds(&self.names)
+                || closure.holds(&self.parts) && closure.holds(&self.changers)
+        };
+        closure.holds(&self.groups) || closure.holds(&self.holders) && may_hold()
+    }
+}
+
+/// What makes ConfigMaps and Secrets, and what goes with them.
+const HOLDERS: [&str; 5] = [
+    "kind: ConfigMap",
+    "kind: Secret",
+    "onfigMapGenerator",
+    "ecretGenerator",
+    "kind: ServiceAccount",
+];
+
+/// What changes names.
+const CHANGERS: [&str; 4] = ["namePrefix", "nameSuffix", "${", "/metadata/name"];
 
 /// A digest of the files of a build.
 type Content = [u8; 32];
@@ -133,12 +159,7 @@ impl Builds {
 
     /// Runs builds at once, as far as they matter.
     pub(super) fn run(&mut self, wanted: BTreeSet<Key>, world: &World<'_>) {
-        let names = self.wanted_names.iter();
-        let words = Words {
-            groups: GROUPS.map(Finder::new),
-            names: names.map(Finder::new).collect(),
-            holders: HOLDERS.map(Finder::new),
-        };
+        let words = self.words();
         let keys: Vec<Key> = wanted.into_iter().collect();
         let gathered = parallel::queue(&keys, &|key| self.gather(key, &words, world));
         let (mut made_of, mut jobs) = (Vec::new(), BTreeMap::new());
@@ -181,10 +202,7 @@ impl Builds {
         let overlay = &self.overlays[&key.overlay];
         let closure = closure::gather(artifact, &key.folder, overlay, world.remote_bases);
         let closure = closure.map_err(Outcome::Failed)?;
-        let matters = self.roots.contains(key)
-            || closure.holds(&words.groups)
-            || closure.holds(&words.names) && closure.holds(&words.holders);
-        match matters {
+        match self.roots.contains(key) || words.matter_in(&closure) {
             true => Ok(closure),
             false => Err(Outcome::Skipped(closure)),
         }
@@ -208,13 +226,34 @@ impl Builds {
     /// Has skipped builds run that hold a name that is asked for; whether there are any.
     pub(super) fn retry_skipped(&mut self, missing: &BTreeSet<String>) -> bool {
         self.wanted_names.extend(missing.iter().cloned());
-        let names = missing.iter().map(Finder::new);
-        let names: Vec<Finder<'_>> = names.collect();
-        let before = self.outcomes.len();
-        self.outcomes.retain(|_, outcome| match outcome {
-            Outcome::Skipped(closure) => !closure.holds(&names),
-            _ => true,
-        });
-        self.outcomes.len() < before
+        let words = self.words();
+        let matters = |outcome: &Outcome| match outcome {
+            Outcome::Skipped(closure) => words.matter_in(closure),
+            _ => false,
+        };
+        let again = self.outcomes.iter().filter(|(_, outcome)| matters(outcome));
+        let again: Vec<Key> = again.map(|(key, _)| key.clone()).collect();
+        for key in &again {
+            self.outcomes.remove(key);
+        }
+        !again.is_empty()
+    }
+
+    fn words(&self) -> Words<'static> {
+        let names = self.wanted_names.iter();
+        let parts = names.clone().flat_map(|name| name.split(['-', '.']));
+        // Of a name that a build changes, a part stands in the files.
+        let parts = parts.filter(|part| part.len() > 2);
+        let parts: BTreeSet<&str> = parts.collect();
+        Words {
+            groups: GROUPS.map(Finder::new),
+            names: names.map(|name| Finder::new(name).into_owned()).collect(),
+            parts: parts
+                .into_iter()
+                .map(|part| Finder::new(part).into_owned())
+                .collect(),
+            holders: HOLDERS.map(Finder::new),
+            changers: CHANGERS.map(Finder::new),
+        }
     }
 }

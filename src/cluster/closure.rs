@@ -19,6 +19,8 @@ use super::results;
 /// What a build may read in all, in bytes, and in files.
 const MAX_BYTES: usize = 256 << 20;
 const MAX_FILES: usize = 50_000;
+/// How often a build may go into folders.
+const MAX_VISITS: u64 = 100_000;
 
 const IGNORED: &str = "is not in Flux's artifact: `.sourceignore`, `spec.ignore` of the GitRepository or Flux's own list leaves it out";
 
@@ -109,12 +111,17 @@ fn gather_once(
             ..Closure::default()
         },
         folders: BTreeSet::new(),
+        edges: BTreeMap::new(),
         waiting: Vec::new(),
         size: 0,
     };
     gatherer.root(overlay)?;
     while let Some((folder, users)) = gatherer.waiting.pop() {
         gatherer.base(&folder, &users)?;
+    }
+    if visits(folder, &gatherer.edges) > MAX_VISITS {
+        let message = format!("its build goes into folders more than {MAX_VISITS} times");
+        return Err(gatherer.refusal(folder, message));
     }
     Ok(gatherer.closure)
 }
@@ -125,8 +132,10 @@ struct Gatherer<'a> {
     /// Leaves out patches of kinds that are not read here, which change nothing for us.
     without_foreign_patches: bool,
     closure: Closure,
-    /// Folders that were gone into.
-    folders: BTreeSet<String>,
+    /// Folders that were gone into, each with those who use it for plugins.
+    folders: BTreeSet<(String, Vec<String>)>,
+    /// The folders that each folder names, as often as it does.
+    edges: BTreeMap<String, Vec<String>>,
     /// Folders to go into; of one with plugins, the folders of those who use it.
     waiting: Vec<(String, Vec<String>)>,
     size: usize,
@@ -148,7 +157,7 @@ impl Gatherer<'_> {
                 });
             }
         }
-        self.folders.insert(folder.clone());
+        self.folders.insert((folder.clone(), Vec::new()));
         let mut file = match self.kustomization(&folder)? {
             Some((_, file)) => file,
             None => self.made(&folder),
@@ -177,7 +186,8 @@ impl Gatherer<'_> {
 
     /// The kustomization of a folder that another one names.
     fn base(&mut self, folder: &str, users: &[String]) -> Result<(), Refusal> {
-        if !self.folders.insert(folder.to_owned()) {
+        // Each use for plugins is looked at, also where it was gone into before.
+        if !self.folders.insert((folder.to_owned(), users.to_vec())) {
             return Ok(());
         }
         // Without one, kustomize says so.
@@ -291,7 +301,12 @@ impl Gatherer<'_> {
         if self.without_foreign_patches {
             self.leave_out_foreign_patches(folder, &mut file);
         }
-        let anew = file.write_plugins_anew();
+        let leads_somewhere = |entry: &str| {
+            let joined = artifact::join(folder, entry);
+            let standing = joined.map(|joined| self.artifact.standing(&joined));
+            kustomization::is_url(entry) || !matches!(standing, Ok(Standing::Missing))
+        };
+        let anew = file.write_inline_anew(leads_somewhere);
         anew.map_err(|why| self.refusal(path, why))?;
         for reference in file.references() {
             self.follow(folder, path, &reference, &[])?;
@@ -315,7 +330,7 @@ impl Gatherer<'_> {
             let (artifact, mut gone) = (self.artifact, Vec::new());
             let references = file.references().into_iter();
             for reference in references.filter(|one| one.field.starts_with(field)) {
-                if is_elsewhere(artifact, folder, &reference.path) {
+                if is_elsewhere(artifact, folder, &reference) {
                     gone.push(reference.path);
                 }
             }
@@ -370,12 +385,17 @@ impl Gatherer<'_> {
         users: &[String],
     ) -> Result<(), Refusal> {
         let Reference { field, path, .. } = reference;
-        if is_elsewhere(self.artifact, folder, path) {
-            if self.remote_bases {
+        if is_elsewhere(self.artifact, folder, reference) {
+            let may_be_fetched = kustomization::may_be_fetched(path);
+            if self.remote_bases && may_be_fetched {
                 self.closure.is_remote = true;
                 return Ok(());
             }
-            let message = format!("its `{field}` is `{path}`, which lies elsewhere");
+            let why = match may_be_fetched {
+                true => "lies elsewhere",
+                false => "is no address that is fetched (https or ssh, without options to git)",
+            };
+            let message = format!("its `{field}` is `{path}`, which {why}");
             return Err(self.refusal(from, message));
         }
         let joined = artifact::join(folder, path).map_err(|error| {
@@ -394,10 +414,18 @@ impl Gatherer<'_> {
                 self.put(&joined, bytes)
             }
             (Standing::Folder, Use::Resource | Use::Component) => {
+                let edges = self.edges.entry(folder.to_owned()).or_default();
+                edges.push(joined.clone());
                 self.waiting.push((joined, Vec::new()));
                 Ok(())
             }
+            (Standing::Missing, Use::Plugin) => {
+                let message = format!("its `{field}` `{path}` is not there");
+                Err(self.refusal(from, message))
+            }
             (Standing::Folder, Use::Plugin) => {
+                let edges = self.edges.entry(folder.to_owned()).or_default();
+                edges.push(joined.clone());
                 let users = users.iter().cloned().chain([folder.to_owned()]);
                 self.waiting.push((joined, users.collect()));
                 Ok(())
@@ -417,6 +445,10 @@ impl Gatherer<'_> {
 
     /// Takes in a file of plugins, written anew, and what they name.
     fn plugin(&mut self, path: &str, users: &[&str]) -> Result<(), Refusal> {
+        if NAMES.contains(&name_of(path)) {
+            let message = "a kustomization is no plugin".to_owned();
+            return Err(self.refusal(path, message));
+        }
         let bytes = self.artifact.read(path);
         let bytes = bytes.map_err(|why| self.refusal(path, why))?;
         let refusal = |why| self.refusal(path, why);
@@ -454,13 +486,39 @@ impl Gatherer<'_> {
     }
 }
 
-/// Whether kustomize would look for a path in another place than the source.
-fn is_elsewhere(artifact: &dyn Artifact, folder: &str, path: &str) -> bool {
+/// Whether kustomize would look for a path in another place than the source: a file by
+/// its URL, and a folder with git, too.
+fn is_elsewhere(artifact: &dyn Artifact, folder: &str, reference: &Reference) -> bool {
+    let path = &reference.path;
     let is_here = || {
         let joined = artifact::join(folder, path);
         joined.is_ok_and(|joined| artifact.standing(&joined) != Standing::Missing)
     };
-    kustomization::is_url(path) || kustomization::is_remote(path) && !is_here()
+    let may_be_git = matches!(reference.used_as, Use::Resource | Use::Component);
+    kustomization::is_url(path) || may_be_git && kustomization::is_remote(path) && !is_here()
+}
+
+/// How often a build goes into folders: each as often as it is named, by whoever is
+/// gone into as often.
+fn visits(root: &str, edges: &BTreeMap<String, Vec<String>>) -> u64 {
+    let mut known: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut open: BTreeSet<&str> = BTreeSet::new();
+    let mut waiting = vec![(root, false)];
+    while let Some((folder, is_done)) = waiting.pop() {
+        let inner = edges.get(folder).map_or(&[][..], Vec::as_slice);
+        if is_done {
+            // What leads back to itself is kustomize's to refuse.
+            let counts = inner
+                .iter()
+                .map(|one| known.get(one.as_str()).copied().unwrap_or(1));
+            let sum = counts.fold(1, u64::saturating_add);
+            known.insert(folder, sum);
+        } else if !known.contains_key(folder) && open.insert(folder) {
+            waiting.push((folder, true));
+            waiting.extend(inner.iter().map(|one| (one.as_str(), false)));
+        }
+    }
+    known.get(root).copied().unwrap_or(1)
 }
 
 fn inside(folder: &str, name: &str) -> String {

@@ -200,25 +200,17 @@ impl KustomizationFile {
             ("generators", Use::Plugin),
             ("transformers", Use::Plugin),
             ("validators", Use::Plugin),
+            ("patchesStrategicMerge", Use::Text),
         ] {
-            for (number, path) in self.texts(field) {
-                // These may be documents themselves.
-                if used_as == Use::Plugin && is_inline(path) {
-                    for document in documents(path).unwrap_or_default() {
-                        // Names that are there twice are refused when it is written.
-                        let document = renamed_deep(document, INNER).unwrap_or_default();
-                        all.inner(&format!("{field}[{number}]"), &document);
+            for (number, entry) in self.texts(field) {
+                let field = format!("{field}[{number}]");
+                match inline(entry) {
+                    Some(documents) if used_as == Use::Plugin => {
+                        documents.iter().for_each(|one| all.inner(&field, one));
                     }
-                } else {
-                    all.add(format!("{field}[{number}]"), path, used_as);
+                    Some(_) if field.starts_with("patches") => {}
+                    _ => all.add(field, entry, used_as),
                 }
-            }
-        }
-        for (number, patch) in self.texts("patchesStrategicMerge") {
-            let field = format!("patchesStrategicMerge[{number}]");
-            // kustomize looks for a file first.
-            if !is_inline(patch) || patch.starts_with('/') || is_url(patch) {
-                all.add(field, patch, Use::Text);
             }
         }
         for field in [
@@ -243,20 +235,37 @@ impl KustomizationFile {
         }
     }
 
-    /// Writes inline documents of plugins anew.
+    /// Writes documents that stand in the place of paths anew. What is left are paths, of
+    /// which `leads_somewhere` tells whether they lead to anything.
     ///
     /// # Errors
-    /// What is wrong with one of them.
-    pub fn write_plugins_anew(&mut self) -> Result<(), String> {
-        for field in ["generators", "transformers", "validators"] {
+    /// What is neither, or cannot be read.
+    pub fn write_inline_anew(
+        &mut self,
+        leads_somewhere: impl Fn(&str) -> bool,
+    ) -> Result<(), String> {
+        for field in [
+            "generators",
+            "transformers",
+            "validators",
+            "patchesStrategicMerge",
+        ] {
             let Some(Value::Array(items)) = self.fields.get_mut(field) else {
                 continue;
             };
             for (number, item) in items.iter_mut().enumerate() {
-                if let Some(text) = item.as_str().filter(|text| is_inline(text)) {
-                    let anew = plugin(text);
-                    let anew = anew.map_err(|why| format!("`{field}[{number}]`: {why}"))?;
-                    *item = Value::String(anew);
+                let wrong = |why: &str| format!("`{field}[{number}]` {why}");
+                let text = item.as_str().ok_or_else(|| wrong("is not a text"))?;
+                match documents(text) {
+                    Ok(documents) if documents.iter().any(Value::is_object) => {
+                        let anew = written(documents).map_err(|why| wrong(&why))?;
+                        *item = Value::String(anew);
+                    }
+                    // Another reader might take it for a document.
+                    _ if !leads_somewhere(text) => {
+                        return Err(wrong("is neither a document nor a file of the repository"));
+                    }
+                    _ => {}
                 }
             }
         }
@@ -276,13 +285,19 @@ impl KustomizationFile {
     }
 }
 
-/// The documents of a plugin's file, or of a text in its place, written anew.
+/// The documents of a plugin's file written anew.
 ///
 /// # Errors
 /// What is wrong with the text.
 pub fn plugin(text: &str) -> Result<String, String> {
+    written(documents(text)?)
+}
+
+/// Documents as JSON: `---` before each, and a line break at the end, so that no reader
+/// takes the whole for a path.
+fn written(documents: Vec<Value>) -> Result<String, String> {
     let mut out = String::new();
-    for document in documents(text)? {
+    for document in documents {
         let document = renamed_deep(document, INNER)?;
         out.push_str("---\n");
         out.push_str(&document.to_string());
@@ -359,10 +374,11 @@ impl References {
     }
 }
 
-/// Whether a text is a document rather than a path, as kustomize tries it.
-fn is_inline(text: &str) -> bool {
-    let documents = documents(text).unwrap_or_default();
-    documents.iter().any(Value::is_object)
+/// The documents of a text that was written anew, which no path is.
+fn inline(text: &str) -> Option<Vec<Value>> {
+    let documents = text.starts_with("---\n").then(|| documents(text).ok());
+    let documents = documents.flatten()?;
+    documents.iter().any(Value::is_object).then_some(documents)
 }
 
 /// Whether kustomize would ask the network for a file of this name.
@@ -393,12 +409,54 @@ pub fn is_remote(path: &str) -> bool {
         || path.ends_with(".git")
 }
 
+/// Whether an address is one that a builder may fetch: of a host, by https or ssh, and
+/// nothing in it is an option or a command to git.
+#[must_use]
+pub fn may_be_fetched(address: &str) -> bool {
+    let lower = address.to_ascii_lowercase();
+    let begins = ["https://", "http://", "ssh://", "git@", "github.com/"];
+    let rest = begins.iter().find_map(|begin| lower.strip_prefix(begin));
+    let is_odd = |c: char| c.is_control() || c.is_whitespace() || "\\`\"'<>|;$".contains(c);
+    let Some(rest) = rest.filter(|_| !lower.contains(is_odd)) else {
+        return false;
+    };
+    let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
+    let is_host = !host.is_empty() && !host.starts_with('-') && !host.starts_with('.');
+    let decoded = percent_decoded(rest);
+    let steps = decoded.split(['/', '?', '&', '=', ':', '@']);
+    let mut steps = steps.map(str::trim);
+    is_host && steps.all(|step| !step.starts_with('-') && step != "..")
+}
+
+/// A text without its percent encoding; what is none stays.
+fn percent_decoded(text: &str) -> String {
+    let mut out = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        let digits = behind.get(..2).filter(|_| first == b'%');
+        let code =
+            digits.and_then(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
+        match code {
+            Some(code) => {
+                out.push(code);
+                rest = &behind[2..];
+            }
+            None => {
+                out.push(first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn paths(text: &str) -> Vec<(String, String)> {
-        let file = KustomizationFile::parse(text).expect("a kustomization");
+        let mut file = KustomizationFile::parse(text).expect("a kustomization");
+        file.write_inline_anew(|_| true).expect("written");
         let references = file.references().into_iter();
         references.map(|one| (one.field, one.path)).collect()
     }
@@ -421,11 +479,6 @@ mod tests {
                 "patchesStrategicMerge: [a]",
                 "patchesStrategicMerge[0]",
                 "a",
-            ),
-            (
-                "patchesStrategicMerge: ['/a: b']",
-                "patchesStrategicMerge[0]",
-                "/a: b",
             ),
             (
                 "patchesJson6902: [{path: a}]",
@@ -504,5 +557,54 @@ mod tests {
         }
         let text = "resources: [a]\n---\nresources: [b]\n";
         assert_eq!(paths(text), [("resources[0]".to_owned(), "a".to_owned())]);
+    }
+
+    #[test]
+    fn what_no_reader_may_take_for_something_else() {
+        for text in [
+            "generators: [\"apiVersion: builtin\\nkind: ConfigMapGenerator\\nfiles: [a=/etc/x]\\nm: 1e999\"]",
+            "generators: [\"a: [\"]",
+            "transformers: [{a: b}]",
+        ] {
+            let mut file = KustomizationFile::parse(text).expect("a kustomization");
+            let written = file.write_inline_anew(|_| false);
+            let has_paths = !file.references().is_empty();
+            assert!(written.is_err() || has_paths, "{text}");
+        }
+        let text = "patchesStrategicMerge: ['x: y/../../etc/passwd']";
+        let mut file = KustomizationFile::parse(text).expect("a kustomization");
+        file.write_inline_anew(|_| false).expect("written");
+        let written = &file.fields["patchesStrategicMerge"][0];
+        assert_eq!(written, "---\n{\"x\":\"y/../../etc/passwd\"}\n");
+    }
+
+    #[test]
+    fn addresses_that_are_fetched() {
+        for address in [
+            "https://github.com/acme/base//deploy?ref=v1.0.0",
+            "github.com/acme/base?ref=main",
+            "git@github.com:acme/base.git//x?ref=v1&timeout=20s",
+            "ssh://git@git.example/acme/base?ref=v1",
+            "https://raw.githubusercontent.example/a/b.yaml",
+        ] {
+            assert!(may_be_fetched(address), "{address}");
+        }
+        for address in [
+            "file:///tmp/x?ref=main",
+            "file://x",
+            "git::file:///tmp/x",
+            "/tmp/x.git",
+            "https:///x",
+            "https://h/x?ref=--upload-pack=touch%20x",
+            "https://h/x?ref=%2d-upload-pack=x",
+            "https://h/../../x",
+            "https://h/%2e%2e/x",
+            "ssh://-oProxyCommand=x/y",
+            "git@-oProxyCommand=x:y",
+            "a://../../x",
+            "a.git/../../x",
+        ] {
+            assert!(!may_be_fetched(address), "{address}");
+        }
     }
 }

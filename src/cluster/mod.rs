@@ -13,7 +13,7 @@
 //! every kustomization is written anew from what was understood of it, so that no
 //! spelling can mean one path here and another one there.
 
-mod applied;
+pub mod applied;
 pub mod artifact;
 pub mod builds;
 pub mod closure;

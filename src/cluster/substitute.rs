@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Number, Value};
 
 use crate::resource_list;
-use envsubst::Template;
+use envsubst::{Form, Template};
 use yaml_edit_spans::tree::{Content, Node, build_trees};
 use yaml_edit_spans::{Style, SyntaxError, scalar};
 
@@ -22,6 +22,8 @@ pub struct Variables {
     pub values: BTreeMap<String, String>,
     /// ConfigMaps and Secrets that are not there and may hold more.
     pub missing: BTreeSet<String>,
+    /// Optional ones that are not there and are taken to hold nothing.
+    pub assumed_absent: BTreeSet<String>,
     /// Whether there are any, or the strategy is `Always`: else nothing is
     /// substituted.
     pub counts: bool,
@@ -36,6 +38,8 @@ pub struct Substituted {
     pub unset: BTreeSet<String>,
     /// Variables that are not known, where nobody can tell what depends on them.
     pub lost: BTreeSet<String>,
+    /// How long its text is, in bytes.
+    pub size: usize,
 }
 
 impl Variables {
@@ -77,13 +81,21 @@ impl Variables {
         let template = Template::parse(text).map_err(|error| error.to_string())?;
         let mut unset = BTreeSet::new();
         let mut unknown = BTreeMap::new();
-        for (name, has_default) in template.variables() {
-            match (self.values.contains_key(name), self.missing.is_empty()) {
-                (true, _) => {}
-                (false, false) => _ = unknown.insert(name, placeholder(name)),
+        let mut lost = BTreeSet::new();
+        let is_unknown = |name: &str| match self.values.get(name) {
+            Some(value) => !unknown_in_text(value).is_empty(),
+            None => !self.missing.is_empty(),
+        };
+        for (name, form) in template.variables() {
+            if is_unknown(name) {
+                unknown.insert(name, placeholder(name));
+                if form == Form::Part {
+                    // Nobody can tell what of it is left.
+                    lost.insert(name.to_owned());
+                }
+            } else if !self.values.contains_key(name) && form != Form::Default {
                 // A default is what its owner wants.
-                (false, true) if has_default => {}
-                (false, true) => _ = unset.insert(name.to_owned()),
+                unset.insert(name.to_owned());
             }
         }
         let value = |name: &str| {
@@ -97,6 +109,7 @@ impl Variables {
                     resource: read(text)?,
                     unset,
                     lost: unknown.keys().map(|&name| name.to_owned()).collect(),
+                    size: text.len(),
                 });
             }
             made => made.map_err(|error| error.to_string())?,
@@ -104,7 +117,8 @@ impl Variables {
         Ok(Substituted {
             resource: read(&made)?,
             unset,
-            lost: BTreeSet::new(),
+            lost,
+            size: made.len(),
         })
     }
 }
@@ -119,8 +133,8 @@ fn placeholder(name: &str) -> String {
     bytes.chain(char::from_u32(LAST)).collect()
 }
 
-const FIRST: u32 = 0xe100;
-const LAST: u32 = 0xe200;
+const FIRST: u32 = 0x10_f000;
+const LAST: u32 = 0x10_f100;
 
 /// The variables that are not known and on whose values a value depends.
 #[must_use]
@@ -292,12 +306,14 @@ mod tests {
     #[test]
     fn what_is_not_known_is_told_wherever_it_goes() {
         let variables = variables(&[("known", "k")], &["ConfigMap `a/b`"]);
-        let text = "a: ${one}${two}\nb: [x, 'y-${three:=d}-${known}']\nc: ${four:0:6}\n";
-        let made = variables.substitute(text).expect("substituted").resource;
+        let text = "a: ${one}${two}\nb: [x, 'y-${three:=d}-${known}']\nc: ${four:0:4}\n";
+        let made = variables.substitute(text).expect("substituted");
+        assert_eq!(made.lost, ["four".to_owned()].into());
+        let made = made.resource;
         let of = |value: &Value| unknown_in(value).into_iter().collect::<Vec<_>>();
         assert_eq!(of(&made["a"]), ["one", "two"]);
         assert_eq!(of(&made["b"]), ["three"]);
-        assert_eq!(of(&made["c"]), ["fo"]);
+        assert_eq!(of(&made["c"]), ["f"]);
         assert!(of(&json!("${known}")).is_empty());
         let text = "a: x-${one}-${two:=d}\n";
         let made = variables.substitute(text).expect("substituted").resource;

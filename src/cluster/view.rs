@@ -23,6 +23,10 @@ use crate::finding::{Code, Finding, Location, Severity};
 /// Rounds that a view takes at most; each ConfigMap that a build gives may ask for
 /// one.
 const MAX_ROUNDS: usize = 50;
+/// Bytes that the results of one Kustomization hold at most, once values are in them.
+const MAX_SUBSTITUTED: usize = 64 << 20;
+/// Kustomizations that lead to one another, at most.
+const MAX_DEPTH: usize = 200;
 /// Kustomizations that a cluster has at most.
 const MAX_KUSTOMIZATIONS: usize = 10_000;
 
@@ -33,8 +37,8 @@ pub struct View {
     pub documents: Vec<ClusterDocument>,
     /// What there is to know of the builds.
     pub findings: Vec<Finding>,
-    /// How many builds there were.
-    pub builds: usize,
+    /// Whether there may be documents that could not be had.
+    pub is_incomplete: bool,
 }
 
 /// A document out of a build.
@@ -59,6 +63,7 @@ pub fn of_clusters(folders: &[(usize, String)], world: &World<'_>) -> Vec<View> 
         urls: BTreeMap::new(),
         ignore: BTreeMap::new(),
         is_last: false,
+        retried: BTreeSet::new(),
         rounds: 0,
         view: None,
     };
@@ -74,10 +79,6 @@ pub fn of_clusters(folders: &[(usize, String)], world: &World<'_>) -> Vec<View> 
         builds.run(wanted, world);
     }
     let views = evaluations.into_iter().filter_map(|one| one.view);
-    let views = views.map(|view| View {
-        builds: builds.count,
-        ..view
-    });
     views.collect()
 }
 
@@ -88,12 +89,15 @@ struct Evaluation<'w> {
     folder: String,
     /// What the round before has found.
     values: Values,
-    /// Addresses of GitRepositories.
-    urls: BTreeMap<SourceKey, String>,
+    /// Addresses of GitRepositories, and what of them is checked out.
+    urls: BTreeMap<SourceKey, (String, Value)>,
     /// `spec.ignore` of the sources.
-    ignore: BTreeMap<usize, String>,
+    ignore: BTreeMap<SourceKey, String>,
     /// Nothing more is to come: what is missing is missing.
     is_last: bool,
+    /// Names for which skipped builds were run.
+    retried: BTreeSet<String>,
+    /// Rounds that found something new.
     rounds: usize,
     view: Option<View>,
 }
@@ -103,12 +107,16 @@ struct Round {
     wanted: BTreeSet<Key>,
     view: View,
     values: Values,
-    urls: BTreeMap<SourceKey, String>,
-    ignore: BTreeMap<usize, String>,
+    urls: BTreeMap<SourceKey, (String, Value)>,
+    ignore: BTreeMap<SourceKey, String>,
     missing: BTreeSet<String>,
     is_waiting: bool,
     /// The source of the root, and of what makes it.
     here: BTreeSet<SourceKey>,
+    /// Names of Secrets and ServiceAccounts that registries are asked with.
+    referred: BTreeSet<String>,
+    /// ServiceAccounts that there are.
+    accounts: BTreeSet<String>,
     /// Kustomizations of sources that are not here.
     not_followed: BTreeMap<SourceKey, Vec<(Id, Location)>>,
     /// Kustomizations with variables in their paths.
@@ -120,6 +128,13 @@ impl Round {
     /// The view, with what is said once of many Kustomizations.
     fn finished(self) -> View {
         let mut view = self.view;
+        let is_failure = |one: &Finding| {
+            one.severity == Severity::Error
+                && matches!(one.code, Code::BuildFailed | Code::UnknownVariable)
+        };
+        view.is_incomplete = !self.not_followed.is_empty()
+            || !self.unknown_paths.is_empty()
+            || view.findings.iter().any(is_failure);
         for (source, all) in self.not_followed {
             let what = format!("not followed: the source {source} is not this checkout");
             let hint = format!("name a folder that holds it: `--local-sources {source}=DIR`");
@@ -167,34 +182,43 @@ struct Found {
     kustomization: FluxKustomization,
     location: Location,
     is_root: bool,
+    /// How many lead to it.
+    depth: usize,
 }
 
 impl Evaluation<'_> {
     /// Takes rounds until the view is made, or something is to be built.
     fn go_on(&mut self, builds: &mut Builds) -> BTreeSet<Key> {
         while self.view.is_none() {
-            self.rounds += 1;
-            if self.rounds > MAX_ROUNDS {
-                let message = "the variables of its Kustomizations never come to rest";
-                let location = self.location(self.root, &self.folder);
-                self.view = Some(View {
-                    findings: vec![Finding::error(Code::BuildFailed, message, location)],
-                    ..View::default()
-                });
-                break;
-            }
             let round = self.go_through(builds);
             if !round.wanted.is_empty() {
                 return round.wanted;
             }
-            if self.learn(&round) {
+            let is_new = self.learn(&round);
+            self.rounds += usize::from(is_new);
+            if is_new && self.rounds <= MAX_ROUNDS {
                 continue;
             }
-            if round.is_waiting && !self.is_last {
-                self.is_last = !builds.retry_skipped(&round.missing);
+            let missing = round.missing.difference(&self.retried);
+            let missing: BTreeSet<String> = missing.cloned().collect();
+            if !is_new && !missing.is_empty() {
+                // More may come of it, so that whoever waited waits again.
+                self.is_last = !builds.retry_skipped(&missing);
+                self.retried.extend(missing);
                 continue;
             }
-            self.view = Some(round.finished());
+            if !is_new && round.is_waiting && !self.is_last {
+                self.is_last = true;
+                continue;
+            }
+            let mut view = round.finished();
+            if is_new {
+                let message = "the variables of its Kustomizations never come to rest";
+                let location = self.location(self.root, &self.folder);
+                let finding = Finding::error(Code::BuildFailed, message, location);
+                view.findings.push(finding);
+            }
+            self.view = Some(view);
         }
         BTreeSet::new()
     }
@@ -207,13 +231,35 @@ impl Evaluation<'_> {
         };
         let mut waiting = VecDeque::from([root]);
         while let Some(found) = waiting.pop_front() {
+            if (self.world.is_interrupted)() {
+                break;
+            }
+            if found.depth > MAX_DEPTH {
+                let message = format!(
+                    "Kustomization `{}` is not followed: more than {MAX_DEPTH} lead to it",
+                    found.kustomization.id
+                );
+                let finding = Finding::error(Code::BuildFailed, message, found.location);
+                round.view.findings.push(finding);
+                continue;
+            }
+            // One that is presumed is none by its name.
+            let is_presumed = found.is_root && found.kustomization.written.is_empty();
             if round.seen.len() >= MAX_KUSTOMIZATIONS
-                || !round.seen.insert(found.kustomization.id.clone())
+                || !is_presumed && !round.seen.insert(found.kustomization.id.clone())
             {
                 continue;
             }
             self.apply(found, &mut round, &mut waiting, builds);
         }
+        let secrets = round.values.keys().map(|(_, id)| id.name.as_str());
+        let known: BTreeSet<&str> = secrets
+            .chain(round.accounts.iter().map(String::as_str))
+            .collect();
+        let missing = round.referred.iter();
+        let missing = missing.filter(|name| !known.contains(name.as_str()));
+        let missing: Vec<String> = missing.cloned().collect();
+        round.missing.extend(missing);
         round
     }
 
@@ -221,7 +267,7 @@ impl Evaluation<'_> {
     /// that Flux is presumed to have.
     fn root(&self, round: &mut Round, builds: &mut Builds) -> Option<Found> {
         let artifact = self.root;
-        let key = self.key(artifact, &self.folder, Overlay::default(), builds);
+        let key = builds.key(artifact, String::new(), &self.folder, Overlay::default());
         builds.note_root(&key);
         let results = self.results(&key, None, round, builds)?;
         let mut sync = None;
@@ -251,6 +297,7 @@ impl Evaluation<'_> {
                     kustomization,
                     location: self.location(artifact, &result.file),
                     is_root: true,
+                    depth: 0,
                 });
             }
         }
@@ -279,6 +326,7 @@ impl Evaluation<'_> {
             },
             location: self.location(self.root, &self.folder),
             is_root: true,
+            depth: 0,
         }
     }
 
@@ -295,7 +343,11 @@ impl Evaluation<'_> {
             return;
         };
         let overlay = Overlay::of(&kustomization.written);
-        let key = self.key(artifact, &kustomization.folder(), overlay, builds);
+        let ignore = match self.ignore.get(&kustomization.source()) {
+            Some(ignore) => ignore.clone(),
+            None => String::new(),
+        };
+        let key = builds.key(artifact, ignore, &kustomization.folder(), overlay);
         let (variables, is_complete) = self.variables(kustomization, round);
         if !is_complete && !self.is_last {
             round.is_waiting = true;
@@ -304,6 +356,14 @@ impl Evaluation<'_> {
             return;
         }
         note_state(&found, round);
+        for assumed in &variables.assumed_absent {
+            let message = format!(
+                "Kustomization `{}`: {assumed} is optional and not in the checkout: it is taken to hold nothing",
+                kustomization.id
+            );
+            let finding = Finding::info(Code::UnknownVariable, message, found.location.clone());
+            round.view.findings.push(finding.hint("say what the cluster has there: `--substitute NAME=VALUE`, or all of it with `--substitute-from FILE`"));
+        }
         let Some(results) = self.results(&key, Some(&found), round, builds) else {
             return;
         };
@@ -321,7 +381,11 @@ impl Evaluation<'_> {
             if let Some(resource) = left_out.sort(made, &location, &variables) {
                 let resource = applied::finished(resource, kustomization);
                 let file = (artifact, file.to_owned());
-                waiting.extend(self.take(resource, file, location, round));
+                let child = self.take(resource, file, location, round);
+                waiting.extend(child.map(|child| Found {
+                    depth: found.depth + 1,
+                    ..child
+                }));
             }
         }
         let said = left_out.findings(kustomization, &found.location);
@@ -344,6 +408,7 @@ impl Evaluation<'_> {
                     kustomization,
                     location,
                     is_root: false,
+                    depth: 0,
                 }),
                 Err(why) => {
                     let message =
@@ -361,6 +426,12 @@ impl Evaluation<'_> {
         if identity.is(api::SOURCE_GROUP, "GitRepository") {
             self.note_source(&resource, &id, round);
         }
+        if identity.is(api::FLUX_GROUP, "ImageRepository") {
+            round.referred.extend(applied::logins_of(&resource));
+        }
+        if identity.is("", "ServiceAccount") {
+            round.accounts.insert(identity.name.to_owned());
+        }
         round
             .view
             .documents
@@ -374,16 +445,21 @@ impl Evaluation<'_> {
             id: id.clone(),
         };
         let spec = &resource["spec"];
-        if let Some(ignore) = spec["ignore"].as_str()
-            && let Some(artifact) = self.known_artifact(&key, round)
-        {
-            round.ignore.insert(artifact, ignore.to_owned());
+        if let Some(ignore) = spec["ignore"].as_str() {
+            round.ignore.insert(key.clone(), ignore.to_owned());
         }
-        let url = spec["url"].as_str().unwrap_or_default();
-        if !substitute::unknown_in(&spec["url"]).is_empty() {
-            return;
+        if substitute::unknown_in(&spec["url"]).is_empty() {
+            let url = spec["url"].as_str().unwrap_or_default();
+            round
+                .urls
+                .insert(key, (url.to_owned(), spec["ref"].clone()));
         }
-        round.urls.insert(key, url.to_owned());
+    }
+
+    /// Whether what a source checks out is what the root's does.
+    fn is_same_ref(&self, of: &Value, round: &Round) -> bool {
+        let mut here = round.here.iter().filter_map(|key| self.urls.get(key));
+        here.all(|(_, root)| root == of || root.is_null() || of.is_null())
     }
 
     /// The source of which this is known.
@@ -410,8 +486,12 @@ impl Evaluation<'_> {
         if let Some(artifact) = self.known_artifact(&key, round) {
             return Some(artifact);
         }
-        let url = self.urls.get(&key).filter(|url| !url.contains("${"));
-        let is_checkout = url.and_then(|url| (self.world.is_checkout)(url));
+        let known = self.urls.get(&key).filter(|(url, _)| !url.contains("${"));
+        let is_checkout = known.and_then(|(url, checked_out)| {
+            let is_it = (self.world.is_checkout)(url)?;
+            // The same repository, with whatever another branch holds.
+            Some(is_it && self.is_same_ref(checked_out, round))
+        });
         let holds = |artifact: &usize| {
             let artifact = self.world.artifacts[*artifact];
             artifact.standing(&folder) == artifact::Standing::Folder
@@ -453,12 +533,18 @@ impl Evaluation<'_> {
                         .missing
                         .insert(format!("{shown}, which is encrypted"));
                 }
+                None if from.kind == "Secret" && self.world.secrets.contains_key(&from.name) => {
+                    let values = self.world.secrets[&from.name].iter();
+                    values.for_each(|(name, value)| variables.set(name, value));
+                }
                 None => {
                     is_complete = false;
                     round.missing.insert(from.name.clone());
-                    if !from.optional {
-                        variables.missing.insert(shown);
-                    }
+                    let missing = match from.optional {
+                        true => &mut variables.assumed_absent,
+                        false => &mut variables.missing,
+                    };
+                    missing.insert(shown);
                 }
             }
         }
@@ -525,11 +611,6 @@ impl Evaluation<'_> {
         }
     }
 
-    fn key(&self, artifact: usize, folder: &str, overlay: Overlay, builds: &mut Builds) -> Key {
-        let ignore = self.ignore.get(&artifact).cloned().unwrap_or_default();
-        builds.key(artifact, ignore, folder, overlay)
-    }
-
     /// Takes over what a round has found; whether that is anything new.
     fn learn(&mut self, round: &Round) -> bool {
         let is_new =
@@ -552,6 +633,7 @@ fn documents<'b>(
     variables: &Variables,
 ) -> Result<Vec<(Substituted, &'b str)>, (&'b str, String)> {
     let mut documents = Vec::new();
+    let mut size = 0;
     for result in results {
         let is_ours = results::matters(&result.text);
         let has_variables = variables.counts && result.text.contains('$');
@@ -563,6 +645,14 @@ fn documents<'b>(
             false => Variables::default().substitute(&result.text),
         };
         let made = substituted.map_err(|why| (result.file.as_str(), why))?;
+        size += made.size;
+        if size > MAX_SUBSTITUTED {
+            let why = format!(
+                "the results would be larger than {} MiB",
+                MAX_SUBSTITUTED >> 20
+            );
+            return Err((result.file.as_str(), why));
+        }
         if is_ours {
             documents.push((made, result.file.as_str()));
         }

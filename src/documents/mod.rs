@@ -49,8 +49,10 @@ pub struct Documents {
     pub has_unreadable_automation: bool,
     /// What a build has renamed, by the names before.
     pub renamed: Renamed,
-    /// ImagePolicies of the other clusters of the run.
+    /// The ImagePolicies of all clusters, where the run has several.
     pub elsewhere: BTreeSet<Id>,
+    /// Whether some of the cluster's documents could not be had, which was said.
+    pub is_incomplete: bool,
 }
 
 /// Documents whose names a `kustomize build` has changed: the names before, and

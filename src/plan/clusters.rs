@@ -1,161 +1,182 @@
 //! The plans of several clusters for one checkout, put together.
 //!
 //! Each cluster has documents of its own, and so each run of its automations is one of
-//! its own. What two of them write the same way is the first one's; what they write
-//! differently stays as it is, and is an error that names both.
+//! its own. What two of them want alike is the first one's; where they want different
+//! values, and be it that one wants what stands there, nothing is written, and an error
+//! names both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 
-use crate::finding::{Code, Finding};
-use crate::plan::outcome::{Change, Outcome};
+use crate::finding::{Code, Finding, Location};
+use crate::plan::outcome::Change;
 use crate::plan::planned::{Planned, Replacement};
 use crate::quote;
 use yaml_edit_spans::ByteSpan;
 
+/// A place of a value: file, line, column.
+type Place = (String, usize, usize);
+
+fn place(location: &Location) -> Place {
+    (location.file.clone(), location.line, location.column)
+}
+
 /// Puts the plans of clusters together, each with its cluster's name.
 #[must_use]
-pub fn together(plans: Vec<(String, Planned)>) -> Planned {
+pub fn together(mut plans: Vec<(String, Planned)>) -> Planned {
     let mut all = Planned {
         root: plans
             .first()
             .map_or_else(PathBuf::new, |(_, one)| one.root.clone()),
         ..Planned::default()
     };
-    let count = plans.len();
+    let wanted = wanted(&plans);
+    let names: Vec<String> = plans.iter().map(|(name, _)| name.clone()).collect();
+    let disagreements = wanted.iter().filter_map(|(at, by)| {
+        let first = by.first()?;
+        let other = by.iter().find(|other| other.1 != first.1)?;
+        let [one, two] = [first, other].map(|(cluster, ..)| names[*cluster].as_str());
+        let finding = disagreement([one, two], [&first.1, &other.1], first.2.clone());
+        Some((at.clone(), finding))
+    });
+    let contested: BTreeMap<Place, Finding> = disagreements.collect();
+    let kept = plans.iter().flat_map(|(_, planned)| &planned.kept);
+    let kept = kept.map(|(location, _)| place(location));
+    let decided: HashSet<Place> = kept.chain(wanted.into_keys()).collect();
     let mut findings: Vec<Vec<Finding>> = Vec::new();
-    for (number, (name, mut planned)) in plans.into_iter().enumerate() {
-        let first_owner = all.owners.len();
-        for owner in &mut planned.owners {
-            owner.cluster = Some(name.clone());
-        }
-        all.owners.append(&mut planned.owners);
-        let of_it = |key: (usize, crate::api::Id)| (number, key.1);
-        all.images.extend(
-            planned
-                .images
-                .into_iter()
-                .map(|(key, one)| (of_it(key), one)),
-        );
-        all.labels.extend(
-            planned
-                .labels
-                .into_iter()
-                .map(|(key, one)| (of_it(key), one)),
-        );
-        for change in &mut planned.outcome.changes {
-            change.cluster = number;
-            change.owner = change.owner.map(|owner| owner + first_owner);
-        }
-        all.clusters.push(name);
-        let Outcome {
-            changes,
-            findings: found,
-        } = planned.outcome;
-        findings.push(found);
-        merge(&mut all, planned.replacements, changes);
+    for (_, planned) in &mut plans {
+        leave_out(planned, &contested);
+        findings.push(std::mem::take(&mut planned.outcome.findings));
     }
+    for (number, (name, planned)) in plans.into_iter().enumerate() {
+        add(&mut all, number, name, planned);
+    }
+    all.replacements.retain(|one| !one.edits.is_empty());
     all.replacements.sort_by(|a, b| a.path.cmp(&b.path));
-    all.outcome.findings.extend(shared(findings, count));
-    let left: std::collections::BTreeSet<_> =
-        all.outcome.changes.iter().map(Change::policy_key).collect();
+    all.outcome.findings.extend(contested.into_values());
+    all.outcome.findings.extend(shared(findings, &decided));
+    let changes = all.outcome.changes.iter();
+    let left: BTreeSet<_> = changes.map(Change::policy_key).collect();
     all.images.retain(|key, _| left.contains(key));
     all
 }
 
-/// Adds the edits of a further cluster.
-fn merge(all: &mut Planned, replacements: Vec<Replacement>, mut changes: Vec<Change>) {
-    for replacement in replacements {
-        let known = all.replacements.iter_mut();
-        let mut known = known.filter(|known| known.path == replacement.path);
-        let Some(known) = known.next() else {
-            all.replacements.push(replacement);
-            continue;
-        };
-        let of_file = |change: &Change| change.location.file == replacement.name;
-        let before: BTreeMap<(usize, usize), usize> = (all.outcome.changes.iter().enumerate())
-            .filter(|(_, change)| of_file(change))
-            .map(|(at, change)| (key(change.span), at))
-            .collect();
-        let mut gone = Vec::new();
-        changes.retain(|change| {
-            let Some(at) = before.get(&key(change.span)).filter(|_| of_file(change)) else {
-                return true;
-            };
-            let other = &all.outcome.changes[*at];
-            if other.new != change.new {
-                let clusters = [other, change].map(|one| all.clusters[one.cluster].as_str());
-                all.outcome
-                    .findings
-                    .push(disagreement(clusters, other, change));
-                gone.push(*at);
-            }
-            false
-        });
-        let covered = |span: ByteSpan| {
-            let mut spans = before.keys();
-            spans.any(|(start, end)| *start <= span.start && span.end <= *end)
-        };
-        let more = replacement.edits.into_iter();
-        known.edits.extend(more.filter(|edit| !covered(edit.span)));
-        for at in &gone {
-            let span = all.outcome.changes[*at].span;
-            known
-                .edits
-                .retain(|edit| !(span.start <= edit.span.start && edit.span.end <= span.end));
-        }
-        known.edits.sort_by_key(|edit| edit.span.start);
-        gone.sort_unstable();
-        for at in gone.into_iter().rev() {
-            all.outcome.changes.remove(at);
+/// What each cluster wants of each value, those that are to stay with them: by place, the
+/// cluster's number, the value, and where it is.
+fn wanted(plans: &[(String, Planned)]) -> BTreeMap<Place, Vec<(usize, String, Location)>> {
+    let mut wanted: BTreeMap<Place, Vec<(usize, String, Location)>> = BTreeMap::new();
+    for (number, (_, planned)) in plans.iter().enumerate() {
+        let changes = planned.outcome.changes.iter();
+        let changes = changes.map(|change| (&change.location, &change.new));
+        let kept = planned.kept.iter();
+        let kept = kept.filter_map(|(location, text)| Some((location, text.as_ref()?)));
+        for (location, text) in changes.chain(kept) {
+            let by = wanted.entry(place(location)).or_default();
+            by.push((number, text.clone(), location.clone()));
         }
     }
-    all.replacements.retain(|one| !one.edits.is_empty());
+    wanted
+}
+
+/// Leaves out what clusters do not agree on.
+fn leave_out(planned: &mut Planned, contested: &BTreeMap<Place, Finding>) {
+    let is_out = |change: &Change| contested.contains_key(&place(&change.location));
+    let gone = planned.outcome.changes.iter().filter(|one| is_out(one));
+    let gone: Vec<(String, ByteSpan)> = gone
+        .map(|change| (change.location.file.clone(), change.span))
+        .collect();
+    for replacement in &mut planned.replacements {
+        replacement.edits.retain(|edit| {
+            let mut spans = gone.iter().filter(|(file, _)| *file == replacement.name);
+            !spans.any(|(_, span)| covers(*span, edit.span))
+        });
+    }
+    planned.outcome.changes.retain(|change| !is_out(change));
+}
+
+fn covers(span: ByteSpan, inner: ByteSpan) -> bool {
+    span.start <= inner.start && inner.end <= span.end
+}
+
+/// Adds the plan of a further cluster.
+fn add(all: &mut Planned, number: usize, name: String, mut planned: Planned) {
+    let first_owner = all.owners.len();
+    for owner in &mut planned.owners {
+        owner.cluster = Some(name.clone());
+    }
+    all.owners.append(&mut planned.owners);
+    let images = planned.images.into_iter();
+    all.images
+        .extend(images.map(|((_, id), one)| ((number, id), one)));
+    let labels = planned.labels.into_iter();
+    all.labels
+        .extend(labels.map(|((_, id), one)| ((number, id), one)));
+    all.clusters.push(name);
+    let mut changes = planned.outcome.changes;
+    for change in &mut changes {
+        change.cluster = number;
+        change.owner = change.owner.map(|owner| owner + first_owner);
+    }
+    for replacement in planned.replacements {
+        merge(all, replacement, &mut changes);
+    }
     all.outcome.changes.append(&mut changes);
 }
 
-fn key(span: ByteSpan) -> (usize, usize) {
-    (span.start, span.end)
-}
-
-fn disagreement([one, two]: [&str; 2], first: &Change, second: &Change) -> Finding {
-    let cut = |text: &str| quote::at_most(text, 300).into_owned();
-    let message = format!(
-        "cluster `{one}` would write `{}` here, and cluster `{two}` `{}`",
-        cut(&first.new),
-        cut(&second.new)
-    );
-    let finding = Finding::error(
-        Code::ConflictingAutomations,
-        message,
-        first.location.clone(),
-    );
-    finding
-        .hint("give their automations different `update.path`s, or their policies different names")
-}
-
-/// The findings of all clusters, each once. What only says that a cluster does not know
-/// a place counts where every one says so.
-fn shared(mut findings: Vec<Vec<Finding>>, count: usize) -> Vec<Finding> {
-    let is_local = |code: Code| {
-        matches!(
-            code,
-            Code::UnreachedMarker | Code::NothingBound | Code::UnknownPolicy
-        )
+/// Adds the edits of a further cluster in one file. What was planned there already, by
+/// another one, is alike.
+fn merge(all: &mut Planned, replacement: Replacement, changes: &mut Vec<Change>) {
+    let known = all.replacements.iter_mut();
+    let mut known = known.filter(|known| known.path == replacement.path);
+    let Some(known) = known.next() else {
+        all.replacements.push(replacement);
+        return;
     };
-    let mut seen: Vec<Finding> = Vec::new();
-    let mut uses: BTreeMap<(Code, String), usize> = BTreeMap::new();
-    for finding in findings.iter().flatten() {
-        let place = (finding.code, finding.location.to_string());
-        *uses.entry(place).or_default() += 1;
-    }
-    for finding in findings.iter_mut().flat_map(std::mem::take) {
-        let place = (finding.code, finding.location.to_string());
-        let is_everywhere = uses.get(&place).is_some_and(|uses| *uses >= count);
-        if is_local(finding.code) && !is_everywhere || seen.contains(&finding) {
-            continue;
+    let of_file = all.outcome.changes.iter();
+    let of_file = of_file.filter(|change| change.location.file == replacement.name);
+    let before: Vec<ByteSpan> = of_file.map(|change| change.span).collect();
+    changes.retain(|change| {
+        change.location.file != replacement.name || !before.contains(&change.span)
+    });
+    let more = replacement.edits.into_iter();
+    let more = more.filter(|edit| !before.iter().any(|span| covers(*span, edit.span)));
+    known.edits.extend(more);
+    known.edits.sort_by_key(|edit| edit.span.start);
+}
+
+fn disagreement([one, two]: [&str; 2], texts: [&str; 2], location: Location) -> Finding {
+    let [first, second] = texts.map(|text| quote::at_most(text, 300).into_owned());
+    let message = format!("cluster `{one}` wants `{first}` here, and cluster `{two}` `{second}`");
+    let finding = Finding::error(Code::ConflictingAutomations, message, location);
+    finding.hint(
+        "give their automations different `update.path`s or their policies different names, or run one cluster at a time: `--cluster-path DIR`",
+    )
+}
+
+/// The findings of all clusters, each once. That one does not know a place is nothing
+/// where another does; that nothing is bound, only where every one says so.
+fn shared(findings: Vec<Vec<Finding>>, decided: &HashSet<Place>) -> Vec<Finding> {
+    let says = |all: &[Finding]| all.iter().any(|one| one.code == Code::NothingBound);
+    let is_nothing = findings.iter().all(|all| says(all));
+    let mut seen = HashSet::new();
+    let mut out = Vec::new();
+    for finding in findings.into_iter().flatten() {
+        let counts = match finding.code {
+            Code::NothingBound => is_nothing,
+            Code::UnknownPolicy | Code::UnreachedMarker => {
+                !decided.contains(&place(&finding.location))
+            }
+            _ => true,
+        };
+        let key = (
+            finding.severity,
+            finding.code,
+            finding.message.clone(),
+            place(&finding.location),
+        );
+        if counts && seen.insert(key) {
+            out.push(finding);
         }
-        seen.push(finding);
     }
-    seen
+    out
 }

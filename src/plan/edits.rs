@@ -13,7 +13,7 @@ use crate::binding::bindings::{Binding, BindingSource, Bindings, PolicyRef};
 use crate::binding::image::ImageFieldKind;
 use crate::binding::marker::{ImagePart, MarkerTarget, split_digest, split_tag};
 use crate::documents;
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Finding, Location, Severity};
 use crate::plan::outcome::{Change, Outcome};
 use crate::plan::takers::{Taker, Takers};
 use crate::policy::reflect::ImageRef;
@@ -42,8 +42,10 @@ pub struct Policies<'p> {
     pub images: &'p BTreeMap<String, Vec<Id>>,
     /// Policies that a build has renamed, by the names that they had.
     pub renamed: &'p BTreeMap<Id, Id>,
-    /// Policies of other clusters, which this one need not know.
+    /// The policies of all clusters, where a run has several.
     pub elsewhere: &'p BTreeSet<Id>,
+    /// Whether there are documents that could not be read.
+    pub is_incomplete: bool,
 }
 
 /// Policies by their names, whatever their namespaces.
@@ -66,6 +68,9 @@ pub struct Plan {
     pub edits: Vec<Edit>,
     /// What they are, and what could not be done.
     pub outcome: Outcome,
+    /// Values that are to stay what they are, `None` where nobody knows; told only where a
+    /// run has several clusters.
+    pub kept: Vec<(Location, Option<String>)>,
     /// The policies that something in the text is bound to.
     pub used: BTreeSet<Id>,
     /// How many scalars are bound to a known policy.
@@ -201,13 +206,17 @@ impl BoundScalar<'_, '_, '_> {
     /// Writes what a policy says, or says why it gives nothing.
     fn take(&self, taken: Taken, resolved: &Resolved, policies: &Policies<'_>, plan: &mut Plan) {
         match &resolved.image {
-            Ok(image) => self.write(&NewValue { taken, image }, plan),
+            Ok(image) => self.write(&NewValue { taken, image }, policies, plan),
             Err(reason) => {
+                if !policies.elsewhere.is_empty() {
+                    plan.kept.push((self.bound.location(self.file), None));
+                }
                 let severity = match (reason.severity(), policies.on_unresolved) {
                     (Severity::Error, OnUnresolved::Warn) => Severity::Warning,
                     (severity, _) => severity,
                 };
-                let message = format!("ImagePolicy `{}` gives no image: {reason}", taken.id);
+                let why = reason.explained();
+                let message = format!("ImagePolicy `{}` gives no image: {why}", taken.id);
                 let finding = self.finding(severity, reason.code(severity), message);
                 plan.note(finding.hint_if(reason.hint()));
             }
@@ -307,9 +316,7 @@ impl BoundScalar<'_, '_, '_> {
             plan.note(self.guessed(&id, self.takers.first(&unplaced).is_some()));
             return Some((unplaced, target.part, resolved));
         }
-        if !policies.elsewhere.contains(&id) {
-            plan.note(self.unknown(&target, &id, policies));
-        }
+        plan.note(self.unknown(&target, &id, policies));
         None
     }
 
@@ -338,8 +345,19 @@ impl BoundScalar<'_, '_, '_> {
     }
 
     fn unknown(&self, target: &MarkerTarget, id: &Id, policies: &Policies<'_>) -> Finding {
+        if policies.elsewhere.contains(id) {
+            let message = format!(
+                "ImagePolicy `{id}` is another cluster's, whose ImageUpdateAutomations do not come here"
+            );
+            return self.finding(self.severity(), Code::UnknownPolicy, message);
+        }
         let message = format!("no ImagePolicy `{id}` is known");
-        let finding = self.finding(self.severity(), Code::UnknownPolicy, message);
+        let severity = match policies.is_incomplete {
+            // It may be in what could not be read.
+            true => Severity::Error,
+            false => self.severity(),
+        };
+        let finding = self.finding(severity, Code::UnknownPolicy, message);
         let elsewhere = policies.names.get(target.name.as_str());
         let elsewhere = elsewhere.map(Vec::as_slice).unwrap_or_default();
         if let Some(now) = policies.renamed.get(id) {
@@ -402,12 +420,16 @@ impl BoundScalar<'_, '_, '_> {
         })
     }
 
-    fn write(&self, wanted: &NewValue<'_>, plan: &mut Plan) {
+    fn write(&self, wanted: &NewValue<'_>, policies: &Policies<'_>, plan: &mut Plan) {
         let old = self.bound.text.as_ref();
         let Some(new) = self.value(wanted, plan) else {
             return;
         };
         if old == new {
+            // That it is to stay matters to who may want something else.
+            if !policies.elsewhere.is_empty() {
+                plan.kept.push((self.bound.location(self.file), Some(new)));
+            }
             return;
         }
         if self.bound.object.seals(old) {
@@ -542,6 +564,7 @@ impl Plan {
     pub fn merge(&mut self, other: Self) {
         self.outcome.extend(other.outcome);
         self.used.extend(other.used);
+        self.kept.extend(other.kept);
         self.bound += other.bound;
         self.matched.extend(other.matched);
     }

@@ -31,6 +31,9 @@ pub struct Planned {
     pub images: BTreeMap<PolicyKey, ImageRef>,
     /// What those images say of themselves, where that was asked for.
     pub labels: BTreeMap<PolicyKey, ImageLabels>,
+    /// Values that are to stay what they are, `None` where nobody knows; told only where
+    /// the run has several clusters.
+    pub kept: Vec<(Location, Option<String>)>,
     /// The clusters of the run, as folders from its root; none where documents are
     /// read as they lie.
     pub clusters: Vec<String>,

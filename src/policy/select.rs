@@ -1,9 +1,10 @@
 //! From tags to the one tag a policy chooses, or the reason why none.
 
 use super::{Candidate, Filter};
+use crate::quote;
 use go_regexp::{Budget, SyntaxError};
 use go_template::strconv;
-use masterminds_semver::{Constraint, ConstraintError, Version};
+use masterminds_semver::{Constraint, ConstraintError, Version, VersionFault};
 
 /// How a policy compares tags.
 #[derive(Clone, Debug)]
@@ -79,9 +80,9 @@ pub enum ChosenNothing {
     /// No tag matches `filterTags.pattern`.
     #[error("version list argument cannot be empty")]
     AllFiltered,
-    /// No tag is a version in the range.
+    /// No tag is a version in the range; the one that comes nearest, and why it is none.
     #[error("unable to determine latest version from provided list")]
-    NoneInRange,
+    NoneInRange(Option<Nearest>),
     /// A value is not a number; one such value fails the whole policy.
     #[error("failed to parse invalid numeric value '{value}'")]
     NotNumeric {
@@ -90,7 +91,33 @@ pub enum ChosenNothing {
     },
 }
 
+/// A value that is no version in a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nearest {
+    /// The value.
+    pub value: String,
+    /// What it is instead, to follow it.
+    pub why: String,
+}
+
 impl ChosenNothing {
+    /// The reason in plain words, where Flux's are not.
+    #[must_use]
+    pub fn plainly(&self) -> Option<String> {
+        Some(match self {
+            Self::NoTags => "the repository has no tag that `exclusionList` leaves".to_owned(),
+            Self::AllFiltered => "no tag matches `filterTags.pattern`".to_owned(),
+            Self::NoneInRange(None) => "no tag that is left is a version in the range".to_owned(),
+            Self::NoneInRange(Some(Nearest { value, why })) => {
+                let value = quote::at_most(value, 200);
+                format!(
+                    "no tag that is left is a version in the range: the nearest, `{value}`, {why}"
+                )
+            }
+            _ => return None,
+        })
+    }
+
     /// Whether Flux gives up until the policy changes, rather than retrying.
     #[must_use]
     pub fn stalls(&self) -> bool {
@@ -151,7 +178,10 @@ impl Policy {
         I: Iterator<Item = &'v str>,
     {
         let found = match &self.choice {
-            Choice::Semver(range) => latest_version(values(), range),
+            Choice::Semver(range) => {
+                let found = latest_version(values(), range);
+                return found.ok_or_else(|| ChosenNothing::NoneInRange(nearest(values(), range)));
+            }
             Choice::Alphabetical(Order::Ascending) => {
                 // The first of equals: `max_by` would take the last.
                 values()
@@ -165,7 +195,70 @@ impl Policy {
                 .map(|(i, _)| i),
             Choice::Numerical(order) => latest_number(values(), *order)?,
         };
-        found.ok_or(ChosenNothing::NoneInRange)
+        found.ok_or(ChosenNothing::NoneInRange(None))
+    }
+}
+
+/// The value that comes nearest to a version in a range: one whose first numbers would
+/// be one, else the greatest version, else one that begins as a version does.
+fn nearest<'v>(values: impl Iterator<Item = &'v str>, range: &Constraint) -> Option<Nearest> {
+    let mut greatest: Option<(&str, Version)> = None;
+    let mut other = None;
+    for text in values {
+        match Version::parse_tag(text) {
+            Ok(version) => {
+                let leads = |(_, best): &(&str, Version)| version.precedence(best).is_gt();
+                if greatest.as_ref().is_none_or(leads) {
+                    greatest = Some((text, version));
+                }
+            }
+            Err(fault) => {
+                let Some(numbers) = leading_numbers(text) else {
+                    continue;
+                };
+                let found = || Nearest {
+                    value: text.to_owned(),
+                    why: why_none(text, fault),
+                };
+                if range.admits(&Version::of(numbers, "")) {
+                    return Some(found());
+                }
+                other = other.or_else(|| Some(found()));
+            }
+        }
+    }
+    let of_version = greatest.map(|(text, version)| Nearest {
+        value: text.to_owned(),
+        why: match version.is_prerelease() && range.admits(&Version::of(version.numbers(), "")) {
+            true => "is a prerelease, which the range does not admit".to_owned(),
+            false => format!("is not in `{}`", range.as_str()),
+        },
+    });
+    of_version.or(other)
+}
+
+/// The first three numbers of a text that begins as a version does.
+fn leading_numbers(text: &str) -> Option<[u64; 3]> {
+    let text = text.trim_start_matches(['v', 'V']);
+    let core = text.split(['-', '+', '_']).next()?;
+    let mut parts = core.split('.').map(|part| part.parse::<u64>().ok());
+    let first = parts.next()??;
+    let mut next = || parts.next().flatten().unwrap_or(0);
+    Some([first, next(), next()])
+}
+
+/// Why a text is no version, to follow it.
+fn why_none(text: &str, fault: VersionFault) -> String {
+    if text.starts_with('V') {
+        return "begins with a capital `V`".to_owned();
+    }
+    let core = text.trim_start_matches('v').split(['-', '+', '_']).next();
+    let parts = core.unwrap_or_default().split('.').count();
+    match parts {
+        1 => "has one part where a version has three".to_owned(),
+        2 => "has two parts where a version has three".to_owned(),
+        4 => "has four parts where a version has three".to_owned(),
+        _ => format!("is no version: {fault}"),
     }
 }
 
@@ -206,4 +299,48 @@ fn latest_number<'v>(
         }
     }
     Ok(best.map(|(index, _)| index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_tag_says_why_it_is_none() {
+        for (range, tags, expected) in [
+            (
+                "1.x",
+                &["1.28.0.5999", "latest"][..],
+                "the nearest, `1.28.0.5999`, has four parts where a version has three",
+            ),
+            (">=1.0.0", &["v1.2", "main-7"], "`v1.2`, has two parts"),
+            (
+                ">=1.0.0",
+                &["V1.2.3"],
+                "`V1.2.3`, begins with a capital `V`",
+            ),
+            ("<2", &["3.0.0", "2.1.0"], "`3.0.0`, is not in `<2`"),
+            (">=1.0.0", &["1.2.3-rc.1"], "`1.2.3-rc.1`, is a prerelease"),
+            (
+                ">=1.0.0",
+                &["1.2.3-01"],
+                "`1.2.3-01`, is no version: a numeric",
+            ),
+            (
+                ">=1.0.0",
+                &["latest"],
+                "no tag that is left is a version in the range",
+            ),
+        ] {
+            let range = Constraint::parse(range).expect("a range");
+            let policy = Policy::new(Choice::Semver(range), None);
+            let nothing = policy.select(tags).expect_err("nothing");
+            let said = nothing.plainly().expect("plain words");
+            assert!(said.contains(expected), "{tags:?}: {said}");
+            assert_eq!(
+                nothing.to_string(),
+                "unable to determine latest version from provided list"
+            );
+        }
+    }
 }

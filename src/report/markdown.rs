@@ -30,7 +30,10 @@ pub fn body(planned: &Planned) -> String {
         _ = writeln!(
             out,
             "| {} | {} | {} → {} | {} | {} |",
-            code(&policy.id()),
+            match &policy.cluster {
+                Some(cluster) => format!("{} ({})", code(&policy.id()), code(cluster)),
+                None => code(&policy.id()),
+            },
             linked(name, planned.labels.get(&(cluster.unwrap_or(0), id))),
             code(&policy.old_shown()),
             code(&policy.new.to_string()),

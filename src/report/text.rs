@@ -59,7 +59,11 @@ pub fn findings<'f>(findings: impl IntoIterator<Item = &'f Finding>, lists_all: 
 fn cause(finding: &Finding) -> (Severity, Code, String) {
     let mut words = String::new();
     let has_place = !finding.location.file.is_empty() || finding.location.line > 0;
-    if matches!(finding.code, Code::Outdated | Code::Downgrade) || !has_place {
+    let is_own = matches!(
+        finding.code,
+        Code::Outdated | Code::Downgrade | Code::UnknownVariable | Code::BuildFailed
+    );
+    if is_own || !has_place {
         // Each is a matter of its own.
         let words = format!("{} {}", finding.location, finding.message);
         return (finding.severity, finding.code, words);

@@ -545,9 +545,13 @@ impl<'t> Reader<'t> {
             self.mentions.skip(comment.end);
             self.mark(value, comment);
         } else {
-            // Whatever is said inside the scalar is text, not a comment.
             self.mentions.pass(value.span.start, &mut self.outline.dead);
-            self.mentions.skip(value.span.end);
+            // Whatever is said inside the scalar is text, not a comment; on a line of a
+            // block it looks like one.
+            match value.scalar.header() {
+                Some(_) => self.mentions.pass(value.span.end, &mut self.outline.dead),
+                None => self.mentions.skip(value.span.end),
+            }
         }
     }
 

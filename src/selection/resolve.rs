@@ -193,6 +193,19 @@ impl Unresolved {
         }
     }
 
+    /// The reason for people: in plain words first, then in Flux's, where those alone
+    /// say little.
+    #[must_use]
+    pub fn explained(&self) -> String {
+        match self {
+            Self::Nothing(nothing) => match nothing.plainly() {
+                Some(plainly) => format!("{plainly} (Flux: {nothing})"),
+                None => nothing.to_string(),
+            },
+            other => other.to_string(),
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -210,9 +223,6 @@ impl Unresolved {
             },
             Self::OverBudget { .. } => "write smaller repetitions and classes, such as `[a-z]{1,20}` in place of `\\pL{1,500}`; or give fewer documents to one run".to_owned(),
             Self::NoInterval => "write `interval`, as `interval: 10m`; or `digestReflectionPolicy: IfNotPresent`, which needs none".to_owned(),
-            Self::Nothing(ChosenNothing::NoTags) => "the repository has no tag that `exclusionList` leaves".to_owned(),
-            Self::Nothing(ChosenNothing::AllFiltered) => "no tag matches `filterTags.pattern`".to_owned(),
-            Self::Nothing(ChosenNothing::NoneInRange) => "no tag that is left is a version in the range".to_owned(),
             _ => return None,
         })
     }
@@ -382,8 +392,10 @@ pub fn unused(
         if !reason.is_mistake() {
             return None;
         }
-        let message =
-            format!("ImagePolicy `{id}` gives no image, and nothing is bound to it: {reason}");
+        let message = format!(
+            "ImagePolicy `{id}` gives no image, and nothing is bound to it: {}",
+            reason.explained()
+        );
         // Nothing is bound to it because of what is wrong.
         let severity = match reason {
             Unresolved::NoRepository { now: Some(_), .. } => Severity::Error,

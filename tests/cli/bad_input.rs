@@ -479,3 +479,64 @@ fn many_dead_markers_are_all_reported() {
         &said[said.len() - 600..]
     );
 }
+
+/// Four causes, and what to do about each.
+#[test]
+fn why_a_marker_marks_nothing() {
+    const MARK: &str = "# {\"$imagepolicy\": \"flux-system:app\"}";
+    let folder = TempDir::new().expect("a folder");
+    for (text, why) in [
+        (
+            format!("x: |\n  a: b:1 {MARK}\n"),
+            "part of the text of a block",
+        ),
+        (
+            format!("x: >-\n  a: b:1 {MARK}\n  more\n"),
+            "part of the text of a block",
+        ),
+        (format!("x: &x b:1\ny: *x {MARK}\n"), "is an alias"),
+        (
+            format!("x: [a, 'b:1'] {MARK}\n"),
+            "behind a closing bracket",
+        ),
+        (
+            format!("x: {{a: 'b:1'}} {MARK}\n"),
+            "behind a closing bracket",
+        ),
+        (
+            format!("x: {MARK}\n  a: b:1\n"),
+            "on the line of a scalar value",
+        ),
+        (
+            format!("x:\n{MARK}\n- - a: b:1\n"),
+            "on the line of a scalar value",
+        ),
+    ] {
+        let input = format!("{POLICY}---\n{text}");
+        let said = stderr(&run_in(folder.path(), &["fn"], input.as_bytes()));
+        assert!(said.contains(why), "{text}: {said}");
+    }
+    for text in [
+        "# our $imagepolicy markers are documented elsewhere\nx: y\n".to_owned(),
+        format!("# image: a:1 {MARK}\nx: y\n"),
+        format!("  #- a:1   {MARK}\nx: y\n"),
+    ] {
+        let input = format!("{POLICY}---\n{text}");
+        let said = stderr(&run_in(folder.path(), &["fn"], input.as_bytes()));
+        assert!(!said.contains("marker"), "{text}: {said}");
+    }
+}
+
+/// An alias that ends at the colon is a key.
+#[test]
+fn an_alias_may_be_a_key() {
+    let folder = TempDir::new().expect("a folder");
+    let text = "x: &app app\ny:\n  *app: ghcr.io/acme/app:1.0.0 # {\"$imagepolicy\": \"flux-system:app\"}\n";
+    let input = format!("{POLICY}---\n{text}");
+    let output = run_in(folder.path(), &["fn"], input.as_bytes());
+    assert!(
+        stdout(&output).ends_with(&text.replace("1.0.0", "1.2.0")),
+        "{}",
+        stderr(&output)
+    );
+}

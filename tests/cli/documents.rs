@@ -417,3 +417,28 @@ fn findings_come_in_the_order_of_the_files() {
     ];
     assert_eq!(said, expected, "{report}");
 }
+
+/// Without a network no login is shown to anybody, so none is missing.
+#[test]
+fn offline_nobody_complains_about_logins() {
+    let repository = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {name: app, namespace: flux-system}\nspec: {image: ghcr.io/acme/app, secretRef: {name: gone}, certSecretRef: {name: gone}, serviceAccountName: gone}\n";
+    let bare = POLICY.split("status:").next().expect("a document");
+    let tree = Tree::new(&[
+        (".git/HEAD", ""),
+        ("flux/policy.yaml", bare),
+        ("flux/repository.yaml", repository),
+        ("apps/app.yaml", OLD),
+    ]);
+    let tags = "apiVersion: flux-image.dev/v1alpha1\nkind: TagSnapshot\nmetadata: {name: t}\nspec: {repositories: [{image: ghcr.io/acme/app, tags: [1.2.0]}]}\n";
+    let without = tree.update(&["--offline", "apps"]);
+    assert!(!stderr(&without).contains("gone"), "{}", stderr(&without));
+    assert!(
+        stderr(&without).contains("no tags are known"),
+        "{}",
+        stderr(&without)
+    );
+    tree.write("flux/tags.yaml", tags);
+    let output = tree.update(&["--offline", "apps"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(stderr(&output), "changed 1 value in 1 file\n");
+}

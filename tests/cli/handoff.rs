@@ -831,8 +831,14 @@ fn what_gitlab_takes_for_one_issue() {
         texts.unzip::<_, _, Vec<_>, Vec<_>>()
     };
     let (texts, prints) = issues("");
-    assert!(texts[0].contains("twin.yaml:1:1"), "{texts:?}");
+    assert!(
+        texts.iter().any(|one| one.contains("twin.yaml:1:1")),
+        "{texts:?}"
+    );
     let (shifted, same) = issues("# a line\n");
-    assert!(shifted[0].contains("twin.yaml:2:1"), "{shifted:?}");
+    assert!(
+        shifted.iter().any(|one| one.contains("twin.yaml:2:1")),
+        "{shifted:?}"
+    );
     assert_eq!(same, prints);
 }

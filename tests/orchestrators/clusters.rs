@@ -55,6 +55,24 @@ pub fn stories() -> Vec<Story> {
         story("other_sources", KUSTOMIZE, other_sources),
         story("only_what_matters_is_built", KUSTOMIZE, only_what_matters),
         story("interrupted", &[], interrupted),
+        story("no_cluster_is_lost", KUSTOMIZE, no_cluster_is_lost),
+        story("disagreements_are_whole", KUSTOMIZE, disagreements),
+        story("a_view_with_holes_is_no_green_check", KUSTOMIZE, holes),
+        story("sources_and_what_they_ignore", KUSTOMIZE, sources),
+        story("values_that_come_late", KUSTOMIZE, late_values),
+        story("encrypted_values_are_unknown", KUSTOMIZE, encrypted_values),
+        story("two_readings_of_one_text", KUSTOMIZE, two_readings),
+        story(
+            "what_remote_bases_may_be",
+            KUSTOMIZE,
+            what_remote_bases_may_be,
+        ),
+        story(
+            "files_that_git_does_not_track",
+            &[Tool::Kustomize, Tool::Git],
+            untracked,
+        ),
+        story("builds_that_would_not_end", KUSTOMIZE, endless),
     ]
 }
 
@@ -708,7 +726,11 @@ fn no_artifact_holds(world: &World) {
     );
     let said = cluster(world, &tree, &["--dry-run"]);
     assert_eq!(said.code, Some(2));
-    assert!(said.stderr.contains("is ignored by git"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("is not tracked by git"),
+        "{}",
+        said.stderr
+    );
 }
 
 /// The builder's own view: files, arguments, environment; and what is left of it.
@@ -776,6 +798,7 @@ fn nothing_but_copies(world: &World) {
                 "TMPDIR",
                 "GIT_TERMINAL_PROMPT",
                 "GIT_CONFIG_NOSYSTEM",
+                "GIT_ALLOW_PROTOCOL",
                 "PWD",
                 "OLDPWD",
                 "SHLVL",
@@ -925,7 +948,7 @@ fn two_clusters(world: &World) {
     let ran = update(world, &tree, &both);
     assert_eq!(ran.code, Some(2));
     assert!(
-        ran.stdout.contains("cluster `clusters/prod` would write `ghcr.io/acme/app:1.0.0` here, and cluster `clusters/staging` `ghcr.io/acme/app:1.1.0`"),
+        ran.stdout.contains("cluster `clusters/prod` wants `ghcr.io/acme/app:1.0.0` here, and cluster `clusters/staging` `ghcr.io/acme/app:1.1.0`"),
         "{}",
         ran.stdout
     );
@@ -980,6 +1003,50 @@ fn found_where_needed(world: &World) {
         "{}{}",
         ran.stdout,
         ran.stderr
+    );
+    // A folder that calls itself a cluster does not silence the others without a word.
+    let tree = Tree::new(&[
+        (".git/HEAD", ""),
+        (".tags", TAGS),
+        (
+            "deploy/sync.yaml",
+            &SYNC.replace("clusters/prod", "deploy").replace(
+                "name: flux-system, namespace: flux-system}\nspec:\n",
+                "name: fleet, namespace: flux-system}\nspec:\n",
+            ),
+        ),
+        (
+            "deploy/images.yaml",
+            &images("", "ghcr.io/acme/app", "./apps")
+                .replace(
+                    "name: app}\nspec",
+                    "name: app, namespace: flux-system}\nspec",
+                )
+                .replace("name: auto}", "name: auto, namespace: flux-system}"),
+        ),
+        ("apps/app.yaml", &marked("flux-system:app")),
+        (
+            "docs/evil/sync.yaml",
+            &SYNC.replace("clusters/prod", "docs/evil"),
+        ),
+        (
+            "docs/evil/images.yaml",
+            &images("-evil", "ghcr.io/acme/app", "./docs")
+                .replace("-evil}\nspec", "-evil, namespace: flux-system}\nspec")
+                .replace("auto-evil}", "auto-evil, namespace: flux-system}"),
+        ),
+        (
+            "docs/part.yaml",
+            "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: {name: part, namespace: flux-system}\nspec: {imageRepositoryRef: {name: app}}\n",
+        ),
+    ]);
+    let ran = update(world, &tree, &["--check", "--strict"]);
+    assert!(matches!(ran.code, Some(1 | 2)), "{}", ran.stdout);
+    assert!(
+        ran.stdout
+            .contains("`flux-system:auto` is in none of these clusters"),
+        "{}",
+        ran.stdout
     );
     // Whole documents are read as they lie.
     let tree = fleet_of_two();
@@ -1288,4 +1355,652 @@ fn interrupted(world: &World) {
     assert!(begin.elapsed() < Duration::from_secs(30));
     let left = fs::read_dir(tree.at(".tmp")).expect("a folder").count();
     assert_eq!(left, 0);
+}
+
+/// A cluster of which something is wrong counts, also where another one is fine.
+fn no_cluster_is_lost(world: &World) {
+    let tree = fleet_of_two();
+    tree.write(
+        "clusters/staging/kustomization.yaml",
+        "resources: [flux-system, gone.yaml, images.yaml]\n",
+    );
+    let both = [
+        "--cluster-path",
+        "clusters/prod",
+        "--cluster-path",
+        "clusters/staging",
+    ];
+    for more in [&["--check"][..], &[&["--check"][..], &both].concat()] {
+        let ran = update(world, &tree, more);
+        assert_eq!(ran.code, Some(2), "{more:?}: {}{}", ran.stdout, ran.stderr);
+        let report = report(&ran);
+        assert_eq!(changed(&report).len(), 1);
+        assert!(
+            codes(&report).contains(&"build-failed".to_owned()),
+            "{}",
+            ran.stdout
+        );
+    }
+    // `scan` and `resolve` tell of clusters that edit nothing.
+    let tree = fleet_of_two();
+    let file = "clusters/staging/images.yaml";
+    let images = tree.read(file);
+    let (images, _) = images
+        .split_once("---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageUpdate")
+        .expect("two");
+    tree.write(file, images);
+    let ran = world.run(
+        tree.path(),
+        "flux-image",
+        &["resolve", "--policies", ".tags"],
+    );
+    assert!(
+        ran.stdout
+            .contains("flux-image.dev/cluster: clusters/staging"),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+    let ran = world.run(tree.path(), "flux-image", &["scan", "--policies", ".tags"]);
+    assert_eq!(documents(&ran.stdout).len(), 2, "{}", ran.stdout);
+}
+
+/// That one cluster wants what stands there, or that a third one comes later, settles
+/// nothing.
+fn disagreements(world: &World) {
+    let tree = fleet_of_two();
+    for name in ["prod", "staging"] {
+        let file = format!("clusters/{name}/images.yaml");
+        let text = tree
+            .read(&file)
+            .replace(&format!("./apps/{name}"), "./apps");
+        tree.write(&file, &text);
+    }
+    let third = tree
+        .read("clusters/prod/images.yaml")
+        .replace("1.0.x", "1.x");
+    tree.write("clusters/test/images.yaml", &third);
+    tree.write(
+        "clusters/test/flux-system/gotk-sync.yaml",
+        &SYNC.replace("clusters/prod", "clusters/test"),
+    );
+    let text = marked("flux-system:app");
+    for name in ["prod", "staging"] {
+        tree.write(&format!("apps/{name}/app.yaml"), &text);
+    }
+    let paths = ["prod", "staging", "test"].map(|name| format!("clusters/{name}"));
+    let arguments: Vec<&str> = paths
+        .iter()
+        .flat_map(|path| ["--cluster-path", path])
+        .collect();
+    for count in [4, 6] {
+        let ran = update(world, &tree, &arguments[..count]);
+        assert_eq!(ran.code, Some(2), "{}", ran.stdout);
+        let report = report(&ran);
+        assert_eq!(changed(&report), [] as [&str; 0], "{}", ran.stdout);
+        assert_eq!(codes(&report), ["conflicting-automations"; 2]);
+        assert_eq!(tree.read("apps/prod/app.yaml"), text);
+    }
+    // Who does not know a policy says so, unless another one decides there.
+    let tree = fleet_of_two();
+    tree.write("apps/prod/typo.yaml", &marked("flux-system:typo"));
+    let images = tree
+        .read("clusters/prod/images.yaml")
+        .replace("name: app,", "name: only-prod,")
+        .replace("{name: app}", "{name: only-prod}");
+    tree.write(
+        "clusters/prod/more.yaml",
+        images
+            .split("---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageUpdate")
+            .next()
+            .expect("documents"),
+    );
+    tree.write("apps/staging/other.yaml", &marked("flux-system:only-prod"));
+    let ran = update(world, &tree, &["--dry-run"]);
+    assert!(
+        ran.stdout
+            .contains("no ImagePolicy `flux-system:typo` is known"),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        ran.stdout
+            .contains("`flux-system:only-prod` is another cluster's"),
+        "{}",
+        ran.stdout
+    );
+}
+
+/// What is not followed may hold the policy of a marker.
+fn holes(world: &World) {
+    let elsewhere =
+        kustomization("far", "./far", "").replace("name: flux-system}\n", "name: far}\n");
+    let source = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: far, namespace: flux-system}\nspec: {url: 'https://git.example/acme/far'}\n";
+    let tree = fleet(&[
+        (
+            ".git/config",
+            "[remote \"origin\"]\n\turl = https://git.example/acme/fleet\n",
+        ),
+        (
+            "clusters/prod/images.yaml",
+            &kustomization("images", "./policies", "  targetNamespace: flux-system\n"),
+        ),
+        ("clusters/prod/far.yaml", &elsewhere),
+        ("clusters/prod/source.yaml", source),
+        (
+            "policies/images.yaml",
+            &images("", "ghcr.io/acme/app", "./apps"),
+        ),
+        ("apps/app.yaml", &marked("far:app")),
+    ]);
+    let ran = cluster(world, &tree, &["--check"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("no ImagePolicy `far:app` is known"),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        ran.stdout
+            .contains("--local-sources GitRepository/flux-system/far=DIR"),
+        "{}",
+        ran.stdout
+    );
+}
+
+fn sources(world: &World) {
+    // A source of its own in the same checkout, which ignores all but one folder.
+    let source = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: apps, namespace: flux-system}\nspec: {url: 'https://git.example/acme/fleet', ref: {branch: main}, ignore: \"/*\\n!/policies\\n\"}\n";
+    let of_apps = kustomization("images", "./policies", "  targetNamespace: flux-system\n")
+        .replace("name: flux-system}\n  target", "name: apps}\n  target");
+    let tree = fleet(&[
+        (
+            ".git/config",
+            "[remote \"origin\"]\n\turl = https://git.example/acme/fleet\n",
+        ),
+        ("clusters/prod/images.yaml", &of_apps),
+        ("clusters/prod/source.yaml", source),
+        (
+            "policies/images.yaml",
+            &images("", "ghcr.io/acme/app", "./apps"),
+        ),
+        ("apps/app.yaml", &marked("flux-system:app")),
+    ]);
+    let ran = cluster(world, &tree, &["--dry-run"]);
+    assert_eq!(
+        changed(&report(&ran)).len(),
+        1,
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+    // Another branch holds who knows what.
+    tree.write(
+        "clusters/prod/source.yaml",
+        &source.replace("branch: main", "branch: other"),
+    );
+    let ran = cluster(world, &tree, &["--dry-run"]);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(said.contains("not followed"), "{said}");
+    // A checkout by another address, and who says that it is the one.
+    tree.write("clusters/prod/source.yaml", source);
+    tree.write(
+        ".git/config",
+        "[remote \"origin\"]\n\turl = https://mirror.example/fleet\n",
+    );
+    let named = "GitRepository/flux-system/flux-system=.,GitRepository/flux-system/apps=.";
+    let ran = cluster(world, &tree, &["--dry-run", "--local-sources", named]);
+    assert_eq!(
+        changed(&report(&ran)).len(),
+        1,
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+    // A folder inside of the one that is built: the real root is followed from there.
+    let ran = update(
+        world,
+        &tree,
+        &[
+            "--dry-run",
+            "--cluster-path",
+            "clusters/prod/flux-system",
+            "--local-sources",
+            named,
+        ],
+    );
+    assert_eq!(
+        changed(&report(&ran)).len(),
+        1,
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+    // Without a network nothing is fetched.
+    tree.write(
+        "policies/kustomization.yaml",
+        "resources: [images.yaml, 'http://127.0.0.1:9/x.yaml']\n",
+    );
+    let ran = cluster(
+        world,
+        &tree,
+        &[
+            "--dry-run",
+            "--offline",
+            "--remote-bases",
+            "--local-sources",
+            named,
+        ],
+    );
+    assert_eq!(
+        changed(&report(&ran)).len(),
+        1,
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+}
+
+/// ConfigMaps and Secrets in builds that nothing else asks for.
+fn late_values(world: &World) {
+    let from = |name: &str| {
+        format!(
+            "  targetNamespace: flux-system\n  postBuild: {{substituteFrom: [{{kind: ConfigMap, name: {name}}}]}}\n"
+        )
+    };
+    let optional =
+        "  postBuild: {substituteFrom: [{kind: Secret, name: nowhere, optional: true}]}\n";
+    let settings = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: flux-system}\ndata: {HOST: ghcr.io}\n";
+    let mention = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {template: {spec: {containers: [{name: a, envFrom: [{configMapRef: {name: settings}}]}]}}}\n";
+    for (name, suffix) in [("settings", ""), ("settings-prod", "  nameSuffix: -prod\n")] {
+        let tree = fleet(&[
+            // It waits for what is nowhere; its child asks for what is skipped.
+            (
+                "clusters/prod/top.yaml",
+                &kustomization("top", "./top", optional),
+            ),
+            (
+                "top/images.yaml",
+                &kustomization("images", "./policies", &from(name)),
+            ),
+            (
+                "clusters/prod/z-config.yaml",
+                &kustomization("config", "./config", suffix),
+            ),
+            (
+                "clusters/prod/z-app.yaml",
+                &kustomization("app", "./app", ""),
+            ),
+            ("config/settings.yaml", settings),
+            ("app/deploy.yaml", mention),
+            (
+                "policies/images.yaml",
+                &images("", "${HOST}/acme/app", "./apps"),
+            ),
+            ("apps/app.yaml", &marked("flux-system:app")),
+        ]);
+        let ran = cluster(world, &tree, &[]);
+        assert_eq!(
+            changed(&report(&ran)),
+            ["apps/app.yaml ghcr.io/acme/app:1.1.0"],
+            "{name}: {}{}",
+            ran.stdout,
+            ran.stderr
+        );
+        assert!(
+            ran.stdout.contains("is optional and not in the checkout"),
+            "{}",
+            ran.stdout
+        );
+        assert_eq!(ran.code, Some(0));
+    }
+    // A long chain is no circle.
+    let tree = fleet(&[("apps/app.yaml", &marked("flux-system:app"))]);
+    let mut folder = "clusters/prod".to_owned();
+    for number in 0..60 {
+        let next = format!("chain/{number}");
+        tree.write(
+            &format!("{folder}/next.yaml"),
+            &kustomization(&format!("k{number}"), &format!("./{next}"), ""),
+        );
+        folder = next;
+    }
+    tree.write(
+        &format!("{folder}/images.yaml"),
+        &images("", "ghcr.io/acme/app", "./apps"),
+    );
+    let ran = cluster(world, &tree, &[]);
+    assert_eq!(
+        changed(&report(&ran)).len(),
+        1,
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+    // The Secret that a registry is asked with.
+    let repository = images("", "ghcr.io/acme/app", "./apps").replacen(
+        "interval: 1m",
+        "interval: 1m, secretRef: {name: login}",
+        1,
+    );
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: login, namespace: flux-system}\nstringData: {username: u, password: \"p\\n\"}\n";
+    let tree = fleet(&[
+        (
+            "clusters/prod/images.yaml",
+            &kustomization("images", "./policies", "  targetNamespace: flux-system\n"),
+        ),
+        (
+            "clusters/prod/login.yaml",
+            &kustomization("login", "./login", ""),
+        ),
+        ("policies/images.yaml", &repository),
+        ("login/secret.yaml", secret),
+        ("apps/app.yaml", &marked("flux-system:app")),
+    ]);
+    let script =
+        "unset FLUX_IMAGE_OFFLINE; flux-image scan --cluster-path clusters/prod --timeout 100ms";
+    let ran = world.shell(tree.path(), script);
+    assert!(
+        !ran.stderr.contains("is not in the input"),
+        "{}",
+        ran.stderr
+    );
+}
+
+fn encrypted_values(world: &World) {
+    const VALUE: &str = "ENC[AES256_GCM,data:abc,iv:x,tag:y,type:str]";
+    let tree = fleet(&[
+        (
+            "clusters/prod/images.yaml",
+            &kustomization(
+                "images",
+                "./policies",
+                "  targetNamespace: flux-system\n  postBuild: {substituteFrom: [{kind: ConfigMap, name: settings}]}\n",
+            ),
+        ),
+        (
+            "clusters/prod/settings.yaml",
+            &format!(
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: settings, namespace: flux-system}}\ndata: {{HOST: '{VALUE}'}}\n"
+            ),
+        ),
+        (
+            "policies/images.yaml",
+            &images("", "${HOST}/acme/app", "./apps"),
+        ),
+        ("apps/app.yaml", &marked("flux-system:app")),
+        (
+            ".given",
+            &format!(
+                "apiVersion: v1\nkind: Secret\nmetadata: {{name: x}}\nstringData: {{HOST: '{VALUE}'}}\nsops: {{mac: m}}\n"
+            ),
+        ),
+    ]);
+    let ran = cluster(world, &tree, &[]);
+    assert_eq!(ran.code, Some(2));
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(
+        said.contains("which is encrypted") && !said.contains("ENC["),
+        "{said}"
+    );
+    let ran = cluster(world, &tree, &["--substitute-from", ".given"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("this is encrypted"), "{}", ran.stderr);
+}
+
+/// A repository in which one team's folder may hold anything, and its values reach an
+/// image.
+fn with_team(files: &[(&str, &str)]) -> Tree {
+    let post = "  targetNamespace: flux-system\n  postBuild: {substituteFrom: [{kind: ConfigMap, name: settings, optional: true}]}\n";
+    let tree = fleet(&[
+        (
+            "clusters/prod/images.yaml",
+            &kustomization("images", "./teams/one", post),
+        ),
+        (
+            "teams/one/images.yaml",
+            &images("", "ghcr.io/acme/${PASSWORD:=app}", "./apps"),
+        ),
+        ("apps/app.yaml", &marked("flux-system:app")),
+    ]);
+    for (name, text) in files {
+        tree.write(name, text);
+    }
+    tree
+}
+
+/// Texts that our reader and kustomize's may take for different things: whatever it is,
+/// nothing outside is read.
+fn two_readings(world: &World) {
+    const SECRET: &str = "an-outside-secret";
+    let patch = images("", "ghcr.io/acme/an-outside-secret", "./apps");
+    let patch = patch.split("---").next().expect("a document");
+    let outside = Tree::new(&[("secret", SECRET), ("patch.yaml", patch)]);
+    let place = outside.path().display().to_string();
+    let generator = format!(
+        "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {{name: settings, namespace: flux-system}}\noptions: {{disableNameSuffixHash: true}}\nfiles: [\"PASSWORD={place}/secret\"]\n"
+    );
+    let inline = |last: &str| {
+        let text = serde_json::to_string(&format!("{generator}{last}")).expect("JSON");
+        format!("resources: [images.yaml]\ngenerators: [{text}]\n")
+    };
+    let deep = "[".repeat(2000) + &"]".repeat(2000);
+    let folders = "resources: [images.yaml, ../g, ../plug]\n".to_owned();
+    let climb = "../".repeat(12);
+    for (attack, more) in [
+        (inline("m: 1e999\n"), vec![]),
+        (inline(&format!("m: {deep}\n")), vec![]),
+        (inline("#\r"), vec![]),
+        (inline("? [a]\n: b\n"), vec![]),
+        (inline("a: 1\na: 2\n"), vec![]),
+        (inline("m: !!float x\n"), vec![]),
+        (
+            format!(
+                "resources: [images.yaml]\npatchesStrategicMerge: ['x: y/../{climb}{place}/patch.yaml']\n"
+            ),
+            vec![],
+        ),
+        (
+            format!(
+                "resources: [images.yaml]\npatchesStrategicMerge: ['x: y/../{climb}{place}/patch.yaml', '---\n{{}}']\n"
+            ),
+            vec![],
+        ),
+        (
+            folders,
+            vec![
+                (
+                    "teams/g/kustomization.yaml",
+                    "generators: [../plug]\n".to_owned(),
+                ),
+                (
+                    "teams/plug/kustomization.yaml",
+                    "resources: [gen.yaml]\n".to_owned(),
+                ),
+                ("teams/plug/gen.yaml", generator.clone()),
+            ],
+        ),
+        (
+            "resources: [images.yaml]\ngenerators: [../1/2/plug, deep]\n".to_owned(),
+            vec![
+                (
+                    "teams/1/2/plug/kustomization.yaml",
+                    "resources: [gen.yaml]\n".to_owned(),
+                ),
+                (
+                    "teams/1/2/plug/gen.yaml",
+                    generator.replace(&format!("{place}/secret"), "../../x"),
+                ),
+                (
+                    "teams/one/deep/kustomization.yaml",
+                    "generators: [../../1/2/plug]\nresources: [../../1/2/plug]\n".to_owned(),
+                ),
+            ],
+        ),
+        (
+            "resources: [images.yaml, ../h, ../g]\n".to_owned(),
+            vec![
+                (
+                    "teams/h/kustomization.yaml",
+                    "resources: [../g]\ngenerators: [../g/kustomization.yaml]\n".to_owned(),
+                ),
+                (
+                    "teams/g/kustomization.yaml",
+                    format!(
+                        "kind: Kustomization\nmetadata: {{name: x}}\nresources: [{place}/patch.yaml]\n"
+                    ),
+                ),
+            ],
+        ),
+    ] {
+        let mut files: Vec<(&str, &str)> = vec![("teams/one/kustomization.yaml", &attack)];
+        files.extend(more.iter().map(|(name, text)| (*name, text.as_str())));
+        let tree = with_team(&files);
+        let ran = cluster(world, &tree, &["--dry-run"]);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(!said.contains(SECRET), "{attack}: {said}");
+        assert!(matches!(ran.code, Some(0..=3)), "{attack}: {said}");
+    }
+}
+
+fn what_remote_bases_may_be(world: &World) {
+    let outside = Tree::new(&[
+        ("secret", "an-outside-secret"),
+        (
+            "repo/kustomization.yaml",
+            "configMapGenerator: [{name: settings, namespace: flux-system, options: {disableNameSuffixHash: true}, literals: [PASSWORD=an-outside-secret]}]\n",
+        ),
+    ]);
+    let git = world.shell(
+        &outside.at("repo"),
+        "git init -q -b main && git add -A && git commit -qm x",
+    );
+    let has_git = git.code == Some(0);
+    let place = outside.path().display().to_string();
+    let climb = "../".repeat(12);
+    let touched = outside.at("touched");
+    for attack in [
+        format!("resources: [images.yaml, 'file://{place}/repo?ref=main']"),
+        format!("resources: [images.yaml, 'git::file://{place}/repo?ref=main']"),
+        format!("resources: [images.yaml, '{place}/repo/.git?ref=main']"),
+        format!(
+            "resources: [images.yaml, 'file:///nowhere?ref=--upload-pack=touch%20{}%20%23']",
+            touched.display()
+        ),
+        format!(
+            "resources: [images.yaml]\nconfigMapGenerator: [{{name: settings, namespace: flux-system, files: ['PASSWORD=a.git/../{climb}{place}/secret']}}]"
+        ),
+        format!(
+            "resources: [images.yaml]\nconfigMapGenerator: [{{name: settings, namespace: flux-system, envs: ['a://../../{climb}{place}/secret']}}]"
+        ),
+    ] {
+        let tree = with_team(&[("teams/one/kustomization.yaml", &attack)]);
+        let ran = cluster(world, &tree, &["--dry-run", "--remote-bases"]);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(
+            !said.contains("an-outside-secret"),
+            "{attack} (git: {has_git}): {said}"
+        );
+        assert_eq!(ran.code, Some(2), "{attack}: {said}");
+        assert!(!touched.exists(), "{attack}");
+    }
+}
+
+fn untracked(world: &World) {
+    let tree = with_team(&[
+        (
+            "teams/one/kustomization.yaml",
+            "resources: [images.yaml]\nconfigMapGenerator: [{name: settings, namespace: flux-system, options: {disableNameSuffixHash: true}, envs: [../../local.env]}]\n",
+        ),
+        (".gitignore", "*.env\n"),
+    ]);
+    fs::remove_dir_all(tree.at(".git")).expect("removed");
+    world
+        .shell(
+            tree.path(),
+            "git init -q -b main && git add -A && git commit -qm x",
+        )
+        .ok();
+    // What a change may say of ignoring counts for nothing.
+    tree.write(".gitignore", "!local.env\n");
+    tree.write("local.env", "PASSWORD=only-on-this-machine\n");
+    let ran = cluster(world, &tree, &["--dry-run"]);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(!said.contains("only-on-this-machine"), "{said}");
+    assert!(said.contains("is not tracked by git"), "{said}");
+}
+
+/// Folders that name one another over and over, Kustomizations that make ever new ones,
+/// values that make gigabytes.
+fn endless(world: &World) {
+    let mut files: Vec<(String, String)> = Vec::new();
+    for level in 0..25 {
+        for side in ["a", "b"] {
+            let next = level + 1;
+            files.push((
+                format!("d/{level}{side}/kustomization.yaml"),
+                format!("resources: [../{next}a, ../{next}b]\n"),
+            ));
+        }
+    }
+    for side in ["a", "b"] {
+        let text = images("", "ghcr.io/acme/two", "./two");
+        files.push((
+            format!("d/25{side}/kustomization.yaml"),
+            "resources: [images.yaml]\n".to_owned(),
+        ));
+        files.push((format!("d/25{side}/images.yaml"), text));
+    }
+    let big = "x".repeat(50_000);
+    files.push((
+        "clusters/prod/d.yaml".to_owned(),
+        kustomization("d", "./d/0a", ""),
+    ));
+    files.push((
+        "clusters/prod/n.yaml".to_owned(),
+        kustomization("n", "./n", "  postBuild: {substitute: {n: x}}\n"),
+    ));
+    files.push((
+        "n/next.yaml".to_owned(),
+        kustomization(
+            "'c-${n}'",
+            "./n",
+            "  postBuild: {substitute: {n: '${n}x'}}\n",
+        ),
+    ));
+    files.push((
+        "clusters/prod/big.yaml".to_owned(),
+        kustomization(
+            "big",
+            "./big",
+            &format!("  postBuild: {{substitute: {{A: {big}}}}}\n"),
+        ),
+    ));
+    let many = "${A}".repeat(200);
+    for number in 0..30 {
+        files.push((format!("big/{number}.yaml"), format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: big{number}, namespace: image.toolkit.fluxcd.io}}\ndata: {{a: '{many}'}}\n")));
+    }
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    let tree = with_team(&files);
+    tree.write(
+        "teams/one/images.yaml",
+        &images("", "ghcr.io/acme/app", "./apps"),
+    );
+    let ran = cluster(world, &tree, &["--dry-run"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    for said in ["times", "lead to it", "would be larger than"] {
+        assert!(
+            ran.stdout.contains(said),
+            "{said}: {}",
+            &ran.stderr[..ran.stderr.len().min(2000)]
+        );
+    }
+    // The rest is there all the same.
+    assert_eq!(
+        changed(&report(&ran)),
+        ["apps/app.yaml ghcr.io/acme/app:1.1.0"]
+    );
 }

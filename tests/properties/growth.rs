@@ -109,6 +109,7 @@ fn said_of_followers(count: usize) -> usize {
         images: &context.images,
         renamed: &BTreeMap::new(),
         elsewhere: &Default::default(),
+        is_incomplete: false,
     };
     let plan = edits::plan(("pod.yaml", &text), &bound, &Takers::one(None), &policies);
     let findings = &plan.outcome.findings;

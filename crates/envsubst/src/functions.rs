@@ -10,6 +10,8 @@ use crate::pattern;
 pub(crate) enum Function {
     /// The value, or, where it is empty, the arguments.
     Default,
+    /// Nothing: the value as it is.
+    Value,
     Length,
     LowerFirst,
     Lower,
@@ -37,6 +39,7 @@ impl Function {
         let first = arguments.first().map_or(&[][..], Vec::as_slice);
         let second = arguments.get(1).map_or(&[][..], Vec::as_slice);
         Ok(match self {
+            Self::Value => value.to_vec(),
             Self::Default if value.is_empty() => arguments.concat(),
             Self::Default => value.to_vec(),
             Self::Length => value.len().to_string().into_bytes(),

@@ -65,6 +65,17 @@ pub enum Error {
     NotUtf8,
 }
 
+/// What is made of a variable's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The value itself.
+    Value,
+    /// A default stands in where it is empty.
+    Default,
+    /// Its length, a part of it, or something else that it need not be seen in.
+    Part,
+}
+
 /// A text with variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
@@ -109,17 +120,20 @@ impl Template {
         }
     }
 
-    /// The names of all variables, as often as they occur, with whether a default
-    /// stands in for each where it has no value.
-    pub fn variables(&self) -> impl Iterator<Item = (&str, bool)> {
+    /// The names of all variables, as often as they occur, with what is made of their
+    /// values.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, Form)> {
         let mut waiting: Vec<&Node> = self.nodes.iter().rev().collect();
         std::iter::from_fn(move || {
             loop {
                 if let Node::Variable(variable) = waiting.pop()? {
                     waiting.extend(variable.arguments.iter().rev());
-                    let has_default = variable.function == Function::Default;
-                    let has_default = has_default && !variable.arguments.is_empty();
-                    return Some((variable.name.as_str(), has_default));
+                    let form = match variable.function {
+                        Function::Value => Form::Value,
+                        Function::Default => Form::Default,
+                        _ => Form::Part,
+                    };
+                    return Some((variable.name.as_str(), form));
                 }
             }
         })
@@ -203,7 +217,7 @@ impl Parser<'_> {
         let name = self.name().ok_or(Error::VariableName)?;
         let mut variable = Variable {
             name,
-            function: Function::Default,
+            function: Function::Value,
             arguments: Vec::new(),
         };
         match self.scanner.peek() {
@@ -220,7 +234,7 @@ impl Parser<'_> {
                     b",," => Function::Lower,
                     b"^" => Function::UpperFirst,
                     b"^^" => Function::Upper,
-                    _ => Function::Default,
+                    _ => Function::Value,
                 };
                 self.close()?;
             }
@@ -303,6 +317,7 @@ impl Parser<'_> {
             (false, 1) => c == '=',
             _ => false,
         };
+        variable.function = Function::Default;
         self.operator(fits).map_err(|_| Error::Default)?;
         while self.scanner.peek() != Some('}') {
             let argument = self.argument(Modes::TEXT, |c, _| c != '}')?;

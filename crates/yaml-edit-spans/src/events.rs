@@ -283,4 +283,32 @@ mod tests {
             }
         }
     }
+
+    /// To go-yaml, kustomize and PyYAML a colon ends an alias that is a key.
+    #[test]
+    fn an_alias_as_a_key() {
+        let kinds = |text: &str| -> Vec<String> {
+            let events = Events::tolerant(text).map(|event| match event.expect("YAML").kind {
+                EventKind::Scalar(scalar) => scalar.value().into_owned(),
+                EventKind::Alias => "*".to_owned(),
+                _ => String::new(),
+            });
+            events.filter(|shown| !shown.is_empty()).collect()
+        };
+        for (text, expected) in [
+            ("x: &a b\n*a: c\n", &["x", "b", "*", "c"][..]),
+            ("x: &a b\n*a : c\n", &["x", "b", "*", "c"]),
+            ("x: &a b\ny: {*a: c}\n", &["x", "b", "y", "*", "c"]),
+            ("x: &a b\ny: [*a]\nz: *a\n", &["x", "b", "y", "*", "z", "*"]),
+            ("x: \"é*: y\"\nz: 'é&: y'\n", &["x", "é*: y", "z", "é&: y"]),
+            ("x: \"*: y\"\na*: b\n", &["x", "*: y", "a*", "b"]),
+            (
+                "x: |\n  *: y\n  é&: y\nz: é & b*c\n",
+                &["x", "*: y\né&: y\n", "z", "é & b*c"],
+            ),
+            ("# *a: b\nx: y # &c: d\n", &["x", "y"]),
+        ] {
+            assert_eq!(kinds(text), expected, "{text}");
+        }
+    }
 }

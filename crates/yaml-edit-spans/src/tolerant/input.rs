@@ -6,15 +6,32 @@
 //! asks its input whether there was white space, and this one always says yes. All else
 //! is [`StrInput`]'s; a `#` inside a plain scalar, a tag or an anchor is never
 //! asked about, and stays what it is.
+//!
+//! To the parser a colon may be part of an anchor's name, as in YAML 1.2; to go-yaml it
+//! ends one, so that `*name: value` is a mapping whose key is an alias. So the name
+//! seems to end before a colon that a blank follows.
+
+use std::cell::Cell;
 
 use super::{BorrowedInput, Input, SkipTabs, StrInput, WhitespaceResult};
 
 /// A text in which a comment needs no white space before it.
-pub(super) struct GluedComments<'t>(StrInput<'t>);
+pub(super) struct GluedComments<'t>(StrInput<'t>, Cell<Anchor>);
+
+/// How far the reading of an anchor's name has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Anchor {
+    /// No `&` or `*` was just passed.
+    Outside,
+    /// Its name is being read.
+    Name,
+    /// It seemed to end before a colon, which is there for whoever asks next.
+    Ended,
+}
 
 impl<'t> GluedComments<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self(StrInput::new(text))
+        Self(StrInput::new(text), Cell::new(Anchor::Outside))
     }
 }
 
@@ -37,15 +54,33 @@ impl Input for GluedComments<'_> {
         )
     }
 
+    fn skip(&mut self) {
+        let next = match (self.0.peek(), self.1.get()) {
+            ('&' | '*', Anchor::Outside | Anchor::Ended) => Anchor::Name,
+            (c, Anchor::Name) if !c.is_whitespace() => Anchor::Name,
+            _ => Anchor::Outside,
+        };
+        self.1.set(next);
+        self.0.skip();
+    }
+
+    fn peek(&self) -> char {
+        let c = self.0.peek();
+        let ends = || c == ':' && matches!(self.0.peek_nth(1), ' ' | '\t' | '\n' | '\r' | '\0');
+        if self.1.get() == Anchor::Name && ends() {
+            self.1.set(Anchor::Ended);
+            return ' ';
+        }
+        c
+    }
+
     forward! {
         lookahead(self: &mut Self, count: usize);
         buflen(self: &Self) -> usize;
         bufmaxlen(self: &Self) -> usize;
         raw_read_ch(self: &mut Self) -> char;
         raw_read_non_breakz_ch(self: &mut Self) -> Option<char>;
-        skip(self: &mut Self);
         skip_n(self: &mut Self, count: usize);
-        peek(self: &Self) -> char;
         peek_nth(self: &Self, n: usize) -> char;
         byte_offset(self: &Self) -> Option<usize>;
         slice_bytes(self: &Self, start: usize, end: usize) -> Option<&str>;
