@@ -128,6 +128,9 @@ pub struct UpdateArgs {
     /// How to print what changed
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
+    /// Length of `-o markdown` at most, in bytes; a comment on GitHub takes 65536
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
+    pub markdown_limit: usize,
     /// What the run is limited to.
     #[command(flatten)]
     pub only: OnlyArgs,

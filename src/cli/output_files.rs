@@ -31,6 +31,9 @@ use crate::report::patch::{self, Patch};
 use crate::report::stored::Forms;
 use crate::report::{github, gitlab, markdown};
 
+/// The longest summary that GitHub takes of a step, in bytes.
+const SUMMARY: usize = 1 << 20;
+
 /// Files that wait for their names, and streams that wait for their texts.
 #[derive(Debug, Default)]
 pub(super) struct OutputFiles {
@@ -89,7 +92,7 @@ impl OutputFiles {
                     variables
                 }
                 Purpose::StepOutputs => github::outputs((contents.report)()),
-                Purpose::StepSummary => markdown::body(planned),
+                Purpose::StepSummary => markdown::body(planned, SUMMARY),
                 _ if !wants_commits => continue,
                 _ if nothing_changed => {
                     files.stale.extend(stale(target)?);

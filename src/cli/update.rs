@@ -221,7 +221,7 @@ fn show(
     let text = match args.output {
         Output::Text => return show_to_people(args, planned, written),
         Output::Json => json_pretty(&**report)? + "\n",
-        Output::Markdown => markdown::body(planned),
+        Output::Markdown => markdown::body(planned, args.markdown_limit),
         Output::Github => github::annotations(report),
         Output::Gitlab => gitlab::code_quality(report, args.check)?,
         Output::Sarif => sarif::log(report, args.check)?,

@@ -164,10 +164,14 @@ impl Builds {
         let gathered = parallel::queue(&keys, &|key| self.gather(key, &words, world));
         let (mut made_of, mut jobs) = (Vec::new(), BTreeMap::new());
         let mut outcomes = Vec::new();
+        let mut of_flux = BTreeSet::new();
         for (key, gathered) in keys.into_iter().zip(gathered) {
             match gathered {
                 Ok(closure) => {
                     let content = closure.digest();
+                    if self.roots.contains(&key) || closure.holds(&words.groups) {
+                        of_flux.insert(key.clone());
+                    }
                     made_of.push((key, content, closure.left_out.clone()));
                     if !self.by_content.contains_key(&content) {
                         jobs.insert(content, closure);
@@ -181,6 +185,8 @@ impl Builds {
         for (key, content, left_out) in made_of {
             let outcome = match &self.by_content[&content] {
                 Ok(results) => Outcome::Built(Arc::clone(results), left_out),
+                // It was only looked through for a name, which is still missing.
+                Err(_) if !of_flux.contains(&key) => Outcome::Built(Arc::new([]), left_out),
                 Err(message) => Outcome::Failed(Refusal {
                     is_nothing: false,
                     file: key.folder.clone(),

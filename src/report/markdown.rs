@@ -4,64 +4,108 @@ use std::fmt::Write as _;
 
 use super::policy_change::{PolicyChange, VersionStep};
 use crate::api::Id;
-use crate::finding::{Severity, word};
+use crate::finding::{Finding, Severity, word};
 use crate::foreign::shown;
 use crate::plan::planned::Planned;
 use crate::selection::tags::ImageLabels;
 
-/// The whole text.
+/// Files of one policy that are named.
+const FILES: usize = 10;
+
+/// The whole text, of at most `most` bytes: what does not fit is counted.
 #[must_use]
-pub fn body(planned: &Planned) -> String {
+pub fn body(planned: &Planned, most: usize) -> String {
     let policies = PolicyChange::all(planned);
-    if policies.is_empty() {
-        return "No image changes.\n".to_owned();
-    }
-    let mut out = String::from("| Policy | Image | Old → new | Step | Files |\n");
-    out.push_str("| --- | --- | --- | --- | --- |\n");
-    for policy in &policies {
-        let id = Id::new(policy.namespace.as_str(), policy.name.as_str());
-        let cluster = planned
-            .clusters
-            .iter()
-            .position(|one| policy.cluster.as_ref() == Some(one));
-        let name = policy.new.name.as_deref().unwrap_or_default();
-        let files: Vec<String> = policy.files.iter().map(|file| code(file)).collect();
-        // Writing to a String cannot fail.
-        _ = writeln!(
-            out,
-            "| {} | {} | {} → {} | {} | {} |",
-            match &policy.cluster {
-                Some(cluster) => format!("{} ({})", code(&policy.id()), code(cluster)),
-                None => code(&policy.id()),
-            },
-            linked(name, planned.labels.get(&(cluster.unwrap_or(0), id))),
-            code(&policy.old_shown()),
-            code(&policy.new.to_string()),
-            step(policy.step),
-            files.join("<br>"),
-        );
-    }
     let findings = planned.outcome.findings.iter();
-    let told: Vec<String> = findings
-        .filter(|finding| finding.severity >= Severity::Warning)
-        .map(|finding| {
-            let word = match finding.severity {
-                Severity::Error => "error",
-                _ => "warning",
-            };
-            let place = finding.location.to_string();
-            let at = match place.as_str() {
-                "<stdin>" => String::new(),
-                place => format!(" ({})", code(place)),
-            };
-            format!("- **{word}**: {}{at}\n", in_backquotes(&finding.message))
-        })
-        .collect();
+    let told = findings.filter(|finding| finding.severity >= Severity::Warning);
+    let told: Vec<String> = told.map(finding).collect();
+    let mut out = String::new();
+    if policies.is_empty() {
+        let has_error = planned.outcome.worst() == Some(Severity::Error);
+        out.push_str(match has_error {
+            true => "No image changes: not everything could be judged.\n",
+            false => "No image changes.\n",
+        });
+        if !has_error {
+            return out;
+        }
+    } else {
+        out.push_str("| Policy | Image | Old → new | Step | Files |\n");
+        out.push_str("| --- | --- | --- | --- | --- |\n");
+        let rows = policies.iter().map(|policy| row(policy, planned));
+        // What is wrong is to be seen, too.
+        let left = add(&mut out, rows, most.saturating_mul(3) / 4);
+        if left > 0 {
+            _ = writeln!(out, "| and {left} more | | | | |");
+        }
+    }
     if !told.is_empty() {
         out.push('\n');
-        out.push_str(&told.concat());
+        let left = add(&mut out, told.into_iter(), most);
+        if left > 0 {
+            _ = writeln!(out, "- and {left} more");
+        }
     }
     out
+}
+
+/// Adds lines as far as they fit; how many do not.
+fn add(out: &mut String, lines: impl Iterator<Item = String>, most: usize) -> usize {
+    /// For what is said of the rest.
+    const REST: usize = 60;
+    let mut left = 0;
+    for line in lines {
+        if left > 0 || out.len() + line.len() + REST > most {
+            left += 1;
+        } else {
+            out.push_str(&line);
+        }
+    }
+    left
+}
+
+/// One line of the table.
+fn row(policy: &PolicyChange, planned: &Planned) -> String {
+    let id = Id::new(policy.namespace.as_str(), policy.name.as_str());
+    let clusters = &mut planned.clusters.iter();
+    let cluster = clusters.position(|one| policy.cluster.as_ref() == Some(one));
+    let name = policy.new.name.as_deref().unwrap_or_default();
+    let named = policy.files.iter().take(FILES);
+    let mut files: Vec<String> = named.map(|file| code(file)).collect();
+    if let Some(more) = policy
+        .files
+        .len()
+        .checked_sub(FILES)
+        .filter(|more| *more > 0)
+    {
+        files.push(format!("and {more} more"));
+    }
+    format!(
+        "| {} | {} | {} → {} | {} | {} |\n",
+        match &policy.cluster {
+            Some(cluster) => format!("{} ({})", code(&policy.id()), code(cluster)),
+            None => code(&policy.id()),
+        },
+        linked(name, planned.labels.get(&(cluster.unwrap_or(0), id))),
+        code(&policy.old_shown()),
+        code(&policy.new.to_string()),
+        step(policy.step),
+        files.join("<br>"),
+    )
+}
+
+/// One line for a finding.
+fn finding(finding: &Finding) -> String {
+    let word = match finding.severity {
+        Severity::Error => "error",
+        _ => "warning",
+    };
+    let place = finding.location.to_string();
+    let at = match place.as_str() {
+        "<stdin>" => String::new(),
+        place => format!(" ({})", code(place)),
+    };
+    format!("- **{word}**: {}{at}\n", in_backquotes(&finding.message))
 }
 
 fn step(step: VersionStep) -> String {

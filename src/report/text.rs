@@ -59,10 +59,12 @@ pub fn findings<'f>(findings: impl IntoIterator<Item = &'f Finding>, lists_all: 
 fn cause(finding: &Finding) -> (Severity, Code, String) {
     let mut words = String::new();
     let has_place = !finding.location.file.is_empty() || finding.location.line > 0;
-    let is_own = matches!(
-        finding.code,
-        Code::Outdated | Code::Downgrade | Code::UnknownVariable | Code::BuildFailed
-    );
+    let is_own = match finding.code {
+        Code::Outdated | Code::Downgrade => true,
+        // Each says what is missing.
+        Code::UnknownVariable | Code::BuildFailed => finding.severity == Severity::Error,
+        _ => false,
+    };
     if is_own || !has_place {
         // Each is a matter of its own.
         let words = format!("{} {}", finding.location, finding.message);

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::run_in;
 use crate::support::{code, feed, flux_image, stderr, stdout};
-use crate::update::{POLICY, Tree};
+use crate::update::{OLD, POLICY, Tree};
 
 const SOURCES: &str = "\
 apiVersion: source.toolkit.fluxcd.io/v1
@@ -841,4 +841,53 @@ fn what_gitlab_takes_for_one_issue() {
         "{shifted:?}"
     );
     assert_eq!(same, prints);
+}
+
+/// What does not fit into a comment is counted.
+#[test]
+fn a_review_text_has_a_length() {
+    let files: Vec<(String, String)> = (0..400)
+        .map(|number| (format!("apps/file-{number}.yaml"), OLD.to_owned()))
+        .collect();
+    let mut files: Vec<(&str, &str)> = (files.iter())
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    files.push(("flux/policy.yaml", POLICY));
+    let tree = Tree::new(&files);
+    let output = tree.update(&["--dry-run", ".", "-o", "markdown"]);
+    let text = stdout(&output);
+    assert!(
+        text.contains("and 390 more |") && text.len() < 1000,
+        "{text}"
+    );
+    // What could not be judged is not called unchanged.
+    let tree = Tree::with_policy(&[(
+        "apps/app.yaml",
+        &OLD.replace("system:app", "system:app:digest"),
+    )]);
+    let output = tree.update(&["--dry-run", ".", "-o", "markdown"]);
+    let text = stdout(&output);
+    assert!(
+        text.starts_with("No image changes: not everything could be judged.\n"),
+        "{text}"
+    );
+    let many: String = (0..3000)
+        .map(|_| "- a: ghcr.io/acme/app:1.0.0 # {\"$imagepolicy\": \"flux-system:app:digest\"}\n")
+        .collect();
+    tree.write("apps/app.yaml", &many);
+    let text = stdout(&tree.update(&["--dry-run", ".", "-o", "markdown"]));
+    assert!(
+        text.len() <= 65_536 && text.contains("\n- and "),
+        "{}",
+        text.len()
+    );
+    let text = stdout(&tree.update(&[
+        "--dry-run",
+        ".",
+        "-o",
+        "markdown",
+        "--markdown-limit",
+        "2000",
+    ]));
+    assert!(text.len() <= 2000, "{}", text.len());
 }
