@@ -84,7 +84,10 @@ fn edits(
     if object.is_encrypted {
         return Err("it is encrypted with SOPS, and an edit would break its checksum".to_owned());
     }
-    if object.kind.is_empty() || object.kind == "Kustomization" {
+    // Flux's Kustomization is a resource as any other; kustomize's own need not say what
+    // it is.
+    let is_of_kustomize = || matches!(object.group(), "" | "kustomize.config.k8s.io");
+    if object.kind.is_empty() || object.kind == "Kustomization" && is_of_kustomize() {
         return Err("it is not a resource that a build reads".to_owned());
     }
     let old = object.bind.as_ref().map_or("", |bind| &bind.value);

@@ -1,4 +1,4 @@
-//! Ctrl-C: where something would be left behind, the run is asked to stop; everywhere
+//! Ctrl-C, SIGTERM and SIGHUP: where something would be left behind, the run is asked to stop; everywhere
 //! else it ends at once, as it always did.
 
 use std::sync::OnceLock;

@@ -174,6 +174,11 @@ fn plan(
             return error.into();
         };
         say_findings(findings);
+        if !request.clusters.paths.is_empty() {
+            return anyhow::anyhow!(
+                "no ImageUpdateAutomation is among the documents that the cluster sees, and no PATH was given"
+            );
+        }
         anyhow::anyhow!(
             "{error}\n  hint: `flux-image update .` edits every marked value below this folder"
         )

@@ -371,3 +371,34 @@ fn each_word_of_a_config_map() {
         assert!(!stderr(&output).contains("spec.bind"), "{word}");
     }
 }
+
+/// Flux's Kustomization is a resource that reaches a cluster; kustomize's own is none.
+#[test]
+fn kustomizations_of_flux_and_of_kustomize() {
+    let images = "images:\n  - name: ghcr.io/acme/app\n    newTag: 1.0.0 # {\"$imagepolicy\": \"flux-system:app:tag\"}\n";
+    let flux = format!(
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata:\n  name: apps\nspec:\n  path: ./apps\n  {images}"
+    );
+    let own = format!("kind: Kustomization\n{}", images.replace("\n  ", "\n"));
+    let of_group = format!("apiVersion: kustomize.config.k8s.io/v1beta1\n{own}");
+    let tree = Tree::new(&[
+        ("flux.yaml", &flux),
+        ("a/kustomization.yaml", &own),
+        ("b/kustomization.yaml", &of_group),
+    ]);
+    let output = annotate(&tree, &["."]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let text = tree.read("flux.yaml");
+    assert!(
+        text.contains("flux-image.dev/bind") && text.contains("spec.images"),
+        "{text}"
+    );
+    assert_eq!(tree.read("a/kustomization.yaml"), own);
+    assert_eq!(tree.read("b/kustomization.yaml"), of_group);
+    assert_eq!(
+        stderr(&output).matches("not annotated").count(),
+        1,
+        "{}",
+        stderr(&output)
+    );
+}

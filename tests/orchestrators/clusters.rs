@@ -1320,6 +1320,13 @@ fn only_what_matters(world: &World) {
 
 /// Ctrl-C while a build runs: exit 130, nothing changed, nothing left.
 fn interrupted(world: &World) {
+    _ = world;
+    for signal in ["-INT", "-TERM"] {
+        interrupted_by(signal);
+    }
+}
+
+fn interrupted_by(signal: &str) {
     let tree = fleet(&[("apps/app.yaml", &marked("flux-system:app"))]);
     tree.write(
         ".slow/kustomize",
@@ -1341,13 +1348,12 @@ fn interrupted(world: &World) {
         .stderr(Stdio::null())
         .spawn()
         .expect("it starts");
-    _ = world;
     let begin = Instant::now();
     while !tree.at(".slow/pid").exists() && begin.elapsed() < Duration::from_secs(20) {
         std::thread::sleep(Duration::from_millis(10));
     }
     let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args([signal, &child.id().to_string()])
         .status();
     assert!(kill.expect("kill").success());
     let status = child.wait().expect("it ends");
