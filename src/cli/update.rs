@@ -29,7 +29,7 @@ use crate::function::config;
 use crate::parallel;
 use crate::plan::outcome::Change;
 use crate::plan::planned::Planned;
-use crate::report::json::Report;
+use crate::report::json::{self, Report};
 use crate::report::stored::{self, Forms};
 use crate::report::{github, gitlab, markdown, sarif, text};
 use go_template::time::Time;
@@ -86,6 +86,12 @@ pub(super) fn run(args: &UpdateArgs) -> anyhow::Result<Exit> {
     show(args, &planned, writes, &report).with_context(after)?;
     if is_kept_back {
         say("no file was changed; `--keep-going` edits them all the same\n");
+    } else if args.handoff.message_file.is_some()
+        && let Some(count) = json::messages_in_one(&report.automations)
+    {
+        say(format_args!(
+            "`--message-file` holds {count} messages below one subject; `--patch-dir DIR` writes each with its own patch\n"
+        ));
     }
     let outdated = args.check && !planned.outcome.changes.is_empty();
     let exit = Exit::of(&planned.outcome, outdated, args.strict);

@@ -1,6 +1,7 @@
 //! The Report: the Outcome as one JSON document, later only extended.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -265,25 +266,56 @@ fn chosen<'c>(commits: &'c [Commit], only: Option<&str>) -> Result<Vec<&'c Commi
     Ok(found)
 }
 
-/// One message for all the changes, or for those of one automation: each
-/// message once, with a blank line between two.
+/// One message for all the changes, or for those of one automation. Where
+/// commits have several, each message stands once below a subject that speaks
+/// for all, with a blank line between two.
 ///
 /// # Errors
 /// Where one is missing.
 pub fn message(commits: &[Commit], only: Option<&str>) -> Result<String, NotOne> {
-    let mut messages: Vec<&str> = Vec::new();
-    for commit in chosen(commits, only)? {
-        let message = commit.message.as_deref();
-        let message = message.ok_or_else(|| NotOne::NoMessage(commit.id()))?;
-        if !messages.contains(&message) {
-            messages.push(message);
-        }
-    }
+    let commits = chosen(commits, only)?;
+    let messages = distinct(&commits)?;
     if let [one] = messages.as_slice() {
         return Ok((*one).to_owned());
     }
-    let trimmed: Vec<&str> = messages.iter().map(|message| message.trim_end()).collect();
-    Ok(trimmed.join("\n\n") + "\n")
+    let trimmed = messages.iter().map(|message| message.trim_end().to_owned());
+    let parts: Vec<String> = iter::once(subject(&commits)).chain(trimmed).collect();
+    Ok(parts.join("\n\n") + "\n")
+}
+
+/// How many messages `message` has below its subject, where it has one.
+#[must_use]
+pub fn messages_in_one(commits: &[Commit]) -> Option<usize> {
+    let commits: Vec<&Commit> = commits.iter().collect();
+    let count = distinct(&commits).ok()?.len();
+    (count > 1).then_some(count)
+}
+
+/// The messages of `commits`, each once.
+fn distinct<'c>(commits: &[&'c Commit]) -> Result<Vec<&'c str>, NotOne> {
+    let mut seen = BTreeSet::new();
+    let mut messages = Vec::new();
+    for commit in commits {
+        let message = commit.message.as_deref();
+        let message = message.ok_or_else(|| NotOne::NoMessage(commit.id()))?;
+        if seen.insert(message) {
+            messages.push(message);
+        }
+    }
+    Ok(messages)
+}
+
+/// The first line of a message of several commits.
+fn subject(commits: &[&Commit]) -> String {
+    let automations: BTreeSet<_> = commits
+        .iter()
+        .map(|commit| (&commit.cluster, &commit.namespace, &commit.name))
+        .collect();
+    match (automations.len(), commits) {
+        (1, [one, ..]) if one.name.is_empty() => "Update images".to_owned(),
+        (1, [one, ..]) => format!("Update images for {}", one.id()),
+        (count, _) => format!("Update images for {count} automations"),
+    }
 }
 
 /// The branch that all the changes, or those of one automation, go to.

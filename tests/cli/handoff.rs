@@ -375,7 +375,31 @@ fn two_branches_are_not_one() {
     let one = repository.flux_image(&["branch", text(&report), "--automation", "flux-system/two"]);
     assert_eq!(stdout(&one), "two\n");
     let both = repository.flux_image(&["message", text(&report)]);
-    assert_eq!(stdout(&both), "one\n\ntwo\n");
+    let both = stdout(&both);
+    assert_eq!(both, "Update images for 2 automations\n\none\n\ntwo\n");
+    let file = repository.out("message");
+    let output = repository.update(&["--dry-run", "--message-file", text(&file)]);
+    assert_eq!(fs::read_to_string(&file).expect("a message"), both);
+    let said = stderr(&output);
+    assert!(said.contains("2 messages below one subject"), "{said}");
+    assert!(said.contains("--patch-dir DIR"), "{said}");
+    // One of them needs no other subject; nor do parts that say the same.
+    let of_one = ["message", text(&report), "--automation", "flux-system/two"];
+    assert_eq!(stdout(&repository.flux_image(&of_one)), "two");
+    let file = repository.out("one-message");
+    let output = repository.update(&["--dry-run", "apps", "--message-file", text(&file)]);
+    assert!(!stderr(&output).contains("one subject"));
+    // Parts of one automation are of that automation.
+    let file = repository.out("parts");
+    let template = "{{ range .Changed.Changes }}{{ .NewValue }} {{ end }}";
+    let one = Repository::new(&automation("auto", ".", &git_of(template, "b")));
+    let flags = ["--dry-run", "--split-by", "policy", "--message-file"];
+    let output = one.update(&[&flags[..], &[text(&file)]].concat());
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let parts = fs::read_to_string(&file).expect("a message");
+    let (subject, rest) = parts.split_once("\n\n").expect("a subject");
+    assert_eq!(subject, "Update images for flux-system/auto");
+    assert!(rest.split("\n\n").count() > 1, "{parts}");
     let none = repository.flux_image(&["message", text(&report), "--automation", "a/b"]);
     assert_eq!(code(&none), 2);
     assert!(stderr(&none).contains("there is `flux-system/one`, `flux-system/two`"));
