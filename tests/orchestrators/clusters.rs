@@ -164,6 +164,16 @@ fn fleet(files: &[(&str, &str)]) -> Tree {
     tree
 }
 
+/// The same, whose policies and automation for `./apps` a Kustomization brings.
+fn fleet_with_policies(files: &[(&str, &str)]) -> Tree {
+    let tree = fleet(files);
+    let images_of = kustomization("images", "./policies", "  targetNamespace: flux-system\n");
+    tree.write("clusters/prod/images.yaml", &images_of);
+    let images = images("", "ghcr.io/acme/app", "./apps");
+    tree.write("policies/images.yaml", &images);
+    tree
+}
+
 fn update(world: &World, tree: &Tree, more: &[&str]) -> Ran {
     let arguments = [
         &[
@@ -679,15 +689,7 @@ fn nothing_outside(world: &World) {
 
 /// Links, what git ignores, and what `.sourceignore` leaves out.
 fn no_artifact_holds(world: &World) {
-    let tree = fleet(&[
-        (
-            "clusters/prod/images.yaml",
-            &kustomization("images", "./policies", "  targetNamespace: flux-system\n"),
-        ),
-        (
-            "policies/images.yaml",
-            &images("", "ghcr.io/acme/app", "./apps"),
-        ),
+    let tree = fleet_with_policies(&[
         ("policies/broken.yaml", "a: [\n"),
         ("policies/ignored.yaml", "a: [\n"),
         ("policies/.github/workflow.yaml", "a: b\n"),
@@ -735,15 +737,7 @@ fn no_artifact_holds(world: &World) {
 
 /// The builder's own view: files, arguments, environment; and what is left of it.
 fn nothing_but_copies(world: &World) {
-    let tree = fleet(&[
-        (
-            "clusters/prod/images.yaml",
-            &kustomization("images", "./policies", "  targetNamespace: flux-system\n"),
-        ),
-        (
-            "policies/images.yaml",
-            &images("", "ghcr.io/acme/app", "./apps"),
-        ),
+    let tree = fleet_with_policies(&[
         (
             "policies/kustomization.yaml",
             "resources: [images.yaml]\nconfigMapGenerator: [{name: x, envs: [env]}]\n",
@@ -841,15 +835,7 @@ fn files(tree: &Tree) -> Vec<(String, String)> {
 
 /// URLs are seen before the builder runs; a patch of what is left out fails nothing.
 fn remote_bases(world: &World) {
-    let tree = fleet(&[
-        (
-            "clusters/prod/images.yaml",
-            &kustomization("images", "./policies", "  targetNamespace: flux-system\n"),
-        ),
-        (
-            "policies/images.yaml",
-            &images("", "ghcr.io/acme/app", "./apps"),
-        ),
+    let tree = fleet_with_policies(&[
         (
             "policies/kustomization.yaml",
             "resources: [images.yaml, 'http://127.0.0.1:9/x.yaml', 'github.com/acme/nothing//base?ref=v1', 'https://127.0.0.1:9/crds.yaml']\npatches:\n- path: patch.yaml\n",
@@ -1060,11 +1046,7 @@ fn found_where_needed(world: &World) {
 }
 
 fn a_failed_build(world: &World) {
-    let tree = fleet(&[
-        (
-            "clusters/prod/images.yaml",
-            &kustomization("images", "./policies", "  targetNamespace: flux-system\n"),
-        ),
+    let tree = fleet_with_policies(&[
         (
             "clusters/prod/broken.yaml",
             &kustomization("broken", "./broken", ""),
@@ -1080,10 +1062,6 @@ fn a_failed_build(world: &World) {
                 "./workflow",
                 "  postBuild: {substitute: {A: b}}\n",
             ),
-        ),
-        (
-            "policies/images.yaml",
-            &images("", "ghcr.io/acme/app", "./apps"),
         ),
         (
             "broken/kustomization.yaml",
@@ -1268,11 +1246,7 @@ fn other_sources(world: &World) {
 
 /// Builds are counted: a folder without anything of Flux's is none.
 fn only_what_matters(world: &World) {
-    let tree = fleet(&[
-        (
-            "clusters/prod/images.yaml",
-            &kustomization("images", "./policies", "  targetNamespace: flux-system\n"),
-        ),
+    let tree = fleet_with_policies(&[
         (
             "clusters/prod/apps.yaml",
             &kustomization("apps", "./apps", ""),
@@ -1280,10 +1254,6 @@ fn only_what_matters(world: &World) {
         (
             "clusters/prod/twice.yaml",
             &kustomization("twice", "./policies", "  targetNamespace: flux-system\n"),
-        ),
-        (
-            "policies/images.yaml",
-            &images("", "ghcr.io/acme/app", "./apps"),
         ),
         (
             "apps/app.yaml",
@@ -1482,21 +1452,13 @@ fn holes(world: &World) {
     let elsewhere =
         kustomization("far", "./far", "").replace("name: flux-system}\n", "name: far}\n");
     let source = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: far, namespace: flux-system}\nspec: {url: 'https://git.example/acme/far'}\n";
-    let tree = fleet(&[
+    let tree = fleet_with_policies(&[
         (
             ".git/config",
             "[remote \"origin\"]\n\turl = https://git.example/acme/fleet\n",
         ),
-        (
-            "clusters/prod/images.yaml",
-            &kustomization("images", "./policies", "  targetNamespace: flux-system\n"),
-        ),
         ("clusters/prod/far.yaml", &elsewhere),
         ("clusters/prod/source.yaml", source),
-        (
-            "policies/images.yaml",
-            &images("", "ghcr.io/acme/app", "./apps"),
-        ),
         ("apps/app.yaml", &marked("far:app")),
     ]);
     let ran = cluster(world, &tree, &["--check"]);
