@@ -14,7 +14,7 @@ use super::git::{Repositories, Repository};
 use super::ignore_rules::IgnoreRules;
 use super::regular_file::{self, MAX_BYTES};
 use super::walk::{self, Listing};
-use crate::cluster::artifact::{Artifact, Standing};
+use crate::cluster::artifact::{self, Artifact, Standing};
 use crate::path_name;
 
 /// What Flux leaves out of an artifact by itself (`fluxcd/pkg/sourceignore` v0.18).
@@ -243,14 +243,8 @@ impl Artifact for FolderArtifact {
     }
 
     fn manifests(&self, folder: &str) -> Vec<String> {
-        let is_below = |path: &&String| match folder {
-            "" => true,
-            folder => {
-                let rest = path.strip_prefix(folder);
-                rest.is_some_and(|rest| rest.starts_with('/'))
-            }
-        };
-        let files = self.folder.manifests.iter().filter(is_below);
+        let files = self.folder.manifests.iter();
+        let files = files.filter(|path| artifact::is_below(folder, path));
         let files = files.filter(|path| {
             let is_untracked = || self.folder.is_untracked(&self.folder.root.join(path));
             !self.is_left_out(path, false) && !is_untracked()

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::files::Files;
 use super::regular_file::{self, MAX_BYTES};
 use crate::api::{Id, ImagePolicy, ImageUpdateAutomation};
+use crate::cluster::applied::Identity;
 use crate::cluster::artifact;
 use crate::cluster::flux::{self, FluxKustomization};
 use crate::cluster::kustomization;
@@ -102,33 +103,21 @@ pub fn folders(files: &Files) -> Vec<PathBuf> {
 /// The folder that a document of a file says is a cluster's, and whether it is one for
 /// sure.
 fn root_of(document: &Value, file: &str) -> Option<(String, bool)> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let version = text(&document["apiVersion"]);
-    let group = version.split_once('/').map_or("", |(group, _)| group);
-    let (name, namespace) = (
-        text(&document["metadata"]["name"]),
-        text(&document["metadata"]["namespace"]),
-    );
-    match (group, document["kind"].as_str()?) {
+    let identity = Identity::of(document);
+    match (identity.group, identity.kind) {
         (flux::KUSTOMIZE_GROUP, "Kustomization") => {
-            let id = Id::new(namespace, name);
+            let id = Id::new(identity.namespace, identity.name);
             let kustomization = FluxKustomization::read(document, id).ok()?;
             let path = kustomization.spec.path.as_deref()?;
             let folder = artifact::rooted(path);
-            let is_inside = match folder.as_str() {
-                "" => true,
-                folder => {
-                    let rest = file.strip_prefix(folder);
-                    rest.is_some_and(|rest| rest.starts_with('/'))
-                }
-            };
+            let is_inside = artifact::is_below(&folder, file);
             // As bootstrap calls it, in a patch of it, too.
             let is_sure = kustomization.id.name == "flux-system";
             let counts = (is_inside || is_sure) && !path.contains("${");
             counts.then_some((folder, is_sure))
         }
         (flux::OPERATOR_GROUP, "FluxInstance") => {
-            let (_, folder) = flux::instance_sync(document, &namespace)?;
+            let (_, folder) = flux::instance_sync(document, identity.namespace)?;
             Some((folder, true))
         }
         _ => None,

@@ -14,6 +14,7 @@ use super::request::{CannotPlan, Request};
 use super::source_files::SourceFile;
 use super::{cluster_folders, remotes};
 use crate::api::{Id, ImageUpdateAutomation};
+use crate::cluster::applied::Identity;
 use crate::cluster::artifact::Artifact;
 use crate::cluster::builds::World;
 use crate::cluster::view::{self, ClusterDocument, View};
@@ -300,10 +301,7 @@ impl<'f> Places<'f> {
         let Some(outline) = file.and_then(|file| self.by_file.get(file.as_path())) else {
             return Place::default();
         };
-        let kind = one.resource["kind"].as_str().unwrap_or_default();
-        let name = one.resource["metadata"]["name"]
-            .as_str()
-            .unwrap_or_default();
+        let Identity { kind, name, .. } = Identity::of(&one.resource);
         let mut of_kind = outline.objects().filter(|object| object.kind == kind);
         let mut named = outline.objects();
         let found = named.find(|object| object.kind == kind && object.name == name);

@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::regular_file;
+use crate::cluster::kustomization::NAMES;
 use yaml_edit_spans::walk::{Step, Walk};
-
-/// The names that kustomize knows, the first that there is being the one.
-const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// Whether a file has the name of a kustomization.
 #[must_use]

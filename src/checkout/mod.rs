@@ -227,16 +227,14 @@ pub fn documents(request: &Request, repositories: &Repositories) -> Result<Docum
 pub fn plan(
     request: &Request,
     repositories: &Repositories,
-    ask: Option<&mut Ask<'_>>,
+    mut ask: Option<&mut Ask<'_>>,
 ) -> Result<Planned, CannotPlan> {
-    let mut ask = ask;
     let planned = with(request, repositories, BoundIn::Reach, |checkout| {
         let cluster = checkout.cluster.clone();
         let planned = plan_in(checkout, request, repositories, ask.as_deref_mut());
         planned.map(|planned| (cluster, planned))
     })?;
     let mut of_clusters = Vec::new();
-    let mut failed = None;
     let mut said = Vec::new();
     for planned in planned {
         match planned {
@@ -244,20 +242,17 @@ pub fn plan(
             Ok((Some(cluster), planned)) => of_clusters.push((cluster, planned)),
             // One without automations is no reason to leave the others.
             Err(CannotPlan::NoScope(findings)) if request.clusters.paths.len() != 1 => {
-                said.extend(findings.clone());
-                failed = failed.or(Some(CannotPlan::NoScope(findings)));
+                said.push(findings);
             }
             Err(error) => return Err(error),
         }
     }
-    match failed {
-        Some(error) if of_clusters.is_empty() => Err(error),
-        _ => {
-            let mut planned = plan::clusters::together(of_clusters);
-            planned.outcome.findings.extend(said);
-            Ok(planned)
-        }
+    if of_clusters.is_empty() && !said.is_empty() {
+        return Err(CannotPlan::NoScope(said.swap_remove(0)));
     }
+    let mut planned = plan::clusters::together(of_clusters);
+    planned.outcome.findings.extend(said.into_iter().flatten());
+    Ok(planned)
 }
 
 fn plan_in(

@@ -10,7 +10,7 @@ use super::request::{GivenFile, GivenText};
 use super::source_files::SourceFile;
 use crate::documents::builder::{Builder, DocumentText};
 use crate::documents::{Provenance, Rank};
-use crate::finding::{Code, Finding, Location};
+use crate::finding::{Code, Finding, Location, Severity};
 use crate::resource_list::{self, Outline};
 
 /// The documents: those of flags, which `builder` has, and those of the tree.
@@ -77,9 +77,7 @@ pub fn given(policies: &[GivenText]) -> Builder {
                 builder.add_logins(&document);
             }
             Err(error) => {
-                let location = Location::new(name, error.place);
-                let message = format!("this file is not valid YAML: {}", error.message);
-                builder.note([Finding::error(Code::Unparsable, message, location)]);
+                builder.note([files::unparsable(name, Severity::Error, &error)]);
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::api::{self, Id};
 pub(super) type Values = BTreeMap<(String, Id), Option<BTreeMap<String, String>>>;
 
 /// Group, kind, namespace and name of a resource.
-pub(super) struct Identity<'r> {
+pub struct Identity<'r> {
     /// The group; empty for Kubernetes' own.
     pub group: &'r str,
     /// The kind.
@@ -26,7 +26,8 @@ pub(super) struct Identity<'r> {
 
 impl<'r> Identity<'r> {
     /// That of a resource.
-    pub(super) fn of(resource: &'r Value) -> Self {
+    #[must_use]
+    pub fn of(resource: &'r Value) -> Self {
         let text = |value: &'r Value| value.as_str().unwrap_or_default();
         let version = text(&resource["apiVersion"]);
         Self {
@@ -38,7 +39,8 @@ impl<'r> Identity<'r> {
     }
 
     /// Whether it is of this group and kind.
-    pub(super) fn is(&self, group: &str, kind: &str) -> bool {
+    #[must_use]
+    pub fn is(&self, group: &str, kind: &str) -> bool {
         self.group == group && self.kind == kind
     }
 }

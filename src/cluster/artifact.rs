@@ -84,6 +84,13 @@ pub fn rooted(path: &str) -> String {
     steps.join("/")
 }
 
+/// Whether a path is below a folder.
+#[must_use]
+pub fn is_below(folder: &str, path: &str) -> bool {
+    let rest = path.strip_prefix(folder);
+    folder.is_empty() || rest.is_some_and(|rest| rest.starts_with('/'))
+}
+
 /// The folder that a file is in.
 #[must_use]
 pub fn folder_of(path: &str) -> &str {

@@ -9,10 +9,9 @@ use memchr::memmem::Finder;
 
 use super::artifact::Artifact;
 use super::closure::{self, Closure, Refusal};
-use super::flux::{self, SourceKey};
+use super::flux::{GROUPS, SourceKey};
 use super::overlay::Overlay;
 use super::results::{self, BuildResult};
-use crate::api;
 use crate::parallel;
 
 /// Runs a build: the text that comes out, or what the builder says.
@@ -40,15 +39,6 @@ pub struct World<'w> {
     /// Told of each build: the folder, its number, and how many are known of.
     pub progress: &'w (dyn Fn(&str, usize, usize) + Sync),
 }
-
-/// The groups that a build must hold to matter.
-pub(super) const GROUPS: [&str; 5] = [
-    api::FLUX_GROUP,
-    flux::KUSTOMIZE_GROUP,
-    api::SOURCE_GROUP,
-    api::OWN_GROUP,
-    flux::OPERATOR_GROUP,
-];
 
 /// A build that somebody asks for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,8 +74,6 @@ pub(super) struct Builds {
     roots: BTreeSet<Key>,
     /// What came of builds, by the content that they were made from.
     by_content: BTreeMap<Content, Result<Arc<[BuildResult]>, String>>,
-    /// How many a builder was needed for.
-    pub count: usize,
 }
 
 /// What the files of a build are looked through for.
@@ -215,8 +203,9 @@ impl Builds {
     }
 
     fn build(&mut self, jobs: Vec<(Content, Closure)>, world: &World<'_>) {
-        let total = self.count + jobs.len();
-        let started = AtomicUsize::new(self.count);
+        let before = self.by_content.len();
+        let total = before + jobs.len();
+        let started = AtomicUsize::new(before);
         let run = |(_, closure): &(Content, Closure)| {
             let number = started.fetch_add(1, Ordering::Relaxed) + 1;
             (world.progress)(&closure.folder, number, total);
@@ -224,7 +213,6 @@ impl Builds {
             Ok(results::of(&text, &closure.folder).into())
         };
         let made = parallel::queue(&jobs, &run);
-        self.count = total;
         let contents = jobs.into_iter().map(|(content, _)| content);
         self.by_content.extend(contents.zip(made));
     }

@@ -255,7 +255,10 @@ impl Gatherer<'_> {
             .filter(|one| *one != folder)
             .collect();
         for path in &all {
-            if whole.as_ref().is_some_and(|whole| is_below(whole, path)) {
+            if whole
+                .as_ref()
+                .is_some_and(|whole| artifact::is_below(whole, path))
+            {
                 continue;
             }
             // The highest folder with a kustomization counts.
@@ -326,16 +329,14 @@ impl Gatherer<'_> {
 
     /// Resources and CRDs that lie elsewhere are left out, which is said.
     fn leave_out_remote(&mut self, folder: &str, path: &str, file: &mut KustomizationFile) {
+        let mut references = file.references();
+        references.retain(|one| is_elsewhere(self.artifact, folder, one));
         for field in ["resources", "crds"] {
-            let (artifact, mut gone) = (self.artifact, Vec::new());
-            let references = file.references().into_iter();
-            for reference in references.filter(|one| one.field.starts_with(field)) {
-                if is_elsewhere(artifact, folder, &reference) {
-                    gone.push(reference.path);
-                }
-            }
-            file.leave_out(field, |entry| gone.iter().any(|gone| gone == entry));
-            let gone = gone.into_iter().map(|gone| (path.to_owned(), gone));
+            let of_field = references.iter().filter(|one| one.field.starts_with(field));
+            let gone: Vec<&str> = of_field.map(|one| one.path.as_str()).collect();
+            file.leave_out(field, |entry| gone.contains(&entry));
+            let gone = gone.into_iter();
+            let gone = gone.map(|gone| (path.to_owned(), gone.to_owned()));
             self.closure.left_out.extend(gone);
         }
     }
@@ -453,9 +454,7 @@ impl Gatherer<'_> {
         let bytes = bytes.map_err(|why| self.refusal(path, why))?;
         let refusal = |why| self.refusal(path, why);
         let text = std::str::from_utf8(&bytes).map_err(|_| refusal("this is not UTF-8".into()))?;
-        let anew = kustomization::plugin(text).map_err(refusal)?;
-        let references = kustomization::plugin_references(text);
-        let references = references.map_err(|why| self.refusal(path, why))?;
+        let (anew, references) = kustomization::plugin(text).map_err(refusal)?;
         for reference in references {
             for folder in [artifact::folder_of(path)].iter().chain(users) {
                 self.follow(folder, path, &reference, &[])?;
@@ -530,11 +529,6 @@ fn inside(folder: &str, name: &str) -> String {
 
 fn name_of(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
-}
-
-fn is_below(folder: &str, path: &str) -> bool {
-    let rest = path.strip_prefix(folder);
-    rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn relative<'p>(folder: &str, path: &'p str) -> &'p str {

@@ -6,12 +6,20 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::artifact;
-use crate::api::Id;
+use crate::api::{self, Id};
 
 /// Group of Flux's Kustomization.
 pub const KUSTOMIZE_GROUP: &str = "kustomize.toolkit.fluxcd.io";
 /// Group of flux-operator's documents.
 pub const OPERATOR_GROUP: &str = "fluxcd.controlplane.io";
+/// The groups whose resources are read here.
+pub const GROUPS: [&str; 5] = [
+    api::FLUX_GROUP,
+    KUSTOMIZE_GROUP,
+    api::SOURCE_GROUP,
+    api::OWN_GROUP,
+    OPERATOR_GROUP,
+];
 /// The label or annotation that keeps variables as they are.
 pub const SUBSTITUTE: &str = "kustomize.toolkit.fluxcd.io/substitute";
 

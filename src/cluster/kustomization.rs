@@ -258,8 +258,8 @@ impl KustomizationFile {
                 let text = item.as_str().ok_or_else(|| wrong("is not a text"))?;
                 match documents(text) {
                     Ok(documents) if documents.iter().any(Value::is_object) => {
-                        let anew = written(documents).map_err(|why| wrong(&why))?;
-                        *item = Value::String(anew);
+                        let anew = with_own_names(documents).map_err(|why| wrong(&why))?;
+                        *item = Value::String(written(&anew));
                     }
                     // Another reader might take it for a document.
                     _ if !leads_somewhere(text) => {
@@ -285,37 +285,35 @@ impl KustomizationFile {
     }
 }
 
-/// The documents of a plugin's file written anew.
+/// The documents of a plugin's file written anew, and the paths that they name.
 ///
 /// # Errors
 /// What is wrong with the text.
-pub fn plugin(text: &str) -> Result<String, String> {
-    written(documents(text)?)
+pub fn plugin(text: &str) -> Result<(String, Vec<Reference>), String> {
+    let documents = with_own_names(documents(text)?)?;
+    let mut all = References::default();
+    for document in &documents {
+        all.inner("", document);
+    }
+    Ok((written(&documents), all.0))
+}
+
+/// Documents whose fields that name paths have their own names.
+fn with_own_names(documents: Vec<Value>) -> Result<Vec<Value>, String> {
+    let documents = documents.into_iter();
+    documents.map(|one| renamed_deep(one, INNER)).collect()
 }
 
 /// Documents as JSON: `---` before each, and a line break at the end, so that no reader
 /// takes the whole for a path.
-fn written(documents: Vec<Value>) -> Result<String, String> {
+fn written(documents: &[Value]) -> String {
     let mut out = String::new();
     for document in documents {
-        let document = renamed_deep(document, INNER)?;
         out.push_str("---\n");
         out.push_str(&document.to_string());
         out.push('\n');
     }
-    Ok(out)
-}
-
-/// The paths that the documents of a plugin's file name.
-///
-/// # Errors
-/// What is wrong with the text.
-pub fn plugin_references(text: &str) -> Result<Vec<Reference>, String> {
-    let mut all = References::default();
-    for document in documents(text)? {
-        all.inner("", &renamed_deep(document, INNER)?);
-    }
-    Ok(all.0)
+    out
 }
 
 #[derive(Default)]
@@ -422,32 +420,10 @@ pub fn may_be_fetched(address: &str) -> bool {
     };
     let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
     let is_host = !host.is_empty() && !host.starts_with('-') && !host.starts_with('.');
-    let decoded = percent_decoded(rest);
+    let decoded = percent_encoding::percent_decode_str(rest).decode_utf8_lossy();
     let steps = decoded.split(['/', '?', '&', '=', ':', '@']);
     let mut steps = steps.map(str::trim);
     is_host && steps.all(|step| !step.starts_with('-') && step != "..")
-}
-
-/// A text without its percent encoding; what is none stays.
-fn percent_decoded(text: &str) -> String {
-    let mut out = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((&first, behind)) = rest.split_first() {
-        let digits = behind.get(..2).filter(|_| first == b'%');
-        let code =
-            digits.and_then(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
-        match code {
-            Some(code) => {
-                out.push(code);
-                rest = &behind[2..];
-            }
-            None => {
-                out.push(first);
-                rest = behind;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]
@@ -462,84 +438,66 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::too_many_lines, reason = "a table")]
     fn every_field_that_takes_a_path() {
-        for (text, field, path) in [
-            ("resources: [a]", "resources[0]", "a"),
-            ("bases: [a]", "resources[0]", "a"),
-            ("resources: [x]\nbases: [a]", "resources[1]", "a"),
-            ("components: [a]", "components[0]", "a"),
-            ("crds: [a]", "crds[0]", "a"),
-            ("configurations: [a]", "configurations[0]", "a"),
-            ("generators: [a]", "generators[0]", "a"),
-            ("transformers: [a]", "transformers[0]", "a"),
-            ("validators: [a]", "validators[0]", "a"),
-            ("patches: [{path: a}]", "patches[0].path", "a"),
-            (
-                "patchesStrategicMerge: [a]",
-                "patchesStrategicMerge[0]",
-                "a",
-            ),
-            (
-                "patchesJson6902: [{path: a}]",
-                "patchesJson6902[0].path",
-                "a",
-            ),
-            ("replacements: [{path: a}]", "replacements[0].path", "a"),
-            ("openapi: {path: a}", "openapi.path", "a"),
+        for (text, field) in [
+            ("resources: [a]", "resources[0]"),
+            ("bases: [a]", "resources[0]"),
+            ("resources: [x]\nbases: [a]", "resources[1]"),
+            ("components: [a]", "components[0]"),
+            ("crds: [a]", "crds[0]"),
+            ("configurations: [a]", "configurations[0]"),
+            ("generators: [a]", "generators[0]"),
+            ("transformers: [a]", "transformers[0]"),
+            ("validators: [a]", "validators[0]"),
+            ("patches: [{path: a}]", "patches[0].path"),
+            ("patchesStrategicMerge: [a]", "patchesStrategicMerge[0]"),
+            ("patchesJson6902: [{path: a}]", "patchesJson6902[0].path"),
+            ("replacements: [{path: a}]", "replacements[0].path"),
+            ("openapi: {path: a}", "openapi.path"),
             (
                 "configMapGenerator: [{files: [k=a]}]",
                 "configMapGenerator[0].files[0]",
-                "a",
             ),
             (
                 "configMapGenerator: [{files: [a]}]",
                 "configMapGenerator[0].files[0]",
-                "a",
             ),
             (
                 "configMapGenerator: [{env: a}]",
                 "configMapGenerator[0].env",
-                "a",
             ),
             (
                 "configMapGenerator: [{envs: [a]}]",
                 "configMapGenerator[0].envs[0]",
-                "a",
             ),
             (
                 "secretGenerator: [{files: [k=a]}]",
                 "secretGenerator[0].files[0]",
-                "a",
             ),
             (
                 "secretGenerator: [{envs: [a]}]",
                 "secretGenerator[0].envs[0]",
-                "a",
             ),
             // Go takes any spelling, and so does whoever wants to hide a path.
-            ("ReSources: [a]", "resources[0]", "a"),
-            ("reſourceſ: [a]", "resources[0]", "a"),
-            ("\"\\u0072esources\": [a]", "resources[0]", "a"),
-            ("x: &x [a]\nresources: *x", "resources[0]", "a"),
-            ("patches: [{PATH: a}]", "patches[0].path", "a"),
+            ("ReSources: [a]", "resources[0]"),
+            ("reſourceſ: [a]", "resources[0]"),
+            ("\"\\u0072esources\": [a]", "resources[0]"),
+            ("x: &x [a]\nresources: *x", "resources[0]"),
+            ("patches: [{PATH: a}]", "patches[0].path"),
             (
                 "configMapGenerator: [{FileS: [k=a]}]",
                 "configMapGenerator[0].files[0]",
-                "a",
             ),
             (
                 "generators: ['{apiVersion: builtin, kind: ConfigMapGenerator, metadata: {name: x}, files: [a]}']",
                 "generators[0].files[0]",
-                "a",
             ),
             (
                 "transformers: [\"apiVersion: builtin\\nkind: PatchTransformer\\nmetadata: {name: x}\\nPath: a\"]",
                 "transformers[0].path",
-                "a",
             ),
         ] {
-            let expected = (field.to_owned(), path.to_owned());
+            let expected = (field.to_owned(), "a".to_owned());
             assert!(paths(text).contains(&expected), "{text}: {:?}", paths(text));
         }
     }

@@ -135,14 +135,19 @@ impl LeftOut {
             message,
             location.clone(),
         );
-        let flags: Vec<String> = names
-            .iter()
-            .map(|name| format!("--substitute {name}=VALUE"))
-            .collect();
-        findings.push(finding.hint(format!(
-            "say what the cluster has there: `{}`, or all of it with `--substitute-from FILE`",
-            flags.join(" ")
-        )));
+        findings.push(finding.hint(say_values(names)));
         findings
     }
+}
+
+/// The hint for variables that only the cluster knows.
+pub(super) fn say_values<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    let flags = names.into_iter();
+    let flags: Vec<String> = flags
+        .map(|name| format!("--substitute {name}=VALUE"))
+        .collect();
+    format!(
+        "say what the cluster has there: `{}`, or all of it with `--substitute-from FILE`",
+        flags.join(" ")
+    )
 }

@@ -1,7 +1,7 @@
 //! The resources that come out of a build, and the files that they come from.
 
 use super::artifact;
-use super::flux::{KUSTOMIZE_GROUP, OPERATOR_GROUP, SUBSTITUTE};
+use super::flux::{GROUPS, SUBSTITUTE};
 use crate::api;
 
 /// A resource as kustomize writes it: its keys in order, and without the note of where
@@ -122,16 +122,8 @@ pub fn matters(text: &str) -> bool {
 #[must_use]
 pub fn is_read(version: &str, kind: &str) -> bool {
     match version.rsplit_once('/').map(|(group, _)| group) {
-        Some(group) => {
-            [
-                api::FLUX_GROUP,
-                api::OWN_GROUP,
-                KUSTOMIZE_GROUP,
-                OPERATOR_GROUP,
-            ]
-            .contains(&group)
-                || group == api::SOURCE_GROUP && kind == "GitRepository"
-        }
+        Some(api::SOURCE_GROUP) => kind == "GitRepository",
+        Some(group) => GROUPS.contains(&group),
         None => {
             version == "v1"
                 && ["ConfigMap", "Secret", "ServiceAccount", "Namespace"].contains(&kind)

@@ -6,14 +6,15 @@
 //! yet waits until nothing else is left to do.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::mem;
 
 use serde_json::{Map, Value};
 
 use super::applied::{self, Identity, Values};
 use super::artifact;
-use super::builds::{Builds, GROUPS, Key, Outcome, World};
+use super::builds::{Builds, Key, Outcome, World};
 use super::flux::{self, FluxKustomization, PostBuild, SourceKey, Spec};
-use super::left_out::LeftOut;
+use super::left_out::{LeftOut, say_values};
 use super::overlay::Overlay;
 use super::results::{self, BuildResult};
 use super::substitute::{self, Substituted, Variables};
@@ -59,9 +60,7 @@ pub fn of_clusters(folders: &[(usize, String)], world: &World<'_>) -> Vec<View> 
         world,
         root: *root,
         folder: folder.clone(),
-        values: Values::new(),
-        urls: BTreeMap::new(),
-        ignore: BTreeMap::new(),
+        known: Known::default(),
         is_last: false,
         retried: BTreeSet::new(),
         rounds: 0,
@@ -88,11 +87,7 @@ struct Evaluation<'w> {
     root: usize,
     folder: String,
     /// What the round before has found.
-    values: Values,
-    /// Addresses of GitRepositories, and what of them is checked out.
-    urls: BTreeMap<SourceKey, (String, Value)>,
-    /// `spec.ignore` of the sources.
-    ignore: BTreeMap<SourceKey, String>,
+    known: Known,
     /// Nothing more is to come: what is missing is missing.
     is_last: bool,
     /// Names for which skipped builds were run.
@@ -102,13 +97,22 @@ struct Evaluation<'w> {
     view: Option<View>,
 }
 
+/// What a round finds for the next one.
+#[derive(Default, PartialEq)]
+struct Known {
+    /// Values of ConfigMaps and Secrets.
+    values: Values,
+    /// Addresses of GitRepositories, and what of them is checked out.
+    urls: BTreeMap<SourceKey, (String, Value)>,
+    /// `spec.ignore` of the sources.
+    ignore: BTreeMap<SourceKey, String>,
+}
+
 #[derive(Default)]
 struct Round {
     wanted: BTreeSet<Key>,
     view: View,
-    values: Values,
-    urls: BTreeMap<SourceKey, (String, Value)>,
-    ignore: BTreeMap<SourceKey, String>,
+    found: Known,
     missing: BTreeSet<String>,
     is_waiting: bool,
     /// The source of the root, and of what makes it.
@@ -158,11 +162,8 @@ impl Round {
         );
         let finding = of_many(Severity::Error, Code::UnknownVariable, &all, &what);
         let first = names.first().copied().unwrap_or("NAME");
-        view.findings.extend(finding.map(|one| {
-            one.hint(format!(
-                "say what the cluster has there: `--substitute {first}=VALUE`, or all of it with `--substitute-from FILE`"
-            ))
-        }));
+        let hint = say_values([first]);
+        view.findings.extend(finding.map(|one| one.hint(hint)));
         view
     }
 }
@@ -190,11 +191,11 @@ impl Evaluation<'_> {
     /// Takes rounds until the view is made, or something is to be built.
     fn go_on(&mut self, builds: &mut Builds) -> BTreeSet<Key> {
         while self.view.is_none() {
-            let round = self.go_through(builds);
+            let mut round = self.go_through(builds);
             if !round.wanted.is_empty() {
                 return round.wanted;
             }
-            let is_new = self.learn(&round);
+            let is_new = self.learn(mem::take(&mut round.found));
             self.rounds += usize::from(is_new);
             if is_new && self.rounds <= MAX_ROUNDS {
                 continue;
@@ -252,7 +253,7 @@ impl Evaluation<'_> {
             }
             self.apply(found, &mut round, &mut waiting, builds);
         }
-        let secrets = round.values.keys().map(|(_, id)| id.name.as_str());
+        let secrets = round.found.values.keys().map(|(_, id)| id.name.as_str());
         let known: BTreeSet<&str> = secrets
             .chain(round.accounts.iter().map(String::as_str))
             .collect();
@@ -271,7 +272,8 @@ impl Evaluation<'_> {
         builds.note_root(&key);
         let results = self.results(&key, None, round, builds)?;
         let mut sync = None;
-        let is_of_flux = |one: &&BuildResult| GROUPS.iter().any(|group| one.text.contains(group));
+        let is_of_flux =
+            |one: &&BuildResult| flux::GROUPS.iter().any(|group| one.text.contains(group));
         for result in results.iter().filter(is_of_flux) {
             let Ok(Substituted { resource, .. }) = Variables::default().substitute(&result.text)
             else {
@@ -343,10 +345,8 @@ impl Evaluation<'_> {
             return;
         };
         let overlay = Overlay::of(&kustomization.written);
-        let ignore = match self.ignore.get(&kustomization.source()) {
-            Some(ignore) => ignore.clone(),
-            None => String::new(),
-        };
+        let ignore = self.known.ignore.get(&kustomization.source());
+        let ignore = ignore.cloned().unwrap_or_default();
         let key = builds.key(artifact, ignore, &kustomization.folder(), overlay);
         let (variables, is_complete) = self.variables(kustomization, round);
         if !is_complete && !self.is_last {
@@ -362,7 +362,8 @@ impl Evaluation<'_> {
                 kustomization.id
             );
             let finding = Finding::info(Code::UnknownVariable, message, found.location.clone());
-            round.view.findings.push(finding.hint("say what the cluster has there: `--substitute NAME=VALUE`, or all of it with `--substitute-from FILE`"));
+            let finding = finding.hint(say_values(["NAME"]));
+            round.view.findings.push(finding);
         }
         let Some(results) = self.results(&key, Some(&found), round, builds) else {
             return;
@@ -421,7 +422,7 @@ impl Evaluation<'_> {
         }
         if let Some(values) = applied::values_of(&resource) {
             let kind = identity.kind.to_owned();
-            round.values.insert((kind, id.clone()), values);
+            round.found.values.insert((kind, id.clone()), values);
         }
         if identity.is(api::SOURCE_GROUP, "GitRepository") {
             self.note_source(&resource, &id, round);
@@ -446,11 +447,12 @@ impl Evaluation<'_> {
         };
         let spec = &resource["spec"];
         if let Some(ignore) = spec["ignore"].as_str() {
-            round.ignore.insert(key.clone(), ignore.to_owned());
+            round.found.ignore.insert(key.clone(), ignore.to_owned());
         }
         if substitute::unknown_in(&spec["url"]).is_empty() {
             let url = spec["url"].as_str().unwrap_or_default();
             round
+                .found
                 .urls
                 .insert(key, (url.to_owned(), spec["ref"].clone()));
         }
@@ -458,7 +460,7 @@ impl Evaluation<'_> {
 
     /// Whether what a source checks out is what the root's does.
     fn is_same_ref(&self, of: &Value, round: &Round) -> bool {
-        let mut here = round.here.iter().filter_map(|key| self.urls.get(key));
+        let mut here = round.here.iter().filter_map(|key| self.known.urls.get(key));
         here.all(|(_, root)| root == of || root.is_null() || of.is_null())
     }
 
@@ -486,7 +488,11 @@ impl Evaluation<'_> {
         if let Some(artifact) = self.known_artifact(&key, round) {
             return Some(artifact);
         }
-        let known = self.urls.get(&key).filter(|(url, _)| !url.contains("${"));
+        let known = self
+            .known
+            .urls
+            .get(&key)
+            .filter(|(url, _)| !url.contains("${"));
         let is_checkout = known.and_then(|(url, checked_out)| {
             let is_it = (self.world.is_checkout)(url)?;
             // The same repository, with whatever another branch holds.
@@ -523,7 +529,7 @@ impl Evaluation<'_> {
         for from in &post_build.substitute_from {
             let id = Id::new(of.id.namespace.as_str(), from.name.as_str());
             let shown = format!("{} `{}/{}`", from.kind, id.namespace, id.name);
-            match self.values.get(&(from.kind.clone(), id)) {
+            match self.known.values.get(&(from.kind.clone(), id)) {
                 Some(Some(values)) => {
                     let values = values.iter();
                     values.for_each(|(name, value)| variables.set(name, value));
@@ -612,12 +618,9 @@ impl Evaluation<'_> {
     }
 
     /// Takes over what a round has found; whether that is anything new.
-    fn learn(&mut self, round: &Round) -> bool {
-        let is_new =
-            self.values != round.values || self.urls != round.urls || self.ignore != round.ignore;
-        self.values.clone_from(&round.values);
-        self.urls.clone_from(&round.urls);
-        self.ignore.clone_from(&round.ignore);
+    fn learn(&mut self, found: Known) -> bool {
+        let is_new = self.known != found;
+        self.known = found;
         is_new
     }
 

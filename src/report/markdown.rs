@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use super::policy_change::{PolicyChange, VersionStep};
-use crate::api::Id;
 use crate::finding::{Finding, Severity, word};
 use crate::foreign::shown;
 use crate::plan::planned::Planned;
@@ -66,9 +65,6 @@ fn add(out: &mut String, lines: impl Iterator<Item = String>, most: usize) -> us
 
 /// One line of the table.
 fn row(policy: &PolicyChange, planned: &Planned) -> String {
-    let id = Id::new(policy.namespace.as_str(), policy.name.as_str());
-    let clusters = &mut planned.clusters.iter();
-    let cluster = clusters.position(|one| policy.cluster.as_ref() == Some(one));
     let name = policy.new.name.as_deref().unwrap_or_default();
     let named = policy.files.iter().take(FILES);
     let mut files: Vec<String> = named.map(|file| code(file)).collect();
@@ -86,7 +82,7 @@ fn row(policy: &PolicyChange, planned: &Planned) -> String {
             Some(cluster) => format!("{} ({})", code(&policy.id()), code(cluster)),
             None => code(&policy.id()),
         },
-        linked(name, planned.labels.get(&(cluster.unwrap_or(0), id))),
+        linked(name, planned.labels.get(&policy.key)),
         code(&policy.old_shown()),
         code(&policy.new.to_string()),
         step(policy.step),
@@ -96,10 +92,7 @@ fn row(policy: &PolicyChange, planned: &Planned) -> String {
 
 /// One line for a finding.
 fn finding(finding: &Finding) -> String {
-    let word = match finding.severity {
-        Severity::Error => "error",
-        _ => "warning",
-    };
+    let word = word(finding.severity);
     let place = finding.location.to_string();
     let at = match place.as_str() {
         "<stdin>" => String::new(),

@@ -147,6 +147,9 @@ impl std::fmt::Display for ImageParts {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyChange {
+    /// The policy of its cluster, as a run knows it.
+    #[serde(skip)]
+    pub key: PolicyKey,
     /// The cluster that it is of, where the run knows of clusters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
@@ -189,6 +192,7 @@ impl PolicyChange {
             files.dedup();
             let steps = old.iter().map(|old| VersionStep::between(old, image));
             Self {
+                key: key.clone(),
                 cluster: planned.clusters.get(*cluster).cloned(),
                 namespace: id.namespace.clone(),
                 name: id.name.clone(),
