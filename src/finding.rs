@@ -232,6 +232,10 @@ pub struct Finding {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_piece")]
     #[schemars(with = "Option<String>")]
     pub snippet: Option<Snippet>,
+    /// A marked value stays of which nobody can tell what it should be: an error for who
+    /// asks whether anything is outdated.
+    #[serde(skip)]
+    pub leaves_unjudged: bool,
 }
 
 impl Finding {
@@ -254,6 +258,16 @@ impl Finding {
             current: None,
             proposed: None,
             snippet: None,
+            leaves_unjudged: false,
+        }
+    }
+
+    /// The finding as one about a marked value of which nothing can be said.
+    #[must_use]
+    pub fn unjudged(self) -> Self {
+        Self {
+            leaves_unjudged: true,
+            ..self
         }
     }
 

@@ -24,7 +24,10 @@ pub use automation::{
 pub use label::BadLabel;
 pub use meta::{Id, LocalReference, Metadata};
 pub use policy::{ImagePolicy, ImagePolicySpec, ImagePolicyStatus, Undefined};
-pub use read::{Document, DocumentError, Kind, Reading, read, read_login, read_secret, read_text};
+pub use read::{
+    Document, DocumentError, Kind, Reading, place_of_field, read, read_login, read_secret,
+    read_text,
+};
 pub use repository::{AccessFrom, ImageRepository, ImageRepositorySpec, NamespaceSelector};
 pub use secret::{BadValue, Namespace, Secret, ServiceAccount};
 pub use selector::{LabelSelector, Operator, Requirement, SelectorError};

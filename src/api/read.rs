@@ -89,6 +89,9 @@ pub struct DocumentError {
     pub snippet: Option<Snippet>,
     /// Path of the field there, empty where it cannot be told.
     pub field: String,
+    /// Whether it is a number, a boolean or nothing where a string must stand, for want
+    /// of quotes.
+    pub lacks_quotes: bool,
 }
 
 impl DocumentError {
@@ -99,6 +102,7 @@ impl DocumentError {
             place,
             snippet: Some(Snippet::around(text, object.span, at)),
             field: String::new(),
+            lacks_quotes: false,
         };
         if object.is_concealed {
             error.without_values()
@@ -248,24 +252,46 @@ fn typed<T: for<'de> Deserialize<'de>>(
         let within = Place { line, column };
         let mut read_error = error_at(text, object, &own, message_of(&error), within);
         read_error.field = field_at(&own, line, column);
+        read_error.lacks_quotes = unquoted(&error).is_some();
         read_error
     })
 }
 
+/// The value that is no string for want of quotes, where that is what is wrong.
+fn unquoted(error: &serde_saphyr::Error) -> Option<&str> {
+    match error.without_snippet() {
+        serde_saphyr::Error::QuotingRequired { value, .. } => Some(value),
+        _ => None,
+    }
+}
+
 /// An error at a place of `own`, the object's text of its own.
 fn error_at(text: &str, object: &Object, own: &str, message: String, at: Place) -> DocumentError {
-    let own_column = object.own_column(text);
-    let place = Place {
+    // The blanks before the object are not bytes of the text.
+    let blanks = object.own_column(text) - 1;
+    let offset = offset_of(own, at).saturating_sub(blanks);
+    let place = placed(text, object, at);
+    DocumentError::new(text, object, message, place, object.span.start + offset)
+}
+
+/// A place of the object's text of its own in the text that it stands in.
+fn placed(text: &str, object: &Object, at: Place) -> Place {
+    Place {
         line: object.place.line + at.line.max(1) - 1,
         column: if at.line <= 1 {
-            object.place.column.max(1) - own_column + at.column
+            object.place.column.max(1) - object.own_column(text) + at.column
         } else {
             at.column
         },
-    };
-    // The blanks before the object are not bytes of the text.
-    let offset = offset_of(own, at).saturating_sub(own_column - 1);
-    DocumentError::new(text, object, message, place, object.span.start + offset)
+    }
+}
+
+/// Where a field of a resource of `text` stands, or the nearest above it that it has.
+#[must_use]
+pub fn place_of_field(text: &str, object: &Object, field: &str) -> Place {
+    let found = (!field.is_empty()).then(|| place_of(&object.own_text(text), field));
+    let found = found.flatten().map(|at| placed(text, object, at));
+    found.unwrap_or(object.place)
 }
 
 /// What the API server would not take, where it stands.
@@ -367,6 +393,9 @@ fn deserialize_without<T: for<'de> Deserialize<'de>>(
 }
 
 fn message_of(error: &serde_saphyr::Error) -> String {
+    if let Some(value) = unquoted(error) {
+        return format!("`{value}` is no string without quotes");
+    }
     let text = error.without_snippet().to_string();
     // The place is kept apart.
     let text = text

@@ -5,15 +5,18 @@
 //! the clusters can be found: by the Kustomization that `flux bootstrap` writes into
 //! the folder that it builds, or by a FluxInstance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use memchr::memmem::Finder;
 use serde_json::Value;
 
-use super::files::Files;
+use super::files::{Files, Outlined};
 use super::regular_file::{self, MAX_BYTES};
-use crate::api::{Id, ImagePolicy, ImageUpdateAutomation};
+use crate::api::{
+    Id, ImagePolicy, ImagePolicySpec, ImageRepositorySpec, ImageUpdateAutomationSpec,
+};
+use crate::binding::marker::{self, Comment, MarkerTarget};
 use crate::cluster::applied::Identity;
 use crate::cluster::artifact;
 use crate::cluster::flux::{self, FluxKustomization};
@@ -24,7 +27,6 @@ use crate::documents::{Documents, Sourced};
 /// are.
 #[must_use]
 pub fn why_parts(documents: &Documents) -> Option<&'static str> {
-    let has_variable = |text: &str| text.contains("${");
     let is_fragment = |one: &Sourced<ImagePolicy>| {
         let spec = &one.document.spec;
         spec.policy == Default::default() || spec.image_repository_ref.name.is_empty()
@@ -32,18 +34,7 @@ pub fn why_parts(documents: &Documents) -> Option<&'static str> {
     if documents.policies.values().any(is_fragment) {
         return Some("an ImagePolicy is not whole");
     }
-    let ids = documents.policies.keys();
-    let ids = ids.chain(documents.repositories.keys());
-    let mut ids = ids.chain(documents.automations.keys());
-    let path = |one: &Sourced<ImageUpdateAutomation>| {
-        let path = one.document.spec.update.path.as_deref();
-        path.is_some_and(has_variable)
-    };
-    let mut images = documents.repositories.values();
-    if ids.any(|id| has_variable(&id.name) || has_variable(&id.namespace))
-        || images.any(|one| has_variable(&one.document.spec.image))
-        || documents.automations.values().any(path)
-    {
+    if has_variables(documents) {
         return Some("documents have variables (`${…}`)");
     }
     if documents.policies.keys().any(|id| id.namespace.is_empty()) {
@@ -66,6 +57,133 @@ pub fn why_parts(documents: &Documents) -> Option<&'static str> {
     }
     let is_broken = !documents.unreadable.is_empty() || documents.has_unreadable_automation;
     is_broken.then_some("a document cannot be read as it lies")
+}
+
+/// Whether a field that counts waits for the value of a variable.
+fn has_variables(documents: &Documents) -> bool {
+    let has_one = |text: &str| text.contains("${");
+    let is_named = |id: &Id| has_one(&id.name) || has_one(&id.namespace);
+    let ids = documents.policies.keys();
+    let ids = ids.chain(documents.repositories.keys());
+    let mut ids = ids.chain(documents.automations.keys());
+    let mut policies = documents.policies.values();
+    let mut repositories = documents.repositories.values();
+    let mut automations = documents.automations.values();
+    ids.any(is_named)
+        || policies.any(|one| texts_of_policy(&one.document.spec).any(has_one))
+        || policies_extract_one(documents)
+        || repositories.any(|one| texts_of_repository(&one.document.spec).any(has_one))
+        || automations.any(|one| texts_of_automation(&one.document.spec).any(has_one))
+}
+
+fn texts_of_policy(spec: &ImagePolicySpec) -> impl Iterator<Item = &str> {
+    let choice = &spec.policy;
+    let orders = [&choice.alphabetical, &choice.numerical]
+        .into_iter()
+        .flatten();
+    let range = choice.semver.iter().map(|one| &one.range);
+    let patterns = spec.filter_tags.iter().map(|one| &one.pattern);
+    let texts = range.chain(orders.map(|one| &one.order)).chain(patterns);
+    let texts = texts.chain([&spec.image_repository_ref.name]);
+    let texts = texts.chain(&spec.image_repository_ref.namespace);
+    texts
+        .chain(&spec.digest_reflection_policy)
+        .map(String::as_str)
+}
+
+/// Whether a policy extracts `${NAME}` where its pattern has no such group.
+fn policies_extract_one(documents: &Documents) -> bool {
+    let filters = documents.policies.values();
+    let mut filters = filters.filter_map(|one| one.document.spec.filter_tags.as_ref());
+    filters.any(|filter| {
+        let mut names = filter.extract.split("${").skip(1);
+        names.any(|rest| {
+            let name = rest.split('}').next().unwrap_or_default();
+            name.parse::<usize>().is_err() && !filter.pattern.contains(&format!("<{name}>"))
+        })
+    })
+}
+
+fn texts_of_repository(spec: &ImageRepositorySpec) -> impl Iterator<Item = &str> {
+    let references = [
+        &spec.secret_ref,
+        &spec.proxy_secret_ref,
+        &spec.cert_secret_ref,
+    ];
+    let references = references.into_iter().flatten().map(|one| &one.name);
+    let texts = references.chain([&spec.image]).chain(&spec.exclusion_list);
+    let texts = texts.chain(&spec.service_account_name);
+    texts.chain(&spec.provider).map(String::as_str)
+}
+
+fn texts_of_automation(spec: &ImageUpdateAutomationSpec) -> impl Iterator<Item = &str> {
+    let source = &spec.source_ref;
+    let texts = [&source.name].into_iter().chain(&source.namespace);
+    let checkout = spec.git.checkout.iter().map(|one| &one.reference);
+    let branches = checkout.flat_map(|one| [&one.branch, &one.tag, &one.name]);
+    let pushes = [&spec.git.push, &spec.push].into_iter().flatten();
+    let pushes = pushes.flat_map(|one| [&one.branch, &one.refspec]);
+    let commits = spec.commit.iter().chain([&spec.git.commit]);
+    let commits = commits.flat_map(|one| {
+        let author = [&one.author.name, &one.message_template];
+        author.into_iter().flatten().chain([&one.author.email])
+    });
+    let labels = spec.policy_selector.iter();
+    let labels = labels.flat_map(|one| one.match_labels.values());
+    let texts = texts.chain(branches.chain(pushes).flatten());
+    let texts = texts.chain(commits).chain(labels);
+    texts.chain(&spec.update.path).map(String::as_str)
+}
+
+/// Policies that markers name, that do not lie in the tree, and that a build may name
+/// so: with another namespace, or another name.
+#[must_use]
+pub fn named_by_builds(
+    documents: &Documents,
+    outlined: &[Outlined<'_>],
+    files: &Files,
+) -> BTreeSet<Id> {
+    let marked = outlined.iter().map(|one| one.source);
+    let marked = marked.filter(|source| source.has_markers && !source.is_link);
+    let mut unknown: BTreeSet<Id> = marked.flat_map(|source| targets(&source.text)).collect();
+    unknown.retain(|id| {
+        !documents.policies.contains_key(id) && !documents.unreadable.contains_key(id)
+    });
+    if unknown.is_empty() || documents.policies.is_empty() {
+        return BTreeSet::new();
+    }
+    let names: BTreeSet<&str> = (documents.policies.keys())
+        .map(|id| id.name.as_str())
+        .collect();
+    let is_elsewhere = unknown.iter().any(|id| names.contains(id.name.as_str()));
+    let words = ["namePrefix", "nameSuffix", "metadata/name"].map(Finder::new);
+    if is_elsewhere || any_holds(files, &words) {
+        return unknown;
+    }
+    BTreeSet::new()
+}
+
+/// The policies that the markers of a text name.
+fn targets(text: &str) -> impl Iterator<Item = Id> {
+    let lines = text.lines().filter(|line| line.contains(marker::TOKEN));
+    lines.filter_map(|line| {
+        let token = line.find(marker::TOKEN)?;
+        let comment = &line[line[..token].rfind('#')?..];
+        let Comment::Marker(value) = marker::read(comment) else {
+            return None;
+        };
+        let target = MarkerTarget::parse(&value)?;
+        Some(Id::new(target.namespace, target.name))
+    })
+}
+
+/// Whether any manifest of a checkout holds one of some words.
+fn any_holds(files: &Files, words: &[Finder<'_>]) -> bool {
+    let mut manifests = files.listing.files.iter().filter(|file| !file.is_link);
+    manifests.any(|file| {
+        let read = regular_file::read(&file.path, MAX_BYTES);
+        read.is_ok_and(|(bytes, _)| words.iter().any(|word| word.find(&bytes).is_some()))
+    })
 }
 
 /// The folders of the clusters that a checkout is for, in the order of their paths.

@@ -17,12 +17,13 @@ use crate::api::{Id, ImageUpdateAutomation};
 use crate::cluster::applied::Identity;
 use crate::cluster::artifact::Artifact;
 use crate::cluster::builds::World;
+use crate::cluster::places;
 use crate::cluster::view::{self, ClusterDocument, View};
 use crate::documents::builder::{Builder, DocumentText};
-use crate::documents::{Documents, Provenance, Rank, Sourced};
+use crate::documents::{Documents, Provenance, Rank, Sourced, Written};
 use crate::finding::{Code, Finding, Location, Severity};
-use crate::resource_list::{self, Outline};
-use yaml_edit_spans::{Place, emit};
+use crate::resource_list::{self, Object, Outline};
+use yaml_edit_spans::emit;
 
 /// What one cluster sees, or what lies in the tree.
 pub struct Seen {
@@ -63,23 +64,25 @@ pub fn instead(
         bound_in,
         given,
     } = found;
-    let Some(why) = cluster_folders::why_parts(&lying.documents) else {
+    let needed = request.clusters.are_found.then(|| {
+        let documents = &lying.documents;
+        why_needed(documents, outlined, files)
+    });
+    let Some((why, wanted)) = needed.flatten() else {
         return Ok(vec![lying]);
     };
-    if !request.clusters.are_found {
-        return Ok(vec![lying]);
-    }
     let paths = cluster_folders::folders(files);
     if paths.is_empty() {
         let message = format!("{why}, and no folder of a cluster was found that would build it");
         let finding = Finding::info(Code::BuiltClusters, message, Location::default());
         let hint = "if a cluster does, name the folder that `flux bootstrap --path` was given: `--cluster-path DIR`";
-        lying.findings.push(finding.hint(hint));
+        let finding = wanted.is_empty().then(|| finding.hint(hint));
+        lying.findings.extend(finding);
         return Ok(vec![lying]);
     }
     let shown: Vec<String> = paths.iter().map(|path| files.show(path)).collect();
     let list = crate::quote::list(shown.iter());
-    let mut seen = match read(request, &paths, given, files, outlined, repositories) {
+    let seen = match read(request, &paths, given, files, outlined, repositories) {
         Ok(seen) => seen,
         Err(CannotPlan::NoBuilder(error)) => {
             let message =
@@ -90,6 +93,21 @@ pub fn instead(
         }
         Err(error) => return Err(error),
     };
+    let has_wanted = |one: &Seen| {
+        let mut wanted = wanted.iter();
+        wanted.any(|id| one.documents.policies.contains_key(id))
+    };
+    if !wanted.is_empty() && !seen.iter().any(has_wanted) {
+        // The policies are nowhere.
+        return Ok(vec![lying]);
+    }
+    let message = format!("{why}: read as the clusters of {list} see it, built with kustomize");
+    Ok(chosen(lying, seen, bound_in, message))
+}
+
+/// What the clusters see, of which `message` says why; what lies in the tree where none of
+/// them edits anything.
+fn chosen(mut lying: Seen, mut seen: Vec<Seen>, bound_in: BoundIn, message: String) -> Vec<Seen> {
     // A cluster without automations edits nothing; but one of which something is wrong
     // may have some.
     let edits = |one: &Seen| !one.documents.automations.is_empty();
@@ -105,10 +123,9 @@ pub fn instead(
         let said = seen.into_iter().flat_map(|one| one.findings);
         let said = said.filter(|one| one.severity == Severity::Error);
         lying.findings.splice(0..0, said);
-        return Ok(vec![lying]);
+        return vec![lying];
     }
     let unseen = unseen(&lying.documents, &seen);
-    let message = format!("{why}: read as the clusters of {list} see it, built with kustomize");
     let finding = Finding::info(Code::BuiltClusters, message, Location::default());
     let hint =
         "`--cluster-path DIR` names them otherwise, `--no-clusters` reads the files as they lie";
@@ -116,7 +133,22 @@ pub fn instead(
         first.findings.insert(0, finding.hint(hint));
         first.findings.extend(unseen);
     }
-    Ok(seen)
+    seen
+}
+
+/// Why the documents as they lie may not be what counts, if they may not; where only
+/// policies that markers name are in question, these.
+fn why_needed(
+    documents: &Documents,
+    outlined: &[Outlined<'_>],
+    files: &Files,
+) -> Option<(&'static str, BTreeSet<Id>)> {
+    if let Some(why) = cluster_folders::why_parts(documents) {
+        return Some((why, BTreeSet::new()));
+    }
+    let wanted = cluster_folders::named_by_builds(documents, outlined, files);
+    let why = "markers name policies that only a build names so";
+    (!wanted.is_empty()).then_some((why, wanted))
 }
 
 /// Automations that lie in the tree and that no cluster sees, so that they edit nothing
@@ -278,14 +310,14 @@ fn outline_named<'f>(views: &[View], root: &Path, outlined: &mut [Outlined<'f>])
 /// Where the resources of files stand.
 struct Places<'f> {
     root: &'f Path,
-    by_file: BTreeMap<&'f Path, &'f Outline<'f>>,
+    by_file: BTreeMap<&'f Path, (&'f str, &'f Outline<'f>)>,
 }
 
 impl<'f> Places<'f> {
     fn of(outlined: &'f [Outlined<'f>], root: &'f Path) -> Self {
         let read = outlined.iter().filter_map(|one| {
             let outline = one.outline.as_ref()?.as_ref().ok()?;
-            Some((one.source.path.as_path(), outline))
+            Some((one.source.path.as_path(), (&*one.source.text, outline)))
         });
         Self {
             root,
@@ -293,24 +325,13 @@ impl<'f> Places<'f> {
         }
     }
 
-    /// Where a document stands in its file, by kind and name; a build may have given it
-    /// another name.
-    fn find(&self, one: &ClusterDocument) -> Place {
+    /// The file of a document, and where that stands in it.
+    fn find(&self, one: &ClusterDocument) -> Option<(&'f str, &'f Object)> {
         let (source, file) = &one.file;
-        let file = (*source == 0).then(|| self.root.join(file));
-        let Some(outline) = file.and_then(|file| self.by_file.get(file.as_path())) else {
-            return Place::default();
-        };
+        let file = (*source == 0).then(|| self.root.join(file))?;
+        let (text, outline) = self.by_file.get(file.as_path())?;
         let Identity { kind, name, .. } = Identity::of(&one.resource);
-        let mut of_kind = outline.objects().filter(|object| object.kind == kind);
-        let mut named = outline.objects();
-        let found = named.find(|object| object.kind == kind && object.name == name);
-        let only = || {
-            let first = of_kind.next()?;
-            of_kind.next().is_none().then_some(first)
-        };
-        let found = found.or_else(only);
-        found.map_or_else(Place::default, |object| object.place)
+        Some((text, places::find(outline, kind, name)?))
     }
 }
 
@@ -324,17 +345,18 @@ fn finished(
 ) -> Seen {
     let built = view.documents.iter().map(|one| {
         let name = artifacts[one.file.0].show(&one.file.1);
-        (emit::document(&one.resource), name, places.find(one))
+        let written = Written::at(places.find(one));
+        (emit::document(&one.resource), name, written)
     });
-    let built: Vec<(String, String, Place)> = built.collect();
+    let built: Vec<(String, String, Written<'_>)> = built.collect();
     let outlines = built.iter().map(|(text, ..)| resource_list::read(text));
     let outlines: Vec<_> = outlines.collect();
     let read = built.iter().zip(&outlines);
-    let read = read.filter_map(|((text, name, place), outline)| {
+    let read = read.filter_map(|((text, name, written), outline)| {
         Some(DocumentText {
             text,
             outline: outline.as_ref().ok()?,
-            provenance: Provenance::new(name, Rank::Tree).built_from(*place),
+            provenance: Provenance::new(name, Rank::Tree).built_from(*written),
         })
     });
     let read: Vec<DocumentText<'_>> = read.collect();

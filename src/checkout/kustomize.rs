@@ -163,8 +163,12 @@ impl Kustomize {
 /// What kustomize said of files in `source`, as of files in the repository.
 fn shown(said: &str, source: &Path) -> String {
     let said = said.trim();
-    // kubectl's log has it in quotes.
+    // kubectl's log has it in quotes, or, with line breaks in it, in a block.
     let unquoted = said.split_once(" err=").and_then(|(_, quoted)| {
+        if let Some(block) = quoted.strip_prefix('<') {
+            let end = block.rfind("\n >").unwrap_or(block.len());
+            return Some(block[..end].trim().to_owned());
+        }
         let quoted = quoted.lines().next()?;
         serde_json::from_str::<String>(quoted).ok()
     });
@@ -173,9 +177,16 @@ fn shown(said: &str, source: &Path) -> String {
     let error = said.rsplit_once("\nError: ").map(|(_, error)| error);
     let said = error.unwrap_or_else(|| said.trim_start_matches("Error: "));
     // What follows are the resources themselves, Secrets among them.
-    let resources = [" with config:", "from [patch:", "[patch:", " in JSON:"];
+    let said = match said.split_once(" with config: `") {
+        Some((before, after)) => {
+            let why = after.rsplit_once("`: ").map_or("", |(_, why)| why);
+            format!("{before}: {why}")
+        }
+        None => said.to_owned(),
+    };
+    let resources = ["from [", "[patch:", " in JSON:"];
     let end = resources.iter().filter_map(|begin| said.find(begin)).min();
-    let said = &said[..end.unwrap_or(said.len())];
+    let said = said[..end.unwrap_or(said.len())].trim_end();
     let folder = format!("{}/", source.display());
     let said = said.replace(&folder, "");
     let said = said.replace(&*source.to_string_lossy(), ".");
@@ -247,4 +258,35 @@ fn wait(child: &mut Child, interrupted: &Interrupted) -> Result<ExitStatus, Stri
     _ = child.kill();
     _ = child.wait();
     Err(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_builders_own_words() {
+        let source = Path::new("/tmp/x/source");
+        for (said, expected) in [
+            ("Error: no such file\n", "no such file"),
+            (
+                "# Warning: 'bases' is deprecated.\nError: accumulating /tmp/x/source/apps/a.yaml\n",
+                "accumulating apps/a.yaml",
+            ),
+            (
+                "E1126 10:33:29.7 18650 run.go:72] \"command failed\" err=\"no such file\"\n",
+                "no such file",
+            ),
+            (
+                "E1126 10:33:29.7 18650 run.go:72] \"command failed\" err=<\n\taccumulating:\n\tno such file\n >\n",
+                "accumulating: no such file",
+            ),
+            (
+                "Error: trouble configuring builtin PatchTransformer with config: `\npatch: |\n  password: `hunter2`: x\n`: unable to parse SM or JSON patch from [password: hunter2]\n",
+                "trouble configuring builtin PatchTransformer: unable to parse SM or JSON patch",
+            ),
+        ] {
+            assert_eq!(shown(said, source), expected);
+        }
+    }
 }

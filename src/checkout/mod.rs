@@ -302,9 +302,10 @@ fn plan_in(
         scope.limit(targets);
     }
     let bound = plan_files(tree, &learned, &scope, request.on_unresolved, &mut planned);
-    let has_error = planned.outcome.worst() == Some(Severity::Error);
+    let is_wrong = |one: &Finding| one.severity == Severity::Error || one.leaves_unjudged;
+    let is_said = planned.outcome.findings.iter().any(is_wrong);
     // What is wrong was said; that nothing is bound follows from it.
-    if bound == 0 && unreached.is_empty() && !is_suspended && !has_error {
+    if bound == 0 && unreached.is_empty() && !is_suspended && !is_said {
         planned.outcome.findings.push(Finding::nothing_bound());
     }
     planned.outcome.findings.extend(unreached);
@@ -395,7 +396,7 @@ fn plan_files(
             }
             (None, Some(Err(error))) if one.source.has_markers => {
                 let finding = tree.files.unparsable(one.source, error);
-                whole.outcome.findings.push(finding);
+                whole.outcome.findings.push(finding.unjudged());
             }
             // Nobody said that it is a manifest.
             _ => {}

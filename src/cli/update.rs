@@ -175,7 +175,8 @@ fn plan(
         }
         asker.ask(documents, questions)
     };
-    checkout::plan(request, repositories, Some(&mut ask)).map_err(|error| {
+    let planned = checkout::plan(request, repositories, Some(&mut ask));
+    let mut planned = planned.map_err(|error| {
         let CannotPlan::NoScope(findings) = &error else {
             return error.into();
         };
@@ -188,7 +189,11 @@ fn plan(
         anyhow::anyhow!(
             "{error}\n  hint: `flux-image update .` edits every marked value below this folder"
         )
-    })
+    })?;
+    if args.check {
+        planned.outcome.judge();
+    }
+    Ok(planned)
 }
 
 /// The commits to be made, with what is wrong about them among the findings.

@@ -43,6 +43,18 @@ fn unknown_of(resource: &Value, identity: &Identity<'_>) -> BTreeSet<String> {
     all.flat_map(substitute::unknown_in).collect()
 }
 
+/// Whether an ImagePolicy's pattern has a group of this name or number.
+fn is_group(resource: &Value, name: &str) -> bool {
+    let pattern = resource["spec"]["filterTags"]["pattern"].as_str();
+    let pattern = pattern.unwrap_or_default();
+    match name.parse::<usize>() {
+        Ok(number) => number <= pattern.matches('(').count(),
+        Err(_) => ["(?P<", "(?<"]
+            .iter()
+            .any(|begin| pattern.contains(&format!("{begin}{name}>"))),
+    }
+}
+
 impl LeftOut {
     /// The resource, if all of it is known.
     pub(super) fn sort(
@@ -74,10 +86,17 @@ impl LeftOut {
                 unset.join(", ")
             );
             let finding = Finding::warning(Code::UnsetVariable, message, location.clone());
+            let mut unset = made.unset.iter();
+            let group = unset.find(|name| is_group(&made.resource, name));
             let first = made.unset.first().map_or("", String::as_str);
-            self.findings.push(finding.hint(format!(
-                "set it in `postBuild`, or write `$${{{first}}}` for what is no variable"
-            )));
+            self.findings.push(finding.hint(match group {
+                Some(group) => format!(
+                    "`{group}` is a group of `filterTags.pattern`: write `$${{{group}}}` in `extract`, which substitution leaves as `${{{group}}}`"
+                ),
+                None => format!(
+                    "set it in `postBuild`, or write `$${{{first}}}` for what is no variable"
+                ),
+            }));
         }
         let left = substitute::unknown_in(&made.resource);
         if left.is_empty() || !counts {

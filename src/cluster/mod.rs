@@ -21,6 +21,7 @@ pub mod flux;
 pub mod kustomization;
 mod left_out;
 pub mod overlay;
+pub mod places;
 pub mod results;
 pub mod substitute;
 pub mod view;

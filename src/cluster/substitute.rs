@@ -170,7 +170,8 @@ pub fn restored(value: Value) -> Value {
     }
 }
 
-fn restored_text(text: &str) -> String {
+/// The same of a text.
+pub(super) fn restored_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut name = Vec::new();
     for c in text.chars() {

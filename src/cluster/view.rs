@@ -16,10 +16,12 @@ use super::builds::{Builds, Key, Outcome, World};
 use super::flux::{self, FluxKustomization, PostBuild, SourceKey, Spec};
 use super::left_out::{LeftOut, say_values};
 use super::overlay::Overlay;
+use super::places;
 use super::results::{self, BuildResult};
 use super::substitute::{self, Substituted, Variables};
 use crate::api::{self, Id};
-use crate::finding::{Code, Finding, Location, Severity};
+use crate::finding::{Code, Finding, Location, ResourceRef, Severity};
+use crate::quote;
 
 /// Rounds that a view takes at most; each ConfigMap that a build gives may ask for
 /// one.
@@ -123,9 +125,12 @@ struct Round {
     accounts: BTreeSet<String>,
     /// Kustomizations of sources that are not here.
     not_followed: BTreeMap<SourceKey, Vec<(Id, Location)>>,
-    /// Kustomizations with variables in their paths.
-    unknown_paths: BTreeMap<String, Vec<(Id, Location)>>,
+    /// Kustomizations with variables in their paths, by who makes them without any
+    /// values.
+    unknown_paths: BTreeMap<Option<Id>, Vec<(String, Id, Location)>>,
     seen: BTreeSet<Id>,
+    /// Sources and paths of files, by the names that findings use.
+    files: BTreeMap<String, (usize, String)>,
 }
 
 impl Round {
@@ -146,24 +151,37 @@ impl Round {
             let finding = of_many(severity, Code::NotFollowed, &all, &what);
             view.findings.extend(finding.map(|one| one.hint(hint)));
         }
-        let unknown = self.unknown_paths.into_iter();
-        let mut all: Vec<(Id, Location)> = Vec::new();
-        let mut names = BTreeSet::new();
-        for (path, of_path) in unknown {
-            all.extend(of_path);
-            if let Ok(template) = envsubst::Template::parse(&path) {
-                names.extend(template.variables().map(|(name, _)| name.to_owned()));
-            }
+        for (parent, unknown) in self.unknown_paths {
+            let templates = unknown.iter();
+            let templates = templates.flat_map(|(path, ..)| envsubst::Template::parse(path));
+            let names = templates.flat_map(|template| {
+                let names = template.variables().map(|(name, _)| name.to_owned());
+                names.collect::<Vec<_>>()
+            });
+            let names: BTreeSet<String> = names.collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let all = unknown.into_iter().map(|(_, id, at)| (id, at));
+            let all: Vec<(Id, Location)> = all.collect();
+            let listed = names.join(", ");
+            let (what, hint) = match parent {
+                Some(parent) => (
+                    format!(
+                        "not followed: `spec.path` has variables ({listed}), and Kustomization `{parent}`, which makes it, has no `postBuild` that would set any"
+                    ),
+                    format!(
+                        "give `{parent}` a `postBuild`: Flux takes the path as it is written, too"
+                    ),
+                ),
+                None => (
+                    format!(
+                        "not followed: `spec.path` has variables that nothing in the checkout sets ({listed})"
+                    ),
+                    say_values([names.first().copied().unwrap_or("NAME")]),
+                ),
+            };
+            let finding = of_many(Severity::Error, Code::UnknownVariable, &all, &what);
+            view.findings.extend(finding.map(|one| one.hint(hint)));
         }
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let what = format!(
-            "not followed: `spec.path` has variables that nothing in the checkout sets ({})",
-            names.join(", ")
-        );
-        let finding = of_many(Severity::Error, Code::UnknownVariable, &all, &what);
-        let first = names.first().copied().unwrap_or("NAME");
-        let hint = say_values([first]);
-        view.findings.extend(finding.map(|one| one.hint(hint)));
         view
     }
 }
@@ -185,6 +203,15 @@ struct Found {
     is_root: bool,
     /// How many lead to it.
     depth: usize,
+    /// Who makes it, unless that is only presumed.
+    parent: Option<Id>,
+}
+
+impl Found {
+    /// Whether it is the root of which nothing is written here.
+    fn is_presumed(&self) -> bool {
+        self.is_root && self.kustomization.written.is_empty()
+    }
 }
 
 impl Evaluation<'_> {
@@ -212,7 +239,9 @@ impl Evaluation<'_> {
                 self.is_last = true;
                 continue;
             }
+            let files = mem::take(&mut round.files);
             let mut view = round.finished();
+            places::add(&mut view.findings, &files, self.world.artifacts);
             if is_new {
                 let message = "the variables of its Kustomizations never come to rest";
                 let location = self.location(self.root, &self.folder);
@@ -245,9 +274,8 @@ impl Evaluation<'_> {
                 continue;
             }
             // One that is presumed is none by its name.
-            let is_presumed = found.is_root && found.kustomization.written.is_empty();
             if round.seen.len() >= MAX_KUSTOMIZATIONS
-                || !is_presumed && !round.seen.insert(found.kustomization.id.clone())
+                || !found.is_presumed() && !round.seen.insert(found.kustomization.id.clone())
             {
                 continue;
             }
@@ -297,9 +325,10 @@ impl Evaluation<'_> {
                 round.here.insert(kustomization.source());
                 return Some(Found {
                     kustomization,
-                    location: self.location(artifact, &result.file),
+                    location: self.location_of(&resource, artifact, &result.file, round),
                     is_root: true,
                     depth: 0,
+                    parent: None,
                 });
             }
         }
@@ -329,6 +358,7 @@ impl Evaluation<'_> {
             location: self.location(self.root, &self.folder),
             is_root: true,
             depth: 0,
+            parent: None,
         }
     }
 
@@ -378,13 +408,15 @@ impl Evaluation<'_> {
         };
         let mut left_out = LeftOut::default();
         for (made, file) in documents {
-            let location = self.location(artifact, file);
+            let location = self.location_of(&made.resource, artifact, file, round);
             if let Some(resource) = left_out.sort(made, &location, &variables) {
                 let resource = applied::finished(resource, kustomization);
                 let file = (artifact, file.to_owned());
                 let child = self.take(resource, file, location, round);
+                let id = || kustomization.id.clone();
                 waiting.extend(child.map(|child| Found {
                     depth: found.depth + 1,
+                    parent: (!found.is_presumed()).then(id),
                     ..child
                 }));
             }
@@ -410,6 +442,7 @@ impl Evaluation<'_> {
                     location,
                     is_root: false,
                     depth: 0,
+                    parent: None,
                 }),
                 Err(why) => {
                     let message =
@@ -481,8 +514,8 @@ impl Evaluation<'_> {
         let folder = found.kustomization.folder();
         let id = &found.kustomization.id;
         if folder.contains("${") {
-            let unknown = round.unknown_paths.entry(folder).or_default();
-            unknown.push((id.clone(), found.location.clone()));
+            let unknown = round.unknown_paths.entry(found.parent.clone()).or_default();
+            unknown.push((folder, id.clone(), found.location.clone()));
             return None;
         }
         if let Some(artifact) = self.known_artifact(&key, round) {
@@ -626,6 +659,30 @@ impl Evaluation<'_> {
 
     fn location(&self, artifact: usize, file: &str) -> Location {
         Location::file(self.world.artifacts[artifact].show(file))
+    }
+
+    /// Where a resource comes from; its line is looked up where that is said.
+    fn location_of(
+        &self,
+        resource: &Value,
+        artifact: usize,
+        file: &str,
+        round: &mut Round,
+    ) -> Location {
+        let identity = Identity::of(resource);
+        let text = |text: &str| quote::name(&substitute::restored_text(text)).into_owned();
+        let location = self.location(artifact, file);
+        let known = round.files.entry(location.file.clone());
+        known.or_insert_with(|| (artifact, file.to_owned()));
+        Location {
+            resource: Some(ResourceRef {
+                api_version: text(resource["apiVersion"].as_str().unwrap_or_default()),
+                kind: text(identity.kind),
+                name: text(identity.name),
+                namespace: text(identity.namespace),
+            }),
+            ..location
+        }
     }
 }
 

@@ -13,6 +13,9 @@ use crate::parallel;
 use crate::quote;
 use crate::resource_list::{Object, Outline};
 
+/// What mends a variable whose value is no string: a build takes quotes off `'${NAME}'`.
+const UNQUOTED_VARIABLE: &str = "if it is the value of a variable, quote it there, where the quotes stay: `NAME: '\"1.10\"'`; kustomize takes those off that stand around `${NAME}`";
+
 /// So many documents are read at a time.
 const BATCH: usize = 500;
 
@@ -135,6 +138,12 @@ impl Builder {
             _ => {}
         }
         let mut finding = Finding::new(severity, Code::BadDocument, message, location);
+        if error.lacks_quotes {
+            finding = finding.hint(match provenance.built_from {
+                None => "quote it",
+                Some(_) => UNQUOTED_VARIABLE,
+            });
+        }
         let snippet = error.snippet.filter(|line| !line.text().is_empty());
         // Of what was built nobody has the lines.
         finding.snippet = snippet.filter(|_| provenance.built_from.is_none());

@@ -12,7 +12,7 @@ pub mod logins;
 mod sourced;
 pub mod twins;
 
-pub use sourced::{Provenance, Rank, Sourced};
+pub use sourced::{Provenance, Rank, Sourced, Written};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,6 @@
 //! Where a document came from, and whose word it is.
 
+use crate::api;
 use crate::finding::{Location, Severity};
 use crate::resource_list::Object;
 use yaml_edit_spans::Place;
@@ -50,8 +51,27 @@ pub struct Provenance<'a> {
     pub default_namespace: Option<&'a str>,
     /// How much a document weighs that cannot be read.
     pub severity: Severity,
-    /// The text is a document that was built; where it stands in the file.
-    pub built_from: Option<Place>,
+    /// The text is a document that was built; where it is written.
+    pub built_from: Option<Written<'a>>,
+}
+
+/// What a document was built of, where that is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Written<'a>(Option<(&'a str, &'a Object)>);
+
+impl<'a> Written<'a> {
+    /// A resource of a text.
+    #[must_use]
+    pub fn at(found: Option<(&'a str, &'a Object)>) -> Self {
+        Self(found)
+    }
+
+    /// The place of a field of it, or of the nearest above it that it has itself.
+    fn place(self, field: &str) -> Place {
+        self.0.map_or_else(Place::default, |(text, object)| {
+            api::place_of_field(text, object, field)
+        })
+    }
 }
 
 impl<'a> Provenance<'a> {
@@ -67,19 +87,25 @@ impl<'a> Provenance<'a> {
         }
     }
 
-    /// The same, for a document that was built of what stands at a place of the file.
+    /// The same, for a document that was built.
     #[must_use]
-    pub fn built_from(self, place: Place) -> Self {
+    pub fn built_from(self, written: Written<'a>) -> Self {
         Self {
-            built_from: Some(place),
+            built_from: Some(written),
             ..self
         }
     }
 
-    /// Where the resource stands of which the text says it is at `place`.
+    /// Where the resource, or a field of it, stands of which the text says it is at
+    /// `place`.
     #[must_use]
     pub fn location(&self, object: &Object, place: Place, field: impl Into<String>) -> Location {
-        object.location(self.file, self.built_from.unwrap_or(place), field)
+        let field = field.into();
+        let place = match self.built_from {
+            Some(written) => written.place(&field),
+            None => place,
+        };
+        object.location(self.file, place, field)
     }
 
     /// The same, with a namespace for documents that name none.

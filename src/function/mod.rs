@@ -414,6 +414,7 @@ fn has_comment(text: &str) -> bool {
 
 /// With `mode: Check` what would change is a finding, and nothing changes.
 fn judge(outcome: &mut Outcome) {
+    outcome.judge();
     for change in std::mem::take(&mut outcome.changes) {
         let message = format!(
             "`{}` is outdated: policy `{}` has `{}`",

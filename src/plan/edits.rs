@@ -349,7 +349,8 @@ impl BoundScalar<'_, '_, '_> {
             let message = format!(
                 "ImagePolicy `{id}` is another cluster's, whose ImageUpdateAutomations do not come here"
             );
-            return self.finding(self.severity(), Code::UnknownPolicy, message);
+            let finding = self.finding(self.severity(), Code::UnknownPolicy, message);
+            return finding.unjudged();
         }
         let message = format!("no ImagePolicy `{id}` is known");
         let severity = match policies.is_incomplete {
@@ -358,6 +359,7 @@ impl BoundScalar<'_, '_, '_> {
             false => self.severity(),
         };
         let finding = self.finding(severity, Code::UnknownPolicy, message);
+        let finding = finding.unjudged();
         let elsewhere = policies.names.get(target.name.as_str());
         let elsewhere = elsewhere.map(Vec::as_slice).unwrap_or_default();
         if let Some(now) = policies.renamed.get(id) {

@@ -79,6 +79,13 @@ impl Outcome {
         self.findings.iter().map(|finding| finding.severity).max()
     }
 
+    /// Takes the findings as a run that is to judge: what leaves a marked value unjudged
+    /// is an error.
+    pub fn judge(&mut self) {
+        let unjudged = self.findings.iter_mut().filter(|one| one.leaves_unjudged);
+        unjudged.for_each(|one| one.severity = Severity::Error);
+    }
+
     /// Adds what another part of the run found.
     pub fn extend(&mut self, other: Self) {
         // The first are taken as they are: there may be thousands.

@@ -269,3 +269,29 @@ fn a_policy_that_no_automation_selects_is_no_green_check() {
     let output = tree.update(&["--check", "--policies", "whole.txt", "--no-tree-documents"]);
     assert_eq!(code(&output), 2, "no automation is among them");
 }
+
+/// A marker of a policy that nobody knows, and one in a file that cannot be read: a run
+/// that edits warns of them, and one that judges has not judged them.
+#[test]
+fn what_nobody_can_judge_is_no_green_check() {
+    let current = NEW;
+    let unknown = OLD.replace("flux-system:app", "flux-system:gone");
+    let broken = format!("a: [\n{OLD}");
+    for text in [&unknown, &broken] {
+        let tree = Tree::with_policy(&[
+            ("flux/all.yaml", &automation("all", "apps", "")),
+            ("apps/app.yaml", current),
+            ("apps/second.yaml", text),
+            ("elsewhere/third.yaml", text),
+        ]);
+        let output = tree.update(&["--dry-run"]);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        let output = tree.update(&["--check"]);
+        assert_eq!(code(&output), 2, "{}", stderr(&output));
+        assert!(stderr(&output).contains("error: "), "{}", stderr(&output));
+        // Where no automation comes, nothing is asked.
+        tree.write("apps/second.yaml", "a: b\n");
+        let output = tree.update(&["--check"]);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+    }
+}

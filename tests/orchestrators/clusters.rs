@@ -73,6 +73,8 @@ pub fn stories() -> Vec<Story> {
             untracked,
         ),
         story("builds_that_would_not_end", KUSTOMIZE, endless),
+        story("what_values_become", KUSTOMIZE, what_values_become),
+        story("what_only_builds_name", KUSTOMIZE, what_only_builds_name),
     ]
 }
 
@@ -1971,4 +1973,155 @@ fn endless(world: &World) {
         changed(&report(&ran)),
         ["apps/app.yaml ghcr.io/acme/app:1.1.0"]
     );
+}
+
+/// The findings of a report that are of a code: place, message and hint.
+fn said(report: &Value, code: &str) -> Vec<String> {
+    let findings = report["findings"].as_array().expect("findings").iter();
+    let of_code = findings.filter(|one| one["code"] == code);
+    let one = |one: &Value| {
+        let text = |name: &str| one[name].as_str().unwrap_or_default();
+        format!(
+            "{}:{}: {}: {} ({})",
+            text("file"),
+            one["line"],
+            text("field"),
+            text("message"),
+            text("hint")
+        )
+    };
+    of_code.map(one).collect()
+}
+
+/// A value without quotes is a number; a group of a pattern is no variable; a path
+/// whose maker has no values stays as it is.
+fn what_values_become(world: &World) {
+    let policy = |name: &str, spec: &str| {
+        format!(
+            "---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: {{name: {name}}}\nspec:\n  imageRepositoryRef: {{name: app}}\n{spec}"
+        )
+    };
+    let values = "  targetNamespace: flux-system\n  postBuild: {substitute: {R: '1.10', Q: '\"1.10\"', B: 'yes'}}\n";
+    let policies = [
+        images("", "ghcr.io/acme/app", "./apps"),
+        policy("number", "  policy:\n    semver:\n      range: \"${R}\"\n"),
+        policy("quoted", "  policy: {semver: {range: '${Q}'}}\n"),
+        policy("bool", "  policy: {alphabetical: {order: '${B}'}}\n"),
+        policy(
+            "group",
+            "  filterTags: {pattern: '^main-(?P<ts>.*)$', extract: '${ts}'}\n  policy: {numerical: {}}\n",
+        ),
+        policy(
+            "escaped",
+            "  filterTags: {pattern: '^(?P<ts>.*)$', extract: '$${ts}'}\n  policy: {alphabetical: {}}\n",
+        ),
+    ];
+    let tree = fleet(&[
+        (
+            "clusters/prod/images.yaml",
+            &kustomization("images", "./policies", values),
+        ),
+        ("policies/all.yaml", &policies.concat()),
+        (
+            "plain/part.yaml",
+            &kustomization("lost", "./apps/${ENV}", ""),
+        ),
+        (
+            "clusters/prod/plain.yaml",
+            &kustomization("plain", "./plain", ""),
+        ),
+        (
+            "apps/app.yaml",
+            &["number", "escaped", "bool"]
+                .map(|name| {
+                    let key = format!("{name}: ");
+                    key + &marked(&format!("flux-system:{name}"))["image: ".len()..]
+                })
+                .concat(),
+        ),
+    ]);
+    let ran = cluster(world, &tree, &["--check"]);
+    let told = report(&ran);
+    assert_eq!(ran.code, Some(2), "{}", ran.stdout);
+    assert_eq!(changed(&told), ["apps/app.yaml ghcr.io/acme/app:1.1.0"]);
+    let text = fs::read_to_string(tree.at("policies/all.yaml")).expect("read");
+    let line = |needle: &str| {
+        1 + text[..text.find(needle).expect(needle)]
+            .matches('\n')
+            .count()
+    };
+    let quote = "(if it is the value of a variable, quote it there, where the quotes stay: `NAME: '\"1.10\"'`; kustomize takes those off that stand around `${NAME}`)";
+    let at = |needle: &str| format!("policies/all.yaml:{}: ", line(needle));
+    let bad = [
+        format!(
+            "{}spec.policy.alphabetical.order: ImagePolicy `bool` cannot be read: `true` is no string without quotes {quote}",
+            at("'${B}'")
+        ),
+        format!(
+            "{}spec.policy.semver.range: ImagePolicy `number` cannot be read: `1.1` is no string without quotes {quote}",
+            at("\"${R}\"")
+        ),
+    ];
+    assert_eq!(said(&told, "bad-document"), bad, "{}", ran.stdout);
+    let group = line("name: group") - 2;
+    assert_eq!(
+        said(&told, "unset-variable"),
+        [format!(
+            "policies/all.yaml:{group}: : ImagePolicy `group` names `${{ts}}`, which nothing sets, so that it is empty (`ts` is a group of `filterTags.pattern`: write `$${{ts}}` in `extract`, which substitution leaves as `${{ts}}`)"
+        )]
+    );
+    assert_eq!(
+        said(&told, "unknown-variable"),
+        [
+            "plain/part.yaml:1: : Kustomization `flux-system:lost` is not followed: `spec.path` has variables (ENV), and Kustomization `flux-system:plain`, which makes it, has no `postBuild` that would set any (give `flux-system:plain` a `postBuild`: Flux takes the path as it is written, too)"
+        ]
+    );
+}
+
+/// Names that no file holds: a prefix, a patch, another namespace. Where the builds do
+/// not know them either, the files are read as they lie.
+fn what_only_builds_name(world: &World) {
+    let whole = images("", "ghcr.io/acme/app", "./apps")
+        .replace(
+            "metadata: {name: app}",
+            "metadata: {name: app, namespace: flux-system}",
+        )
+        .replace(
+            "metadata: {name: auto}",
+            "metadata: {name: auto, namespace: flux-system}",
+        );
+    let renamed = "resources: [all.yaml]
+patches:
+- target: {kind: ImagePolicy}
+  patch: |
+    - {op: replace, path: /metadata/name, value: renamed}
+";
+    let suffixed = "resources: [all.yaml]\nnameSuffix: -prod\nconfigurations: [names.yaml]\n";
+    let names = "nameReference: [{kind: ImageRepository, group: image.toolkit.fluxcd.io, fieldSpecs: [{kind: ImagePolicy, path: spec/imageRepositoryRef/name}]}]\n";
+    let moved = "resources: [all.yaml]\nnamespace: apps\n";
+    for (kustomization, policy, is_built) in [
+        (renamed, "flux-system:renamed", true),
+        (suffixed, "flux-system:app-prod", true),
+        (moved, "apps:app", true),
+        (suffixed, "flux-system:nobody", false),
+        ("resources: [all.yaml]\n", "apps:app", false),
+    ] {
+        let tree = fleet(&[
+            ("clusters/prod/policies/kustomization.yaml", kustomization),
+            ("clusters/prod/policies/all.yaml", &whole),
+            ("clusters/prod/policies/names.yaml", names),
+            ("apps/app.yaml", &marked(policy)),
+        ]);
+        let ran = update(world, &tree, &["--check"]);
+        let told = report(&ran);
+        assert_eq!(
+            ran.stdout.contains("built-clusters"),
+            is_built,
+            "{policy}: {}",
+            ran.stdout
+        );
+        assert_eq!(changed(&told).len(), usize::from(is_built), "{policy}");
+        let code = if is_built { 1 } else { 2 };
+        assert_eq!(ran.code, Some(code), "{policy}: {}", ran.stdout);
+    }
 }
