@@ -396,6 +396,7 @@ fn update(files: &Files) -> (u64, usize) {
         split_by: SplitBy::Policy,
         legacy: false,
         needs_messages: true,
+        needs_branches: true,
         now: &Time::utc(jiff::Timestamp::UNIX_EPOCH),
     };
     let (commits, findings) = commits::hand_off(&planned, &setting);

@@ -295,8 +295,11 @@ fn other_repository(
     );
     let location = automation.location.clone();
     let finding = Finding::warning(Code::SkippedAutomation, message, location);
-    let hint = "run it in a checkout of that repository, or name the PATH to update";
-    Some(Box::new(finding.hint(hint)))
+    let source = source_id(id, &automation.document);
+    Some(Box::new(finding.hint(format!(
+        "run it in a checkout of that repository, or name the PATH to update; if this is that repository: `--local-sources GitRepository/{}/{}=.`",
+        source.namespace, source.name
+    ))))
 }
 
 fn of_automation(

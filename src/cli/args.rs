@@ -216,6 +216,12 @@ impl HandOffArgs {
         let files = [&self.report, &self.message_file, &self.patch_dir];
         files.iter().any(|file| file.is_some())
     }
+
+    /// Whether branches were asked for by themselves.
+    #[must_use]
+    pub fn wants_branches(&self) -> bool {
+        self.branch_file.is_some() || self.dotenv.is_some()
+    }
 }
 
 /// Flags of `annotate`.

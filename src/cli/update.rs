@@ -202,6 +202,7 @@ fn commits(args: &UpdateArgs, planned: &mut Planned, now: &Time) -> Vec<Commit> 
         split_by: args.handoff.split_by,
         legacy: args.handoff.legacy_templates,
         needs_messages: args.handoff.wants_messages(),
+        needs_branches: args.handoff.wants_branches(),
         now,
     };
     let (commits, findings) = hand_off(planned, &setting);

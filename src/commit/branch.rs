@@ -98,6 +98,8 @@ pub struct Doubt {
     pub what: String,
     /// What to do about it.
     pub hint: &'static str,
+    /// It is a variable of Flux's substitution.
+    pub is_variable: bool,
 }
 
 /// What is likely not meant: `${…}`, and `02`, which is the day of the month, also
@@ -108,6 +110,7 @@ pub fn doubt(branch: &str) -> Option<Doubt> {
         return Some(Doubt {
             what: format!("`${{…}}` in `{branch}` is not substituted here"),
             hint: "write the name itself, or a template with `.Values`",
+            is_variable: true,
         });
     }
     let layouts = Regex::new(r#"\bnow\s+["`]([^"`]*)["`]"#).ok()?;
@@ -123,6 +126,7 @@ pub fn doubt(branch: &str) -> Option<Doubt> {
                     "in the layout `{layout}`, `02` is the day of the month, not the week"
                 ),
                 hint: "write `{{ isoWeek }}` for a week such as `2026-w47`",
+                is_variable: false,
             });
         }
         at = end;
@@ -137,11 +141,13 @@ pub fn doubt_of_name(name: &str, push: &Push) -> Option<Doubt> {
         return Some(Doubt {
             what: format!("Flux pushes `{name}` to `refs/heads/{name}`"),
             hint: "write the name of the branch alone, without `refs/heads/`",
+            is_variable: false,
         });
     }
     (push.is_named && name == push.base).then(|| Doubt {
         what: format!("`{name}` is the branch that is checked out, so it is pushed to directly"),
         hint: "name another branch in `push.branch` where changes are to be reviewed",
+        is_variable: false,
     })
 }
 

@@ -11,7 +11,7 @@ use crate::api::Id;
 use crate::commit::branch::{self, Push};
 use crate::commit::data::{self, Changed, Data};
 use crate::commit::render::{self, MessageError};
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Finding, Location, Severity};
 use crate::path_name;
 use crate::plan::outcome::Change;
 use crate::plan::planned::{Owner, Planned};
@@ -41,6 +41,8 @@ pub struct CommitSettings<'s> {
     /// Whether somebody asked for messages. Where nobody did, a template of an
     /// old version is a warning.
     pub needs_messages: bool,
+    /// Whether somebody asked for a branch.
+    pub needs_branches: bool,
     /// The moment that branches are named after.
     pub now: &'s Time,
 }
@@ -167,7 +169,10 @@ fn fill(
     let Ok(mut push) = branch::push(owner.push.as_ref(), owner.checkout.as_ref()) else {
         return;
     };
-    if let Some(doubt) = branch::doubt(&push.branch) {
+    let is_said = || is_said_unknown(&planned.outcome.findings, &owner.location);
+    if let Some(doubt) = branch::doubt(&push.branch)
+        && !(doubt.is_variable && is_said())
+    {
         let message = format!(
             "ImageUpdateAutomation `{}`: `push.branch`: {}",
             owner.id, doubt.what
@@ -178,11 +183,21 @@ fn fill(
     match branch::name(&push.branch, &data, setting.now) {
         Ok(name) => {
             findings.extend(said_of(&name, &push, owner, setting));
+            findings.extend(pushed_besides(&name, &push, owner, setting));
             push.branch = name;
             commit.push = Some(push);
         }
         Err(error) => findings.push(fault(Some(owner), Code::BadBranch, &error.to_string())),
     }
+}
+
+/// Whether it was said of an automation that its variables are not known.
+fn is_said_unknown(findings: &[Finding], at: &Location) -> bool {
+    let name = |location: &Location| location.resource.as_ref().map(|one| one.name.clone());
+    let mut unknown = findings
+        .iter()
+        .filter(|one| one.code == Code::UnknownVariable);
+    unknown.any(|one| one.location.file == at.file && name(&one.location) == name(at))
 }
 
 /// What a pipeline should know before it pushes there. That it pushes to the
@@ -208,6 +223,26 @@ fn said_of(
     let location = owner.location.clone();
     let finding = Finding::new(severity, Code::DoubtfulTemplate, message, location);
     Some(finding.hint(doubt.hint))
+}
+
+/// That Flux pushes elsewhere, too, which a branch alone does not tell.
+fn pushed_besides(
+    name: &str,
+    push: &Push,
+    owner: &Owner,
+    setting: &CommitSettings<'_>,
+) -> Option<Finding> {
+    let refspec = push.refspec.as_ref().filter(|_| setting.needs_branches)?;
+    let message = format!(
+        "ImageUpdateAutomation `{}`: Flux pushes `{refspec}` (`push.refspec`) besides the branch `{name}`",
+        owner.id
+    );
+    let location = owner.location.clone();
+    let finding = Finding::info(Code::DoubtfulTemplate, message, location);
+    Some(
+        finding
+            .hint("push both: `--branch-file` has the branch alone, `--report` has `refspec`, too"),
+    )
 }
 
 fn fault(owner: Option<&Owner>, code: Code, what: &str) -> Finding {

@@ -239,7 +239,7 @@ pub enum NotOne {
     NoAutomation,
     /// Nothing says where to push.
     #[error(
-        "nothing names a branch for `{0}`: neither `git.push.branch` nor `git.checkout.ref.branch`, nor its GitRepository"
+        "nothing names a branch for `{0}`: neither `git.push.branch`, nor `ref.branch` of `git.checkout` or of its GitRepository; `ref.name`, a tag and a commit do not count"
     )]
     NoBranch(String),
     /// Several automations push to several branches.

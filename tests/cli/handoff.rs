@@ -915,3 +915,39 @@ fn a_review_text_has_a_length() {
     ]));
     assert!(text.len() <= 2000, "{}", text.len());
 }
+
+/// A name of a reference that is no branch, and a second push: what a file with a branch
+/// does not tell.
+#[test]
+fn what_a_branch_alone_does_not_tell() {
+    let git = |checkout: &str, push: &str| {
+        format!(
+            "{{checkout: {{ref: {{{checkout}}}}}, commit: {{author: {{email: bot@acme.example}}}}{push}}}"
+        )
+    };
+    let named = git("name: refs/heads/dev", "");
+    let repository = Repository::new(&automation("auto", ".", &named));
+    let branch = repository.out("branch");
+    let output = repository.update(&["--branch-file", text(&branch)]);
+    assert_eq!(code(&output), 2);
+    let said = stderr(&output);
+    assert!(
+        said.contains("`ref.name`, a tag and a commit do not count"),
+        "{said}"
+    );
+    let besides = git(
+        "branch: dev",
+        ", push: {refspec: 'refs/heads/dev:refs/for/dev'}",
+    );
+    let repository = Repository::new(&automation("auto", ".", &besides));
+    let branch = repository.out("branch");
+    let output = repository.update(&["--branch-file", text(&branch)]);
+    assert_eq!(code(&output), 0);
+    let said = stderr(&output);
+    let what =
+        "Flux pushes `refs/heads/dev:refs/for/dev` (`push.refspec`) besides the branch `dev`";
+    assert!(said.contains(what), "{said}");
+    assert_eq!(fs::read_to_string(&branch).expect("a branch"), "dev\n");
+    let repository = Repository::new(&automation("auto", ".", &besides));
+    assert_eq!(stderr(&repository.update(&[])), "changed 4 values in 3 files\n");
+}
