@@ -182,5 +182,6 @@ impl<'r> Learned<'r> {
         plan.outcome.findings.extend(unmatched);
         let unused = resolve::unused(&self.images, &plan.used);
         plan.outcome.findings.extend(unused);
+        plan.tell_ambiguous_once();
     }
 }

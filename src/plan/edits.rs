@@ -5,7 +5,7 @@
 //! ([`Takers`]); one that they would write differently, which can only be where the
 //! image itself says whose it is, is an error that names two, and stays as it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::api::{Id, OnUnresolved};
@@ -573,6 +573,26 @@ impl Plan {
 
     fn note(&mut self, finding: Finding) {
         self.outcome.findings.push(finding);
+    }
+
+    /// Leaves of what is said of the images of a repository the first, with a count.
+    pub fn tell_ambiguous_once(&mut self) {
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        self.outcome.findings.retain(|one| {
+            let is_ambiguous = one.code == Code::AmbiguousPolicy;
+            let count = is_ambiguous.then(|| counts.entry(one.message.clone()).or_default());
+            count.is_none_or(|count| {
+                *count += 1;
+                *count == 1
+            })
+        });
+        for finding in &mut self.outcome.findings {
+            let count = counts.get(&finding.message).copied().unwrap_or_default();
+            if finding.code == Code::AmbiguousPolicy && count > 1 {
+                let more = format!(" (at {count} places, the first of them here)");
+                finding.message.push_str(&more);
+            }
+        }
     }
 
     /// Takes back the edits and changes from these numbers on.

@@ -402,3 +402,43 @@ fn kustomizations_of_flux_and_of_kustomize() {
         stderr(&output)
     );
 }
+
+/// Two policies on one image: a field that a marker or an annotation decides is theirs,
+/// and of the others an error speaks once for the image.
+#[test]
+fn two_policies_of_one_image_are_told_once() {
+    let (_, policy) = FLUX.split_once("---\n").expect("two documents");
+    let second = policy.replace("{name: app, namespace", "{name: second, namespace");
+    let deployment = |marker: &str, annotation: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: a, annotations: {{{annotation}}}}}\nspec:\n  template:\n    spec:\n      containers:\n      - name: a\n        image: ghcr.io/acme/app:1.0.0{marker}\n"
+        )
+    };
+    let marked = deployment(" # {\"$imagepolicy\": \"flux-system:app\"}", "");
+    let annotated = deployment(
+        "",
+        "flux-image.dev/bind: '{\"spec.template.spec.containers.[name=a].image\": \"flux-system:app\"}'",
+    );
+    let tree = Tree::new(&[
+        (".git/HEAD", ""),
+        ("flux/all.yaml", FLUX),
+        ("flux/second.yaml", &second),
+        ("apps/marked.yaml", &marked),
+        ("apps/annotated.yaml", &annotated),
+    ]);
+    let told = |tree: &Tree| {
+        let output = tree.update(&["apps", "--bind", "images", "--dry-run", "-o", "json"]);
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let of_code = report["findings"].as_array().expect("findings").iter();
+        let of_code = of_code.filter(|one| one["code"] == "ambiguous-policy");
+        let messages = of_code.map(|one| one["message"].as_str().expect("a text").to_owned());
+        let changes = report["changes"].as_array().expect("changes").len();
+        (changes, messages.collect::<Vec<_>>())
+    };
+    assert_eq!(told(&tree), (2, vec![]));
+    for number in 0..3 {
+        tree.write(&format!("apps/plain{number}.yaml"), &deployment("", ""));
+    }
+    let message = "2 ImagePolicies follow this repository, and nothing says whose this is: `flux-system:app`, `flux-system:second` (at 3 places, the first of them here)";
+    assert_eq!(told(&tree), (2, vec![message.to_owned()]));
+}

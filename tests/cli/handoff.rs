@@ -949,5 +949,8 @@ fn what_a_branch_alone_does_not_tell() {
     assert!(said.contains(what), "{said}");
     assert_eq!(fs::read_to_string(&branch).expect("a branch"), "dev\n");
     let repository = Repository::new(&automation("auto", ".", &besides));
-    assert_eq!(stderr(&repository.update(&[])), "changed 4 values in 3 files\n");
+    assert_eq!(
+        stderr(&repository.update(&[])),
+        "changed 4 values in 3 files\n"
+    );
 }
