@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::api::Bind;
 use crate::binding::bindings::{self, BindingConfig, BindingContext};
+use crate::binding::overlays::{Identity, Overlay, Wanted};
 use crate::binding::{annotation, origin};
 use crate::finding::{Code, Finding, Location};
 use crate::resource_list::{BIND_ANNOTATION, Object, Outline};
@@ -27,9 +28,10 @@ pub struct Annotated {
     pub findings: Vec<Finding>,
 }
 
-/// Annotates the resources of a text, which findings call `file`.
+/// Annotates the resources of a text, which findings call `file`. A kustomization says
+/// what `overlay` has it say of the resources below it.
 #[must_use]
-pub fn annotate(text: &str, outline: &Outline<'_>, file: &str) -> Annotated {
+pub fn annotate(text: &str, outline: &Outline<'_>, file: &str, overlay: &Overlay) -> Annotated {
     let config = BindingConfig {
         bind: Bind::Markers,
         ..BindingConfig::default()
@@ -42,7 +44,13 @@ pub fn annotate(text: &str, outline: &Outline<'_>, file: &str) -> Annotated {
     for resource in origin::marked(text, outline) {
         let object = &resource.object;
         let location = object.location(file, object.place, "");
-        let warn = |message: String| Finding::warning(Code::BadBinding, message, location.clone());
+        let warn = |message: String| {
+            let finding = Finding::warning(Code::BadBinding, message, location.clone());
+            finding.unjudged()
+        };
+        if is_kustomization(object) {
+            annotated.overlay(text, object, &location, overlay);
+        }
         if resource.lost > 0 {
             let message = format!(
                 "{} marked values here cannot be named by a field path, and are not annotated",
@@ -50,10 +58,10 @@ pub fn annotate(text: &str, outline: &Outline<'_>, file: &str) -> Annotated {
             );
             annotated.findings.push(warn(message));
         }
-        let fields: Vec<(String, String)> = resource
-            .fields
-            .iter()
-            .map(|(path, setter)| (path.to_string(), setter.clone()))
+        let fields = resource.fields.iter();
+        let fields = fields.filter(|one| !overlay.handled.contains(&one.start));
+        let fields: Vec<(String, String)> = fields
+            .map(|one| (one.path.to_string(), one.setter.clone()))
             .collect();
         if fields.is_empty() {
             continue;
@@ -75,6 +83,109 @@ pub fn annotate(text: &str, outline: &Outline<'_>, file: &str) -> Annotated {
     annotated
 }
 
+impl Annotated {
+    /// Adds what a kustomization is to say of the resources below it.
+    fn overlay(&mut self, text: &str, object: &Object, location: &Location, overlay: &Overlay) {
+        let warn = |why: &str| {
+            let message = format!("the resources below are not annotated here: {why}");
+            let finding = Finding::warning(Code::BadBinding, message, location.clone());
+            finding.unjudged()
+        };
+        for unbound in &overlay.unbound {
+            let message = format!("{unbound}: it is bound to nothing in this kustomization");
+            let finding = Finding::info(Code::BadBinding, message, location.clone());
+            let hint = "mark the tag here, and annotate again, to have it follow a policy";
+            self.findings.push(finding.hint(hint));
+        }
+        self.findings
+            .extend(overlay.faults.iter().map(|why| warn(why)));
+        if overlay.wanted.is_empty() {
+            return;
+        }
+        let starts = [object.span.start].into();
+        let edits = tree::build_trees(text, &starts, |edits, _, root| {
+            *edits = Some(patches(text, root, &overlay.wanted));
+        });
+        // What the outline could read, this can.
+        match edits.ok().flatten() {
+            Some(Ok(edits)) => {
+                self.edits.extend(edits);
+                let count = overlay.wanted.len();
+                self.resources.push((location.clone(), count));
+            }
+            Some(Err(why)) => self.findings.push(warn(&why)),
+            None => {}
+        }
+    }
+}
+
+/// Whether a resource is kustomize's own, which need not say what it is. Flux's
+/// Kustomization is a resource as any other.
+fn is_kustomization(object: &Object) -> bool {
+    let is_of_kustomize = matches!(object.group(), "" | "kustomize.config.k8s.io");
+    is_of_kustomize && matches!(&*object.kind, "" | "Kustomization" | "Component")
+}
+
+/// The edits that have a kustomization patch annotations.
+fn patches(text: &str, root: &Node<'_>, wanted: &[Wanted]) -> Result<Vec<Edit>, String> {
+    let json = |text: &str| serde_json::Value::from(text).to_string();
+    let known = root.get("patches");
+    let mut edits = Vec::new();
+    let mut new = Vec::new();
+    for one in wanted {
+        let elements = known.map(Node::elements).unwrap_or_default().iter();
+        let mut patches = elements.filter_map(|element| element.get("patch"));
+        let old = patches.find(|patch| {
+            let known = patch.text().and_then(|text| Identity::of_patch(&text));
+            known.is_some_and(|(identity, _)| identity == one.identity)
+        });
+        let patch = one.identity.patch(&one.bind);
+        match old.and_then(Node::scalar) {
+            Some(old) => edits.extend(scalar::rewrite(text, old, &patch)),
+            None => new.push(patch),
+        }
+    }
+    if new.is_empty() {
+        return Ok(edits);
+    }
+    let block = |indent: usize| {
+        let pad = " ".repeat(indent);
+        let lines = new.iter();
+        let lines = lines.map(move |one| format!("{pad}- patch: '{}'", one.replace('\'', "''")));
+        lines.collect::<Vec<String>>()
+    };
+    let flow = || {
+        let entries = new.iter();
+        let entries = entries.map(|one| format!("{{\"patch\": {}}}", json(one)));
+        entries.collect::<Vec<String>>().join(", ")
+    };
+    edits.push(match known {
+        None => match shape(root, "document")? {
+            Shape::Flow => behind_last(text, root, &format!("\"patches\": [{}]", flow())),
+            Shape::Block(indent) => {
+                let head = format!("{}patches:", " ".repeat(indent));
+                let lines = [vec![head], block(indent)].concat();
+                lines_behind(text, root, &lines)
+            }
+        },
+        Some(known) => match (&known.content, known.elements().last()) {
+            (Content::Sequence(_), Some(last)) if known.flow => {
+                let at = last.span.end;
+                Edit::new(at, at, format!(", {}", flow()))
+            }
+            (Content::Sequence(_), None) => {
+                let at = known.span.start + 1;
+                Edit::new(at, at, flow())
+            }
+            (Content::Sequence(_), Some(_)) => {
+                lines_behind(text, known, &block(known.place.column - 1))
+            }
+            _ => return Err("its `patches` is no list; write `[]` there".to_owned()),
+        },
+    });
+    Ok(edits)
+}
+
 /// The edits for one resource, and how many of its fields are new.
 fn edits(
     text: &str,
@@ -84,10 +195,7 @@ fn edits(
     if object.is_encrypted {
         return Err("it is encrypted with SOPS, and an edit would break its checksum".to_owned());
     }
-    // Flux's Kustomization is a resource as any other; kustomize's own need not say what
-    // it is.
-    let is_of_kustomize = || matches!(object.group(), "" | "kustomize.config.k8s.io");
-    if object.kind.is_empty() || object.kind == "Kustomization" && is_of_kustomize() {
+    if object.kind.is_empty() || is_kustomization(object) {
         return Err("it is not a resource that a build reads".to_owned());
     }
     let old = object.bind.as_ref().map_or("", |bind| &bind.value);
@@ -222,7 +330,7 @@ mod tests {
 
     fn annotated(text: &str) -> (String, Vec<String>) {
         let outline = resource_list::read(text).expect("YAML");
-        let annotated = annotate(text, &outline, "a.yaml");
+        let annotated = annotate(text, &outline, "a.yaml", &Overlay::default());
         let new = Patched::new(text, annotated.edits).expect("no overlap");
         let findings = annotated
             .findings

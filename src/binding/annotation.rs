@@ -5,6 +5,8 @@
 //! flux-image.dev/bind: '{"spec.template.spec.containers.[name=app].image": "flux-system:app"}'
 //! ```
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use crate::binding::path::{BadPath, FieldPath};
@@ -51,6 +53,14 @@ pub fn with(value: &str, fields: &[(String, String)]) -> Result<Option<String>, 
         object.insert(path.clone(), Value::String(setter.clone()));
     }
     Ok((object != before).then(|| Value::Object(object).to_string()))
+}
+
+/// The value that binds some fields and no others.
+#[must_use]
+pub fn written(fields: &BTreeMap<String, String>) -> String {
+    let fields = fields.iter();
+    let fields = fields.map(|(path, setter)| (path.clone(), Value::String(setter.clone())));
+    Value::Object(fields.collect()).to_string()
 }
 
 fn object(value: &str) -> Result<Map<String, Value>, AnnotationFault> {

@@ -13,7 +13,7 @@ use crate::api::{Bind, Id, TargetSpec};
 use crate::binding::annotation;
 use crate::binding::image::{self, ImageFieldKind, ImageFieldRule};
 use crate::binding::marker::{self, Comment, MarkerTarget};
-use crate::binding::origin::{self, Origins};
+use crate::binding::origin::{self, MarkedField, Origins};
 use crate::binding::path::FieldPath;
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::resource_list::{
@@ -154,6 +154,8 @@ pub struct Binding<'o, 't> {
     pub by: BindingSource,
     /// It stands in a Secret or an encrypted document.
     pub is_concealed: bool,
+    /// What stands in the file whose marker counts, where that is another one.
+    pub in_file: Option<String>,
 }
 
 impl Binding<'_, '_> {
@@ -343,6 +345,7 @@ impl<'o, 't> Bindings<'o, 't> {
             object: document.object_of(marked),
             policy: PolicyRef::Named(setter),
             by: BindingSource::Marker,
+            in_file: None,
             is_concealed,
         };
         let warn = |code: Code, why: &str| {
@@ -561,15 +564,19 @@ impl<'o, 't> TreeBinder<'_, 'o, 't> {
         };
         match origins.fields(self.object, build) {
             Ok(fields) => {
-                for (field, setter) in fields {
+                for MarkedField {
+                    path,
+                    setter,
+                    value,
+                    ..
+                } in fields
+                {
                     let what = "a marker of the file that this is built from";
-                    self.path(
-                        &field,
-                        &setter,
-                        BindingSource::Marker,
-                        what,
-                        self.object.place,
-                    );
+                    let (before, by) = (self.bound.found.len(), BindingSource::Marker);
+                    self.path(&path, &setter, by, what, self.object.place);
+                    for bound in &mut self.bound.found[before..] {
+                        bound.in_file = Some(value.clone());
+                    }
                 }
             }
             Err(fault) => {
@@ -635,6 +642,7 @@ impl<'o, 't> TreeBinder<'_, 'o, 't> {
             policy,
             by,
             is_concealed: self.concealed.covers(value.span),
+            in_file: None,
         });
     }
 }

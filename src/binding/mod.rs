@@ -4,7 +4,8 @@
 //!
 //! What a binding is to its policy is a [`marker::MarkerTarget`], however it is made.
 //! [`bindings`] finds those of a text, [`origin`] those of the files that a text was
-//! built of; [`annotate`] writes markers as annotations.
+//! built of; [`annotate`] writes markers as annotations, and [`overlays`] tells where
+//! kustomizations above have another say.
 
 pub mod annotate;
 pub mod annotation;
@@ -12,4 +13,5 @@ pub mod bindings;
 pub mod image;
 pub mod marker;
 pub mod origin;
+pub mod overlays;
 pub mod path;

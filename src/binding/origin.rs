@@ -61,10 +61,23 @@ type Read = Result<Arc<[Marked]>, String>;
 pub struct Marked {
     /// The resource.
     pub object: Object,
-    /// The fields that are marked, and their setters.
-    pub fields: Vec<(FieldPath, String)>,
+    /// The fields that are marked.
+    pub fields: Vec<MarkedField>,
     /// How many are marked and cannot be told by a path.
     pub lost: usize,
+}
+
+/// A field that is marked.
+#[derive(Clone, Debug)]
+pub struct MarkedField {
+    /// The field.
+    pub path: FieldPath,
+    /// The policy: `namespace:name[:part]`.
+    pub setter: String,
+    /// What stands there.
+    pub value: String,
+    /// Where that begins, in bytes.
+    pub start: usize,
 }
 
 impl<'r> Origins<'r> {
@@ -77,16 +90,12 @@ impl<'r> Origins<'r> {
         }
     }
 
-    /// The fields of an item that are marked in the file that it comes from, and
-    /// their setters. What was generated, or lies in another repository, has none.
+    /// The fields of an item that are marked in the file that it comes from. What was
+    /// generated, or lies in another repository, has none.
     ///
     /// # Errors
     /// Where the file is not to be had.
-    pub fn fields(
-        &self,
-        object: &Object,
-        build: &Build,
-    ) -> Result<Vec<(FieldPath, String)>, OriginFault> {
+    pub fn fields(&self, object: &Object, build: &Build) -> Result<Vec<MarkedField>, OriginFault> {
         let Some(path) = build.origin_path() else {
             return if build.origin.is_empty() {
                 Err(OriginFault::NoOrigin)
@@ -139,13 +148,13 @@ pub fn marked(text: &str, outline: &Outline<'_>) -> Vec<Marked> {
         lost: 0,
     };
     let mut resources: Vec<Marked> = outline.objects().map(unmarked).collect();
-    let mut setters: BTreeMap<usize, Vec<(usize, String)>> = BTreeMap::new();
+    let mut setters: BTreeMap<usize, Vec<(usize, String, String)>> = BTreeMap::new();
     if text.contains(marker::TOKEN) {
         for document in &outline.documents {
             for marked in document.marked.iter().filter(|marked| marked.is_reached) {
                 if let Comment::Marker(setter) = marker::read(marked.comment.of(text)) {
                     let resource = document.object_of(marked).span.start;
-                    let scalar = (marked.value.span.start, setter);
+                    let scalar = (marked.value.span.start, setter, marked.text.to_string());
                     setters.entry(resource).or_default().push(scalar);
                 }
             }
@@ -155,12 +164,17 @@ pub fn marked(text: &str, outline: &Outline<'_>) -> Vec<Marked> {
         return resources;
     }
     let starts: BTreeSet<usize> = setters.keys().copied().collect();
-    type FoundOrigin = BTreeMap<usize, Vec<(FieldPath, String)>>;
+    type FoundOrigin = BTreeMap<usize, Vec<MarkedField>>;
     let found = tree::build_trees(text, &starts, |found: &mut FoundOrigin, start, root| {
         let fields = setters.get(&start).into_iter().flatten();
-        let fields = fields.filter_map(|(scalar, setter)| {
+        let fields = fields.filter_map(|(scalar, setter, value)| {
             let path = path::leading_to(root, *scalar)?;
-            Some((FieldPath::parse(&path).ok()?, setter.clone()))
+            Some(MarkedField {
+                path: FieldPath::parse(&path).ok()?,
+                setter: setter.clone(),
+                value: value.clone(),
+                start: *scalar,
+            })
         });
         found.insert(start, fields.collect());
     });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 
@@ -9,10 +10,12 @@ use super::args::AnnotateArgs;
 use super::streams::{print_diff, print_styled, say_findings};
 use super::{Exit, edit};
 use crate::binding::annotate::annotate;
+use crate::binding::overlays::{Overlay, Overlays};
 use crate::checkout::files::{self, Outlined, folder_of};
 use crate::checkout::git::Repositories;
+use crate::checkout::source_files::SourceFile;
 use crate::checkout::walk::{self, Listing};
-use crate::checkout::{self, source_files, write};
+use crate::checkout::{self, regular_file, source_files, write};
 use crate::finding::{Finding, Severity};
 use crate::path_name;
 use crate::plan::outcome::Outcome;
@@ -45,16 +48,10 @@ pub(super) fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
     outcome
         .findings
         .extend(refused.into_iter().map(|refused| refused.finding));
-    let mut replacements = Vec::new();
     let mut lines = String::new();
-    for file in files::outlined(&sources, |source| source.has_markers) {
-        match annotated(&file, &mut lines) {
-            Ok((replacement, findings)) => {
-                replacements.extend(replacement);
-                outcome.findings.extend(findings);
-            }
-            Err(finding) => outcome.findings.push(*finding),
-        }
+    let replacements = annotate_all(&sources, &confine, &mut lines, &mut outcome);
+    if args.check {
+        outcome.judge();
     }
     outcome.findings.extend(write::hard_links(&replacements));
     if let Some(lock) = &lock {
@@ -70,6 +67,42 @@ pub(super) fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
     print(args, &replacements, &lines)?;
     let outdated = args.check && !replacements.is_empty();
     Ok(Exit::of(&outcome, outdated, false))
+}
+
+/// Annotates files, whose kustomizations may name others of the folder `confine`: what
+/// they are to hold, with a line for each resource in `lines`.
+fn annotate_all(
+    sources: &[SourceFile],
+    confine: &Path,
+    lines: &mut String,
+    outcome: &mut Outcome,
+) -> Vec<Replacement> {
+    let read = |path: &str| {
+        let file = confine.join(path);
+        let real = regular_file::inside(confine, &file).ok()?;
+        let text = regular_file::text_within(confine, &real).ok()?;
+        Some(Arc::from(text))
+    };
+    let mut overlays = Overlays::new(&read);
+    let mut replacements = Vec::new();
+    for file in files::outlined(sources, |one| one.has_markers || one.is_kustomization) {
+        let real = file.source.path.canonicalize().ok();
+        let inside = real
+            .as_deref()
+            .and_then(|real| real.strip_prefix(confine).ok());
+        let overlay = inside
+            .and_then(Path::to_str)
+            .filter(|_| file.source.is_kustomization)
+            .map(|path| overlays.of(path));
+        match annotated(&file, &overlay.unwrap_or_default(), lines) {
+            Ok((replacement, findings)) => {
+                replacements.extend(replacement);
+                outcome.findings.extend(findings);
+            }
+            Err(finding) => outcome.findings.push(*finding),
+        }
+    }
+    replacements
 }
 
 /// What changed, or a diff.
@@ -95,6 +128,7 @@ fn confine(paths: &[PathBuf], repositories: &Repositories) -> PathBuf {
 /// each resource.
 fn annotated(
     file: &Outlined<'_>,
+    overlay: &Overlay,
     lines: &mut String,
 ) -> Result<(Option<Replacement>, Vec<Finding>), Box<Finding>> {
     let source = file.source;
@@ -102,11 +136,11 @@ fn annotated(
         Some(Ok(outline)) => outline,
         Some(Err(error)) => {
             let finding = files::unparsable(&source.name, Severity::Warning, error);
-            return Err(Box::new(finding));
+            return Err(Box::new(finding.unjudged()));
         }
         None => return Ok((None, Vec::new())),
     };
-    let annotated = annotate(&source.text, outline, &source.name);
+    let annotated = annotate(&source.text, outline, &source.name, overlay);
     if annotated.edits.is_empty() {
         return Ok((None, annotated.findings));
     }
@@ -118,9 +152,14 @@ fn annotated(
         .map_err(|why| checkout::unwritten(source, Severity::Error, &why))?;
     for (location, count) in &annotated.resources {
         let resource = location.resource.clone().unwrap_or_default();
+        let place = text::line(&source.name).into_owned();
+        if source.is_kustomization {
+            let resources = if *count == 1 { "resource" } else { "resources" };
+            *lines += &format!("{place}:{}  patches {count} {resources}\n", location.line);
+            continue;
+        }
         let fields = if *count == 1 { "field" } else { "fields" };
         let (kind, name) = (text::line(&resource.kind), text::line(&resource.name));
-        let place = text::line(&source.name).into_owned();
         *lines += &format!(
             "{place}:{}  {kind} `{name}`  {count} {fields}\n",
             location.line

@@ -189,17 +189,33 @@ impl BoundScalar<'_, '_, '_> {
                 plan.bound += 1;
                 plan.used.insert(id.clone());
                 if let Some(by) = self.takers.first(&id) {
+                    let (part, holds) = self.part_of_image(part);
                     let taken = Taken {
                         by,
                         id,
                         part,
                         setter: setter.clone(),
-                        holds: None,
+                        holds,
                     };
                     self.take(taken, resolved, policies, plan);
                 }
             }
             PolicyRef::Of(repository, holds) => self.follow(repository, *holds, policies, plan),
+        }
+    }
+
+    /// What is written where `part` is wanted: the tag of a value that is a whole image goes
+    /// into it, where an annotation asks for it. (A marker has its whole value replaced, as
+    /// in Flux.)
+    fn part_of_image(&self, part: ImagePart) -> (ImagePart, Option<ImageFieldKind>) {
+        let old = self.bound.text.as_ref();
+        let is_within = part == ImagePart::Tag
+            && self.bound.by == BindingSource::Annotation
+            && split_tag(split_digest(old).0).1.is_some()
+            && ImagePart::Image.takes(old);
+        match is_within {
+            true => (ImagePart::Image, Some(ImageFieldKind::Image)),
+            false => (part, None),
         }
     }
 
@@ -434,6 +450,10 @@ impl BoundScalar<'_, '_, '_> {
             }
             return;
         }
+        if let Some(below) = self.bound.in_file.as_deref().filter(|below| *below != old) {
+            plan.note(self.decided_above(below));
+            return;
+        }
         if self.bound.object.seals(old) {
             let mut finding = self.sealed();
             finding.proposed = Some(new);
@@ -458,6 +478,23 @@ impl BoundScalar<'_, '_, '_> {
             owner: wanted.taken.by.0,
             location: self.bound.location(self.file),
         });
+    }
+
+    /// A value that is not the one of the file whose marker is read: the nearest who sets
+    /// it decides.
+    fn decided_above(&self, below: &str) -> Finding {
+        let below = match self.bound.is_concealed {
+            true => MASK,
+            false => below,
+        };
+        let message = format!(
+            "a kustomization above sets this: in the file with the marker it is `{}`, so the marker does not count",
+            quote::at_most(below, 300)
+        );
+        let finding = self.finding(Severity::Warning, Code::BadBinding, message);
+        finding
+            .hint("bind it where it is set: mark it in that kustomization, and have `flux-image annotate` write it there")
+            .unjudged()
     }
 
     /// What SOPS would not read any more.

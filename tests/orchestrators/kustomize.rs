@@ -158,6 +158,12 @@ pub fn stories() -> Vec<Story> {
             a_wrong_option_ends_the_build,
         ),
         story("fn_run_keeps_comments", fn_run_keeps_comments),
+        story("the_nearest_mark_wins", the_nearest_mark_wins),
+        story(
+            "origins_below_what_sets_an_image",
+            origins_below_what_sets_an_image,
+        ),
+        story("marks_that_reach_no_build", marks_that_reach_no_build),
     ]
 }
 
@@ -513,4 +519,207 @@ fn fn_run_keeps_comments(world: &World) {
     assert!(written.contains("1.10.0"), "{written}");
     world.run(tree.path(), "kustomize", &flags).ok();
     assert_eq!(tree.read("deploy.yaml"), text, "a second run");
+}
+
+/// Two policies of one image.
+const TWO: &str = "
+  repositories:
+  - metadata: {name: app, namespace: flux-system}
+    spec: {image: ghcr.io/acme/app}
+  policies:
+  - metadata: {name: app, namespace: flux-system}
+    spec: {imageRepositoryRef: {name: app}, policy: {semver: {range: '>=1.0.0'}}}
+  - metadata: {name: prod, namespace: flux-system}
+    spec: {imageRepositoryRef: {name: app}, policy: {semver: {range: 1.9.x}}}
+  snapshots:
+  - spec:
+      repositories:
+      - {image: ghcr.io/acme/app, tags: [1.0.0, 1.10.0, 1.9.0, 1.9.5]}
+";
+
+/// A base whose image and init container are marked.
+fn base_of_two(update: &str) -> Tree {
+    let deployment = DEPLOYMENT.replace(
+        "image: busybox:1.36",
+        "image: ghcr.io/acme/app:1.0.0 # {\"$imagepolicy\": \"flux-system:prod\"}",
+    );
+    let deployment = deployment.replace("kind: Deployment", "kind: Deployment # base");
+    Tree::new(&[
+        (".git/HEAD", "ref: refs/heads/main\n"),
+        ("base/deploy.yaml", &deployment),
+        ("base/kustomization.yaml", "resources: [deploy.yaml]\n"),
+        ("update.yaml", update),
+    ])
+}
+
+/// The images of the container and of the init container that come out of a build.
+fn images_of(text: &str) -> [String; 2] {
+    let images: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("image: "))
+        .collect();
+    let [app, wait] = images[..] else {
+        panic!("{text}")
+    };
+    let tag = |image: &str| image.trim_start_matches("ghcr.io/acme/").to_owned();
+    [tag(app), tag(wait)]
+}
+
+/// Where a kustomization above sets an image, the mark there counts, or none.
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn the_nearest_mark_wins(world: &World) {
+    let with = |more: &str| format!("resources: [../base]\ntransformers: [update.yaml]\n{more}");
+    let patch = |mark: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: app\nspec:\n  template:\n    spec:\n      containers:\n      - name: app\n        image: ghcr.io/acme/app:1.0.1{mark}\n"
+        )
+    };
+    let mark = " # {\"$imagepolicy\": \"flux-system:prod\"}";
+    let tag = " # {\"$imagepolicy\": \"flux-system:prod:tag\"}";
+    let name = " # {\"$imagepolicy\": \"flux-system:prod:name\"}";
+    let image = |what: &str| format!("images:\n- name: ghcr.io/acme/app\n{what}");
+    let json = "patches:\n- target: {kind: Deployment}\n  patch: |\n    - {op: replace, path: /spec/template/spec/containers/0/image, value: 'ghcr.io/acme/app:1.0.1'}\n";
+    for (what, kustomization, expected) in [
+        (
+            "nothing",
+            with("namePrefix: x-\n"),
+            ["app:1.10.0", "app:1.9.5"],
+        ),
+        (
+            "a marked tag",
+            with(&image(&format!("  newTag: 1.0.1{tag}\n"))),
+            ["app:1.9.5", "app:1.9.5"],
+        ),
+        (
+            "a marked tag of a mirror",
+            with(&image(&format!(
+                "  newName: mirror.example/app\n  newTag: 1.0.1{tag}\n"
+            ))),
+            ["mirror.example/app:1.9.5", "mirror.example/app:1.9.5"],
+        ),
+        (
+            "a marked name and tag",
+            with(&image(&format!(
+                "  newName: ghcr.io/acme/app{name}\n  newTag: 1.0.1{tag}\n"
+            ))),
+            ["app:1.9.5", "app:1.9.5"],
+        ),
+        (
+            "a tag without a mark",
+            with(&image("  newTag: 1.0.1\n")),
+            ["app:1.0.1", "app:1.0.1"],
+        ),
+        (
+            "another image",
+            with("images:\n- {name: other, newTag: 1.0.1}\n"),
+            ["app:1.10.0", "app:1.9.5"],
+        ),
+        (
+            "a patch without a mark",
+            with("patches:\n  - path: patch.yaml\n"),
+            ["app:1.0.1", "app:1.9.5"],
+        ),
+        (
+            "a marked patch",
+            with("patches: [{path: marked.yaml}]\n"),
+            ["app:1.9.5", "app:1.9.5"],
+        ),
+        (
+            "a marked patch as it was called",
+            with("patchesStrategicMerge: [marked.yaml]\n"),
+            ["app:1.9.5", "app:1.9.5"],
+        ),
+        ("a patch by place", with(json), ["app:1.0.1", "app:1.9.5"]),
+    ] {
+        let tree = base_of_two("");
+        tree.write("over/update.yaml", &update(TWO));
+        tree.write("over/kustomization.yaml", &kustomization);
+        tree.write("over/patch.yaml", &patch(""));
+        tree.write("over/marked.yaml", &patch(mark));
+        tree.write(
+            "top/kustomization.yaml",
+            &with("nameSuffix: -y\n")
+                .replace("base", "over")
+                .replace("update.yaml", "../over/update.yaml"),
+        );
+        let annotate = |more: &[&str]| {
+            let arguments = [&["annotate", "."][..], more].concat();
+            world.run(tree.path(), "flux-image", &arguments)
+        };
+        let ran = annotate(&[]);
+        assert_eq!(ran.code, Some(0), "{what}: {}", ran.stderr);
+        let ran = annotate(&["--check"]);
+        assert_eq!(ran.code, Some(0), "{what}: {}{}", ran.stdout, ran.stderr);
+        for folder in ["over", "top"] {
+            let flags = [
+                "build",
+                "--load-restrictor",
+                "LoadRestrictionsNone",
+                "--enable-alpha-plugins",
+                "--enable-exec",
+                folder,
+            ];
+            let built = world.run(tree.path(), "kustomize", &flags).ok();
+            assert_eq!(images_of(&built), expected, "{what} {folder}: {built}");
+        }
+    }
+}
+
+/// The same where the markers are read from the files: what a kustomization above sets is
+/// left alone, and said.
+fn origins_below_what_sets_an_image(world: &World) {
+    let tree = base_of_two("");
+    let spec = format!("\n  bind: Origin{TWO}");
+    tree.write("over/update.yaml", &update(&spec));
+    let kustomization =
+        "resources: [../base]\ntransformers: [update.yaml]\nbuildMetadata: [originAnnotations]\n";
+    for (more, expected) in [
+        ("", ["app:1.10.0", "app:1.9.5"]),
+        (
+            "images: [{name: ghcr.io/acme/app, newTag: 1.0.1}]\n",
+            ["app:1.0.1", "app:1.0.1"],
+        ),
+    ] {
+        tree.write("over/kustomization.yaml", &format!("{kustomization}{more}"));
+        let ran = build(world, &tree, "over");
+        assert_eq!(
+            images_of(&ran.stdout),
+            expected,
+            "{}{}",
+            ran.stdout,
+            ran.stderr
+        );
+        assert_eq!(
+            ran.stderr.contains("a kustomization above sets this"),
+            !more.is_empty(),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+/// Marks that no annotation can carry into a build fail the check.
+fn marks_that_reach_no_build(world: &World) {
+    let tag = "# {\"$imagepolicy\": \"flux-system:app:tag\"}\n";
+    for (name, text) in [
+        ("values.yaml", format!("image:\n  tag: 1.0.0 {tag}")),
+        (
+            "kustomization.yaml",
+            format!(
+                "resources: ['https://example.org/x.yaml']\nimages:\n- name: ghcr.io/acme/app\n  newTag: 1.0.0 {tag}"
+            ),
+        ),
+        (
+            "patch.yaml",
+            format!("- op: replace\n  path: /spec/image\n  value: 1.0.0 {tag}"),
+        ),
+        ("broken.yaml", format!("a: [\nb: 1.0.0 {tag}")),
+    ] {
+        let tree = Tree::new(&[(name, text.as_str())]);
+        let ran = world.run(tree.path(), "flux-image", &["annotate", ".", "--check"]);
+        assert_eq!(ran.code, Some(2), "{name}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains(name), "{}", ran.stderr);
+        let ran = world.run(tree.path(), "flux-image", &["annotate", "."]);
+        assert_eq!(ran.code, Some(0), "{name}: {}{}", ran.stdout, ran.stderr);
+    }
 }
