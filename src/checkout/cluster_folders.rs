@@ -235,8 +235,8 @@ fn root_of(document: &Value, file: &str) -> Option<(String, bool)> {
             counts.then_some((folder, is_sure))
         }
         (flux::OPERATOR_GROUP, "FluxInstance") => {
-            let (_, folder) = flux::instance_sync(document, identity.namespace)?;
-            Some((folder, true))
+            let sync = flux::instance_sync(document, identity.namespace)?;
+            Some((sync.folder, true))
         }
         _ => None,
     }

@@ -88,7 +88,9 @@ pub fn instead(
             let message =
                 format!("{why}, and what the clusters of {list} see cannot be built: {error}");
             let finding = Finding::warning(Code::BuildFailed, message, Location::default());
-            lying.findings.push(finding.hint(NoBuilder::HINT));
+            lying
+                .findings
+                .push(finding.hint(NoBuilder::HINT).unjudged());
             return Ok(vec![lying]);
         }
         Err(error) => return Err(error),

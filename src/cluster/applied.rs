@@ -98,6 +98,12 @@ fn add_all(
     }
 }
 
+/// Whether a resource says that Flux is not to apply it.
+pub(super) fn is_not_reconciled(resource: &Value) -> bool {
+    let maps = ["labels", "annotations"].map(|map| &resource["metadata"][map]);
+    maps.iter().any(|map| map[flux::RECONCILE] == "disabled")
+}
+
 /// Names of Secrets and ServiceAccounts that an ImageRepository refers to.
 pub(super) fn logins_of(resource: &Value) -> Vec<String> {
     let spec = &resource["spec"];

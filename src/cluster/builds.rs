@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use memchr::memmem::Finder;
+use serde_json::{Value, json};
 
 use super::artifact::Artifact;
 use super::closure::{self, Closure, Refusal};
@@ -215,6 +216,33 @@ impl Builds {
         let made = parallel::queue(&jobs, &run);
         let contents = jobs.into_iter().map(|(content, _)| content);
         self.by_content.extend(contents.zip(made));
+    }
+
+    /// A resource with patches.
+    ///
+    /// # Errors
+    /// What the builder says.
+    pub(super) fn patched(
+        &mut self,
+        resource: &Value,
+        patches: &[Value],
+        world: &World<'_>,
+    ) -> Result<Arc<[BuildResult]>, String> {
+        let kustomization = json!({"resources": ["resource.yaml"], "patches": patches});
+        let files = [
+            ("kustomization.yaml", kustomization.to_string()),
+            ("resource.yaml", resource.to_string()),
+        ];
+        let files = files.map(|(name, text)| (name.to_owned(), text.into_bytes().into()));
+        let closure = Closure {
+            files: files.into(),
+            ..Closure::default()
+        };
+        let content = closure.digest();
+        if !self.by_content.contains_key(&content) {
+            self.build(vec![(content, closure)], world);
+        }
+        self.by_content[&content].clone()
     }
 
     /// Has skipped builds run that hold a name that is asked for; whether there are any.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::artifact;
 use crate::api::{self, Id};
@@ -22,6 +22,9 @@ pub const GROUPS: [&str; 5] = [
 ];
 /// The label or annotation that keeps variables as they are.
 pub const SUBSTITUTE: &str = "kustomize.toolkit.fluxcd.io/substitute";
+
+/// The label or annotation that leaves a resource in the cluster as it is.
+pub const RECONCILE: &str = "kustomize.toolkit.fluxcd.io/reconcile";
 
 /// A source by kind, namespace and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -166,17 +169,63 @@ fn without_nulls(value: &Value) -> Value {
     }
 }
 
-/// What a FluxInstance of flux-operator's syncs: the source that it makes, and the
-/// folder in it.
+/// What a FluxInstance of flux-operator's syncs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sync {
+    /// The source that it makes.
+    pub source: SourceKey,
+    /// The folder in it.
+    pub folder: String,
+    /// The Kustomization that it makes, before its patches.
+    pub kustomization: Value,
+    /// Those of `spec.kustomize.patches` that are for a Kustomization.
+    pub patches: Vec<Value>,
+}
+
+/// That of a FluxInstance in `namespace`.
 #[must_use]
-pub fn instance_sync(resource: &Value, namespace: &str) -> Option<(SourceKey, String)> {
+pub fn instance_sync(resource: &Value, namespace: &str) -> Option<Sync> {
     let sync = &resource["spec"]["sync"];
     let path = sync["path"].as_str()?;
     // Both documents that it makes are called as its namespace, unless it says so.
     let name = sync["name"].as_str().unwrap_or(namespace);
-    let key = SourceKey {
-        kind: sync["kind"].as_str().unwrap_or("GitRepository").to_owned(),
-        id: Id::new(namespace, name),
-    };
-    Some((key, artifact::rooted(path)))
+    let kind = sync["kind"].as_str().unwrap_or("GitRepository");
+    let patches = resource["spec"]["kustomize"]["patches"].as_array();
+    let patches = patches.into_iter().flatten().filter(|patch| {
+        let kind = patch["target"]["kind"].as_str().map(str::to_owned);
+        let text = patch["patch"].as_str().unwrap_or_default();
+        let kind = kind.or_else(|| {
+            let document = super::kustomization::documents(text)
+                .ok()?
+                .into_iter()
+                .next();
+            Some(document?["kind"].as_str()?.to_owned())
+        });
+        kind.is_some_and(|kind| kind == "Kustomization")
+    });
+    Some(Sync {
+        source: SourceKey {
+            kind: kind.to_owned(),
+            id: Id::new(namespace, name),
+        },
+        folder: artifact::rooted(path),
+        kustomization: json!({
+            "apiVersion": format!("{KUSTOMIZE_GROUP}/v1"),
+            "kind": "Kustomization",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {
+                "interval": "10m",
+                "path": path,
+                "prune": true,
+                "sourceRef": {"kind": kind, "name": name},
+            },
+        }),
+        // A path would be one of the machine.
+        patches: patches
+            .map(|patch| match &patch["target"] {
+                Value::Null => json!({"patch": patch["patch"]}),
+                target => json!({"patch": patch["patch"], "target": target}),
+            })
+            .collect(),
+    })
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::applied::{self, Identity, Values};
 use super::artifact;
 use super::builds::{Builds, Key, Outcome, World};
-use super::flux::{self, FluxKustomization, PostBuild, SourceKey, Spec};
+use super::flux::{self, FluxKustomization, PostBuild, SourceKey, Spec, Sync};
 use super::left_out::{LeftOut, say_values};
 use super::overlay::Overlay;
 use super::places;
@@ -129,6 +129,8 @@ struct Round {
     /// values.
     unknown_paths: BTreeMap<Option<Id>, Vec<(String, Id, Location)>>,
     seen: BTreeSet<Id>,
+    /// ResourceSets that may make what is read here.
+    resource_sets: Vec<(Id, Location)>,
     /// Sources and paths of files, by the names that findings use.
     files: BTreeMap<String, (usize, String)>,
 }
@@ -142,15 +144,26 @@ impl Round {
                 && matches!(one.code, Code::BuildFailed | Code::UnknownVariable)
         };
         view.is_incomplete = !self.not_followed.is_empty()
+            || !self.resource_sets.is_empty()
             || !self.unknown_paths.is_empty()
             || view.findings.iter().any(is_failure);
         for (source, all) in self.not_followed {
             let what = format!("not followed: the source {source} is not this checkout");
             let hint = format!("name a folder that holds it: `--local-sources {source}=DIR`");
             let severity = Severity::Info;
-            let finding = of_many(severity, Code::NotFollowed, &all, &what);
+            let finding = of_many(severity, Code::NotFollowed, ("Kustomization", &all), &what);
             view.findings.extend(finding.map(|one| one.hint(hint)));
         }
+        let what = "not followed: what flux-operator makes of it is not known here";
+        let finding = of_many(
+            Severity::Info,
+            Code::NotFollowed,
+            ("ResourceSet", &self.resource_sets),
+            what,
+        );
+        view.findings.extend(finding.map(|one| {
+            one.hint("hand its documents in: `flux-operator build rset -f FILE | flux-image … --policies -`")
+        }));
         for (parent, unknown) in self.unknown_paths {
             let templates = unknown.iter();
             let templates = templates.flat_map(|(path, ..)| envsubst::Template::parse(path));
@@ -179,19 +192,29 @@ impl Round {
                     say_values([names.first().copied().unwrap_or("NAME")]),
                 ),
             };
-            let finding = of_many(Severity::Error, Code::UnknownVariable, &all, &what);
+            let finding = of_many(
+                Severity::Error,
+                Code::UnknownVariable,
+                ("Kustomization", &all),
+                &what,
+            );
             view.findings.extend(finding.map(|one| one.hint(hint)));
         }
         view
     }
 }
 
-/// What is to be known of many Kustomizations, at the place of the first.
-fn of_many(severity: Severity, code: Code, all: &[(Id, Location)], what: &str) -> Option<Finding> {
+/// What is to be known of many resources of a kind, at the place of the first.
+fn of_many(
+    severity: Severity,
+    code: Code,
+    (kind, all): (&str, &[(Id, Location)]),
+    what: &str,
+) -> Option<Finding> {
     let (first, location) = all.first()?;
     let message = match all.len() {
-        1 => format!("Kustomization `{first}` is {what}"),
-        count => format!("Kustomization `{first}` and {} more are {what}", count - 1),
+        1 => format!("{kind} `{first}` is {what}"),
+        count => format!("{kind} `{first}` and {} more are {what}", count - 1),
     };
     Some(Finding::new(severity, code, message, location.clone()))
 }
@@ -298,8 +321,8 @@ impl Evaluation<'_> {
         let artifact = self.root;
         let key = builds.key(artifact, String::new(), &self.folder, Overlay::default());
         builds.note_root(&key);
-        let results = self.results(&key, None, round, builds)?;
-        let mut sync = None;
+        let results: Vec<BuildResult> = self.results(&key, None, round, builds)?.to_vec();
+        let mut sync: Option<(Sync, Location)> = None;
         let is_of_flux =
             |one: &&BuildResult| flux::GROUPS.iter().any(|group| one.text.contains(group));
         for result in results.iter().filter(is_of_flux) {
@@ -313,7 +336,10 @@ impl Evaluation<'_> {
                 namespace => namespace,
             };
             if identity.is(flux::OPERATOR_GROUP, "FluxInstance") {
-                sync = sync.or_else(|| flux::instance_sync(&resource, namespace));
+                let found = flux::instance_sync(&resource, namespace);
+                let found = found.filter(|found| found.folder == self.folder);
+                let at = self.location_of(&resource, artifact, &result.file, round);
+                sync = sync.or_else(|| found.map(|found| (found, at)));
             }
             if !identity.is(flux::KUSTOMIZE_GROUP, "Kustomization") {
                 continue;
@@ -332,8 +358,52 @@ impl Evaluation<'_> {
                 });
             }
         }
-        let sync = sync.filter(|(_, folder)| *folder == self.folder);
-        Some(self.presumed_root(sync.map(|(source, _)| source), round))
+        let Some((sync, location)) = sync else {
+            return Some(self.presumed_root(None, round));
+        };
+        let patched = match sync.patches.is_empty() {
+            true => None,
+            false => self.patched(&sync, location, round, builds),
+        };
+        match patched {
+            Some(patched) => {
+                round.here.insert(sync.source);
+                Some(patched)
+            }
+            None => Some(self.presumed_root(Some(sync.source), round)),
+        }
+    }
+
+    /// The root that a FluxInstance makes, with its patches.
+    fn patched(
+        &self,
+        sync: &Sync,
+        location: Location,
+        round: &mut Round,
+        builds: &mut Builds,
+    ) -> Option<Found> {
+        let made = builds.patched(&sync.kustomization, &sync.patches, self.world);
+        let read = made.and_then(|results| {
+            let text = results.first().map(|one| one.text.as_str());
+            let variables = Variables::default();
+            let made = variables.substitute(text.unwrap_or_default())?;
+            FluxKustomization::read(&made.resource, sync.source.id.clone())
+        });
+        match read {
+            Ok(kustomization) => Some(Found {
+                kustomization,
+                location,
+                is_root: true,
+                depth: 0,
+                parent: None,
+            }),
+            Err(why) => {
+                let message = format!("`spec.kustomize.patches` cannot be applied: {why}");
+                let finding = Finding::error(Code::BuildFailed, message, location);
+                round.view.findings.push(finding);
+                None
+            }
+        }
     }
 
     /// The root where none is in the results: that of a FluxInstance, or bootstrap's.
@@ -435,6 +505,16 @@ impl Evaluation<'_> {
     ) -> Option<Found> {
         let identity = Identity::of(&resource);
         let id = Id::new(identity.namespace, identity.name);
+        if applied::is_not_reconciled(&resource) && flux::GROUPS.contains(&identity.group) {
+            let message = format!(
+                "{} `{}` is not reconciled (`{}: disabled`): what the cluster has may be older",
+                identity.kind,
+                identity.name,
+                flux::RECONCILE
+            );
+            let finding = Finding::info(Code::Suspended, message, location.clone());
+            round.view.findings.push(finding);
+        }
         if identity.is(flux::KUSTOMIZE_GROUP, "Kustomization") {
             return match FluxKustomization::read(&resource, id) {
                 Ok(kustomization) => Some(Found {
@@ -452,6 +532,12 @@ impl Evaluation<'_> {
                     None
                 }
             };
+        }
+        if identity.is(flux::OPERATOR_GROUP, "ResourceSet") {
+            if resource.to_string().contains("toolkit.fluxcd.io") {
+                round.resource_sets.push((id, location));
+            }
+            return None;
         }
         if let Some(values) = applied::values_of(&resource) {
             let kind = identity.kind.to_owned();

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -75,6 +76,12 @@ pub fn stories() -> Vec<Story> {
         story("builds_that_would_not_end", KUSTOMIZE, endless),
         story("what_values_become", KUSTOMIZE, what_values_become),
         story("what_only_builds_name", KUSTOMIZE, what_only_builds_name),
+        story(
+            "flux_operators_instance",
+            KUSTOMIZE,
+            flux_operators_instance,
+        ),
+        story("what_flux_leaves_alone", KUSTOMIZE, what_flux_leaves_alone),
     ]
 }
 
@@ -338,61 +345,15 @@ spec: {imageRepositoryRef: {name: two}}
 /// same plan as ours do.
 fn as_flux_builds(world: &World) {
     let tree = every_field();
-    let built = world.run(
+    let built = built_by_flux(
+        world,
         tree.path(),
-        "flux",
-        &[
-            "build",
-            "kustomization",
-            "flux-system",
-            "--path",
-            "./clusters/prod",
-            "--kustomization-file",
-            "./clusters/prod/flux-system/gotk-sync.yaml",
-            "--dry-run",
-            "--recursive",
-            "--in-memory-build",
-            "--local-sources",
-            "GitRepository/flux-system/flux-system=./",
-        ],
+        "./clusters/prod",
+        "./clusters/prod/flux-system/gotk-sync.yaml",
     );
     tree.write(".built", &built.ok());
-    let names = ["resolve", "scan"];
-    for name in names {
-        let ours = world.run(
-            tree.path(),
-            "flux-image",
-            &[
-                name,
-                "--policies",
-                ".tags",
-                "--cluster-path",
-                "clusters/prod",
-            ],
-        );
-        let flux = world.run(
-            tree.path(),
-            "flux-image",
-            &[
-                name,
-                "--policies",
-                ".tags",
-                "--policies",
-                ".built",
-                "--no-tree-documents",
-            ],
-        );
-        assert_eq!(ours.code, flux.code, "{}{}", ours.stderr, flux.stderr);
-        let plain = |text: &str| -> Vec<Value> {
-            let mut all = documents(text);
-            all.iter_mut().for_each(forget);
-            all.sort_by_key(Value::to_string);
-            all
-        };
-        let (ours, flux) = (plain(&ours.stdout), plain(&flux.stdout));
-        assert!(!flux.is_empty());
-        assert_eq!(ours, flux, "{name}");
-    }
+    let count = assert_alike(world, tree.path(), "clusters/prod");
+    assert!(count > 0);
     let resolved = world.run(
         tree.path(),
         "flux-image",
@@ -423,6 +384,57 @@ fn as_flux_builds(world: &World) {
     for id in expected.iter().filter(|id| !id.starts_with("own/")) {
         assert!(ids.contains(&(*id).to_owned()), "{id}: {ids:?}");
     }
+}
+
+/// What `flux build` makes of a folder, with all that its Kustomizations name.
+pub fn built_by_flux(world: &World, root: &Path, folder: &str, kustomization: &str) -> Ran {
+    world.run(
+        root,
+        "flux",
+        &[
+            "build",
+            "kustomization",
+            "flux-system",
+            "--path",
+            folder,
+            "--kustomization-file",
+            kustomization,
+            "--dry-run",
+            "--recursive",
+            "--in-memory-build",
+            "--local-sources",
+            "GitRepository/flux-system/flux-system=./",
+        ],
+    )
+}
+
+/// The documents of `.built` are what the cluster of a folder sees: as `resolve` and
+/// `scan` print them, field by field. How many there are.
+pub fn assert_alike(world: &World, root: &Path, folder: &str) -> usize {
+    let mut count = 0;
+    for name in ["resolve", "scan"] {
+        let run = |more: &[&str]| {
+            let arguments = [&[name, "--policies", ".tags"][..], more].concat();
+            world.run(root, "flux-image", &arguments)
+        };
+        let ours = run(&["--cluster-path", folder]);
+        let flux = run(&["--policies", ".built", "--no-tree-documents"]);
+        assert_eq!(
+            ours.code, flux.code,
+            "{folder}: {}{}",
+            ours.stderr, flux.stderr
+        );
+        let plain = |text: &str| -> Vec<Value> {
+            let mut all = documents(text);
+            all.iter_mut().for_each(forget);
+            all.sort_by_key(Value::to_string);
+            all
+        };
+        let (ours, flux) = (plain(&ours.stdout), plain(&flux.stdout));
+        assert_eq!(ours, flux, "{folder}: {name}");
+        count += ours.len();
+    }
+    count
 }
 
 fn documents(text: &str) -> Vec<Value> {
@@ -2124,4 +2136,89 @@ patches:
         let code = if is_built { 1 } else { 2 };
         assert_eq!(ran.code, Some(code), "{policy}: {}", ran.stdout);
     }
+}
+
+/// The Kustomization of a FluxInstance, with the patches that its owner adds.
+fn flux_operators_instance(world: &World) {
+    let instance = |patches: &str| {
+        format!(
+            "apiVersion: fluxcd.controlplane.io/v1\nkind: FluxInstance\nmetadata: {{name: flux, namespace: flux-system}}\nspec:\n  distribution: {{version: 2.x, registry: ghcr.io/fluxcd}}\n  sync: {{kind: GitRepository, url: 'https://git.example/acme/fleet', ref: refs/heads/main, path: clusters/prod}}\n{patches}"
+        )
+    };
+    let values = "  kustomize:
+    patches:
+    - target: {kind: Deployment}
+      patch: '[{\"op\": \"remove\", \"path\": \"/spec/replicas\"}]'
+    - target: {kind: Kustomization, name: flux-system}
+      patch: |
+        - op: add
+          path: /spec/postBuild
+          value: {substitute: {HOST: ghcr.io, OVER: apps}}
+";
+    let broken = "  kustomize:
+    patches:
+    - target: {kind: Kustomization}
+      patch: |
+        - {op: replace, path: /spec/gone/field, value: 1}
+      path: /etc/passwd
+";
+    for (patches, changes, codes_said) in [
+        (values, 1, &[][..]),
+        ("", 0, &["unresolved-policy"]),
+        (broken, 0, &["build-failed"]),
+    ] {
+        let tree = Tree::new(&[
+            (".git/HEAD", "ref: refs/heads/main\n"),
+            (".tags", TAGS),
+            ("clusters/prod/flux.yaml", &instance(patches)),
+            (
+                "clusters/prod/images.yaml",
+                &images("", "${HOST}/acme/app", "./apps"),
+            ),
+            ("apps/app.yaml", &marked("flux-system:app")),
+        ]);
+        for more in [&["--cluster-path", "clusters/prod"][..], &[]] {
+            let ran = update(world, &tree, &[&["--check"][..], more].concat());
+            let told = report(&ran);
+            assert_eq!(changed(&told).len(), changes, "{patches}: {}", ran.stdout);
+            let is_said = |code: &&str| codes(&told).contains(&(*code).to_owned());
+            assert!(codes_said.iter().all(is_said), "{patches}: {}", ran.stdout);
+            let code = if changes == 1 { 1 } else { 2 };
+            assert_eq!(ran.code, Some(code), "{patches}: {}", ran.stdout);
+        }
+    }
+}
+
+/// What is not followed or not applied is told, and no check is green over what it might
+/// hold.
+fn what_flux_leaves_alone(world: &World) {
+    let set = "apiVersion: fluxcd.controlplane.io/v1\nkind: ResourceSet\nmetadata: {name: apps, namespace: flux-system}\nspec:\n  inputs: [{name: two}]\n  resources:\n  - apiVersion: image.toolkit.fluxcd.io/v1\n    kind: ImagePolicy\n    metadata: {name: << inputs.name >>, namespace: flux-system}\n";
+    let tree = fleet_with_policies(&[("apps/app.yaml", &marked("flux-system:app"))]);
+    let ran = cluster(world, &tree, &["--check"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    tree.write("policies/set.yaml", set);
+    tree.write("apps/two.yaml", &marked("flux-system:two"));
+    let ran = cluster(world, &tree, &["--dry-run"]);
+    let told = report(&ran);
+    assert_eq!(ran.code, Some(2), "{}", ran.stdout);
+    assert_eq!(
+        said(&told, "not-followed"),
+        [
+            "policies/set.yaml:1: : ResourceSet `flux-system:apps` is not followed: what flux-operator makes of it is not known here (hand its documents in: `flux-operator build rset -f FILE | flux-image … --policies -`)"
+        ]
+    );
+    let still = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: {name: still, annotations: {kustomize.toolkit.fluxcd.io/reconcile: disabled}}\nspec: {imageRepositoryRef: {name: app}, policy: {semver: {range: '*'}}}\n";
+    let tree = fleet_with_policies(&[
+        ("policies/still.yaml", still),
+        ("apps/app.yaml", &marked("flux-system:still")),
+    ]);
+    let ran = cluster(world, &tree, &["--check"]);
+    let told = report(&ran);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    assert_eq!(
+        said(&told, "suspended"),
+        [
+            "policies/still.yaml:1: : ImagePolicy `still` is not reconciled (`kustomize.toolkit.fluxcd.io/reconcile: disabled`): what the cluster has may be older ()"
+        ]
+    );
 }

@@ -7,6 +7,7 @@
 
 mod clusters;
 mod container;
+mod corpora;
 mod engine;
 mod examples;
 #[path = "../services/image.rs"]
@@ -56,6 +57,7 @@ fn main() {
         examples::stories(),
         pipelines::stories(),
         clusters::stories(),
+        corpora::stories(),
         plugin::stories(),
     ];
     for story in stories.into_iter().flatten() {
