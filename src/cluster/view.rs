@@ -124,10 +124,9 @@ struct Round {
     /// ServiceAccounts that there are.
     accounts: BTreeSet<String>,
     /// Kustomizations of sources that are not here.
-    not_followed: BTreeMap<SourceKey, Vec<(Id, Location)>>,
-    /// Kustomizations with variables in their paths, by who makes them without any
-    /// values.
-    unknown_paths: BTreeMap<Option<Id>, Vec<(String, Id, Location)>>,
+    not_followed: Vec<(SourceKey, Id, Location)>,
+    /// Kustomizations with variables in their paths.
+    unknown_paths: Vec<UnknownPath>,
     seen: BTreeSet<Id>,
     /// ResourceSets that may make what is read here.
     resource_sets: Vec<(Id, Location)>,
@@ -136,7 +135,7 @@ struct Round {
 }
 
 impl Round {
-    /// The view, with what is said once of many Kustomizations.
+    /// The view, with what is not followed.
     fn finished(self) -> View {
         let mut view = self.view;
         let is_failure = |one: &Finding| {
@@ -147,76 +146,65 @@ impl Round {
             || !self.resource_sets.is_empty()
             || !self.unknown_paths.is_empty()
             || view.findings.iter().any(is_failure);
-        for (source, all) in self.not_followed {
-            let what = format!("not followed: the source {source} is not this checkout");
-            let hint = format!("name a folder that holds it: `--local-sources {source}=DIR`");
-            let severity = Severity::Info;
-            let finding = of_many(severity, Code::NotFollowed, ("Kustomization", &all), &what);
-            view.findings.extend(finding.map(|one| one.hint(hint)));
-        }
-        let what = "not followed: what flux-operator makes of it is not known here";
-        let finding = of_many(
-            Severity::Info,
-            Code::NotFollowed,
-            ("ResourceSet", &self.resource_sets),
-            what,
-        );
-        view.findings.extend(finding.map(|one| {
-            one.hint("hand its documents in: `flux-operator build rset -f FILE | flux-image … --policies -`")
-        }));
-        for (parent, unknown) in self.unknown_paths {
-            let templates = unknown.iter();
-            let templates = templates.flat_map(|(path, ..)| envsubst::Template::parse(path));
-            let names = templates.flat_map(|template| {
-                let names = template.variables().map(|(name, _)| name.to_owned());
-                names.collect::<Vec<_>>()
-            });
-            let names: BTreeSet<String> = names.collect();
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let all = unknown.into_iter().map(|(_, id, at)| (id, at));
-            let all: Vec<(Id, Location)> = all.collect();
-            let listed = names.join(", ");
-            let (what, hint) = match parent {
-                Some(parent) => (
-                    format!(
-                        "not followed: `spec.path` has variables ({listed}), and Kustomization `{parent}`, which makes it, has no `postBuild` that would set any"
-                    ),
-                    format!(
-                        "give `{parent}` a `postBuild`: Flux takes the path as it is written, too"
-                    ),
-                ),
-                None => (
-                    format!(
-                        "not followed: `spec.path` has variables that nothing in the checkout sets ({listed})"
-                    ),
-                    say_values([names.first().copied().unwrap_or("NAME")]),
-                ),
-            };
-            let finding = of_many(
-                Severity::Error,
-                Code::UnknownVariable,
-                ("Kustomization", &all),
-                &what,
+        for (source, id, location) in self.not_followed {
+            let message = format!(
+                "Kustomization `{id}` is not followed: the source {source} is not this checkout"
             );
-            view.findings.extend(finding.map(|one| one.hint(hint)));
+            let finding = Finding::info(Code::NotFollowed, message, location);
+            let hint = format!("name a folder that holds it: `--local-sources {source}=DIR`");
+            view.findings.push(finding.hint(hint));
         }
+        for (id, location) in self.resource_sets {
+            let message = format!(
+                "ResourceSet `{id}` is not followed: what flux-operator makes of it is not known here"
+            );
+            let finding = Finding::info(Code::NotFollowed, message, location);
+            view.findings.push(finding.hint(
+                "hand its documents in: `flux-operator build rset -f FILE | flux-image … --policies -`",
+            ));
+        }
+        let unknown = self.unknown_paths.into_iter();
+        view.findings.extend(unknown.map(UnknownPath::finding));
         view
     }
 }
 
-/// What is to be known of many resources of a kind, at the place of the first.
-fn of_many(
-    severity: Severity,
-    code: Code,
-    (kind, all): (&str, &[(Id, Location)]),
-    what: &str,
-) -> Option<Finding> {
-    let (first, location) = all.first()?;
-    let message = match all.len() {
-        1 => format!("{kind} `{first}` is {what}"),
-        count => format!("{kind} `{first}` and {} more are {what}", count - 1),
-    };
-    Some(Finding::new(severity, code, message, location.clone()))
+/// A Kustomization whose path has variables without values.
+struct UnknownPath {
+    path: String,
+    id: Id,
+    location: Location,
+    /// Who makes it, unless that is only presumed.
+    parent: Option<Id>,
+}
+
+impl UnknownPath {
+    fn finding(self) -> Finding {
+        let Self {
+            path,
+            id,
+            location,
+            parent,
+        } = self;
+        let template = envsubst::Template::parse(&path).ok();
+        let names = template.iter().flat_map(envsubst::Template::variables);
+        let names: BTreeSet<&str> = names.map(|(name, _)| name).collect();
+        let listed = names.iter().copied().collect::<Vec<_>>().join(", ");
+        let what = format!("Kustomization `{id}` is not followed: `spec.path` has variables");
+        let (message, hint) = match parent {
+            Some(parent) => (
+                format!(
+                    "{what} ({listed}), and Kustomization `{parent}`, which makes it, has no `postBuild` that would set any"
+                ),
+                format!("give `{parent}` a `postBuild`: Flux takes the path as it is written, too"),
+            ),
+            None => (
+                format!("{what} that nothing in the checkout sets ({listed})"),
+                say_values(names.into_iter().take(5)),
+            ),
+        };
+        Finding::error(Code::UnknownVariable, message, location).hint(hint)
+    }
 }
 
 /// A Kustomization that is to be built, and where it stands.
@@ -600,8 +588,12 @@ impl Evaluation<'_> {
         let folder = found.kustomization.folder();
         let id = &found.kustomization.id;
         if folder.contains("${") {
-            let unknown = round.unknown_paths.entry(found.parent.clone()).or_default();
-            unknown.push((folder, id.clone(), found.location.clone()));
+            round.unknown_paths.push(UnknownPath {
+                path: folder,
+                id: id.clone(),
+                location: found.location.clone(),
+                parent: found.parent.clone(),
+            });
             return None;
         }
         if let Some(artifact) = self.known_artifact(&key, round) {
@@ -628,8 +620,8 @@ impl Evaluation<'_> {
             _ => None,
         };
         if found_in.is_none() {
-            let not_followed = round.not_followed.entry(key).or_default();
-            not_followed.push((id.clone(), found.location.clone()));
+            let one = (key, id.clone(), found.location.clone());
+            round.not_followed.push(one);
         }
         found_in
     }

@@ -382,6 +382,8 @@ impl BoundScalar<'_, '_, '_> {
             finding.hint(documents::renamed(id, now))
         } else if id.to_string().contains("${") {
             finding.hint("`${…}` is not substituted here: write the name itself")
+        } else if elsewhere.is_empty() && policies.is_incomplete {
+            finding.hint("it may be among what could not be read or built, which is said as well")
         } else if elsewhere.is_empty() {
             finding.hint("add the ImagePolicy to the repository or name its file with `--policies`")
         } else {

@@ -62,7 +62,7 @@ fn cause(finding: &Finding) -> (Severity, Code, String) {
     let is_own = match finding.code {
         Code::Outdated | Code::Downgrade => true,
         // Each says what is missing.
-        Code::UnknownVariable | Code::BuildFailed => finding.severity == Severity::Error,
+        Code::BuildFailed => finding.severity == Severity::Error,
         _ => false,
     };
     if is_own || !has_place {
@@ -70,6 +70,12 @@ fn cause(finding: &Finding) -> (Severity, Code, String) {
         let words = format!("{} {}", finding.location, finding.message);
         return (finding.severity, finding.code, words);
     }
+    // What is missing stands in the hint.
+    let hint = finding.hint.as_deref().unwrap_or_default();
+    words.push_str(match finding.code {
+        Code::UnknownVariable => hint,
+        _ => "",
+    });
     // Every other piece is a name.
     for piece in finding.message.split('`').step_by(2) {
         for word in piece.split_whitespace() {
@@ -106,7 +112,8 @@ fn finding(finding: &Finding, others: &[&Finding]) -> String {
             .resource
             .as_ref()
             .map(|one| one.name.as_str());
-        let is_new = |it: &String| subject(finding).as_ref() != Some(it) && name != Some(it);
+        let is_name = |it: &str| name.is_some_and(|name| it.rsplit(':').next() == Some(name));
+        let is_new = |it: &String| subject(finding).as_ref() != Some(it) && !is_name(it);
         if let Some(subject) = subject(other).filter(is_new) {
             _ = write!(out, " (`{}`)", line(&subject));
         }
