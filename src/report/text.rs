@@ -107,13 +107,15 @@ fn finding(finding: &Finding, others: &[&Finding]) -> String {
     for other in others.iter().take(PLACES - 1) {
         out.push_str(&place("and at", &other.location));
         let subject = |one: &Finding| one.message.split('`').nth(1).map(str::to_owned);
-        let name = other
-            .location
-            .resource
-            .as_ref()
-            .map(|one| one.name.as_str());
-        let is_name = |it: &str| name.is_some_and(|name| it.rsplit(':').next() == Some(name));
-        let is_new = |it: &String| subject(finding).as_ref() != Some(it) && !is_name(it);
+        // The resource there is the subject itself.
+        let is_there = |it: &str| {
+            let resource = other.location.resource.as_ref();
+            resource.is_some_and(|one| {
+                let name = it.rsplit(':').next().unwrap_or_default();
+                name == one.name && (it == name || other.message.starts_with(&*one.kind))
+            })
+        };
+        let is_new = |it: &String| subject(finding).as_ref() != Some(it) && !is_there(it);
         if let Some(subject) = subject(other).filter(is_new) {
             _ = write!(out, " (`{}`)", line(&subject));
         }
