@@ -10,13 +10,31 @@
 //! To the parser a colon may be part of an anchor's name, as in YAML 1.2; to go-yaml it
 //! ends one, so that `*name: value` is a mapping whose key is an alias. So the name
 //! seems to end before a colon that a blank follows.
+//!
+//! A dash alone is a text in brackets, to go-yaml: `[cat, -]`. The parser refuses one that
+//! a comma or bracket follows, so that something else seems to follow.
+//!
+//! Lines of a quoted text may begin anywhere, to go-yaml; the parser wants them further to
+//! the right than their key. What is missing seems to be there: blanks that begin such
+//! a line are no part of the text anyway.
 
 use std::cell::Cell;
 
 use super::{BorrowedInput, Input, SkipTabs, StrInput, WhitespaceResult};
 
 /// A text in which a comment needs no white space before it.
-pub(super) struct GluedComments<'t>(StrInput<'t>, Cell<Anchor>);
+pub(super) struct GluedComments<'t> {
+    inner: StrInput<'t>,
+    text: &'t str,
+    anchor: Cell<Anchor>,
+    /// How many blanks seem to stand before what is next.
+    blanks: usize,
+    /// In a quoted text, how far to the right its quote stands.
+    quoted: Option<usize>,
+}
+
+/// So many blanks seem to be there at most: each is a step of the parser's.
+const MAX_BLANKS: usize = 64;
 
 /// How far the reading of an anchor's name has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,7 +49,29 @@ enum Anchor {
 
 impl<'t> GluedComments<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self(StrInput::new(text), Cell::new(Anchor::Outside))
+        Self {
+            inner: StrInput::new(text),
+            text,
+            anchor: Cell::new(Anchor::Outside),
+            blanks: 0,
+            quoted: None,
+        }
+    }
+
+    /// The blanks that the line at `at`, a part of a quoted text, lacks to stand to the
+    /// right of `column`.
+    fn missing(&self, at: usize, column: usize) -> usize {
+        let line = &self.text[at..];
+        let rest = line.trim_start_matches([' ', '\t']);
+        let is_blank = rest.starts_with(['\r', '\n']) || rest.is_empty();
+        // To go-yaml, too, a text ends there.
+        let is_document = ["---", "..."].iter().any(|sign| line.starts_with(sign));
+        let tabs = line[..line.len() - rest.len()].contains('\t');
+        let own = line.len() - rest.len();
+        match !is_blank && !is_document && (own <= column || tabs) {
+            true => (column + 1).min(MAX_BLANKS),
+            false => 0,
+        }
     }
 }
 
@@ -39,14 +79,14 @@ impl<'t> GluedComments<'t> {
 macro_rules! forward {
     ($($name:ident($this:ident: $own:ty $(, $arg:ident: $of:ty)*) $(-> $out:ty)?;)*) => {$(
         fn $name($this: $own $(, $arg: $of)*) $(-> $out)? {
-            $this.0.$name($($arg),*)
+            $this.inner.$name($($arg),*)
         }
     )*};
 }
 
 impl Input for GluedComments<'_> {
     fn skip_ws_to_eol_blanks(&mut self, skip_tabs: SkipTabs) -> (usize, WhitespaceResult) {
-        let (consumed, blanks) = self.0.skip_ws_to_eol_blanks(skip_tabs);
+        let (consumed, blanks) = self.inner.skip_ws_to_eol_blanks(skip_tabs);
         let has_space = true;
         (
             consumed,
@@ -55,23 +95,63 @@ impl Input for GluedComments<'_> {
     }
 
     fn skip(&mut self) {
-        let next = match (self.0.peek(), self.1.get()) {
+        if self.blanks > 0 {
+            self.blanks -= 1;
+            return;
+        }
+        let c = self.inner.peek();
+        let next = match (c, self.anchor.get()) {
             ('&' | '*', Anchor::Outside | Anchor::Ended) => Anchor::Name,
             (c, Anchor::Name) if !c.is_whitespace() => Anchor::Name,
             _ => Anchor::Outside,
         };
-        self.1.set(next);
-        self.0.skip();
+        self.anchor.set(next);
+        self.inner.skip();
+        match (c, self.quoted) {
+            ('\n', Some(column)) => {
+                let at = self.inner.byte_offset();
+                self.blanks = at.map_or(0, |at| self.missing(at, column));
+            }
+            ('"' | '\'', _) => self.quoted = None,
+            _ => {}
+        }
     }
 
     fn peek(&self) -> char {
-        let c = self.0.peek();
-        let ends = || c == ':' && matches!(self.0.peek_nth(1), ' ' | '\t' | '\n' | '\r' | '\0');
-        if self.1.get() == Anchor::Name && ends() {
-            self.1.set(Anchor::Ended);
+        if self.blanks > 0 {
+            return ' ';
+        }
+        let c = self.inner.peek();
+        let ends = || {
+            let next = self.inner.peek_nth(1);
+            c == ':' && matches!(next, ' ' | '\t' | '\n' | '\r' | '\0')
+        };
+        if self.anchor.get() == Anchor::Name && ends() {
+            self.anchor.set(Anchor::Ended);
             return ' ';
         }
         c
+    }
+
+    fn peek_nth(&self, n: usize) -> char {
+        let Some(n) = n.checked_sub(self.blanks) else {
+            return ' ';
+        };
+        let c = self.inner.peek_nth(n);
+        let is_sign = || matches!(c, ',' | '[' | ']' | '{' | '}');
+        match n {
+            1 if self.inner.peek() == '-' && is_sign() => '-',
+            _ => c,
+        }
+    }
+
+    fn take_quoted_scalar_chunk(&mut self, single: bool) -> (&str, usize) {
+        if self.quoted.is_none() {
+            let at = self.inner.byte_offset().unwrap_or_default();
+            let line = self.text[..at].rfind('\n').map_or(0, |found| found + 1);
+            self.quoted = Some((at - line).min(MAX_BLANKS));
+        }
+        self.inner.take_quoted_scalar_chunk(single)
     }
 
     forward! {
@@ -81,7 +161,6 @@ impl Input for GluedComments<'_> {
         raw_read_ch(self: &mut Self) -> char;
         raw_read_non_breakz_ch(self: &mut Self) -> Option<char>;
         skip_n(self: &mut Self, count: usize);
-        peek_nth(self: &Self, n: usize) -> char;
         byte_offset(self: &Self) -> Option<usize>;
         slice_bytes(self: &Self, start: usize, end: usize) -> Option<&str>;
         next_is_z(self: &Self) -> bool;
@@ -96,7 +175,6 @@ impl Input for GluedComments<'_> {
         fetch_while_is_yaml_non_space(self: &mut Self, out: &mut String) -> usize;
         fetch_block_scalar_line(self: &mut Self, out: &mut String) -> usize;
         take_quoted_scalar_ascii_chunk(self: &mut Self, single: bool) -> &str;
-        take_quoted_scalar_chunk(self: &mut Self, single: bool) -> (&str, usize);
         fetch_plain_scalar_chunk(self: &mut Self, out: &mut String, count: usize, in_flow: bool) -> (bool, usize);
         skip_plain_scalar_chunk(self: &mut Self, count: usize, in_flow: bool) -> (bool, usize);
     }
@@ -104,6 +182,6 @@ impl Input for GluedComments<'_> {
 
 impl<'t> BorrowedInput<'t> for GluedComments<'t> {
     fn slice_borrowed(&self, start: usize, end: usize) -> Option<&'t str> {
-        self.0.slice_borrowed(start, end)
+        self.inner.slice_borrowed(start, end)
     }
 }
