@@ -4,17 +4,16 @@
 //! The markers stay, for Flux and for `update`. Nothing but the annotation is
 //! written: behind the last one of the resource, or as its first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::Bind;
 use crate::binding::bindings::{self, BindingConfig, BindingContext};
-use crate::binding::overlays::{Identity, Overlay, Wanted};
 use crate::binding::{annotation, origin};
 use crate::finding::{Code, Finding, Location};
 use crate::resource_list::{BIND_ANNOTATION, Object, Outline};
 use yaml_edit_spans::patch::Edit;
-use yaml_edit_spans::scalar;
 use yaml_edit_spans::tree::{self, Content, Node};
+use yaml_edit_spans::{Style, scalar};
 
 /// What is to be written in a text.
 #[derive(Debug, Default)]
@@ -28,10 +27,15 @@ pub struct Annotated {
     pub findings: Vec<Finding>,
 }
 
-/// Annotates the resources of a text, which findings call `file`. A kustomization says
-/// what `overlay` has it say of the resources below it.
+/// Annotates the resources of a text, which findings call `file`. The marks that begin
+/// where `reached` says are bound in kustomizations.
 #[must_use]
-pub fn annotate(text: &str, outline: &Outline<'_>, file: &str, overlay: &Overlay) -> Annotated {
+pub fn annotate(
+    text: &str,
+    outline: &Outline<'_>,
+    file: &str,
+    reached: &BTreeSet<usize>,
+) -> Annotated {
     let config = BindingConfig {
         bind: Bind::Markers,
         ..BindingConfig::default()
@@ -41,6 +45,7 @@ pub fn annotate(text: &str, outline: &Outline<'_>, file: &str, overlay: &Overlay
         findings: bindings::bind(text, outline, file, &context).findings,
         ..Annotated::default()
     };
+    let mut values = Values::new();
     for resource in origin::marked(text, outline) {
         let object = &resource.object;
         let location = object.location(file, object.place, "");
@@ -48,9 +53,6 @@ pub fn annotate(text: &str, outline: &Outline<'_>, file: &str, overlay: &Overlay
             let finding = Finding::warning(Code::BadBinding, message, location.clone());
             finding.unjudged()
         };
-        if is_kustomization(object) {
-            annotated.overlay(text, object, &location, overlay);
-        }
         if resource.lost > 0 {
             let message = format!(
                 "{} marked values here cannot be named by a field path, and are not annotated",
@@ -59,62 +61,60 @@ pub fn annotate(text: &str, outline: &Outline<'_>, file: &str, overlay: &Overlay
             annotated.findings.push(warn(message));
         }
         let fields = resource.fields.iter();
-        let fields = fields.filter(|one| !overlay.handled.contains(&one.start));
+        let is_bound = |start| is_kustomization(object) && reached.contains(start);
+        let fields = fields.filter(|one| !is_bound(&one.start));
         let fields: Vec<(String, String)> = fields
             .map(|one| (one.path.to_string(), one.setter.clone()))
             .collect();
         if fields.is_empty() {
             continue;
         }
-        match edits(text, object, &fields) {
-            Ok((_, 0)) => {}
-            Ok((edits, count)) => {
-                annotated.edits.extend(edits);
-                annotated.resources.push((location.clone(), count));
+        match value(object, &fields) {
+            Ok(None) => {}
+            Ok(Some((value, count))) => {
+                values.insert(object.span.start, (value, count, location.clone()));
             }
-            Err(why) => {
-                let finding = warn(format!("not annotated: {why}"));
-                annotated.findings.push(finding.hint(
-                    "its values can be bound in `spec.bindings` of the ImageUpdate, or updated in the file",
-                ));
-            }
+            Err(why) => annotated
+                .findings
+                .push(not_annotated(&why, location.clone())),
         }
     }
+    annotated.write(text, &values);
     annotated
 }
 
+fn not_annotated(why: &str, location: Location) -> Finding {
+    let finding = Finding::warning(Code::BadBinding, format!("not annotated: {why}"), location);
+    let hint =
+        "its values can be bound in `spec.bindings` of the ImageUpdate, or updated in the file";
+    finding.hint(hint).unjudged()
+}
+
+/// Values of annotations, how many fields are new in each, and whose they are, by where
+/// the resources begin.
+type Values = BTreeMap<usize, (String, usize, Location)>;
+
 impl Annotated {
-    /// Adds what a kustomization is to say of the resources below it.
-    fn overlay(&mut self, text: &str, object: &Object, location: &Location, overlay: &Overlay) {
-        let warn = |why: &str| {
-            let message = format!("the resources below are not annotated here: {why}");
-            let finding = Finding::warning(Code::BadBinding, message, location.clone());
-            finding.unjudged()
-        };
-        for unbound in &overlay.unbound {
-            let message = format!("{unbound}: it is bound to nothing in this kustomization");
-            let finding = Finding::info(Code::BadBinding, message, location.clone());
-            let hint = "mark the tag here, and annotate again, to have it follow a policy";
-            self.findings.push(finding.hint(hint));
-        }
-        self.findings
-            .extend(overlay.faults.iter().map(|why| warn(why)));
-        if overlay.wanted.is_empty() {
-            return;
-        }
-        let starts = [object.span.start].into();
-        let edits = tree::build_trees(text, &starts, |edits, _, root| {
-            *edits = Some(patches(text, root, &overlay.wanted));
+    /// Writes annotations into the resources of a text, in one go.
+    fn write(&mut self, text: &str, values: &Values) {
+        let starts = values.keys().copied().collect();
+        type Made = BTreeMap<usize, Result<Vec<Edit>, String>>;
+        let made = tree::build_trees(text, &starts, |made: &mut Made, start, root| {
+            if let Some((value, ..)) = values.get(&start) {
+                made.insert(start, written(text, root, value));
+            }
         });
         // What the outline could read, this can.
-        match edits.ok().flatten() {
-            Some(Ok(edits)) => {
-                self.edits.extend(edits);
-                let count = overlay.wanted.len();
-                self.resources.push((location.clone(), count));
+        let mut made = made.unwrap_or_default();
+        for (start, (_, count, location)) in values {
+            let edits = made.remove(start);
+            match edits.unwrap_or_else(|| Err("it cannot be read".to_owned())) {
+                Ok(edits) => {
+                    self.edits.extend(edits);
+                    self.resources.push((location.clone(), *count));
+                }
+                Err(why) => self.findings.push(not_annotated(&why, location.clone())),
             }
-            Some(Err(why)) => self.findings.push(warn(&why)),
-            None => {}
         }
     }
 }
@@ -126,46 +126,42 @@ fn is_kustomization(object: &Object) -> bool {
     is_of_kustomize && matches!(&*object.kind, "" | "Kustomization" | "Component")
 }
 
-/// The edits that have a kustomization patch annotations.
-fn patches(text: &str, root: &Node<'_>, wanted: &[Wanted]) -> Result<Vec<Edit>, String> {
+/// The edit that adds entries (`patch` and `target`, as JSON) to `known`, which is
+/// `patches` of the kustomization at `root`.
+///
+/// # Errors
+/// Where `patches` is no list.
+pub(super) fn entries_in(
+    text: &str,
+    root: &Node<'_>,
+    known: Option<&Node<'_>>,
+    entries: &[(String, String)],
+) -> Result<Edit, String> {
     let json = |text: &str| serde_json::Value::from(text).to_string();
-    let known = root.get("patches");
-    let mut edits = Vec::new();
-    let mut new = Vec::new();
-    for one in wanted {
-        let elements = known.map(Node::elements).unwrap_or_default().iter();
-        let mut patches = elements.filter_map(|element| element.get("patch"));
-        let old = patches.find(|patch| {
-            let known = patch.text().and_then(|text| Identity::of_patch(&text));
-            known.is_some_and(|(identity, _)| identity == one.identity)
-        });
-        let patch = one.identity.patch(&one.bind);
-        match old.and_then(Node::scalar) {
-            Some(old) => edits.extend(scalar::rewrite(text, old, &patch)),
-            None => new.push(patch),
-        }
-    }
-    if new.is_empty() {
-        return Ok(edits);
-    }
     let block = |indent: usize| {
         let pad = " ".repeat(indent);
-        let lines = new.iter();
-        let lines = lines.map(move |one| format!("{pad}- patch: '{}'", one.replace('\'', "''")));
+        let lines = entries.iter().flat_map(|(patch, target)| {
+            let patch = patch.replace('\'', "''");
+            [
+                format!("{pad}- patch: '{patch}'"),
+                format!("{pad}  target: {target}"),
+            ]
+        });
         lines.collect::<Vec<String>>()
     };
     let flow = || {
-        let entries = new.iter();
-        let entries = entries.map(|one| format!("{{\"patch\": {}}}", json(one)));
+        let entries = entries.iter();
+        let entries = entries
+            .map(|(patch, target)| format!("{{\"patch\": {}, \"target\": {target}}}", json(patch)));
         entries.collect::<Vec<String>>().join(", ")
     };
-    edits.push(match known {
+    Ok(match known {
         None => match shape(root, "document")? {
             Shape::Flow => behind_last(text, root, &format!("\"patches\": [{}]", flow())),
             Shape::Block(indent) => {
                 let head = format!("{}patches:", " ".repeat(indent));
                 let lines = [vec![head], block(indent)].concat();
-                lines_behind(text, root, &lines)
+                lines_behind(text, root, &lines)?
             }
         },
         Some(known) => match (&known.content, known.elements().last()) {
@@ -178,20 +174,16 @@ fn patches(text: &str, root: &Node<'_>, wanted: &[Wanted]) -> Result<Vec<Edit>, 
                 Edit::new(at, at, flow())
             }
             (Content::Sequence(_), Some(_)) => {
-                lines_behind(text, known, &block(known.place.column - 1))
+                lines_behind(text, known, &block(known.place.column - 1))?
             }
             _ => return Err("its `patches` is no list; write `[]` there".to_owned()),
         },
-    });
-    Ok(edits)
+    })
 }
 
-/// The edits for one resource, and how many of its fields are new.
-fn edits(
-    text: &str,
-    object: &Object,
-    fields: &[(String, String)],
-) -> Result<(Vec<Edit>, usize), String> {
+/// The annotation of one resource, and how many of its fields are new; `None` where it
+/// has them all.
+fn value(object: &Object, fields: &[(String, String)]) -> Result<Option<(String, usize)>, String> {
     if object.is_encrypted {
         return Err("it is encrypted with SOPS, and an edit would break its checksum".to_owned());
     }
@@ -211,17 +203,8 @@ fn edits(
             .any(|(known, to)| known.to_string() == *path && to == setter)
     };
     let count = fields.iter().filter(is_new).count();
-    let Some(value) = annotation::with(old, fields).map_err(|fault| fault.to_string())? else {
-        return Ok((Vec::new(), 0));
-    };
-    let starts = [object.span.start].into();
-    let edits = tree::build_trees(text, &starts, |edits, _, root| {
-        *edits = Some(written(text, root, &value));
-    });
-    // What the outline could read, this can.
-    let edits = edits.ok().flatten();
-    let edits = edits.unwrap_or_else(|| Err("it cannot be read".to_owned()));
-    edits.map(|edits| (edits, count))
+    let value = annotation::with(old, fields).map_err(|fault| fault.to_string())?;
+    Ok(value.map(|value| (value, count)))
 }
 
 /// The edits that write the annotation.
@@ -242,7 +225,7 @@ fn written(text: &str, root: &Node<'_>, value: &str) -> Result<Vec<Edit>, String
             Shape::Block(indent) => {
                 let pad = " ".repeat(indent);
                 let lines = [format!("{pad}annotations:"), format!("{pad}  {entry}")];
-                Ok(vec![lines_behind(text, metadata, &lines)])
+                Ok(vec![lines_behind(text, metadata, &lines)?])
             }
         },
         Some(annotations) => {
@@ -256,7 +239,7 @@ fn written(text: &str, root: &Node<'_>, value: &str) -> Result<Vec<Edit>, String
                 Shape::Flow => Ok(vec![behind_last(text, annotations, &flow_entry)]),
                 Shape::Block(indent) => {
                     let line = format!("{}{entry}", " ".repeat(indent));
-                    Ok(vec![lines_behind(text, annotations, &[line])])
+                    Ok(vec![lines_behind(text, annotations, &[line])?])
                 }
             }
         }
@@ -302,8 +285,36 @@ fn behind_last(text: &str, mapping: &Node<'_>, entry: &str) -> Edit {
     }
 }
 
+/// Whether the last value of a node is a block (`|`), of whose text a line break may be
+/// part.
+fn ends_in_block(node: &Node<'_>) -> bool {
+    let mut node = node;
+    loop {
+        let last = match &node.content {
+            Content::Mapping(entries) => entries.last().map(|(_, value)| value),
+            Content::Sequence(elements) => elements.last(),
+            Content::Scalar(value) => {
+                return matches!(value.scalar.style, Style::Literal | Style::Folded);
+            }
+            Content::Alias => None,
+        };
+        match last {
+            Some(last) => node = last,
+            None => return false,
+        }
+    }
+}
+
 /// Lines behind the last one of a block mapping.
-fn lines_behind(text: &str, mapping: &Node<'_>, lines: &[String]) -> Edit {
+///
+/// # Errors
+/// Where that is part of a text that a line break would change.
+fn lines_behind(text: &str, mapping: &Node<'_>, lines: &[String]) -> Result<Edit, String> {
+    if !text.ends_with('\n') && mapping.span.end == text.len() && ends_in_block(mapping) {
+        return Err(
+            "the file ends within a block of text (`|`); end it with a line break".to_owned(),
+        );
+    }
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let end = mapping.span.end;
     let at = if text[..end].ends_with('\n') {
@@ -319,7 +330,7 @@ fn lines_behind(text: &str, mapping: &Node<'_>, lines: &[String]) -> Edit {
     } else {
         format!("{newline}{lines}")
     };
-    Edit::new(at, at, added)
+    Ok(Edit::new(at, at, added))
 }
 
 #[cfg(test)]
@@ -330,7 +341,7 @@ mod tests {
 
     fn annotated(text: &str) -> (String, Vec<String>) {
         let outline = resource_list::read(text).expect("YAML");
-        let annotated = annotate(text, &outline, "a.yaml", &Overlay::default());
+        let annotated = annotate(text, &outline, "a.yaml", &BTreeSet::new());
         let new = Patched::new(text, annotated.edits).expect("no overlap");
         let findings = annotated
             .findings

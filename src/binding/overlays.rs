@@ -1,670 +1,860 @@
-//! Kustomizations above annotated resources: who sets an image last says whose it is.
+//! Kustomizations above annotated resources: who sets a value last says whose it is.
 //!
-//! An annotation comes up through a build with its resource, while `images` or a patch of
-//! a kustomization above may give the image another tag. The nearest mark wins: where the
-//! kustomization marks what it sets, the resource is bound to that policy there, and else
-//! to nothing. What is to be said is a patch of the annotation in that kustomization,
-//! since kustomize applies it wherever the kustomization is built, and nowhere else.
+//! An annotation comes up through a build with its resource, while `images`, a patch or
+//! whatever else kustomize has may give the field another value. The nearest mark wins:
+//! where the kustomization marks what it sets, the field is bound to that policy there,
+//! and else to nothing.
 //!
-//! Nothing is built here: resources are followed by the kustomizations that name them,
-//! as far as these are files of the tree.
+//! Nobody but kustomize knows what it makes of its files. So each kustomization that may
+//! change anything is built from copies in which every marked value is another one, made
+//! up and used once: a field of the result that holds it still belongs to that mark,
+//! and a field that the annotation names and that does not hold its own was set on
+//! the way. What is to be said otherwise is a patch of the annotation in that
+//! kustomization, for kustomize to apply wherever it is built, and nowhere else; a second
+//! build shows that it does.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
+use crate::binding::annotate::{self, annotate};
 use crate::binding::annotation;
-use crate::binding::image::{self, ImageFieldKind};
 use crate::binding::marker::{self, Comment, ImagePart, MarkerTarget};
-use crate::binding::origin;
 use crate::binding::path;
-use crate::cluster::artifact;
+use crate::cluster::artifact::{self, Artifact, Standing};
+use crate::cluster::builds::Build;
+use crate::cluster::closure;
 use crate::cluster::kustomization::{self, KustomizationFile, NAMES};
-use crate::resource_list::{self, BIND_ANNOTATION, Outline};
-use yaml_edit_spans::tree::{self, Node};
+use crate::cluster::overlay;
+use crate::cluster::results;
+use crate::parallel;
+use crate::resource_list::{self, BIND_ANNOTATION};
+use yaml_edit_spans::patch::{Edit, Patched};
+use yaml_edit_spans::scalar;
+use yaml_edit_spans::tree::{self, Content, Node};
 
-/// Reads a file of the tree, by its path from the root; `None` where there is none.
-pub type ReadFile<'r> = dyn Fn(&str) -> Option<Arc<str>> + 'r;
+/// Fields of a kustomization that set no field which a mark may stand at.
+const HARMLESS: &[&str] = &[
+    "apiVersion",
+    "kind",
+    "metadata",
+    "resources",
+    "crds",
+    "namespace",
+    "namePrefix",
+    "nameSuffix",
+    "labels",
+    "commonLabels",
+    "commonAnnotations",
+    "configMapGenerator",
+    "secretGenerator",
+    "generatorOptions",
+    "buildMetadata",
+    "sortOptions",
+];
 
-/// Fields, and the policies that they are bound to, as the annotation has them.
-pub type Fields = BTreeMap<String, String>;
+/// What stands in made-up values, before and after their number.
+const SIGN: &str = "flux-image-mark-";
+const SIGN_END: &str = "-x";
+/// The same in a digest, whose digits are those of numbers.
+const DIGEST_SIGN: &str = "f1a60000f1a60000f1a60000f1a60000f1a60000f1a60000";
 
-/// Folders that lead to one another, at most.
-const MAX_DEPTH: usize = 100;
-/// Resources below one kustomization, at most.
-const MAX_RESOURCES: usize = 20_000;
+/// What the kustomizations of a tree are to say.
+#[derive(Debug, Default)]
+pub struct Overlays {
+    /// Each, by its path.
+    pub by_path: BTreeMap<String, Overlay>,
+    /// Where the marks begin, by file, that reach a field of a build.
+    pub reached: BTreeMap<String, BTreeSet<usize>>,
+}
 
 /// What a kustomization is to say.
 #[derive(Clone, Debug, Default)]
 pub struct Overlay {
-    /// The resources that it binds otherwise than what is below.
-    pub wanted: Vec<Wanted>,
-    /// Where the marks begin that are bound so, in bytes.
-    pub handled: BTreeSet<usize>,
-    /// What is bound to nothing, in words.
+    /// The edits of its text.
+    pub edits: Vec<Edit>,
+    /// How many resources they patch.
+    pub patched: usize,
+    /// What is bound to nothing here, in words.
     pub unbound: Vec<String>,
     /// What cannot be said, in words.
     pub faults: Vec<String>,
 }
 
-/// A resource, and what it is to be bound to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Wanted {
-    /// Its identity, as a patch names it.
-    pub identity: Identity,
-    /// The value of its annotation.
-    pub bind: String,
-}
-
-/// What tells a resource in patches.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Identity {
-    /// Group and version.
-    pub api_version: String,
-    /// Its kind.
-    pub kind: String,
-    /// Its name in the file that it comes from.
-    pub name: String,
-    /// Its namespace there, empty where it names none.
-    pub namespace: String,
-}
-
-impl Identity {
-    fn of(resource: &Value) -> Self {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let metadata = &resource["metadata"];
-        Self {
-            api_version: text(&resource["apiVersion"]),
-            kind: text(&resource["kind"]),
-            name: text(&metadata["name"]),
-            namespace: text(&metadata["namespace"]),
-        }
-    }
-
-    /// The patch that gives the resource an annotation, as kustomize reads it.
-    #[must_use]
-    pub fn patch(&self, bind: &str) -> String {
-        let mut metadata = json!({"name": self.name, "annotations": {BIND_ANNOTATION: bind}});
-        if !self.namespace.is_empty() {
-            metadata["namespace"] = json!(self.namespace);
-        }
-        json!({"apiVersion": self.api_version, "kind": self.kind, "metadata": metadata}).to_string()
-    }
-
-    /// The identity in a patch that says nothing but an annotation of ours, and the
-    /// annotation.
-    #[must_use]
-    pub fn of_patch(text: &str) -> Option<(Self, String)> {
-        let [patch] = <[Value; 1]>::try_from(kustomization::documents(text).ok()?).ok()?;
-        let bind = patch["metadata"]["annotations"][BIND_ANNOTATION].as_str()?;
-        let identity = Self::of(&patch);
-        let ours: Value = serde_json::from_str(&identity.patch(bind)).ok()?;
-        (ours == patch).then(|| (identity, bind.to_owned()))
-    }
-}
-
-impl std::fmt::Display for Identity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} `{}`", self.kind, self.name)
-    }
-}
-
-/// A resource on its way up.
-#[derive(Clone, Debug, Default)]
-struct State {
-    identity: Identity,
-    /// The file that it comes from.
+/// A marked value, and what stands in its place.
+struct Mark {
     file: String,
-    /// What its annotation says here.
-    bound: Fields,
-    /// Fields that hold images, with their names and where they stand by number.
-    images: Vec<ImageAt>,
-}
-
-#[derive(Clone, Debug)]
-struct ImageAt {
-    path: String,
-    /// As `spec.containers[0].image`.
-    place: String,
-    name: String,
-}
-
-/// What an entry of `images` sets.
-#[derive(Clone, Debug, Default)]
-struct Entry {
-    name: String,
-    new_name: Option<Set>,
-    new_tag: Option<Set>,
-    digest: Option<Set>,
-}
-
-/// A value, and its mark.
-#[derive(Clone, Debug)]
-struct Set {
-    value: String,
     start: usize,
-    setter: Option<String>,
+    setter: String,
+    part: ImagePart,
+    /// The whole of it.
+    stands: String,
 }
 
-/// The kustomizations of a tree.
-pub struct Overlays<'r> {
-    read: &'r ReadFile<'r>,
-    folders: BTreeMap<String, Rc<Vec<State>>>,
-    on_the_way: Vec<String>,
-    found: BTreeMap<String, Overlay>,
+/// Marks by their numbers, and their numbers.
+#[derive(Default)]
+struct Marks {
+    all: Vec<Mark>,
+    numbers: BTreeMap<(String, usize, String), usize>,
+    /// Marks of names, which are not made up: files, where they begin, and policies.
+    names: BTreeSet<(String, usize, (String, String))>,
 }
 
-impl<'r> Overlays<'r> {
-    /// Those of the files that `read` reads.
-    #[must_use]
-    pub fn new(read: &'r ReadFile<'r>) -> Self {
-        Self {
-            read,
-            folders: BTreeMap::new(),
-            on_the_way: Vec::new(),
-            found: BTreeMap::new(),
-        }
-    }
-
-    /// What the kustomization at a path is to say.
-    pub fn of(&mut self, path: &str) -> Overlay {
-        _ = self.results(artifact::folder_of(path));
-        self.found.get(path).cloned().unwrap_or_default()
-    }
-
-    /// The kustomization of a folder.
-    fn kustomization(&self, folder: &str) -> Option<(String, Arc<str>)> {
-        let mut paths = NAMES.iter().map(|name| inside(folder, name));
-        paths.find_map(|path| {
-            let text = (self.read)(&path)?;
-            Some((path, text))
-        })
-    }
-
-    /// The resources that come out of a folder's kustomization.
-    fn results(&mut self, folder: &str) -> Rc<Vec<State>> {
-        if let Some(known) = self.folders.get(folder) {
-            return Rc::clone(known);
-        }
-        let is_circle = self.on_the_way.iter().any(|one| one == folder);
-        let kustomization = self.kustomization(folder);
-        let Some((path, text)) = kustomization.filter(|_| !is_circle) else {
-            return Rc::default();
+impl Marks {
+    /// With marks of one file that reach a build, those of names of the same policies.
+    fn with_names(&self, reached: &[(String, usize)]) -> Vec<(String, usize)> {
+        let numbers = self.numbers.iter();
+        let is_reached = |file: &str, start: usize| {
+            let mut reached = reached.iter();
+            reached.any(|one| one.0 == file && one.1 == start)
         };
-        if self.on_the_way.len() >= MAX_DEPTH {
-            return Rc::default();
-        }
-        self.on_the_way.push(folder.to_owned());
-        let made = self.made(folder, &path, &text).unwrap_or_default();
-        self.on_the_way.pop();
-        let made = Rc::new(made);
-        self.folders.insert(folder.to_owned(), Rc::clone(&made));
-        made
-    }
-
-    fn made(&mut self, folder: &str, path: &str, text: &str) -> Option<Vec<State>> {
-        let file = KustomizationFile::parse(text).ok()?;
-        let mut states = Vec::new();
-        for entry in texts(&file, "resources") {
-            states.extend(self.resources(folder, entry));
-        }
-        states.truncate(MAX_RESOURCES);
-        let mut overlay = Overlay::default();
-        let mut entries = Vec::new();
-        for entry in texts(&file, "components") {
-            entries.extend(self.component(folder, entry, &mut states));
-        }
-        entries.extend(entries_of(text));
-        let mut desired: Vec<Fields> = states.iter().map(|one| one.bound.clone()).collect();
-        let mut without: Vec<Fields> = desired.clone();
-        for patch in self.patches(folder, &file) {
-            patch.apply(&states, &mut desired, &mut without, &mut overlay);
-        }
-        for (number, state) in states.iter_mut().enumerate() {
-            for entry in &entries {
-                entry.apply(state, &mut desired[number], &mut overlay);
-            }
-        }
-        overlay.want(&states, &desired, &without, &known_patches(&file));
-        for (state, desired) in states.iter_mut().zip(desired) {
-            state.bound = desired;
-        }
-        self.found.insert(path.to_owned(), overlay);
-        Some(states)
-    }
-
-    /// What an entry of `components` sets; the resources that it brings are added.
-    fn component(&mut self, folder: &str, entry: &str, states: &mut Vec<State>) -> Vec<Entry> {
-        let below = artifact::join(folder, entry).ok();
-        let found = below.and_then(|below| {
-            let (_, text) = self.kustomization(&below)?;
-            Some((KustomizationFile::parse(&text).ok()?, below, text))
+        let of = numbers.filter(|((file, start, _), _)| is_reached(file, *start));
+        let policies = of.filter_map(|((file, _, setter), _)| {
+            let target = MarkerTarget::parse(setter)?;
+            Some((file.as_str(), (target.namespace, target.name)))
         });
-        let Some((file, below, text)) = found else {
-            return Vec::new();
-        };
-        for entry in texts(&file, "resources") {
-            states.extend(self.resources(&below, entry));
-        }
-        // A patch in it would fail wherever the resource is not.
-        let entries = entries_of(&text).into_iter();
-        entries.map(Entry::unmarked).collect()
-    }
-
-    /// The resources that an entry of `resources` leads to.
-    fn resources(&mut self, folder: &str, entry: &str) -> Vec<State> {
-        let Ok(path) = artifact::join(folder, entry) else {
-            return Vec::new();
-        };
-        if self.kustomization(&path).is_some() {
-            return self.results(&path).to_vec();
-        }
-        let text = (self.read)(&path);
-        text.map_or_else(Vec::new, |text| states_of(&path, &text))
-    }
-
-    /// The patches of a kustomization, in the order in which they are applied.
-    fn patches(&self, folder: &str, file: &KustomizationFile) -> Vec<Patch> {
-        let mut patches = Vec::new();
-        let text_of = |entry: &str| match artifact::join(folder, entry) {
-            Ok(path) => match (self.read)(&path) {
-                Some(text) => (path, text.to_string()),
-                None => (String::new(), entry.to_owned()),
-            },
-            Err(_) => (String::new(), entry.to_owned()),
-        };
-        for entry in texts(file, "patchesStrategicMerge") {
-            let (path, text) = text_of(entry);
-            patches.extend(Patch::all_of(&path, &text, &Value::Null));
-        }
-        for field in ["patches", "patchesJson6902"] {
-            let entries = file.fields.get(field).and_then(Value::as_array);
-            for entry in entries.into_iter().flatten() {
-                let (path, text) = match (entry["patch"].as_str(), entry["path"].as_str()) {
-                    (Some(text), _) => (String::new(), text.to_owned()),
-                    (None, Some(path)) => text_of(path),
-                    (None, None) => continue,
-                };
-                if Identity::of_patch(&text).is_none() {
-                    patches.extend(Patch::all_of(&path, &text, &entry["target"]));
-                }
-            }
-        }
-        patches
+        let policies: BTreeSet<(&str, (String, String))> = policies.collect();
+        let names = self.names.iter();
+        let names = names
+            .filter(|(file, _, policy)| policies.contains(&(file.as_str(), policy.clone())))
+            .map(|(file, start, _)| (file.clone(), *start));
+        reached.iter().cloned().chain(names).collect()
     }
 }
 
-/// A patch, as far as images and our annotation are concerned.
-struct Patch {
-    target: Identity,
-    /// A selector by more than a name, which is taken to select whatever it may.
-    is_broad: bool,
-    /// The fields of images that it sets: by path, or by place.
-    sets: Vec<String>,
-    /// What its annotation says, if it has one, or gets one.
-    bound: Option<Fields>,
+/// The tree with made-up values.
+struct Marked<'a> {
+    files: &'a dyn Artifact,
+    marks: Mutex<Marks>,
+    texts: Mutex<BTreeMap<String, Arc<[u8]>>>,
+    /// Kustomizations as they are by now.
+    kustomizations: BTreeMap<String, String>,
 }
 
-impl Patch {
-    fn all_of(path: &str, text: &str, target: &Value) -> Vec<Self> {
-        let documents = kustomization::documents(text).unwrap_or_default();
-        let named = Identity {
-            api_version: String::new(),
-            kind: target["kind"].as_str().unwrap_or_default().to_owned(),
-            name: target["name"].as_str().unwrap_or_default().to_owned(),
-            namespace: String::new(),
-        };
-        let is_broad = target.is_object();
-        if let [Value::Array(operations)] = documents.as_slice() {
-            let sets = operations.iter().filter_map(|operation| {
-                let is_set = ["replace", "add"].contains(&operation["op"].as_str()?);
-                is_set.then(|| place_of(operation["path"].as_str().unwrap_or_default()))
-            });
-            return vec![Self {
-                target: named,
-                is_broad,
-                sets: sets.collect(),
-                bound: None,
-            }];
-        }
-        let states = states_of(path, text).into_iter();
-        states
-            .map(|state| Self {
-                target: match is_broad {
-                    true => named.clone(),
-                    false => state.identity,
-                },
-                is_broad,
-                sets: state.images.into_iter().map(|one| one.path).collect(),
-                bound: (!state.bound.is_empty()).then_some(state.bound),
-            })
-            .collect()
+/// The same for one build.
+struct View<'a> {
+    marked: &'a Marked<'a>,
+    /// The kustomization that is built.
+    path: &'a str,
+    /// Its text; `None` for it as it is, without patches of ours.
+    text: Option<&'a str>,
+}
+
+impl Artifact for View<'_> {
+    fn standing(&self, path: &str) -> Standing {
+        self.marked.files.standing(path)
     }
 
-    fn selects(&self, identity: &Identity) -> bool {
-        let is = |wanted: &str, is: &str| wanted == is || self.is_broad && wanted.is_empty();
-        is(&self.target.kind, &identity.kind) && is(&self.target.name, &identity.name)
+    fn read(&self, path: &str) -> Result<Arc<[u8]>, String> {
+        if NAMES.contains(&name_of(path)) {
+            let is_it = path == self.path;
+            let text = self.text.filter(|_| is_it);
+            return self
+                .marked
+                .kustomization(path, text, is_it && text.is_none());
+        }
+        self.marked.text(path)
     }
 
-    fn apply(
-        &self,
-        states: &[State],
-        desired: &mut [Fields],
-        without: &mut [Fields],
-        overlay: &mut Overlay,
-    ) {
-        for (number, state) in states.iter().enumerate() {
-            if !self.selects(&state.identity) {
-                continue;
-            }
-            let own = self.bound.clone().unwrap_or_default();
-            for set in &self.sets {
-                let images = state.images.iter();
-                let of_it = images.filter(|one| one.path == *set || is_within(&one.place, set));
-                for field in of_it {
-                    let lost = desired[number].remove(&field.path);
-                    if let Some(lost) = lost.filter(|_| !own.contains_key(&field.path)) {
-                        overlay.unbound.push(unbound("a patch", state, &lost));
-                    }
-                }
-            }
-            if self.bound.is_some() {
-                without[number].clone_from(&own);
-            }
-            desired[number].extend(own);
-        }
+    fn manifests(&self, folder: &str) -> Vec<String> {
+        self.marked.files.manifests(folder)
+    }
+
+    fn without(&self, rules: &str) -> Box<dyn Artifact + '_> {
+        self.marked.files.without(rules)
+    }
+
+    fn show(&self, path: &str) -> String {
+        self.marked.files.show(path)
     }
 }
 
-impl Overlay {
-    /// Wants the annotations that are not there: of `states`, which are to be bound as in
-    /// `desired` and are bound as in `without` where this says nothing. `known` is what it
-    /// says already.
-    fn want(
-        &mut self,
-        states: &[State],
-        desired: &[Fields],
-        without: &[Fields],
-        known: &BTreeMap<Identity, String>,
-    ) {
-        let mut seen: BTreeMap<&Identity, usize> = BTreeMap::new();
-        for state in states {
-            *seen.entry(&state.identity).or_default() += 1;
+impl Marked<'_> {
+    /// A file as annotated, with made-up values.
+    fn text(&self, path: &str) -> Result<Arc<[u8]>, String> {
+        let known = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(path) {
+            return Ok(Arc::clone(known));
         }
-        for ((state, desired), without) in states.iter().zip(desired).zip(without) {
-            let identity = &state.identity;
-            let known = known.get(identity);
-            let bind = annotation::written(desired);
-            if desired == without && known.is_none() || known == Some(&bind) {
-                continue;
-            }
-            if seen.get(identity).is_some_and(|count| *count > 1) {
-                let fault = format!(
-                    "several resources below are {identity} in their files, and a patch could not tell them apart"
-                );
-                self.faults.push(fault);
-                continue;
-            }
-            self.wanted.push(Wanted {
-                identity: identity.clone(),
-                bind,
-            });
-        }
-    }
-}
-
-impl Entry {
-    /// The same of a component, whose marks reach nothing.
-    fn unmarked(self) -> Self {
-        let unmarked = |set: Option<Set>| {
-            set.map(|set| Set {
-                setter: None,
-                ..set
-            })
-        };
-        Self {
-            new_name: unmarked(self.new_name),
-            new_tag: unmarked(self.new_tag),
-            digest: unmarked(self.digest),
-            ..self
-        }
+        drop(known);
+        let bytes = self.files.read(path)?;
+        let changed = std::str::from_utf8(&bytes)
+            .ok()
+            .and_then(|text| self.changed(path, text));
+        let bytes = changed.map_or(bytes, |text| text.into_bytes().into());
+        let mut known = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = known.entry(path.to_owned()).or_insert(bytes);
+        Ok(Arc::clone(bytes))
     }
 
-    fn apply(&self, state: &mut State, desired: &mut Fields, overlay: &mut Overlay) {
-        let sets = [&self.new_name, &self.new_tag, &self.digest];
-        if sets.iter().all(|set| set.is_none()) {
-            return;
-        }
-        let (identity, file) = (state.identity.clone(), state.file.clone());
-        for image in state.images.iter_mut().filter(|one| one.name == self.name) {
-            let lost = desired.remove(&image.path);
-            match self.setter() {
-                Ok(setter) => {
-                    desired.insert(image.path.clone(), setter);
-                    let marked = sets.iter().copied().flatten();
-                    let marked = marked.filter(|set| set.setter.is_some());
-                    overlay.handled.extend(marked.map(|set| set.start));
-                }
-                Err(None) => {
-                    let state = State {
-                        identity: identity.clone(),
-                        file: file.clone(),
-                        ..State::default()
-                    };
-                    let lost = lost.map(|lost| unbound("`images`", &state, &lost));
-                    overlay.unbound.extend(lost);
-                }
-                Err(Some(why)) => overlay
-                    .faults
-                    .push(format!("`images` of {}: {why}", self.name)),
-            }
-            if let Some(new_name) = &self.new_name {
-                image.name.clone_from(&new_name.value);
-            }
-        }
-    }
-
-    /// What an image is bound to that this sets: `None` for nothing, or why it cannot be
-    /// said.
-    fn setter(&self) -> Result<String, Option<String>> {
-        let target = |set: &Option<Set>| {
-            let setter = set.as_ref()?.setter.as_ref()?;
-            MarkerTarget::parse(setter)
-        };
-        let marks = [&self.new_name, &self.new_tag, &self.digest].map(target);
-        let policy = |one: &MarkerTarget| format!("{}:{}", one.namespace, one.name);
-        match &marks {
-            [None, None, None] => Err(None),
-            [None, Some(tag), None] if tag.part == ImagePart::Tag => {
-                Ok(format!("{}:tag", policy(tag)))
-            }
-            [Some(name), Some(tag), None]
-                if name.part == ImagePart::Name
-                    && tag.part == ImagePart::Tag
-                    && policy(name) == policy(tag) =>
-            {
-                Ok(policy(tag))
-            }
-            _ => Err(Some(
-                "its marks are not those of one policy, `:tag` beside `newTag` and `:name` beside `newName`"
-                    .to_owned(),
-            )),
-        }
-    }
-}
-
-fn unbound(what: &str, state: &State, lost: &str) -> String {
-    format!(
-        "{what} here sets the image of {} ({}), which is bound to `{lost}` there",
-        state.identity, state.file
-    )
-}
-
-/// The annotations that patches of ours give, by the resources.
-fn known_patches(file: &KustomizationFile) -> BTreeMap<Identity, String> {
-    let entries = file.fields.get("patches").and_then(Value::as_array);
-    let patches = entries.into_iter().flatten();
-    let texts = patches.filter_map(|one| one["patch"].as_str());
-    texts.filter_map(Identity::of_patch).collect()
-}
-
-/// The resources of a file, with what their annotation says, or will say.
-fn states_of(file: &str, text: &str) -> Vec<State> {
-    let Ok(outline) = resource_list::read(text) else {
-        return Vec::new();
-    };
-    let marked = origin::marked(text, &outline);
-    let starts: BTreeSet<usize> = marked.iter().map(|one| one.object.span.start).collect();
-    let found = tree::build_trees(
-        text,
-        &starts,
-        |found: &mut BTreeMap<usize, _>, start, root| {
-            found.insert(start, images_of(root));
-        },
-    );
-    let mut found = found.unwrap_or_default();
-    let resources = marked.into_iter().filter_map(|one| {
-        let object = &one.object;
-        if object.kind.is_empty() || object.is_encrypted {
+    fn changed(&self, path: &str, text: &str) -> Option<String> {
+        if !text.contains(marker::TOKEN) && !text.contains(BIND_ANNOTATION) {
             return None;
         }
-        let known = object
-            .bind
-            .as_ref()
-            .map(|bind| annotation::read(&bind.value));
-        let known = known.and_then(Result::ok).unwrap_or_default();
-        let mut bound: Fields = known
-            .into_iter()
-            .map(|(path, setter)| (path.to_string(), setter))
-            .collect();
-        let marks = one.fields.iter();
-        bound.extend(marks.map(|one| (one.path.to_string(), one.setter.clone())));
-        Some(State {
-            identity: Identity {
-                api_version: object.api_version.clone(),
-                kind: object.kind.clone(),
-                name: object.name.clone(),
-                namespace: object.namespace.clone(),
-            },
-            file: file.to_owned(),
-            bound,
-            images: found.remove(&object.span.start).unwrap_or_default(),
-        })
-    });
-    resources.collect()
-}
+        let outline = resource_list::read(text).ok()?;
+        let annotated = annotate(text, &outline, path, &BTreeSet::new());
+        let text = Patched::new(text, annotated.edits).ok()?.to_string();
+        let made_up = self.made_up(path, &text, false)?;
+        Some(Patched::new(&text, made_up).ok()?.to_string())
+    }
 
-/// The fields of a resource whose images kustomize sets.
-fn images_of(root: &Node<'_>) -> Vec<ImageAt> {
-    let fields = image::fields_of(root, &[], &|_| true).into_iter();
-    let fields = fields
-        .filter(|field| field.holds == ImageFieldKind::Image && is_set_by_kustomize(&field.path));
-    let image = |field: image::ImageField<'_, '_>| {
-        let (text, value) = (field.node.text()?, field.node.scalar()?);
-        let (rest, _) = marker::split_digest(&text);
-        let (name, _) = marker::split_tag(rest);
-        Some(ImageAt {
-            path: path::leading_to(root, value.span.start)?,
-            name: name.to_owned(),
-            place: field.path,
-        })
-    };
-    fields.filter_map(image).collect()
-}
+    /// The edits that put made-up values into a text.
+    fn made_up(&self, path: &str, text: &str, is_kustomization: bool) -> Option<Vec<Edit>> {
+        let outline = resource_list::read(text).ok()?;
+        let mut marks: BTreeMap<usize, String> = BTreeMap::new();
+        for document in &outline.documents {
+            for marked in document.marked.iter().filter(|marked| marked.is_reached) {
+                if let Comment::Marker(setter) = marker::read(marked.comment.of(text)) {
+                    marks.insert(marked.value.span.start, setter);
+                }
+            }
+        }
+        let objects = outline.objects().map(|one| (one.span.start, one));
+        let objects: BTreeMap<usize, _> = objects.collect();
+        let starts: BTreeSet<usize> = objects.keys().copied().collect();
+        let edits = tree::build_trees(text, &starts, |edits: &mut Vec<Edit>, start, root| {
+            let mut own: BTreeMap<usize, String> = BTreeMap::new();
+            let bind = objects.get(&start).and_then(|one| one.bind.as_ref());
+            let bind = bind.filter(|_| !is_kustomization);
+            let fields = bind.and_then(|bind| annotation::read(&bind.value).ok());
+            for (field, setter) in fields.unwrap_or_default() {
+                let found = field.find(root).unwrap_or_default().into_iter();
+                let found = found.filter_map(|one| Some(one.node.scalar()?.span.start));
+                own.extend(found.map(|start| (start, setter.clone())));
+            }
+            each_scalar(root, &mut |node| {
+                let value = node.scalar().filter(|value| scalar::is_written(value));
+                let (Some(value), Some(old)) = (value, node.text()) else {
+                    return;
+                };
+                let start = value.span.start;
+                if let Some(setter) = marks.get(&start).or_else(|| own.get(&start))
+                    && let Some(new) = self.note(path, start, setter, &old)
+                {
+                    edits.extend(scalar::rewrite(text, value, &new));
+                }
+            });
+        });
+        edits.ok()
+    }
 
-/// Whether `images` of a kustomization speak of a field, as `spec.containers[0].image`.
-fn is_set_by_kustomize(place: &str) -> bool {
-    let Some((list, field)) = place.rsplit_once("].") else {
-        return false;
-    };
-    let list = list.rsplit('.').next().unwrap_or_default();
-    let key = list.split('[').next().unwrap_or_default();
-    match field {
-        "image" => ["containers", "initContainers"].contains(&key),
-        field => (key, field) == ("volumes", "image.reference"),
+    /// A made-up value for a mark; none for a name, which kustomize goes by.
+    fn note(&self, path: &str, start: usize, setter: &str, old: &str) -> Option<String> {
+        let target = MarkerTarget::parse(setter)?;
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (path.to_owned(), start, setter.to_owned());
+        let known = marks.numbers.get(&key).copied();
+        let number = known.unwrap_or(marks.all.len());
+        let sign = sign(number);
+        let stands = match target.part {
+            ImagePart::Image => {
+                let (rest, _) = marker::split_digest(old);
+                let (name, _) = marker::split_tag(rest);
+                format!("{name}:{sign}")
+            }
+            ImagePart::Tag => sign,
+            ImagePart::Digest => format!("sha256:{DIGEST_SIGN}{number:016x}"),
+            ImagePart::Name => {
+                let policy = (target.namespace, target.name);
+                marks.names.insert((path.to_owned(), start, policy));
+                return None;
+            }
+        };
+        if known.is_none() {
+            marks.numbers.insert(key, number);
+            marks.all.push(Mark {
+                file: path.to_owned(),
+                start,
+                setter: setter.to_owned(),
+                part: target.part,
+                stands: stands.clone(),
+            });
+        }
+        Some(stands)
+    }
+
+    /// A kustomization with made-up values, without what is not built here.
+    fn kustomization(
+        &self,
+        path: &str,
+        text: Option<&str>,
+        is_without_ours: bool,
+    ) -> Result<Arc<[u8]>, String> {
+        let current = text.or_else(|| self.kustomizations.get(path).map(String::as_str));
+        let text = current.ok_or_else(|| "it cannot be read".to_owned())?;
+        let edits = self.made_up(path, text, true).unwrap_or_default();
+        let made_up = Patched::new(text, edits).map_err(|error| error.to_string())?;
+        let mut file = KustomizationFile::parse(&made_up.to_string())?;
+        let folder = artifact::folder_of(path);
+        for field in ["generators", "transformers", "validators"] {
+            file.leave_out(field, |entry| !self.is_builtin(folder, entry));
+        }
+        for field in ["helmCharts", "helmChartInflationGenerator", "helmGlobals"] {
+            file.fields.remove(field);
+        }
+        if is_without_ours && let Some(Value::Array(patches)) = file.fields.get_mut("patches") {
+            patches.retain(|patch| Target::of_patch(patch).is_none());
+        }
+        Ok(file.to_json().into_bytes().into())
+    }
+
+    /// Whether a plugin is one of kustomize's own, which runs without being allowed to.
+    fn is_builtin(&self, folder: &str, entry: &str) -> bool {
+        let path = artifact::join(folder, entry);
+        let bytes = path.ok().and_then(|path| self.files.read(&path).ok());
+        let text = bytes.as_deref().map(String::from_utf8_lossy);
+        let text = text.as_deref().unwrap_or(entry);
+        let documents = kustomization::documents(text).unwrap_or_default();
+        let is_it = |one: &Value| one["apiVersion"] == "builtin";
+        !documents.is_empty() && documents.iter().all(is_it)
     }
 }
 
-/// The entries of `images` in a kustomization, with their marks.
-fn entries_of(text: &str) -> Vec<Entry> {
-    let Ok(outline) = resource_list::read(text) else {
-        return Vec::new();
-    };
-    let setters = setters(text, &outline);
-    let Some(first) = outline.documents.first() else {
-        return Vec::new();
-    };
-    let starts = BTreeSet::from([first.root.span.start]);
-    let found = tree::build_trees(text, &starts, |found: &mut Vec<Entry>, _, root| {
-        let images = root.get("images").map(Node::elements).unwrap_or_default();
-        for image in images {
-            let set = |key: &str| {
-                let node = image.get(key)?;
-                let start = node.scalar()?.span.start;
-                Some(Set {
-                    value: node.text()?.into_owned(),
-                    start,
-                    setter: setters.get(&start).cloned(),
-                })
-            };
-            let name = image.get("name").and_then(Node::text);
-            found.push(Entry {
-                name: name.unwrap_or_default().into_owned(),
-                new_name: set("newName"),
-                new_tag: set("newTag"),
-                digest: set("digest"),
-            });
-        }
-    });
-    found.unwrap_or_default()
+/// The resource of a patch of ours, as kustomize selects it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Target {
+    api_version: String,
+    kind: String,
+    name: String,
+    namespace: String,
 }
 
-/// The live markers of a text, by where their scalars begin.
-fn setters(text: &str, outline: &Outline<'_>) -> BTreeMap<usize, String> {
-    let mut setters = BTreeMap::new();
-    if text.contains(marker::TOKEN) {
-        let documents = outline.documents.iter();
-        let marked = documents.flat_map(|document| &document.marked);
-        for marked in marked.filter(|marked| marked.is_reached) {
-            if let Comment::Marker(setter) = marker::read(marked.comment.of(text)) {
-                setters.insert(marked.value.span.start, setter);
+impl Target {
+    /// `patch` and `target` of an entry of `patches`.
+    fn patch(&self, bind: &str) -> (String, String) {
+        let patch = json!({
+            "apiVersion": self.api_version,
+            "kind": self.kind,
+            "metadata": {"name": self.name, "annotations": {BIND_ANNOTATION: bind}},
+        });
+        let (group, version) = self
+            .api_version
+            .split_once('/')
+            .unwrap_or(("", &self.api_version));
+        let exact = |text: &str| text.replace('.', "\\.");
+        let mut target = json!({"version": exact(version), "kind": self.kind});
+        if !group.is_empty() {
+            target["group"] = json!(exact(group));
+        }
+        target["name"] = json!(exact(&self.name));
+        if !self.namespace.is_empty() {
+            target["namespace"] = json!(exact(&self.namespace));
+        }
+        (patch.to_string(), target.to_string())
+    }
+
+    /// The resource of an entry of `patches` that says nothing but an annotation of ours,
+    /// and the annotation.
+    fn of_patch(entry: &Value) -> Option<(Self, String)> {
+        let patch: Value = serde_json::from_str(entry["patch"].as_str()?).ok()?;
+        let bind = patch["metadata"]["annotations"][BIND_ANNOTATION].as_str()?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let target = Self {
+            api_version: text(&patch["apiVersion"]),
+            kind: text(&patch["kind"]),
+            name: text(&patch["metadata"]["name"]),
+            namespace: text(&entry["target"]["namespace"]).replace('\\', ""),
+        };
+        let (own, selected) = target.patch(bind);
+        let is_ours = serde_json::from_str::<Value>(&own).ok()? == patch
+            && serde_json::from_str::<Value>(&selected).ok()? == entry["target"];
+        is_ours.then(|| (target, bind.to_owned()))
+    }
+}
+
+/// A resource that came out of a build.
+#[derive(Default)]
+struct Resource {
+    target: Target,
+    /// Setters of the fields that its annotation names, by the fields' paths; the text
+    /// that names them goes with them.
+    bound: BTreeMap<String, String>,
+    /// The same of the marks that the fields hold.
+    marked: BTreeMap<String, String>,
+    /// Marks that reach it.
+    reached: Vec<(String, usize)>,
+    /// Fields that hold more than a mark.
+    within: BTreeSet<String>,
+}
+
+/// What the kustomizations of some files are to say. `build` runs kustomize.
+#[must_use]
+pub fn find(
+    files: &dyn Artifact,
+    build: &Build<'_>,
+    tell: &(dyn Fn(&str, usize, usize) + Sync),
+) -> Overlays {
+    let mut all: BTreeMap<String, KustomizationFile> = BTreeMap::new();
+    let mut marked = Marked {
+        files,
+        marks: Mutex::default(),
+        texts: Mutex::default(),
+        kustomizations: BTreeMap::new(),
+    };
+    let manifests = files.manifests("");
+    for path in manifests
+        .into_iter()
+        .filter(|path| NAMES.contains(&name_of(path)))
+    {
+        let bytes = files.read(&path).ok();
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
+        if let Some(text) = text
+            && let Ok(file) = KustomizationFile::parse(&text)
+        {
+            marked.kustomizations.insert(path.clone(), text);
+            all.insert(path, file);
+        }
+    }
+    let levels = levels(&all);
+    let changing = |path: &&String| {
+        let file = &all[*path];
+        // A component is built with those who name it.
+        let is_component = file
+            .fields
+            .get("kind")
+            .is_some_and(|kind| kind == "Component");
+        changes(file) && !is_component
+    };
+    let total = levels.iter().flatten().filter(changing).count();
+    let (mut overlays, mut number) = (Overlays::default(), 0);
+    for level in &levels {
+        let paths: Vec<&String> = level.iter().filter(changing).collect();
+        let judged = parallel::queue(&paths, &|path| judge(&marked, path, &all, build));
+        for (path, judged) in paths.into_iter().zip(judged) {
+            number += 1;
+            tell(artifact::folder_of(path), number, total);
+            let Some(judged) = judged else { continue };
+            for (file, start) in judged.reached {
+                overlays.reached.entry(file).or_default().insert(start);
+            }
+            if let Some(text) = judged.text {
+                marked.kustomizations.insert(path.clone(), text);
+            }
+            overlays.by_path.insert(path.clone(), judged.overlay);
+        }
+    }
+    overlays
+}
+
+/// Whether a kustomization may set what is marked below it.
+#[must_use]
+pub fn may_set(files: &dyn Artifact) -> bool {
+    let mut all = files.manifests("").into_iter();
+    all.any(|path| {
+        let bytes = NAMES
+            .contains(&name_of(&path))
+            .then(|| files.read(&path).ok());
+        let text = bytes
+            .flatten()
+            .and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
+        let file = text.and_then(|text| KustomizationFile::parse(&text).ok());
+        file.is_some_and(|file| changes(&file))
+    })
+}
+
+/// Whether a kustomization changes more than names and labels.
+fn changes(file: &KustomizationFile) -> bool {
+    let mut names = file.fields.keys();
+    names.any(|name| !HARMLESS.contains(&name.as_str()))
+}
+
+/// The kustomizations in an order in which each comes behind those that it names.
+fn levels(all: &BTreeMap<String, KustomizationFile>) -> Vec<Vec<String>> {
+    let by_folder: BTreeMap<&str, &String> = all
+        .keys()
+        .map(|path| (artifact::folder_of(path), path))
+        .collect();
+    let names = |path: &String| -> Vec<&String> {
+        let folder = artifact::folder_of(path);
+        let references = all[path].references().into_iter();
+        let named = references.filter_map(|one| artifact::join(folder, &one.path).ok());
+        named
+            .filter_map(|path| by_folder.get(path.as_str()).copied())
+            .collect()
+    };
+    let mut left: BTreeMap<&String, Vec<&String>> =
+        all.keys().map(|path| (path, names(path))).collect();
+    let mut levels = Vec::new();
+    while !left.is_empty() {
+        let is_free = |named: &Vec<&String>| !named.iter().any(|one| left.contains_key(one));
+        let mut free: Vec<&String> = left
+            .iter()
+            .filter(|(_, named)| is_free(named))
+            .map(|(path, _)| *path)
+            .collect();
+        if free.is_empty() {
+            // They name each other, which kustomize refuses.
+            free = left.keys().copied().collect();
+        }
+        free.iter().for_each(|path| _ = left.remove(*path));
+        levels.push(free.into_iter().cloned().collect());
+    }
+    levels
+}
+
+/// What became of a kustomization.
+struct Judged {
+    overlay: Overlay,
+    reached: Vec<(String, usize)>,
+    /// Its text with the edits.
+    text: Option<String>,
+}
+
+/// Looks what a kustomization sets; `None` where nothing below it is bound.
+fn judge(
+    marked: &Marked<'_>,
+    path: &str,
+    all: &BTreeMap<String, KustomizationFile>,
+    build: &Build<'_>,
+) -> Option<Judged> {
+    let (current, file) = (marked.kustomizations.get(path)?, all.get(path)?);
+    let mut overlay = Overlay::default();
+    let done = |overlay: Overlay, reached, text| {
+        Some(Judged {
+            overlay,
+            reached,
+            text,
+        })
+    };
+    let resources = match built(marked, path, None, build) {
+        Ok(resources) => resources?,
+        Err(why) => {
+            // Where nothing below it is bound, it is kustomize's own business.
+            if !is_bound_below(marked, all, path) {
+                return None;
+            }
+            overlay.faults.push(why);
+            return done(overlay, Vec::new(), None);
+        }
+    };
+    let reached = resources.iter().flat_map(|one| one.reached.clone());
+    let reached: Vec<(String, usize)> = reached.collect();
+    let marks = marked.marks.lock().unwrap_or_else(PoisonError::into_inner);
+    let reached = marks.with_names(&reached);
+    drop(marks);
+    let wanted = wanted(&resources, file, &mut overlay);
+    let edits = match patches(current, &wanted) {
+        Ok(edits) => edits,
+        Err(why) => {
+            overlay.faults.push(why);
+            return done(overlay, reached, None);
+        }
+    };
+    let Ok(text) = Patched::new(current, edits.clone()) else {
+        return None;
+    };
+    let text = text.to_string();
+    // What is said is what comes out.
+    match built(marked, path, Some(&text), build) {
+        Ok(Some(after)) if after.iter().all(|one| one.bound == one.marked) => {
+            overlay.patched = edits.len();
+            overlay.edits = edits;
+            done(overlay, reached, Some(text))
+        }
+        Ok(_) => {
+            let why = "a patch of the annotation does not say what is to be said, since another comes behind it or several resources have one name".to_owned();
+            overlay.faults.push(why);
+            done(overlay, reached, None)
+        }
+        Err(why) => {
+            overlay.faults.push(why);
+            done(overlay, reached, None)
+        }
+    }
+}
+
+/// Whether anything is bound in the files that a kustomization leads to, as far as these
+/// can be told without a build.
+fn is_bound_below(
+    marked: &Marked<'_>,
+    all: &BTreeMap<String, KustomizationFile>,
+    path: &str,
+) -> bool {
+    let is_bound = |path: &str| {
+        let bytes = marked.files.read(path).ok();
+        let bytes = bytes.as_deref().unwrap_or_default();
+        let words = [marker::TOKEN, BIND_ANNOTATION];
+        words
+            .iter()
+            .any(|word| memchr::memmem::find(bytes, word.as_bytes()).is_some())
+    };
+    let (mut waiting, mut seen) = (vec![path.to_owned()], BTreeSet::new());
+    while let Some(path) = waiting.pop() {
+        if !seen.insert(path.clone()) {
+            continue;
+        }
+        if is_bound(&path) {
+            return true;
+        }
+        let folder = artifact::folder_of(&path);
+        for reference in all
+            .get(&path)
+            .map(KustomizationFile::references)
+            .unwrap_or_default()
+        {
+            let Ok(named) = artifact::join(folder, &reference.path) else {
+                continue;
+            };
+            match marked.files.standing(&named) {
+                Standing::Folder => {
+                    let own = NAMES.iter().map(|name| format!("{named}/{name}"));
+                    waiting.extend(own.filter(|path| all.contains_key(path)));
+                }
+                Standing::File => waiting.push(named),
+                // Nobody knows what is there.
+                Standing::LeftOut(_) => return true,
+                Standing::Missing | Standing::Ignored => {}
             }
         }
     }
-    setters
+    false
 }
 
-fn texts<'f>(file: &'f KustomizationFile, field: &str) -> impl Iterator<Item = &'f str> + use<'f> {
-    let items = file.fields.get(field).and_then(Value::as_array);
-    items.into_iter().flatten().filter_map(Value::as_str)
-}
-
-fn inside(folder: &str, name: &str) -> String {
-    match folder {
-        "" => name.to_owned(),
-        folder => format!("{folder}/{name}"),
-    }
-}
-
-/// A JSON pointer as the place of a field: `/spec/containers/0/image`.
-fn place_of(pointer: &str) -> String {
-    let steps = pointer.split('/').skip(1);
-    let mut place = String::new();
-    for step in steps {
-        let step = step.replace("~1", "/").replace("~0", "~");
-        match step.parse::<usize>() {
-            Ok(number) => place.push_str(&format!("[{number}]")),
-            Err(_) if place.is_empty() => place = step,
-            Err(_) => place = format!("{place}.{step}"),
+/// The annotations that resources are to have, and what is bound to nothing by them.
+fn wanted(
+    resources: &[Resource],
+    file: &KustomizationFile,
+    overlay: &mut Overlay,
+) -> BTreeMap<Target, String> {
+    let mut wanted = BTreeMap::new();
+    for resource in resources.iter().filter(|one| one.bound != one.marked) {
+        let target = stripped(&resource.target, file, resources);
+        wanted.insert(target, annotation::written(&resource.marked));
+        for (field, setter) in &resource.bound {
+            if resource.marked.contains_key(field) {
+                continue;
+            }
+            let more = match resource.within.contains(field) {
+                true => ", with more than the mark in it",
+                false => "",
+            };
+            overlay.unbound.push(format!(
+                "`{field}` of {} `{}`, which is bound to `{setter}` below, is set here{more}",
+                resource.target.kind, resource.target.name
+            ));
         }
     }
-    place
+    wanted
 }
 
-/// Whether a field is at a place, or in what stands there.
-fn is_within(field: &str, place: &str) -> bool {
-    let rest = field.strip_prefix(place).filter(|_| !place.is_empty());
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+/// A resource as it is called where a kustomization patches it: before its own prefix and
+/// suffix. The namespace counts where nothing else tells two apart.
+fn stripped(target: &Target, file: &KustomizationFile, resources: &[Resource]) -> Target {
+    let text = |field: &str| file.fields.get(field).and_then(Value::as_str);
+    let own = text("namePrefix").and_then(|prefix| target.name.strip_prefix(prefix));
+    let name = own.unwrap_or(&target.name);
+    let own = text("nameSuffix").and_then(|suffix| name.strip_suffix(suffix));
+    let name = own.unwrap_or(name).to_owned();
+    let is_twin =
+        |one: &&Resource| one.target.kind == target.kind && one.target.name == target.name;
+    let has_twin = resources.iter().filter(is_twin).count() > 1;
+    Target {
+        name,
+        namespace: match has_twin {
+            true => target.namespace.clone(),
+            false => String::new(),
+        },
+        ..target.clone()
+    }
+}
+
+/// The bound resources that come out of a kustomization; `None` where there can be none.
+fn built(
+    marked: &Marked<'_>,
+    path: &str,
+    text: Option<&str>,
+    build: &Build<'_>,
+) -> Result<Option<Vec<Resource>>, String> {
+    let view = View { marked, path, text };
+    let folder = artifact::folder_of(path);
+    let closure = closure::gather_whole(&view, folder, &overlay::Overlay::default());
+    let closure = closure.map_err(|refusal| format!("{}: {}", refusal.file, refusal.message))?;
+    let words = [SIGN, BIND_ANNOTATION, DIGEST_SIGN].map(memchr::memmem::Finder::new);
+    if !closure.holds(&words) {
+        return Ok(None);
+    }
+    let text = build(&closure).map_err(|why| match closure.left_out.first() {
+        Some((_, entry)) => {
+            format!("without `{entry}`, which lies elsewhere, it cannot be built: {why}")
+        }
+        None => format!("it cannot be built: {why}"),
+    })?;
+    let marks = marked.marks.lock().unwrap_or_else(PoisonError::into_inner);
+    let results = results::of(&text, folder);
+    let resources = results.iter().filter(|one| {
+        words
+            .iter()
+            .any(|word| word.find(one.text.as_bytes()).is_some())
+    });
+    Ok(Some(
+        resources
+            .filter_map(|one| resource(&one.text, &marks.all))
+            .collect(),
+    ))
+}
+
+fn resource(text: &str, marks: &[Mark]) -> Option<Resource> {
+    let outline = resource_list::read(text).ok()?;
+    let object = outline.objects().next()?;
+    let bind = object
+        .bind
+        .as_ref()
+        .map(|bind| annotation::read(&bind.value));
+    let bind = bind.and_then(Result::ok).unwrap_or_default();
+    let starts = [object.span.start].into();
+    let read = tree::build_trees(text, &starts, |resource: &mut Resource, _, root| {
+        for (field, setter) in &bind {
+            for found in field.find(root).unwrap_or_default() {
+                let start = found.node.scalar().map(|value| value.span.start);
+                let path = start.and_then(|start| path::leading_to(root, start));
+                let Some(path) = path else { continue };
+                // A name is not made up.
+                let target = MarkerTarget::parse(setter);
+                if target.is_some_and(|target| target.part == ImagePart::Name) {
+                    resource.marked.insert(path.clone(), setter.clone());
+                }
+                resource.bound.insert(path, setter.clone());
+            }
+        }
+        each_scalar(root, &mut |node| resource.take(node, root, marks));
+    });
+    let mut resource = read.ok()?;
+    resource.target = Target {
+        api_version: object.api_version.clone(),
+        kind: object.kind.clone(),
+        name: object.name.clone(),
+        namespace: object.namespace.clone(),
+    };
+    Some(resource)
+}
+
+impl Resource {
+    /// Takes in a scalar, which may hold a mark's made-up value.
+    fn take(&mut self, node: &Node<'_>, root: &Node<'_>, marks: &[Mark]) {
+        let (Some(text), Some(value)) = (node.text(), node.scalar()) else {
+            return;
+        };
+        let mark = number_in(&text).and_then(|number| marks.get(number));
+        let path = mark.and_then(|_| path::leading_to(root, value.span.start));
+        let (Some(mark), Some(path)) = (mark, path) else {
+            return;
+        };
+        match setter_of(mark, &text) {
+            Some(setter) => {
+                self.marked.insert(path, setter);
+                self.reached.push((mark.file.clone(), mark.start));
+            }
+            None => _ = self.within.insert(path),
+        }
+    }
+}
+
+/// What a field is bound to that holds a mark's made-up value.
+fn setter_of(mark: &Mark, text: &str) -> Option<String> {
+    if text == mark.stands {
+        return Some(mark.setter.clone());
+    }
+    let (rest, digest) = marker::split_digest(text);
+    let (_, tag) = marker::split_tag(rest);
+    let own = match mark.part {
+        ImagePart::Image => marker::split_tag(&mark.stands).1,
+        _ => Some(mark.stands.as_str()),
+    };
+    let is_tag = digest.is_none() && tag.is_some() && tag == own && mark.part != ImagePart::Digest;
+    let target = MarkerTarget::parse(&mark.setter).filter(|_| is_tag)?;
+    // The name is another one by now, or never was the mark's.
+    Some(format!("{}:{}:tag", target.namespace, target.name))
+}
+
+fn sign(number: usize) -> String {
+    format!("{SIGN}{number}{SIGN_END}")
+}
+
+/// The number of the mark whose made-up value a text holds.
+fn number_in(text: &str) -> Option<usize> {
+    if let Some((_, rest)) = text.split_once(SIGN) {
+        return rest.split_once(SIGN_END)?.0.parse().ok();
+    }
+    let (_, rest) = text.split_once(DIGEST_SIGN)?;
+    usize::from_str_radix(rest.get(..16)?, 16).ok()
+}
+
+fn each_scalar<'n, 't>(node: &'n Node<'t>, visit: &mut impl FnMut(&'n Node<'t>)) {
+    let mut waiting = vec![node];
+    while let Some(node) = waiting.pop() {
+        match &node.content {
+            Content::Scalar(_) => visit(node),
+            Content::Mapping(entries) => waiting.extend(entries.iter().map(|(_, child)| child)),
+            Content::Sequence(elements) => waiting.extend(elements),
+            Content::Alias => {}
+        }
+    }
+}
+
+/// The edits that have a kustomization patch annotations.
+fn patches(text: &str, wanted: &BTreeMap<Target, String>) -> Result<Vec<Edit>, String> {
+    let outline = resource_list::read(text).map_err(|error| error.to_string())?;
+    // kustomize reads the first document.
+    let Some(first) = outline.documents.first() else {
+        return Ok(Vec::new());
+    };
+    let starts = [first.root.span.start].into();
+    let made = tree::build_trees(text, &starts, |edits: &mut Option<_>, _, root| {
+        *edits = Some(patches_in(text, root, wanted));
+    });
+    let made = made.map_err(|error| error.to_string())?;
+    made.unwrap_or_else(|| Ok(Vec::new()))
+}
+
+fn patches_in(
+    text: &str,
+    root: &Node<'_>,
+    wanted: &BTreeMap<Target, String>,
+) -> Result<Vec<Edit>, String> {
+    // Go takes any case; a second field of the name would be refused.
+    let mut entries = root.entries().iter();
+    let known = entries.find(|(key, _)| key.eq_ignore_ascii_case("patches"));
+    let known = known.map(|(_, node)| node);
+    let mut edits = Vec::new();
+    let mut left = wanted.clone();
+    for entry in known.map(Node::elements).unwrap_or_default() {
+        let patch = entry.get("patch");
+        let value = json!({
+            "patch": patch.and_then(Node::text),
+            "target": entry.get("target").map(value_of),
+        });
+        let Some((target, bind)) = Target::of_patch(&value) else {
+            continue;
+        };
+        // What nothing wants any more binds nothing, and selects nothing where it is gone.
+        let Some(new) = left.remove(&target) else {
+            continue;
+        };
+        if let Some(old) = patch.and_then(Node::scalar).filter(|_| new != bind) {
+            edits.extend(scalar::rewrite(text, old, &target.patch(&new).0));
+        }
+    }
+    if left.is_empty() {
+        return Ok(edits);
+    }
+    let new: Vec<(String, String)> = left
+        .iter()
+        .map(|(target, bind)| target.patch(bind))
+        .collect();
+    edits.push(annotate::entries_in(text, root, known, &new)?);
+    Ok(edits)
+}
+
+/// A mapping of texts as a value.
+fn value_of(node: &Node<'_>) -> Value {
+    let entries = node.entries().iter();
+    let entries = entries.filter_map(|(key, value)| {
+        Some((key.to_string(), Value::String(value.text()?.into_owned())))
+    });
+    Value::Object(entries.collect())
+}
+
+fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }

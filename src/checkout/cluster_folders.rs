@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::files::{Files, Outlined};
 use super::regular_file::{self, MAX_BYTES};
+use super::source_files::SourceFile;
 use crate::api::{
     Id, ImagePolicy, ImagePolicySpec, ImageRepositorySpec, ImageUpdateAutomationSpec,
 };
@@ -135,32 +136,49 @@ fn texts_of_automation(spec: &ImageUpdateAutomationSpec) -> impl Iterator<Item =
     texts.chain(&spec.update.path).map(String::as_str)
 }
 
-/// Policies that markers name, that do not lie in the tree, and that a build may name
-/// so: with another namespace, or another name.
+/// Policies that markers name.
+pub struct MarkedPolicies {
+    /// Those that lie in the tree.
+    pub known: BTreeSet<Id>,
+    /// Those that do not.
+    pub unknown: BTreeSet<Id>,
+}
+
+/// The policies that markers name, where some do not lie in the tree and a build may name
+/// one so: with another namespace, or another name.
 #[must_use]
 pub fn named_by_builds(
     documents: &Documents,
     outlined: &[Outlined<'_>],
-    files: &Files,
-) -> BTreeSet<Id> {
+    beside: &[SourceFile],
+) -> Option<MarkedPolicies> {
     let marked = outlined.iter().map(|one| one.source);
     let marked = marked.filter(|source| source.has_markers && !source.is_link);
-    let mut unknown: BTreeSet<Id> = marked.flat_map(|source| targets(&source.text)).collect();
-    unknown.retain(|id| {
-        !documents.policies.contains_key(id) && !documents.unreadable.contains_key(id)
-    });
+    let is_known =
+        |id: &Id| documents.policies.contains_key(id) || documents.unreadable.contains_key(id);
+    let (known, unknown): (BTreeSet<Id>, BTreeSet<Id>) = marked
+        .flat_map(|source| targets(&source.text))
+        .partition(is_known);
     if unknown.is_empty() || documents.policies.is_empty() {
-        return BTreeSet::new();
+        return None;
     }
     let names: BTreeSet<&str> = (documents.policies.keys())
         .map(|id| id.name.as_str())
         .collect();
     let is_elsewhere = unknown.iter().any(|id| names.contains(id.name.as_str()));
-    let words = ["namePrefix", "nameSuffix", "metadata/name"].map(Finder::new);
-    if is_elsewhere || any_holds(files, &words) {
-        return unknown;
-    }
-    BTreeSet::new()
+    let words = ["namePrefix:", "nameSuffix:", "metadata/name"].map(Finder::new);
+    let mut kustomizations = outlined
+        .iter()
+        .map(|one| one.source)
+        .chain(beside)
+        .filter(|source| source.is_kustomization);
+    let mut renames = || {
+        kustomizations.any(|source| {
+            let text = source.text.as_bytes();
+            words.iter().any(|word| word.find(text).is_some())
+        })
+    };
+    (is_elsewhere || renames()).then_some(MarkedPolicies { known, unknown })
 }
 
 /// The policies that the markers of a text name.
@@ -174,15 +192,6 @@ fn targets(text: &str) -> impl Iterator<Item = Id> {
         };
         let target = MarkerTarget::parse(&value)?;
         Some(Id::new(target.namespace, target.name))
-    })
-}
-
-/// Whether any manifest of a checkout holds one of some words.
-fn any_holds(files: &Files, words: &[Finder<'_>]) -> bool {
-    let mut manifests = files.listing.files.iter().filter(|file| !file.is_link);
-    manifests.any(|file| {
-        let read = regular_file::read(&file.path, MAX_BYTES);
-        read.is_ok_and(|(bytes, _)| words.iter().any(|word| word.find(&bytes).is_some()))
     })
 }
 

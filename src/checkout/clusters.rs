@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use super::BoundIn;
 use super::address::Address;
 use super::artifact::FolderArtifact;
+use super::cluster_folders::MarkedPolicies;
 use super::files::{self, Files, Outlined};
 use super::git::Repositories;
 use super::kustomize::{Kustomize, NoBuilder};
@@ -45,6 +46,8 @@ pub struct Found<'f> {
     pub bound_in: BoundIn,
     /// Those of flags.
     pub given: &'f Builder,
+    /// Files that only help to read documents.
+    pub beside: &'f [SourceFile],
 }
 
 /// The documents of the clusters in place of those as they lie, where these are parts
@@ -63,12 +66,13 @@ pub fn instead(
         mut lying,
         bound_in,
         given,
+        beside,
     } = found;
     let needed = request.clusters.are_found.then(|| {
         let documents = &lying.documents;
-        why_needed(documents, outlined, files)
+        why_needed(documents, outlined, beside)
     });
-    let Some((why, wanted)) = needed.flatten() else {
+    let Some((why, marked)) = needed.flatten() else {
         return Ok(vec![lying]);
     };
     let paths = cluster_folders::folders(files);
@@ -76,7 +80,7 @@ pub fn instead(
         let message = format!("{why}, and no folder of a cluster was found that would build it");
         let finding = Finding::info(Code::BuiltClusters, message, Location::default());
         let hint = "if a cluster does, name the folder that `flux bootstrap --path` was given: `--cluster-path DIR`";
-        let finding = wanted.is_empty().then(|| finding.hint(hint));
+        let finding = marked.is_none().then(|| finding.hint(hint));
         lying.findings.extend(finding);
         return Ok(vec![lying]);
     }
@@ -84,6 +88,8 @@ pub fn instead(
     let list = crate::quote::list(shown.iter());
     let seen = match read(request, &paths, given, files, outlined, repositories) {
         Ok(seen) => seen,
+        // What is not known is said where it counts.
+        Err(CannotPlan::NoBuilder(_)) if marked.is_some() => return Ok(vec![lying]),
         Err(CannotPlan::NoBuilder(error)) => {
             let message =
                 format!("{why}, and what the clusters of {list} see cannot be built: {error}");
@@ -95,13 +101,16 @@ pub fn instead(
         }
         Err(error) => return Err(error),
     };
-    let has_wanted = |one: &Seen| {
-        let mut wanted = wanted.iter();
-        wanted.any(|id| one.documents.policies.contains_key(id))
-    };
-    if !wanted.is_empty() && !seen.iter().any(has_wanted) {
-        // The policies are nowhere.
-        return Ok(vec![lying]);
+    if let Some(MarkedPolicies { known, unknown }) = marked {
+        let sees = |id: &Id| {
+            let mut seen = seen.iter();
+            seen.any(|one| one.documents.policies.contains_key(id))
+        };
+        // Where the policies are nowhere, or others are in the tree alone, it counts as it
+        // lies.
+        if !unknown.iter().any(sees) || !known.iter().all(sees) {
+            return Ok(vec![lying]);
+        }
     }
     let message = format!("{why}: read as the clusters of {list} see it, built with kustomize");
     Ok(chosen(lying, seen, bound_in, message))
@@ -143,14 +152,14 @@ fn chosen(mut lying: Seen, mut seen: Vec<Seen>, bound_in: BoundIn, message: Stri
 fn why_needed(
     documents: &Documents,
     outlined: &[Outlined<'_>],
-    files: &Files,
-) -> Option<(&'static str, BTreeSet<Id>)> {
+    beside: &[SourceFile],
+) -> Option<(&'static str, Option<MarkedPolicies>)> {
     if let Some(why) = cluster_folders::why_parts(documents) {
-        return Some((why, BTreeSet::new()));
+        return Some((why, None));
     }
-    let wanted = cluster_folders::named_by_builds(documents, outlined, files);
+    let marked = cluster_folders::named_by_builds(documents, outlined, beside)?;
     let why = "markers name policies that only a build names so";
-    (!wanted.is_empty()).then_some((why, wanted))
+    Some((why, Some(marked)))
 }
 
 /// Automations that lie in the tree and that no cluster sees, so that they edit nothing

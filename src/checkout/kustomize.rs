@@ -28,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// What a build prints at most, in bytes.
 const MAX_OUTPUT: u64 = 256 << 20;
 const MAX_ERRORS: u64 = 64 << 10;
+/// The address space of a builder at most, in bytes.
+#[cfg(target_os = "linux")]
+const MAX_MEMORY: u64 = 4 << 30;
 /// What a build may need of the environment to fetch from the network.
 const OF_THE_NETWORK: [&str; 12] = [
     "PATH",
@@ -184,7 +187,13 @@ fn shown(said: &str, source: &Path) -> String {
         }
         None => said.to_owned(),
     };
-    let resources = ["from [", "[patch:", " in JSON:"];
+    let resources = [
+        "from [",
+        "[patch:",
+        " in JSON:",
+        "literal sources [",
+        "invalid literal source",
+    ];
     let end = resources.iter().filter_map(|begin| said.find(begin)).min();
     let said = said[..end.unwrap_or(said.len())].trim_end();
     let folder = format!("{}/", source.display());
@@ -213,6 +222,7 @@ fn run(command: &mut Command, interrupted: &Interrupted) -> Result<Ran, String> 
         .stderr(Stdio::piped())
         .spawn();
     let mut child = child.map_err(|error| format!("cannot be started: {error}"))?;
+    limit_memory(&child);
     let (out, errors) = (child.stdout.take(), child.stderr.take());
     thread::scope(|scope| {
         let read = |most: u64, from: Option<Box<dyn std::io::Read + Send>>| {
@@ -237,6 +247,23 @@ fn run(command: &mut Command, interrupted: &Interrupted) -> Result<Ran, String> 
         Ok((status, out, errors))
     })
 }
+
+/// What a builder may take of memory: a patch can copy into itself, and doubles with each
+/// line.
+#[cfg(target_os = "linux")]
+fn limit_memory(child: &Child) {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let most = Some(MAX_MEMORY);
+    let limit = Rlimit {
+        current: most,
+        maximum: most,
+    };
+    _ = pid.map(|pid| prlimit(Some(pid), Resource::As, limit));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_memory(_: &Child) {}
 
 fn wait(child: &mut Child, interrupted: &Interrupted) -> Result<ExitStatus, String> {
     let begin = Instant::now();

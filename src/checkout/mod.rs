@@ -186,6 +186,7 @@ fn seen(
         lying,
         bound_in,
         given: &given,
+        beside,
     };
     clusters::instead(found, request, files, outlined, repositories)
 }
@@ -338,8 +339,15 @@ fn unread<'r>(
     refused: &'r [Refused],
     reach: &'r ScopeReach<'_>,
 ) -> impl Iterator<Item = Finding> + 'r {
-    let counts = |one: &&Refused| one.may_have_documents || reach.at(&one.path).is_some();
-    refused.iter().filter(counts).map(|one| one.finding.clone())
+    refused.iter().filter_map(|one| {
+        let is_in_reach = reach.at(&one.path).is_some();
+        match (is_in_reach, one.may_have_documents) {
+            // What it holds is nobody's to judge.
+            (true, _) => Some(one.finding.clone().unjudged()),
+            (false, true) => Some(one.finding.clone()),
+            (false, false) => None,
+        }
+    })
 }
 
 /// Why there is no automation: what was found, and the files with documents and
@@ -469,6 +477,6 @@ fn unwritten_link(source: &SourceFile, plan: &Plan, real: &HashSet<&Path>) -> Op
     if plan.edits.is_empty() || real.contains(target.as_path()) {
         return None;
     }
-    let finding = unwritten(source, Severity::Warning, LINK);
+    let finding = unwritten(source, Severity::Warning, LINK).unjudged();
     Some(finding.hint(format!("update `{}` instead", path_name::shown(&target))))
 }

@@ -2,25 +2,31 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anyhow::Context as _;
 
 use super::args::AnnotateArgs;
+use super::clusters::Bar;
 use super::streams::{print_diff, print_styled, say_findings};
-use super::{Exit, edit};
+use super::{Exit, edit, interrupt};
 use crate::binding::annotate::annotate;
-use crate::binding::overlays::{Overlay, Overlays};
+use crate::binding::overlays::{self, Overlays};
+use crate::checkout::artifact::FolderArtifact;
 use crate::checkout::files::{self, Outlined, folder_of};
 use crate::checkout::git::Repositories;
+use crate::checkout::kustomize::Kustomize;
+use crate::checkout::request::ShowsProgress as _;
 use crate::checkout::source_files::SourceFile;
 use crate::checkout::walk::{self, Listing};
-use crate::checkout::{self, regular_file, source_files, write};
-use crate::finding::{Finding, Severity};
+use crate::checkout::write::Interrupted;
+use crate::checkout::{self, source_files, write};
+use crate::finding::{Code, Finding, Location, Severity};
 use crate::path_name;
 use crate::plan::outcome::Outcome;
 use crate::plan::planned::Replacement;
 use crate::report::text;
+use yaml_edit_spans::Place;
 
 /// Writes the markers of files as annotations.
 pub(super) fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
@@ -49,7 +55,19 @@ pub(super) fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
         .findings
         .extend(refused.into_iter().map(|refused| refused.finding));
     let mut lines = String::new();
-    let replacements = annotate_all(&sources, &confine, &mut lines, &mut outcome);
+    let interrupted = interrupt::flag();
+    let overlays = overlays(&confine, &repositories, &interrupted, &mut outcome)?;
+    if interrupted.load(Ordering::Relaxed) {
+        return Ok(Exit::Interrupted);
+    }
+    let mut replacements = annotate_all(&sources, &confine, &overlays, &mut lines, &mut outcome);
+    lines += &add_overlays(
+        &overlays,
+        &sources,
+        &confine,
+        &mut replacements,
+        &mut outcome,
+    );
     if args.check {
         outcome.judge();
     }
@@ -69,32 +87,24 @@ pub(super) fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
     Ok(Exit::of(&outcome, outdated, false))
 }
 
-/// Annotates files, whose kustomizations may name others of the folder `confine`: what
-/// they are to hold, with a line for each resource in `lines`.
+/// Annotates the resources of files in the folder `confine`: what the files are to hold,
+/// with a line for each resource in `lines`.
 fn annotate_all(
     sources: &[SourceFile],
     confine: &Path,
+    overlays: &Overlays,
     lines: &mut String,
     outcome: &mut Outcome,
 ) -> Vec<Replacement> {
-    let read = |path: &str| {
-        let file = confine.join(path);
-        let real = regular_file::inside(confine, &file).ok()?;
-        let text = regular_file::text_within(confine, &real).ok()?;
-        Some(Arc::from(text))
-    };
-    let mut overlays = Overlays::new(&read);
     let mut replacements = Vec::new();
-    for file in files::outlined(sources, |one| one.has_markers || one.is_kustomization) {
+    for file in files::outlined(sources, |source| source.has_markers) {
         let real = file.source.path.canonicalize().ok();
         let inside = real
             .as_deref()
             .and_then(|real| real.strip_prefix(confine).ok());
-        let overlay = inside
-            .and_then(Path::to_str)
-            .filter(|_| file.source.is_kustomization)
-            .map(|path| overlays.of(path));
-        match annotated(&file, &overlay.unwrap_or_default(), lines) {
+        let inside = inside.and_then(Path::to_str).unwrap_or_default();
+        let reached = overlays.reached.get(inside).cloned().unwrap_or_default();
+        match annotated(&file, &reached, lines) {
             Ok((replacement, findings)) => {
                 replacements.extend(replacement);
                 outcome.findings.extend(findings);
@@ -103,6 +113,101 @@ fn annotate_all(
         }
     }
     replacements
+}
+
+/// What the kustomizations of the folder `confine` are to say, where some may set what is
+/// marked. Where nothing can build them, that is said.
+fn overlays(
+    confine: &Path,
+    repositories: &Repositories,
+    interrupted: &Interrupted,
+    outcome: &mut Outcome,
+) -> anyhow::Result<Overlays> {
+    let artifact = FolderArtifact::of_folder(confine, repositories);
+    let artifact = artifact.with_context(|| confine.display().to_string())?;
+    if !overlays::may_set(&artifact) {
+        return Ok(Overlays::default());
+    }
+    let kustomize = match Kustomize::find() {
+        Ok(kustomize) => kustomize,
+        Err(error) => {
+            let message = format!(
+                "kustomizations may set what is annotated below them, and cannot be built: {error}"
+            );
+            let finding = Finding::warning(Code::BadBinding, message, Location::default());
+            let hint =
+                "install kustomize (https://kubectl.docs.kubernetes.io/installation/kustomize/)";
+            outcome.findings.push(finding.hint(hint).unjudged());
+            return Ok(Overlays::default());
+        }
+    };
+    let build = |closure: &_| kustomize.build(closure, interrupted);
+    let bar = Bar::default();
+    let tell = |folder: &str, number, total| bar.tell(folder, number, total);
+    interrupt::catch();
+    let overlays = overlays::find(&artifact, &build, &tell);
+    bar.end();
+    Ok(overlays)
+}
+
+/// The edits of kustomizations, of which those are made that are among `sources`.
+fn add_overlays(
+    overlays: &Overlays,
+    sources: &[SourceFile],
+    confine: &Path,
+    replacements: &mut Vec<Replacement>,
+    outcome: &mut Outcome,
+) -> String {
+    let mut lines = String::new();
+    for (path, overlay) in &overlays.by_path {
+        let file = confine.join(path);
+        let is_it = |one: &&SourceFile| {
+            one.is_kustomization && one.path.canonicalize().is_ok_and(|real| real == file)
+        };
+        let source = sources.iter().find(is_it);
+        let name = source.map_or_else(|| path.clone(), |one| one.name.clone());
+        let location = || Location::new(name.clone(), Place { line: 1, column: 1 });
+        for unbound in &overlay.unbound {
+            let message = format!("{unbound}: it is bound to nothing in this kustomization");
+            let finding = Finding::info(Code::BadBinding, message, location());
+            let hint = "mark the value here, and annotate again, to have it follow a policy";
+            outcome.findings.push(finding.hint(hint));
+        }
+        for fault in &overlay.faults {
+            let message = format!(
+                "what is annotated below may be set here, and would be written over: {fault}"
+            );
+            let finding = Finding::warning(Code::BadBinding, message, location());
+            outcome.findings.push(finding.unjudged());
+        }
+        if overlay.edits.is_empty() {
+            continue;
+        }
+        let Some(source) = source else {
+            let message =
+                "this kustomization sets what is annotated below it, and is not among the PATHs";
+            let finding = Finding::warning(Code::BadBinding, message, location());
+            let hint = "annotate it, too, or a build of it writes another policy's image";
+            outcome.findings.push(finding.hint(hint).unjudged());
+            continue;
+        };
+        match checkout::replacement(source, overlay.edits.clone()) {
+            Ok(replacement) => replacements.push(replacement),
+            Err(why) => {
+                let finding = checkout::unwritten(source, Severity::Error, &why);
+                outcome.findings.push(finding);
+                continue;
+            }
+        }
+        let resources = if overlay.patched == 1 {
+            "resource"
+        } else {
+            "resources"
+        };
+        let place = text::line(&source.name).into_owned();
+        lines += &format!("{place}:1  patches {} {resources}\n", overlay.patched);
+    }
+    lines
 }
 
 /// What changed, or a diff.
@@ -128,7 +233,7 @@ fn confine(paths: &[PathBuf], repositories: &Repositories) -> PathBuf {
 /// each resource.
 fn annotated(
     file: &Outlined<'_>,
-    overlay: &Overlay,
+    reached: &BTreeSet<usize>,
     lines: &mut String,
 ) -> Result<(Option<Replacement>, Vec<Finding>), Box<Finding>> {
     let source = file.source;
@@ -140,7 +245,7 @@ fn annotated(
         }
         None => return Ok((None, Vec::new())),
     };
-    let annotated = annotate(&source.text, outline, &source.name, overlay);
+    let annotated = annotate(&source.text, outline, &source.name, reached);
     if annotated.edits.is_empty() {
         return Ok((None, annotated.findings));
     }
@@ -153,11 +258,6 @@ fn annotated(
     for (location, count) in &annotated.resources {
         let resource = location.resource.clone().unwrap_or_default();
         let place = text::line(&source.name).into_owned();
-        if source.is_kustomization {
-            let resources = if *count == 1 { "resource" } else { "resources" };
-            *lines += &format!("{place}:{}  patches {count} {resources}\n", location.line);
-            continue;
-        }
         let fields = if *count == 1 { "field" } else { "fields" };
         let (kind, name) = (text::line(&resource.kind), text::line(&resource.name));
         *lines += &format!(

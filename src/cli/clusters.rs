@@ -124,7 +124,7 @@ fn values(text: &str, secrets: &mut Secrets) -> Result<BTreeMap<String, String>,
 
 /// A bar on a terminal.
 #[derive(Default)]
-struct Bar(OnceLock<ProgressBar>);
+pub(super) struct Bar(OnceLock<ProgressBar>);
 
 impl ShowsProgress for Bar {
     fn tell(&self, folder: &str, number: usize, total: usize) {

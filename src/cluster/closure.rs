@@ -95,6 +95,19 @@ pub fn gather(
     }
 }
 
+/// The same with all patches, also where what lies elsewhere is left out, and nothing is
+/// fetched.
+///
+/// # Errors
+/// As there.
+pub fn gather_whole(
+    artifact: &dyn Artifact,
+    folder: &str,
+    overlay: &Overlay,
+) -> Result<Closure, Refusal> {
+    gather_once(artifact, folder, overlay, false, false)
+}
+
 fn gather_once(
     artifact: &dyn Artifact,
     folder: &str,
@@ -298,9 +311,7 @@ impl Gatherer<'_> {
         path: &str,
         mut file: KustomizationFile,
     ) -> Result<(), Refusal> {
-        if !self.remote_bases {
-            self.leave_out_remote(folder, path, &mut file);
-        }
+        self.leave_out_remote(folder, path, &mut file);
         if self.without_foreign_patches {
             self.leave_out_foreign_patches(folder, &mut file);
         }
@@ -331,8 +342,14 @@ impl Gatherer<'_> {
     fn leave_out_remote(&mut self, folder: &str, path: &str, file: &mut KustomizationFile) {
         let mut references = file.references();
         references.retain(|one| is_elsewhere(self.artifact, folder, one));
-        for field in ["resources", "crds"] {
-            let of_field = references.iter().filter(|one| one.field.starts_with(field));
+        let fields: &[&str] = match self.remote_bases {
+            true => &["crds"],
+            false => &["resources", "crds"],
+        };
+        for field in fields {
+            let of_field = references
+                .iter()
+                .filter(|one| one.field.starts_with(*field));
             let gone: Vec<&str> = of_field.map(|one| one.path.as_str()).collect();
             file.leave_out(field, |entry| gone.contains(&entry));
             let gone = gone.into_iter();
@@ -387,14 +404,19 @@ impl Gatherer<'_> {
     ) -> Result<(), Refusal> {
         let Reference { field, path, .. } = reference;
         if is_elsewhere(self.artifact, folder, reference) {
-            let may_be_fetched = kustomization::may_be_fetched(path);
+            // What a generator or a plugin fetched would be read as if it lay here.
+            let is_base = matches!(reference.used_as, Use::Resource | Use::Component);
+            let may_be_fetched = is_base && kustomization::may_be_fetched(path);
             if self.remote_bases && may_be_fetched {
                 self.closure.is_remote = true;
                 return Ok(());
             }
-            let why = match may_be_fetched {
-                true => "lies elsewhere",
-                false => "is no address that is fetched (https or ssh, without options to git)",
+            let why = match (may_be_fetched, is_base) {
+                (true, _) => "lies elsewhere",
+                (_, false) => {
+                    "lies elsewhere, from where only resources and components are fetched"
+                }
+                _ => "is no address that is fetched (https or ssh, without options to git)",
             };
             let message = format!("its `{field}` is `{path}`, which {why}");
             return Err(self.refusal(from, message));

@@ -192,16 +192,11 @@ pub fn instance_sync(resource: &Value, namespace: &str) -> Option<Sync> {
     let kind = sync["kind"].as_str().unwrap_or("GitRepository");
     let patches = resource["spec"]["kustomize"]["patches"].as_array();
     let patches = patches.into_iter().flatten().filter(|patch| {
-        let kind = patch["target"]["kind"].as_str().map(str::to_owned);
+        // kustomize knows what a target selects; without one, the patch says it.
         let text = patch["patch"].as_str().unwrap_or_default();
-        let kind = kind.or_else(|| {
-            let document = super::kustomization::documents(text)
-                .ok()?
-                .into_iter()
-                .next();
-            Some(document?["kind"].as_str()?.to_owned())
-        });
-        kind.is_some_and(|kind| kind == "Kustomization")
+        let documents = || super::kustomization::documents(text).unwrap_or_default();
+        let is_kustomization = |one: &Value| one["kind"] == "Kustomization";
+        patch["target"].is_object() || documents().iter().any(is_kustomization)
     });
     Some(Sync {
         source: SourceKey {

@@ -420,6 +420,10 @@ pub fn may_be_fetched(address: &str) -> bool {
     };
     let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
     let is_host = !host.is_empty() && !host.starts_with('-') && !host.starts_with('.');
+    // There a machine asks who it is.
+    let own = host.rsplit('@').next().unwrap_or(host);
+    let is_metadata = own.starts_with("169.254.") || own == "metadata.google.internal";
+    let is_host = is_host && !is_metadata && !host.starts_with('[');
     let decoded = percent_encoding::percent_decode_str(rest).decode_utf8_lossy();
     let steps = decoded.split(['/', '?', '&', '=', ':', '@']);
     let mut steps = steps.map(str::trim);
@@ -561,6 +565,10 @@ mod tests {
             "git@-oProxyCommand=x:y",
             "a://../../x",
             "a.git/../../x",
+            "http://169.254.169.254/latest/meta-data",
+            "https://x@169.254.169.254/latest",
+            "http://metadata.google.internal/x",
+            "http://[fd00:ec2::254]/latest",
         ] {
             assert!(!may_be_fetched(address), "{address}");
         }

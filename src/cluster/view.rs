@@ -285,9 +285,14 @@ impl Evaluation<'_> {
                 continue;
             }
             // One that is presumed is none by its name.
-            if round.seen.len() >= MAX_KUSTOMIZATIONS
-                || !found.is_presumed() && !round.seen.insert(found.kustomization.id.clone())
-            {
+            if round.seen.len() >= MAX_KUSTOMIZATIONS {
+                let message =
+                    format!("more than {MAX_KUSTOMIZATIONS} Kustomizations are not followed");
+                let finding = Finding::error(Code::BuildFailed, message, found.location);
+                round.view.findings.push(finding);
+                break;
+            }
+            if !found.is_presumed() && !round.seen.insert(found.kustomization.id.clone()) {
                 continue;
             }
             self.apply(found, &mut round, &mut waiting, builds);

@@ -316,7 +316,7 @@ impl BoundScalar<'_, '_, '_> {
         let Some(target) = MarkerTarget::parse(value) else {
             let message = format!("`{value}` names no policy");
             let finding = self.finding(self.severity(), Code::BrokenMarker, message);
-            plan.note(finding.hint(
+            plan.note(finding.unjudged().hint(
                 "write `namespace:name`, or `namespace:name:tag`, `…:name` or `…:digest` for a part",
             ));
             return None;
@@ -452,7 +452,10 @@ impl BoundScalar<'_, '_, '_> {
             }
             return;
         }
-        if let Some(below) = self.bound.in_file.as_deref().filter(|below| *below != old) {
+        // kustomize writes numbers and the like in its own way.
+        let is_set =
+            |below: &&str| *below != old && !scalar::reads_as_non_string_in_yaml_1_1(below);
+        if let Some(below) = self.bound.in_file.as_deref().filter(is_set) {
             plan.note(self.decided_above(below));
             return;
         }
