@@ -392,18 +392,26 @@ pub fn find(
         texts: Mutex::default(),
         kustomizations: BTreeMap::new(),
     };
-    let manifests = files.manifests("");
-    for path in manifests
-        .into_iter()
-        .filter(|path| NAMES.contains(&name_of(path)))
-    {
-        let bytes = files.read(&path).ok();
-        let text = bytes.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
-        if let Some(text) = text
-            && let Ok(file) = KustomizationFile::parse(&text)
-        {
-            marked.kustomizations.insert(path.clone(), text);
-            all.insert(path, file);
+    let mut overlays = Overlays::default();
+    for path in kustomizations(files) {
+        let read = text_of(files, &path).and_then(|text| {
+            let file = KustomizationFile::parse(&text)?;
+            Ok((text, file))
+        });
+        match read {
+            Ok((text, file)) => {
+                marked.kustomizations.insert(path.clone(), text);
+                all.insert(path, file);
+            }
+            // Another reader may read it.
+            Err(why) => {
+                let faults = vec![format!("it cannot be read: {why}")];
+                let overlay = Overlay {
+                    faults,
+                    ..Overlay::default()
+                };
+                overlays.by_path.insert(path, overlay);
+            }
         }
     }
     let levels = levels(&all);
@@ -417,7 +425,7 @@ pub fn find(
         changes(file) && !is_component
     };
     let total = levels.iter().flatten().filter(changing).count();
-    let (mut overlays, mut number) = (Overlays::default(), 0);
+    let mut number = 0;
     for level in &levels {
         let paths: Vec<&String> = level.iter().filter(changing).collect();
         let judged = parallel::queue(&paths, &|path| judge(&marked, path, &all, build));
@@ -440,17 +448,20 @@ pub fn find(
 /// Whether a kustomization may set what is marked below it.
 #[must_use]
 pub fn may_set(files: &dyn Artifact) -> bool {
-    let mut all = files.manifests("").into_iter();
-    all.any(|path| {
-        let bytes = NAMES
-            .contains(&name_of(&path))
-            .then(|| files.read(&path).ok());
-        let text = bytes
-            .flatten()
-            .and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
-        let file = text.and_then(|text| KustomizationFile::parse(&text).ok());
-        file.is_some_and(|file| changes(&file))
+    kustomizations(files).any(|path| {
+        let file = text_of(files, &path).and_then(|text| KustomizationFile::parse(&text));
+        file.map_or(true, |file| changes(&file))
     })
+}
+
+fn kustomizations(files: &dyn Artifact) -> impl Iterator<Item = String> {
+    let all = files.manifests("").into_iter();
+    all.filter(|path| NAMES.contains(&name_of(path)))
+}
+
+fn text_of(files: &dyn Artifact, path: &str) -> Result<String, String> {
+    let bytes = files.read(path)?;
+    String::from_utf8(bytes.to_vec()).map_err(|_| "this is not UTF-8".to_owned())
 }
 
 /// Whether a kustomization changes more than names and labels.

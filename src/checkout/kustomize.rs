@@ -166,6 +166,9 @@ impl Kustomize {
 /// What kustomize said of files in `source`, as of files in the repository.
 fn shown(said: &str, source: &Path) -> String {
     let said = said.trim();
+    if said.contains("fatal error: ") && said.contains("out of memory") {
+        return "it takes more than 4 GiB of memory".to_owned();
+    }
     // kubectl's log has it in quotes, or, with line breaks in it, in a block.
     let unquoted = said.split_once(" err=").and_then(|(_, quoted)| {
         if let Some(block) = quoted.strip_prefix('<') {
@@ -307,6 +310,14 @@ mod tests {
             (
                 "E1126 10:33:29.7 18650 run.go:72] \"command failed\" err=<\n\taccumulating:\n\tno such file\n >\n",
                 "accumulating: no such file",
+            ),
+            (
+                "Error: loading KV pairs: literal sources [hunter2]: invalid literal source hunter2, expected key=value",
+                "loading KV pairs:",
+            ),
+            (
+                "fatal error: runtime: out of memory\n\ngoroutine 1 [running]:\n",
+                "it takes more than 4 GiB of memory",
             ),
             (
                 "Error: trouble configuring builtin PatchTransformer with config: `\npatch: |\n  password: `hunter2`: x\n`: unable to parse SM or JSON patch from [password: hunter2]\n",

@@ -277,7 +277,9 @@ fn what_nobody_can_judge_is_no_green_check() {
     let current = NEW;
     let unknown = OLD.replace("flux-system:app", "flux-system:gone");
     let broken = format!("a: [\n{OLD}");
-    for text in [&unknown, &broken] {
+    let bogus = OLD.replace("flux-system:app", "flux-system:app:bogus");
+    let zero = format!("{OLD}\0");
+    for text in [&unknown, &broken, &bogus, &zero] {
         let tree = Tree::with_policy(&[
             ("flux/all.yaml", &automation("all", "apps", "")),
             ("apps/app.yaml", current),

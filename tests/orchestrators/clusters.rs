@@ -1875,8 +1875,18 @@ fn what_remote_bases_may_be(world: &World) {
         format!(
             "resources: [images.yaml]\nconfigMapGenerator: [{{name: settings, namespace: flux-system, envs: ['a://../../{climb}{place}/secret']}}]"
         ),
+        // What is fetched and read as if it lay here.
+        "resources: [images.yaml]\ngenerators: ['http://127.0.0.1:9/gen.yaml']".to_owned(),
+        "resources: [images.yaml]\ntransformers: [../../plug]".to_owned(),
+        "resources: [images.yaml]\nopenapi: {path: 'http://127.0.0.1:9/x.json'}".to_owned(),
+        "resources: [images.yaml]\nconfigMapGenerator: [{name: settings, namespace: flux-system, files: ['PASSWORD=http://127.0.0.1:9/x']}]".to_owned(),
+        "resources: [images.yaml, 'http://169.254.169.254/latest/meta-data']".to_owned(),
     ] {
-        let tree = with_team(&[("teams/one/kustomization.yaml", &attack)]);
+        let plug = "resources: ['https://127.0.0.1:9/gen.yaml']\n";
+        let tree = with_team(&[
+            ("teams/one/kustomization.yaml", &attack),
+            ("plug/kustomization.yaml", plug),
+        ]);
         let ran = cluster(world, &tree, &["--dry-run", "--remote-bases"]);
         let said = format!("{}{}", ran.stdout, ran.stderr);
         assert!(
@@ -1885,6 +1895,8 @@ fn what_remote_bases_may_be(world: &World) {
         );
         assert_eq!(ran.code, Some(2), "{attack}: {said}");
         assert!(!touched.exists(), "{attack}");
+        // Nobody was asked.
+        assert!(!said.contains("connection refused"), "{attack}: {said}");
     }
 }
 
@@ -2136,6 +2148,21 @@ patches:
         let code = if is_built { 1 } else { 2 };
         assert_eq!(ran.code, Some(code), "{policy}: {}", ran.stdout);
     }
+    // What is in the tree alone, and marked, counts all the same.
+    let tree = fleet(&[
+        ("clusters/prod/policies/kustomization.yaml", renamed),
+        ("clusters/prod/policies/all.yaml", &whole),
+        (
+            "tenants/policy.yaml",
+            &whole
+                .replace("name: app,", "name: tenant,")
+                .replace("name: auto,", "name: other,"),
+        ),
+        ("apps/app.yaml", &marked("flux-system:renamed")),
+        ("apps/tenant.yaml", &marked("flux-system:tenant")),
+    ]);
+    let told = report(&update(world, &tree, &["--dry-run"]));
+    assert_eq!(changed(&told), ["apps/tenant.yaml ghcr.io/acme/app:1.1.0"]);
 }
 
 /// The Kustomization of a FluxInstance, with the patches that its owner adds.
@@ -2162,8 +2189,13 @@ fn flux_operators_instance(world: &World) {
         - {op: replace, path: /spec/gone/field, value: 1}
       path: /etc/passwd
 ";
+    let any = &values.replace(
+        "{kind: Kustomization, name: flux-system}",
+        "{name: flux-system}",
+    );
     for (patches, changes, codes_said) in [
         (values, 1, &[][..]),
+        (any, 1, &[]),
         ("", 0, &["unresolved-policy"]),
         (broken, 0, &["build-failed"]),
     ] {

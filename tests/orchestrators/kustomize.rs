@@ -164,6 +164,7 @@ pub fn stories() -> Vec<Story> {
             origins_below_what_sets_an_image,
         ),
         story("marks_that_reach_no_build", marks_that_reach_no_build),
+        story("what_is_gone_breaks_no_build", what_is_gone_breaks_no_build),
     ]
 }
 
@@ -630,12 +631,50 @@ fn the_nearest_mark_wins(world: &World) {
             ["app:1.9.5", "app:1.9.5"],
         ),
         ("a patch by place", with(json), ["app:1.0.1", "app:1.9.5"]),
+        (
+            "a patch by patterns",
+            with(&json.replace("{kind: Deployment}", "{kind: Deploy.*, name: 'ap+'}")),
+            ["app:1.0.1", "app:1.9.5"],
+        ),
+        (
+            "images by a pattern",
+            with("images: [{name: 'ghcr.io/acme/.*', newTag: 1.0.1}]\n"),
+            ["app:1.0.1", "app:1.0.1"],
+        ),
+        (
+            "a component",
+            with("components: [../component]\n"),
+            ["app:1.0.1", "app:1.9.5"],
+        ),
+        (
+            "a replacement",
+            with(
+                "replacements:\n- source: {kind: Deployment, fieldPath: 'spec.template.spec.containers.[name=app].image'}\n  targets: [{select: {kind: Deployment}, fieldPaths: ['spec.template.spec.initContainers.[name=wait].image']}]\n",
+            ),
+            ["app:1.10.0", "app:1.10.0"],
+        ),
+        (
+            "a list of patches in another case",
+            with("Patches: [{path: patch.yaml}]\n"),
+            ["app:1.0.1", "app:1.9.5"],
+        ),
+        (
+            "a later patch that is marked",
+            with(&format!(
+                "{}patches: [{{path: marked.yaml}}]\n",
+                image("  newTag: 1.0.1\n")
+            )),
+            ["app:1.0.1", "app:1.0.1"],
+        ),
     ] {
         let tree = base_of_two("");
         tree.write("over/update.yaml", &update(TWO));
         tree.write("over/kustomization.yaml", &kustomization);
         tree.write("over/patch.yaml", &patch(""));
         tree.write("over/marked.yaml", &patch(mark));
+        let component = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches: [{path: patch.yaml}]\n";
+        tree.write("component/kustomization.yaml", component);
+        tree.write("component/patch.yaml", &patch(""));
         tree.write(
             "top/kustomization.yaml",
             &with("nameSuffix: -y\n")
@@ -669,6 +708,13 @@ fn the_nearest_mark_wins(world: &World) {
 /// left alone, and said.
 fn origins_below_what_sets_an_image(world: &World) {
     let tree = base_of_two("");
+    // kustomize writes the number in its own way.
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: x}\nspec:\n  values:\n    tag: 1.10 # {\"$imagepolicy\": \"flux-system:app:tag\"}\n";
+    tree.write("base/release.yaml", release);
+    tree.write(
+        "base/kustomization.yaml",
+        "resources: [deploy.yaml, release.yaml]\n",
+    );
     let spec = format!("\n  bind: Origin{TWO}");
     tree.write("over/update.yaml", &update(&spec));
     let kustomization =
@@ -689,6 +735,7 @@ fn origins_below_what_sets_an_image(world: &World) {
             ran.stdout,
             ran.stderr
         );
+        assert!(ran.stdout.contains("tag: 1.10.0\n"), "{}", ran.stdout);
         assert_eq!(
             ran.stderr.contains("a kustomization above sets this"),
             !more.is_empty(),
@@ -722,4 +769,43 @@ fn marks_that_reach_no_build(world: &World) {
         let ran = world.run(tree.path(), "flux-image", &["annotate", "."]);
         assert_eq!(ran.code, Some(0), "{name}: {}{}", ran.stdout, ran.stderr);
     }
+}
+
+/// A resource that a kustomization deletes, and one that has another name by now: what
+/// was written for them selects nothing.
+fn what_is_gone_breaks_no_build(world: &World) {
+    let tree = base_of_two("");
+    let other = DEPLOYMENT.replace("name: app\n", "name: other\n");
+    tree.write("base/other.yaml", &other);
+    tree.write(
+        "base/kustomization.yaml",
+        "resources: [deploy.yaml, other.yaml]\n",
+    );
+    let images = "images: [{name: ghcr.io/acme/app, newTag: 1.0.1}]\n";
+    let delete = "patches:\n- patch: |\n    $patch: delete\n    apiVersion: apps/v1\n    kind: Deployment\n    metadata: {name: other}\n";
+    let annotate = |more: &[&str]| {
+        let arguments = [&["annotate", "."][..], more].concat();
+        world.run(tree.path(), "flux-image", &arguments).ok()
+    };
+    let built = || world.run(tree.path(), "kustomize", &["build", "over"]).ok();
+    tree.write(
+        "over/kustomization.yaml",
+        &format!("resources: [../base]\n{images}"),
+    );
+    annotate(&[]);
+    assert_eq!(built().matches("flux-image.dev/bind: '{}'").count(), 2);
+    // Now one is deleted, and the other has another name.
+    let text = tree.read("over/kustomization.yaml");
+    tree.write(
+        "over/kustomization.yaml",
+        &text.replace("patches:\n", delete),
+    );
+    assert_eq!(built().matches("flux-image.dev/bind: '{}'").count(), 1);
+    let renamed = tree
+        .read("base/deploy.yaml")
+        .replace("  name: app\n", "  name: new\n");
+    tree.write("base/deploy.yaml", &renamed);
+    annotate(&[]);
+    annotate(&["--check"]);
+    assert_eq!(built().matches("flux-image.dev/bind: '{}'").count(), 1);
 }
