@@ -294,7 +294,7 @@ impl Marked<'_> {
             file.fields.remove(field);
         }
         if is_without_ours && let Some(Value::Array(patches)) = file.fields.get_mut("patches") {
-            patches.retain(|patch| Target::of_patch(patch).is_none());
+            patches.retain(|patch| ours(patch).is_none());
         }
         Ok(file.to_json().into_bytes().into())
     }
@@ -311,62 +311,83 @@ impl Marked<'_> {
     }
 }
 
-/// The resource of a patch of ours, as kustomize selects it.
+/// The name of a patch of ours, which counts for nothing: its target selects.
+const PATCH: &str = "flux-image";
+/// Selects nothing.
+const NOTHING: &str = "()";
+
+/// Resources that a patch of ours is for, as kustomize selects them; all get one
+/// annotation, since kustomize looks at every resource for every patch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Target {
     api_version: String,
     kind: String,
-    name: String,
     namespace: String,
 }
 
-impl Target {
-    /// `patch` and `target` of an entry of `patches`.
-    fn patch(&self, bind: &str) -> (String, String) {
-        let patch = json!({
-            "apiVersion": self.api_version,
-            "kind": self.kind,
-            "metadata": {"name": self.name, "annotations": {BIND_ANNOTATION: bind}},
-        });
-        let (group, version) = self
-            .api_version
-            .split_once('/')
-            .unwrap_or(("", &self.api_version));
-        let exact = |text: &str| text.replace('.', "\\.");
-        let mut target = json!({"version": exact(version), "kind": self.kind});
-        if !group.is_empty() {
-            target["group"] = json!(exact(group));
-        }
-        target["name"] = json!(exact(&self.name));
-        if !self.namespace.is_empty() {
-            target["namespace"] = json!(exact(&self.namespace));
-        }
-        (patch.to_string(), target.to_string())
-    }
+/// The annotations that are wanted, by what they are for: names.
+type Wanted = BTreeMap<(Target, String), BTreeSet<String>>;
 
-    /// The resource of an entry of `patches` that says nothing but an annotation of ours,
-    /// and the annotation.
-    fn of_patch(entry: &Value) -> Option<(Self, String)> {
-        let patch: Value = serde_json::from_str(entry["patch"].as_str()?).ok()?;
-        let bind = patch["metadata"]["annotations"][BIND_ANNOTATION].as_str()?;
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let target = Self {
-            api_version: text(&patch["apiVersion"]),
-            kind: text(&patch["kind"]),
-            name: text(&patch["metadata"]["name"]),
-            namespace: text(&entry["target"]["namespace"]).replace('\\', ""),
-        };
-        let (own, selected) = target.patch(bind);
-        let is_ours = serde_json::from_str::<Value>(&own).ok()? == patch
-            && serde_json::from_str::<Value>(&selected).ok()? == entry["target"];
-        is_ours.then(|| (target, bind.to_owned()))
+/// `patch`, and `target` in an entry of `patches`.
+fn entry_of(target: &Target, names: &str, bind: &str) -> (String, String) {
+    let patch = json!({
+        "apiVersion": target.api_version,
+        "kind": target.kind,
+        "metadata": {"name": PATCH, "annotations": {BIND_ANNOTATION: bind}},
+    });
+    let version = &target.api_version;
+    let (group, version) = version.split_once('/').unwrap_or(("", version));
+    let mut selected = json!({
+        "version": exact(version),
+        "kind": target.kind,
+        "name": names,
+    });
+    if !group.is_empty() {
+        selected["group"] = json!(exact(group));
     }
+    if !target.namespace.is_empty() {
+        selected["namespace"] = json!(exact(&target.namespace));
+    }
+    (patch.to_string(), selected.to_string())
+}
+
+/// A text as an expression that matches it alone.
+fn exact(text: &str) -> String {
+    text.replace('.', "\\.")
+}
+
+/// Names as one expression.
+fn any_of(names: &BTreeSet<String>) -> String {
+    let names: Vec<String> = names.iter().map(|name| exact(name)).collect();
+    match names.as_slice() {
+        [one] => one.clone(),
+        names => format!("({})", names.join("|")),
+    }
+}
+
+/// What an entry of `patches` is for that says nothing but an annotation of ours, the
+/// names, and the annotation.
+fn ours(entry: &Value) -> Option<(Target, String, String)> {
+    let patch: Value = serde_json::from_str(entry["patch"].as_str()?).ok()?;
+    let bind = patch["metadata"]["annotations"][BIND_ANNOTATION].as_str()?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let target = Target {
+        api_version: text(&patch["apiVersion"]),
+        kind: text(&patch["kind"]),
+        namespace: text(&entry["target"]["namespace"]).replace('\\', ""),
+    };
+    let names = text(&entry["target"]["name"]);
+    let (own, selected) = entry_of(&target, &names, bind);
+    let is_ours = serde_json::from_str::<Value>(&own).ok()? == patch
+        && serde_json::from_str::<Value>(&selected).ok()? == entry["target"];
+    is_ours.then(|| (target, names, bind.to_owned()))
 }
 
 /// A resource that came out of a build.
 #[derive(Default)]
 struct Resource {
     target: Target,
+    name: String,
     /// Setters of the fields that its annotation names, by the fields' paths; the text
     /// that names them goes with them.
     bound: BTreeMap<String, String>,
@@ -559,7 +580,7 @@ fn judge(
     // What is said is what comes out.
     match built(marked, path, Some(&text), build) {
         Ok(Some(after)) if after.iter().all(|one| one.bound == one.marked) => {
-            overlay.patched = edits.len();
+            overlay.patched = wanted.values().map(BTreeSet::len).sum();
             overlay.edits = edits;
             done(overlay, reached, Some(text))
         }
@@ -623,15 +644,21 @@ fn is_bound_below(
 }
 
 /// The annotations that resources are to have, and what is bound to nothing by them.
-fn wanted(
-    resources: &[Resource],
-    file: &KustomizationFile,
-    overlay: &mut Overlay,
-) -> BTreeMap<Target, String> {
-    let mut wanted = BTreeMap::new();
+fn wanted(resources: &[Resource], file: &KustomizationFile, overlay: &mut Overlay) -> Wanted {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for one in resources {
+        *counts.entry((&one.target.kind, &one.name)).or_default() += 1;
+    }
+    let mut wanted = Wanted::new();
     for resource in resources.iter().filter(|one| one.bound != one.marked) {
-        let target = stripped(&resource.target, file, resources);
-        wanted.insert(target, annotation::written(&resource.marked));
+        let mut target = resource.target.clone();
+        // The namespace counts where nothing else tells two apart.
+        if counts.get(&(target.kind.as_str(), resource.name.as_str())) == Some(&1) {
+            target.namespace.clear();
+        }
+        let bind = annotation::written(&resource.marked);
+        let names = wanted.entry((target, bind)).or_default();
+        names.insert(stripped(&resource.name, file).to_owned());
         for (field, setter) in &resource.bound {
             if resource.marked.contains_key(field) {
                 continue;
@@ -642,32 +669,20 @@ fn wanted(
             };
             overlay.unbound.push(format!(
                 "`{field}` of {} `{}`, which is bound to `{setter}` below, is set here{more}",
-                resource.target.kind, resource.target.name
+                resource.target.kind, resource.name
             ));
         }
     }
     wanted
 }
 
-/// A resource as it is called where a kustomization patches it: before its own prefix and
-/// suffix. The namespace counts where nothing else tells two apart.
-fn stripped(target: &Target, file: &KustomizationFile, resources: &[Resource]) -> Target {
+/// A name where a kustomization patches the resource: before its own prefix and suffix.
+fn stripped<'n>(name: &'n str, file: &KustomizationFile) -> &'n str {
     let text = |field: &str| file.fields.get(field).and_then(Value::as_str);
-    let own = text("namePrefix").and_then(|prefix| target.name.strip_prefix(prefix));
-    let name = own.unwrap_or(&target.name);
+    let own = text("namePrefix").and_then(|prefix| name.strip_prefix(prefix));
+    let name = own.unwrap_or(name);
     let own = text("nameSuffix").and_then(|suffix| name.strip_suffix(suffix));
-    let name = own.unwrap_or(name).to_owned();
-    let is_twin =
-        |one: &&Resource| one.target.kind == target.kind && one.target.name == target.name;
-    let has_twin = resources.iter().filter(is_twin).count() > 1;
-    Target {
-        name,
-        namespace: match has_twin {
-            true => target.namespace.clone(),
-            false => String::new(),
-        },
-        ..target.clone()
-    }
+    own.unwrap_or(name)
 }
 
 /// The bound resources that come out of a kustomization; `None` where there can be none.
@@ -734,9 +749,9 @@ fn resource(text: &str, marks: &[Mark]) -> Option<Resource> {
     resource.target = Target {
         api_version: object.api_version.clone(),
         kind: object.kind.clone(),
-        name: object.name.clone(),
         namespace: object.namespace.clone(),
     };
+    resource.name.clone_from(&object.name);
     Some(resource)
 }
 
@@ -804,7 +819,7 @@ fn each_scalar<'n, 't>(node: &'n Node<'t>, visit: &mut impl FnMut(&'n Node<'t>))
 }
 
 /// The edits that have a kustomization patch annotations.
-fn patches(text: &str, wanted: &BTreeMap<Target, String>) -> Result<Vec<Edit>, String> {
+fn patches(text: &str, wanted: &Wanted) -> Result<Vec<Edit>, String> {
     let outline = resource_list::read(text).map_err(|error| error.to_string())?;
     // kustomize reads the first document.
     let Some(first) = outline.documents.first() else {
@@ -818,42 +833,63 @@ fn patches(text: &str, wanted: &BTreeMap<Target, String>) -> Result<Vec<Edit>, S
     made.unwrap_or_else(|| Ok(Vec::new()))
 }
 
-fn patches_in(
-    text: &str,
-    root: &Node<'_>,
-    wanted: &BTreeMap<Target, String>,
-) -> Result<Vec<Edit>, String> {
+fn patches_in(text: &str, root: &Node<'_>, wanted: &Wanted) -> Result<Vec<Edit>, String> {
     // Go takes any case; a second field of the name would be refused.
     let mut entries = root.entries().iter();
     let known = entries.find(|(key, _)| key.eq_ignore_ascii_case("patches"));
     let known = known.map(|(_, node)| node);
-    let mut edits = Vec::new();
     let mut left = wanted.clone();
+    let mut there = Vec::new();
     for entry in known.map(Node::elements).unwrap_or_default() {
-        let patch = entry.get("patch");
+        let (patch, target) = (entry.get("patch"), entry.get("target"));
         let value = json!({
             "patch": patch.and_then(Node::text),
-            "target": entry.get("target").map(value_of),
+            "target": target.map(value_of),
         });
-        let Some((target, bind)) = Target::of_patch(&value) else {
-            continue;
-        };
-        // What nothing wants any more binds nothing, and selects nothing where it is gone.
-        let Some(new) = left.remove(&target) else {
-            continue;
-        };
-        if let Some(old) = patch.and_then(Node::scalar).filter(|_| new != bind) {
-            edits.extend(scalar::rewrite(text, old, &target.patch(&new).0));
+        let names = target
+            .and_then(|target| target.get("name"))
+            .and_then(Node::scalar);
+        if let (Some((target, written, bind)), Some(patch), Some(names)) =
+            (ours(&value), patch.and_then(Node::scalar), names)
+        {
+            there.push((target, written, bind, patch, names));
         }
     }
-    if left.is_empty() {
-        return Ok(edits);
+    // Those that say what is wanted first; others of the kind are made to say it; what
+    // nobody wants any more selects nothing.
+    let mut edits = Vec::new();
+    let mut others = Vec::new();
+    for (target, written, bind, patch, names) in there {
+        let Some(wanted) = left.remove(&(target.clone(), bind.clone())) else {
+            others.push((target, written, bind, patch, names));
+            continue;
+        };
+        let wanted = any_of(&wanted);
+        if wanted != written {
+            edits.extend(scalar::rewrite(text, names, &wanted));
+        }
     }
-    let new: Vec<(String, String)> = left
-        .iter()
-        .map(|(target, bind)| target.patch(bind))
-        .collect();
-    edits.push(annotate::entries_in(text, root, known, &new)?);
+    for (target, written, _, patch, names) in others {
+        let of_kind = left.keys().find(|(one, _)| *one == target).cloned();
+        let found = of_kind.and_then(|key| Some((left.remove(&key)?, key.1)));
+        let wanted = match &found {
+            Some((wanted, _)) => any_of(wanted),
+            None => NOTHING.to_owned(),
+        };
+        if wanted != written {
+            edits.extend(scalar::rewrite(text, names, &wanted));
+        }
+        if let Some((_, bind)) = found {
+            let new = entry_of(&target, "", &bind).0;
+            edits.extend(scalar::rewrite(text, patch, &new));
+        }
+    }
+    let new = left.iter();
+    let new = new.map(|((target, bind), names)| entry_of(target, &any_of(names), bind));
+    let new: Vec<(String, String)> = new.collect();
+    if !new.is_empty() {
+        edits.push(annotate::entries_in(text, root, known, &new)?);
+    }
     Ok(edits)
 }
 

@@ -167,8 +167,12 @@ fn add_overlays(
         let source = sources.iter().find(is_it);
         let name = source.map_or_else(|| path.clone(), |one| one.name.clone());
         let location = || Location::new(name.clone(), Place { line: 1, column: 1 });
-        for unbound in &overlay.unbound {
-            let message = format!("{unbound}: it is bound to nothing in this kustomization");
+        if let Some(unbound) = overlay.unbound.first() {
+            let more = match overlay.unbound.len() - 1 {
+                0 => String::new(),
+                more => format!(", as {more} more are"),
+            };
+            let message = format!("{unbound}{more}: bound to nothing in this kustomization");
             let finding = Finding::info(Code::BadBinding, message, location());
             let hint = "mark the value here, and annotate again, to have it follow a policy";
             outcome.findings.push(finding.hint(hint));
