@@ -15,6 +15,7 @@ use crate::finding::{Code, Finding, Severity};
 use crate::path_name;
 use crate::plan::planned::Owner;
 use crate::plan::takers::{Coverage, Selection, Selections, Takers};
+use crate::quote;
 use crate::selection::resolve::Resolved;
 
 /// Which files may be edited, and by which policies.
@@ -340,8 +341,14 @@ fn of_automation(
         .map_err(|error| fault(format!("policySelector: {error}"), error.hint()))?;
     let written = spec.update.path.as_deref().unwrap_or(".");
     let base = source_files::resolve_within(root, written).map_err(|error| {
-        let path = path_name::shown(&source_files::join_within(root, written));
-        fault(format!("its update.path `{path}`: {error}"), None)
+        let written = quote::name(written);
+        match error.is_missing() {
+            true => fault(
+                format!("its update.path `{written}` is not in this checkout"),
+                Some("the path counts from the root of the repository".to_owned()),
+            ),
+            false => fault(format!("its update.path `{written}`: {error}"), None),
+        }
     })?;
     if let Some(other) = base.ancestors().find(|path| others.contains(path)) {
         let other = path_name::shown(other.strip_prefix(root).unwrap_or(other));

@@ -168,6 +168,11 @@ mod tests {
         let outline = resource_list::read(text).expect("YAML");
         let (old, _) = masked(text, &outline, &[]).expect("a Secret");
         assert_eq!(old, "kind: Secret\nstringData: {a: ****} # ****\n");
+        // A Secret as a text in a kustomization.
+        let text = "patches:\n- patch: |\n    kind: Secret\n    stringData: {a: hunter1}\n- patch: |\n    kind: Pod\n    a: b\n";
+        let outline = resource_list::read(text).expect("YAML");
+        let (old, _) = masked(text, &outline, &[]).expect("a Secret");
+        assert!(!old.contains("hunter1") && old.contains("a: b"), "{old}");
         let other = resource_list::read("a: b").expect("YAML");
         assert_eq!(masked("a: b", &other, &[]), None);
     }

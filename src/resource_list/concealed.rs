@@ -121,6 +121,30 @@ impl Seen {
     }
 }
 
+/// Whether a scalar in the last of `frames` is a kustomization's patch of a Secret, written
+/// as a text.
+pub(super) fn patches_secret<'v>(
+    frames: &[Frame<'_>],
+    text: impl FnOnce() -> Option<std::borrow::Cow<'v, str>>,
+) -> bool {
+    let key = |number: usize| frames.get(number).and_then(|frame| frame.key.as_deref());
+    let is_patch = match frames.len() {
+        2 => key(0) == Some("patchesStrategicMerge"),
+        3 => matches!(key(0), Some("patches" | "patchesJson6902")) && key(2) == Some("patch"),
+        _ => false,
+    };
+    let is_secret = |text: std::borrow::Cow<'_, str>| {
+        let mut kinds = text
+            .match_indices("kind")
+            .map(|(at, kind)| &text[at + kind.len()..]);
+        kinds.any(|rest| {
+            let rest = rest.trim_start_matches(['"', '\'', ' ', ':']);
+            rest.starts_with("Secret")
+        })
+    };
+    is_patch && text().is_some_and(is_secret)
+}
+
 impl Watch {
     /// A document begins.
     pub(super) fn clear(&mut self) {

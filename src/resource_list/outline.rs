@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::concealed::{Concealed, Watch};
+use super::concealed::{self, Concealed, Watch};
 use super::gap::{self, Gap};
 use super::mentions::{DeadMarker, Mentions};
 use super::object::{BIND_ANNOTATION, BindAnnotation, Object};
@@ -312,6 +312,9 @@ impl<'t> Reader<'t> {
             Step::Value(value) => {
                 let text = || Some(value.scalar.value());
                 self.watch.note(self.walk.frames(), false, text);
+                if concealed::patches_secret(self.walk.frames(), text) {
+                    self.outline.concealed.add(value.span);
+                }
                 // Only these are parts of an envelope.
                 if self.walk.frames().len() < 3 {
                     self.scalar_part(&value);

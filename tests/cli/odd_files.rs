@@ -236,7 +236,7 @@ fn update_path_leads_nowhere_else() {
         (".git/hooks", "link", "leads into `.git`"),
         ("apps", ".git/hooks", "leads into `.git`"),
         ("link", "link", "symbolic links"),
-        ("gone", "link", "No such file"),
+        ("gone", "link", "is not in this checkout"),
     ] {
         let auto = automation("auto", path, "");
         let tree = Tree::with_policy(&[("flux/auto.yaml", &auto), (".git/hooks/a.yaml", OLD)]);
