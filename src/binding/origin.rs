@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::binding::marker::{self, Comment};
 use crate::binding::path::{self, FieldPath};
 use crate::resource_list::object::Build;
-use crate::resource_list::{self, Object, Outline};
+use crate::resource_list::{self, Document, MarkedScalar, Object, Outline};
 use yaml_edit_spans::tree;
 
 /// Reads a file, by the path in the annotation.
@@ -139,6 +139,23 @@ fn source_of<'m>(object: &Object, build: &Build, resources: &'m [Marked]) -> Opt
     near.or(same.first()).copied()
 }
 
+/// The markers of a text that are live, and their setters.
+pub(super) fn live_markers<'o, 't>(
+    text: &'o str,
+    outline: &'o Outline<'t>,
+) -> impl Iterator<Item = (&'o Document<'t>, &'o MarkedScalar<'t>, String)> {
+    let documents = outline.documents.iter();
+    // Flux reads no file without it.
+    let documents = documents.filter(|_| text.contains(marker::TOKEN));
+    let marked =
+        documents.flat_map(|document| document.marked.iter().map(move |one| (document, one)));
+    let marked = marked.filter(|(_, one)| one.is_reached);
+    marked.filter_map(|(document, one)| match marker::read(one.comment.of(text)) {
+        Comment::Marker(setter) => Some((document, one, setter)),
+        _ => None,
+    })
+}
+
 /// The resources of a text, and the markers in them that are live.
 #[must_use]
 pub fn marked(text: &str, outline: &Outline<'_>) -> Vec<Marked> {
@@ -149,16 +166,10 @@ pub fn marked(text: &str, outline: &Outline<'_>) -> Vec<Marked> {
     };
     let mut resources: Vec<Marked> = outline.objects().map(unmarked).collect();
     let mut setters: BTreeMap<usize, Vec<(usize, String, String)>> = BTreeMap::new();
-    if text.contains(marker::TOKEN) {
-        for document in &outline.documents {
-            for marked in document.marked.iter().filter(|marked| marked.is_reached) {
-                if let Comment::Marker(setter) = marker::read(marked.comment.of(text)) {
-                    let resource = document.object_of(marked).span.start;
-                    let scalar = (marked.value.span.start, setter, marked.text.to_string());
-                    setters.entry(resource).or_default().push(scalar);
-                }
-            }
-        }
+    for (document, marked, setter) in live_markers(text, outline) {
+        let resource = document.object_of(marked).span.start;
+        let scalar = (marked.value.span.start, setter, marked.text.to_string());
+        setters.entry(resource).or_default().push(scalar);
     }
     if setters.is_empty() {
         return resources;

@@ -14,13 +14,15 @@
 //! build shows that it does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
 use crate::binding::annotate::{self, annotate};
 use crate::binding::annotation;
-use crate::binding::marker::{self, Comment, ImagePart, MarkerTarget};
+use crate::binding::marker::{self, ImagePart, MarkerTarget};
+use crate::binding::origin;
 use crate::binding::path;
 use crate::cluster::artifact::{self, Artifact, Standing};
 use crate::cluster::builds::Build;
@@ -92,6 +94,9 @@ struct Mark {
     stands: String,
 }
 
+/// Files, and where in them the marks begin that reach a build.
+type Reached = BTreeSet<(String, usize)>;
+
 /// Marks by their numbers, and their numbers.
 #[derive(Default)]
 struct Marks {
@@ -103,23 +108,19 @@ struct Marks {
 
 impl Marks {
     /// With marks of one file that reach a build, those of names of the same policies.
-    fn with_names(&self, reached: &[(String, usize)]) -> Vec<(String, usize)> {
-        let numbers = self.numbers.iter();
-        let is_reached = |file: &str, start: usize| {
-            let mut reached = reached.iter();
-            reached.any(|one| one.0 == file && one.1 == start)
-        };
-        let of = numbers.filter(|((file, start, _), _)| is_reached(file, *start));
-        let policies = of.filter_map(|((file, _, setter), _)| {
+    fn with_names(&self, mut reached: Reached) -> Reached {
+        let numbers = self.numbers.keys();
+        let of = numbers.filter(|(file, start, _)| reached.contains(&(file.clone(), *start)));
+        let policies = of.filter_map(|(file, _, setter)| {
             let target = MarkerTarget::parse(setter)?;
             Some((file.as_str(), (target.namespace, target.name)))
         });
         let policies: BTreeSet<(&str, (String, String))> = policies.collect();
         let names = self.names.iter();
-        let names = names
-            .filter(|(file, _, policy)| policies.contains(&(file.as_str(), policy.clone())))
-            .map(|(file, start, _)| (file.clone(), *start));
-        reached.iter().cloned().chain(names).collect()
+        let names =
+            names.filter(|(file, _, policy)| policies.contains(&(file.as_str(), policy.clone())));
+        reached.extend(names.map(|(file, start, _)| (file.clone(), *start)));
+        reached
     }
 }
 
@@ -147,7 +148,7 @@ impl Artifact for View<'_> {
     }
 
     fn read(&self, path: &str) -> Result<Arc<[u8]>, String> {
-        if NAMES.contains(&name_of(path)) {
+        if NAMES.contains(&artifact::name_of(path)) {
             let is_it = path == self.path;
             let text = self.text.filter(|_| is_it);
             return self
@@ -202,14 +203,9 @@ impl Marked<'_> {
     /// The edits that put made-up values into a text.
     fn made_up(&self, path: &str, text: &str, is_kustomization: bool) -> Option<Vec<Edit>> {
         let outline = resource_list::read(text).ok()?;
-        let mut marks: BTreeMap<usize, String> = BTreeMap::new();
-        for document in &outline.documents {
-            for marked in document.marked.iter().filter(|marked| marked.is_reached) {
-                if let Comment::Marker(setter) = marker::read(marked.comment.of(text)) {
-                    marks.insert(marked.value.span.start, setter);
-                }
-            }
-        }
+        let marks = origin::live_markers(text, &outline);
+        let marks = marks.map(|(_, marked, setter)| (marked.value.span.start, setter));
+        let marks: BTreeMap<usize, String> = marks.collect();
         let objects = outline.objects().map(|one| (one.span.start, one));
         let objects: BTreeMap<usize, _> = objects.collect();
         let starts: BTreeSet<usize> = objects.keys().copied().collect();
@@ -394,46 +390,80 @@ struct Resource {
     /// The same of the marks that the fields hold.
     marked: BTreeMap<String, String>,
     /// Marks that reach it.
-    reached: Vec<(String, usize)>,
+    reached: Reached,
     /// Fields that hold more than a mark.
     within: BTreeSet<String>,
 }
 
-/// What the kustomizations of some files are to say. `build` runs kustomize.
+/// The kustomizations of some files.
+pub struct Kustomizations<'a> {
+    files: &'a dyn Artifact,
+    read: BTreeMap<String, KustomizationFile>,
+    texts: BTreeMap<String, String>,
+    /// Those that cannot be read, and why; another reader may read them.
+    unread: BTreeMap<String, String>,
+}
+
+impl<'a> Kustomizations<'a> {
+    /// Reads them.
+    #[must_use]
+    pub fn of(files: &'a dyn Artifact) -> Self {
+        let mut all = Self {
+            files,
+            read: BTreeMap::new(),
+            texts: BTreeMap::new(),
+            unread: BTreeMap::new(),
+        };
+        let paths = files.manifests("").into_iter();
+        for path in paths.filter(|path| NAMES.contains(&artifact::name_of(path))) {
+            let read = text_of(files, &path).and_then(|text| {
+                let file = KustomizationFile::parse(&text)?;
+                Ok((text, file))
+            });
+            match read {
+                Ok((text, file)) => {
+                    all.texts.insert(path.clone(), text);
+                    all.read.insert(path, file);
+                }
+                Err(why) => _ = all.unread.insert(path, why),
+            }
+        }
+        all
+    }
+
+    /// Whether one may set what is marked below it.
+    #[must_use]
+    pub fn may_set(&self) -> bool {
+        !self.unread.is_empty() || self.read.values().any(changes)
+    }
+}
+
+/// What kustomizations are to say. `build` runs kustomize.
 #[must_use]
 pub fn find(
-    files: &dyn Artifact,
+    kustomizations: Kustomizations<'_>,
     build: &Build<'_>,
     tell: &(dyn Fn(&str, usize, usize) + Sync),
 ) -> Overlays {
-    let mut all: BTreeMap<String, KustomizationFile> = BTreeMap::new();
+    let Kustomizations {
+        files,
+        read: all,
+        texts,
+        unread,
+    } = kustomizations;
     let mut marked = Marked {
         files,
         marks: Mutex::default(),
         texts: Mutex::default(),
-        kustomizations: BTreeMap::new(),
+        kustomizations: texts,
     };
     let mut overlays = Overlays::default();
-    for path in kustomizations(files) {
-        let read = text_of(files, &path).and_then(|text| {
-            let file = KustomizationFile::parse(&text)?;
-            Ok((text, file))
-        });
-        match read {
-            Ok((text, file)) => {
-                marked.kustomizations.insert(path.clone(), text);
-                all.insert(path, file);
-            }
-            // Another reader may read it.
-            Err(why) => {
-                let faults = vec![format!("it cannot be read: {why}")];
-                let overlay = Overlay {
-                    faults,
-                    ..Overlay::default()
-                };
-                overlays.by_path.insert(path, overlay);
-            }
-        }
+    for (path, why) in unread {
+        let overlay = Overlay {
+            faults: vec![format!("it cannot be read: {why}")],
+            ..Overlay::default()
+        };
+        overlays.by_path.insert(path, overlay);
     }
     let levels = levels(&all);
     let changing = |path: &&String| {
@@ -446,13 +476,15 @@ pub fn find(
         changes(file) && !is_component
     };
     let total = levels.iter().flatten().filter(changing).count();
-    let mut number = 0;
+    let started = AtomicUsize::new(0);
     for level in &levels {
         let paths: Vec<&String> = level.iter().filter(changing).collect();
-        let judged = parallel::queue(&paths, &|path| judge(&marked, path, &all, build));
-        for (path, judged) in paths.into_iter().zip(judged) {
-            number += 1;
+        let judged = parallel::queue(&paths, &|path| {
+            let number = started.fetch_add(1, Ordering::Relaxed) + 1;
             tell(artifact::folder_of(path), number, total);
+            judge(&marked, path, &all, build)
+        });
+        for (path, judged) in paths.into_iter().zip(judged) {
             let Some(judged) = judged else { continue };
             for (file, start) in judged.reached {
                 overlays.reached.entry(file).or_default().insert(start);
@@ -464,20 +496,6 @@ pub fn find(
         }
     }
     overlays
-}
-
-/// Whether a kustomization may set what is marked below it.
-#[must_use]
-pub fn may_set(files: &dyn Artifact) -> bool {
-    kustomizations(files).any(|path| {
-        let file = text_of(files, &path).and_then(|text| KustomizationFile::parse(&text));
-        file.map_or(true, |file| changes(&file))
-    })
-}
-
-fn kustomizations(files: &dyn Artifact) -> impl Iterator<Item = String> {
-    let all = files.manifests("").into_iter();
-    all.filter(|path| NAMES.contains(&name_of(path)))
 }
 
 fn text_of(files: &dyn Artifact, path: &str) -> Result<String, String> {
@@ -528,7 +546,7 @@ fn levels(all: &BTreeMap<String, KustomizationFile>) -> Vec<Vec<String>> {
 /// What became of a kustomization.
 struct Judged {
     overlay: Overlay,
-    reached: Vec<(String, usize)>,
+    reached: Reached,
     /// Its text with the edits.
     text: Option<String>,
 }
@@ -557,13 +575,13 @@ fn judge(
                 return None;
             }
             overlay.faults.push(why);
-            return done(overlay, Vec::new(), None);
+            return done(overlay, Reached::new(), None);
         }
     };
     let reached = resources.iter().flat_map(|one| one.reached.clone());
-    let reached: Vec<(String, usize)> = reached.collect();
+    let reached: Reached = reached.collect();
     let marks = marked.marks.lock().unwrap_or_else(PoisonError::into_inner);
-    let reached = marks.with_names(&reached);
+    let reached = marks.with_names(reached);
     drop(marks);
     let wanted = wanted(&resources, file, &mut overlay);
     let edits = match patches(current, &wanted) {
@@ -769,7 +787,7 @@ impl Resource {
         match setter_of(mark, &text) {
             Some(setter) => {
                 self.marked.insert(path, setter);
-                self.reached.push((mark.file.clone(), mark.start));
+                self.reached.insert((mark.file.clone(), mark.start));
             }
             None => _ = self.within.insert(path),
         }
@@ -900,8 +918,4 @@ fn value_of(node: &Node<'_>) -> Value {
         Some((key.to_string(), Value::String(value.text()?.into_owned())))
     });
     Value::Object(entries.collect())
-}
-
-fn name_of(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }

@@ -1,6 +1,6 @@
 //! `flux-image annotate`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -11,7 +11,7 @@ use super::clusters::Bar;
 use super::streams::{print_diff, print_styled, say_findings};
 use super::{Exit, edit, interrupt};
 use crate::binding::annotate::annotate;
-use crate::binding::overlays::{self, Overlays};
+use crate::binding::overlays::{self, Kustomizations, Overlays};
 use crate::checkout::artifact::FolderArtifact;
 use crate::checkout::files::{self, Outlined, folder_of};
 use crate::checkout::git::Repositories;
@@ -125,7 +125,8 @@ fn overlays(
 ) -> anyhow::Result<Overlays> {
     let artifact = FolderArtifact::of_folder(confine, repositories);
     let artifact = artifact.with_context(|| confine.display().to_string())?;
-    if !overlays::may_set(&artifact) {
+    let kustomizations = Kustomizations::of(&artifact);
+    if !kustomizations.may_set() {
         return Ok(Overlays::default());
     }
     let kustomize = match Kustomize::find() {
@@ -145,7 +146,7 @@ fn overlays(
     let bar = Bar::default();
     let tell = |folder: &str, number, total| bar.tell(folder, number, total);
     interrupt::catch();
-    let overlays = overlays::find(&artifact, &build, &tell);
+    let overlays = overlays::find(kustomizations, &build, &tell);
     bar.end();
     Ok(overlays)
 }
@@ -159,12 +160,11 @@ fn add_overlays(
     outcome: &mut Outcome,
 ) -> String {
     let mut lines = String::new();
+    let sources = sources.iter().filter(|source| source.is_kustomization);
+    let sources = sources.filter_map(|source| Some((source.path.canonicalize().ok()?, source)));
+    let sources: BTreeMap<PathBuf, &SourceFile> = sources.collect();
     for (path, overlay) in &overlays.by_path {
-        let file = confine.join(path);
-        let is_it = |one: &&SourceFile| {
-            one.is_kustomization && one.path.canonicalize().is_ok_and(|real| real == file)
-        };
-        let source = sources.iter().find(is_it);
+        let source = sources.get(&confine.join(path)).copied();
         let name = source.map_or_else(|| path.clone(), |one| one.name.clone());
         let location = || Location::new(name.clone(), Place { line: 1, column: 1 });
         if let Some(unbound) = overlay.unbound.first() {

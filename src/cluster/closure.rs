@@ -263,7 +263,7 @@ impl Gatherer<'_> {
         let all = self.artifact.manifests(folder);
         let with_kustomization: BTreeSet<&str> = all
             .iter()
-            .filter(|path| NAMES.contains(&name_of(path)))
+            .filter(|path| NAMES.contains(&artifact::name_of(path)))
             .map(|path| artifact::folder_of(path))
             .filter(|one| *one != folder)
             .collect();
@@ -468,7 +468,7 @@ impl Gatherer<'_> {
 
     /// Takes in a file of plugins, written anew, and what they name.
     fn plugin(&mut self, path: &str, users: &[&str]) -> Result<(), Refusal> {
-        if NAMES.contains(&name_of(path)) {
+        if NAMES.contains(&artifact::name_of(path)) {
             let message = "a kustomization is no plugin".to_owned();
             return Err(self.refusal(path, message));
         }
@@ -547,10 +547,6 @@ fn inside(folder: &str, name: &str) -> String {
         "" => name.to_owned(),
         folder => format!("{folder}/{name}"),
     }
-}
-
-fn name_of(path: &str) -> &str {
-    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 fn relative<'p>(folder: &str, path: &'p str) -> &'p str {
