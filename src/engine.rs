@@ -13,7 +13,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{Bind, Id, OnUnresolved};
-use crate::binding::bindings::{self, BindingConfig, BindingContext, Bindings};
+use crate::binding::bindings::{self, BindingConfig, BindingContext, Bindings, PolicyRef};
+use crate::binding::marker::{ImagePart, MarkerTarget};
 use crate::documents::Documents;
 use crate::finding::Finding;
 use crate::parallel;
@@ -105,6 +106,12 @@ impl<'r> Run<'r> {
         (run, findings)
     }
 
+    /// What is bound in each text, in their order.
+    #[must_use]
+    pub fn bindings(&self) -> &[Bindings<'r, 'r>] {
+        &self.bindings
+    }
+
     /// Has registries asked for everything, whatever is bound.
     pub fn scan(&mut self, ask: &mut Ask<'_>) -> Vec<Finding> {
         registry_queries::scan(self.documents, &mut self.tags, ask)
@@ -142,6 +149,36 @@ impl<'r> Learned<'r> {
     #[must_use]
     pub fn bindings(&self) -> &[Bindings<'r, 'r>] {
         &self.run.bindings
+    }
+
+    /// What is known of tags.
+    #[must_use]
+    pub fn tags(&self) -> &TagBook {
+        &self.run.tags
+    }
+
+    /// The known policies that something bound belongs to, and the part of their image that
+    /// it holds: one, or all that follow a repository. A policy without a namespace is found
+    /// by its name, if that is unique.
+    #[must_use]
+    pub fn policies_of(&self, bound: &PolicyRef) -> Vec<(Id, ImagePart)> {
+        match bound {
+            PolicyRef::Named(setter) => {
+                let Some(target) = MarkerTarget::parse(setter) else {
+                    return Vec::new();
+                };
+                let id = Id::new(target.namespace, target.name);
+                let unplaced = Id::new("", id.name.clone());
+                let found = [id, unplaced].into_iter();
+                let found = found.filter(|id| self.images.contains_key(id));
+                found.take(1).map(|id| (id, target.part)).collect()
+            }
+            PolicyRef::Of(repository, kind) => {
+                let ids = self.run.context.images.get(repository);
+                let ids = ids.into_iter().flatten();
+                ids.map(|id| (id.clone(), kind.part())).collect()
+            }
+        }
     }
 
     /// The plans of some texts, by their numbers, each with who takes policies to it.

@@ -17,6 +17,7 @@
 //! - [`scan`]: asking registries
 //! - [`plan`]: what is to change, and whose change it is
 //! - [`engine`]: the order of it all
+//! - [`insight`]: why things are as they are
 //! - [`cluster`]: what a cluster sees of its repository
 //! - [`checkout`]: everything that touches a disk: git, files, whose they are, writing
 //! - [`commit`]: the message and the branch of a commit
@@ -38,6 +39,7 @@ pub mod engine;
 pub mod finding;
 pub mod foreign;
 pub mod function;
+pub mod insight;
 mod parallel;
 pub mod path_name;
 pub mod plan;

@@ -15,6 +15,7 @@ const ORDER: &[&str] = &[
     "commit",
     "checkout",
     "scan",
+    "insight",
     "engine",
     "plan",
     "selection",

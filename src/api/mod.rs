@@ -23,7 +23,10 @@ pub use automation::{
 };
 pub use label::BadLabel;
 pub use meta::{Id, LocalReference, Metadata};
-pub use policy::{ImagePolicy, ImagePolicySpec, ImagePolicyStatus, Undefined};
+pub use policy::{
+    ImagePolicy, ImagePolicySpec, ImagePolicyStatus, OrderChoice, PolicyChoice, SemverChoice,
+    TagFilter, Undefined,
+};
 pub use read::{
     Document, DocumentError, Kind, Reading, place_of_field, read, read_login, read_secret,
     read_text,

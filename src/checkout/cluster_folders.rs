@@ -5,10 +5,10 @@
 //! the clusters can be found: by the Kustomization that `flux bootstrap` writes into
 //! the folder that it builds, or by a FluxInstance.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 use serde_json::Value;
 
 use super::files::{Files, Outlined};
@@ -23,6 +23,7 @@ use crate::cluster::artifact;
 use crate::cluster::flux::{self, FluxKustomization};
 use crate::cluster::kustomization;
 use crate::documents::{Documents, Sourced};
+use crate::parallel;
 
 /// Why documents as they lie are plainly parts of what a build makes of them, if they
 /// are.
@@ -156,9 +157,16 @@ pub fn named_by_builds(
     let marked = marked.filter(|source| source.has_markers && !source.is_link);
     let is_known =
         |id: &Id| documents.policies.contains_key(id) || documents.unreadable.contains_key(id);
-    let (known, unknown): (BTreeSet<Id>, BTreeSet<Id>) = marked
-        .flat_map(|source| targets(&source.text))
-        .partition(is_known);
+    let marked: Vec<&SourceFile> = marked.collect();
+    let named = |chunk: &[&SourceFile]| {
+        let mut comments = HashSet::new();
+        for source in chunk {
+            comments.extend(comments_of(&source.text));
+        }
+        comments.into_iter().filter_map(target).collect()
+    };
+    let named = parallel::map(&marked, &named).into_iter();
+    let (known, unknown): (BTreeSet<Id>, BTreeSet<Id>) = named.partition(is_known);
     if unknown.is_empty() || documents.policies.is_empty() {
         return None;
     }
@@ -181,18 +189,24 @@ pub fn named_by_builds(
     (is_elsewhere || renames()).then_some(MarkedPolicies { known, unknown })
 }
 
-/// The policies that the markers of a text name.
-fn targets(text: &str) -> impl Iterator<Item = Id> {
-    let lines = text.lines().filter(|line| line.contains(marker::TOKEN));
-    lines.filter_map(|line| {
-        let token = line.find(marker::TOKEN)?;
-        let comment = &line[line[..token].rfind('#')?..];
-        let Comment::Marker(value) = marker::read(comment) else {
-            return None;
-        };
-        let target = MarkerTarget::parse(&value)?;
-        Some(Id::new(target.namespace, target.name))
+/// What may be markers in a text: the comments that hold the token.
+fn comments_of(text: &str) -> impl Iterator<Item = &str> {
+    let tokens = memmem::find_iter(text.as_bytes(), marker::TOKEN);
+    tokens.filter_map(|token| {
+        let line = text[..token].rfind('\n').map_or(0, |at| at + 1);
+        let begin = line + text[line..token].rfind('#')?;
+        let end = memchr::memchr(b'\n', &text.as_bytes()[token..]);
+        Some(text[begin..end.map_or(text.len(), |at| token + at)].trim_end_matches('\r'))
     })
+}
+
+/// The policy that a comment names.
+fn target(comment: &str) -> Option<Id> {
+    let Comment::Marker(value) = marker::read(comment) else {
+        return None;
+    };
+    let target = MarkerTarget::parse(&value)?;
+    Some(Id::new(target.namespace, target.name))
 }
 
 /// The folders of the clusters that a checkout is for, in the order of their paths.

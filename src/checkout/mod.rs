@@ -20,11 +20,12 @@ pub mod remotes;
 pub mod request;
 pub mod scope;
 pub mod source_files;
+pub mod survey;
 pub mod tree_documents;
 pub mod walk;
 pub mod write;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -33,9 +34,11 @@ use self::files::{Files, Outlined, Sources};
 use self::git::Repositories;
 use self::reach::AutomationReach;
 pub use self::request::{CannotPlan, Request};
-use self::scope::{Scope, ScopeReach};
+use self::scope::{Automations, Scope, ScopeReach};
 use self::source_files::{Refused, SourceFile};
 use crate::api::{Id, OnUnresolved};
+use crate::binding::bindings::PolicyRef;
+use crate::binding::marker::MarkerTarget;
 use crate::documents::Documents;
 use crate::documents::builder::Builder;
 use crate::engine::{self, Learned, Run, SourceText, Whose};
@@ -83,6 +86,26 @@ struct Tree<'r> {
 }
 
 impl<'r> Checkout<'r> {
+    /// The policies of the values on a line of a file, as markers name them; `None` where the
+    /// file has none.
+    #[must_use]
+    pub fn bound_at(&self, file: &Path, line: usize) -> Option<BTreeSet<Id>> {
+        let file = self.tree.files.current.join(file);
+        let texts = self.tree.outlined.iter();
+        let mut texts = texts.filter(|one| one.source.path == file);
+        let bindings = &self.run.bindings()[texts.find_map(|one| one.number)?];
+        let bound = bindings.bound.iter().filter(|one| one.place.line == line);
+        let named = bound.filter_map(|one| match &one.policy {
+            PolicyRef::Named(setter) => MarkerTarget::parse(setter),
+            PolicyRef::Of(..) => None,
+        });
+        Some(
+            named
+                .map(|target| Id::new(target.namespace, target.name))
+                .collect(),
+        )
+    }
+
     /// Files that may hold documents and could not be read.
     pub fn missed(&self) -> impl Iterator<Item = Finding> + use<'r> {
         self.tree.missed()
@@ -283,15 +306,9 @@ fn plan_in(
         if documents.automations.is_empty() && !documents.has_unreadable_automation {
             return Err(no_scope(planned, tree));
         }
-        let settings = repositories.of(root).map(|found| found.settings());
-        let checked_out = scope::CheckedOut {
-            root,
-            listing: &tree.files.listing,
-            settings: &settings.unwrap_or_default(),
-            named: request.clusters.named_here(root),
-        };
         let images = &learned.images;
-        let automations = scope::of_automations(documents, images, &checked_out, findings);
+        let automations =
+            automations_of(documents, images, tree, (request, repositories), findings);
         let reach = AutomationReach::new(&automations, images, targets.as_ref(), root);
         let bound = tree.outlined.iter();
         let bound = bound.filter_map(|one| Some((one.source, &learned.bindings()[one.number?])));
@@ -318,6 +335,25 @@ fn plan_in(
         labels::ask(&mut planned, documents, ask);
     }
     Ok(planned)
+}
+
+/// The automations of a checkout, and what each may edit of it.
+fn automations_of(
+    documents: &Documents,
+    images: &BTreeMap<Id, Resolved>,
+    tree: Tree<'_>,
+    (request, repositories): (&Request, &Repositories),
+    findings: &mut Vec<Finding>,
+) -> Automations {
+    let root = tree.files.root.as_path();
+    let settings = repositories.of(root).map(|found| found.settings());
+    let checked_out = scope::CheckedOut {
+        root,
+        listing: &tree.files.listing,
+        settings: &settings.unwrap_or_default(),
+        named: request.clusters.named_here(root),
+    };
+    scope::of_automations(documents, images, &checked_out, findings)
 }
 
 /// What a commit needs to know of the policies that change something: their images.

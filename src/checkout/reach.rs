@@ -13,6 +13,7 @@ use crate::api::Id;
 use crate::binding::bindings::{BindingSource, Bindings, PolicyRef};
 use crate::binding::marker::MarkerTarget;
 use crate::finding::{Code, Finding, Location};
+use crate::insight::uses::Carrier;
 use crate::parallel;
 use crate::plan::planned::Owner;
 use crate::plan::takers::Coverage;
@@ -84,6 +85,15 @@ impl<'a> AutomationReach<'a> {
         all.iter()
             .map(|(id, left)| self.finding(id, left, &known))
             .collect()
+    }
+
+    /// The same, to be asked who carries what.
+    #[must_use]
+    pub fn carriers(&'a self) -> Carriers<'a> {
+        Carriers {
+            reach: self,
+            known: KnownAutomations::of(self.automations),
+        }
     }
 
     /// The policies that a file names and nobody comes for.
@@ -160,13 +170,8 @@ impl<'a> AutomationReach<'a> {
             let said = format!("the `policySelector` of `{}` does not select it", owner.id);
             (Why::Selector, said)
         });
-        let left_out = known.left_out.iter().map(|one| {
-            let name = &one.id;
-            match one.reason {
-                Reason::Suspended => (Why::LeftOut, format!("`{name}` is suspended")),
-                _ => (Why::LeftOut, format!("`{name}` is left out")),
-            }
-        });
+        let left_out = known.left_out.iter();
+        let left_out = left_out.map(|one| (Why::LeftOut, said_of(one)));
         let owners = self.automations.owners.iter();
         let far = owners.filter(|owner| owner.id.namespace != id.namespace);
         let far = far.map(|owner| {
@@ -176,12 +181,49 @@ impl<'a> AutomationReach<'a> {
             );
             (Why::Namespace, said)
         });
-        let abroad = known.abroad.iter().map(|one| {
-            let said = format!("`{}` is for another repository", one.id);
-            (Why::Repository, said)
-        });
+        let abroad = known.abroad.iter();
+        let abroad = abroad.map(|one| (Why::Repository, said_of(one)));
         let all = elsewhere.chain(others).chain(left_out).chain(far);
         all.chain(abroad).take(MOST_NAMED).collect()
+    }
+}
+
+/// Tells who writes a value.
+pub struct Carriers<'a> {
+    reach: &'a AutomationReach<'a>,
+    known: KnownAutomations<'a>,
+}
+
+impl Carriers<'_> {
+    /// The automation that comes to a file with a policy, or why none does.
+    #[must_use]
+    pub fn of(&self, path: &Path, id: &Id) -> Carrier {
+        let first = |coverage: &Coverage<'_>| Some(coverage.at(path)?.first(id)?.0);
+        if let Some(number) = first(&self.reach.editing).flatten() {
+            return Carrier::Automation(number);
+        }
+        let idle = first(&self.reach.idle).flatten();
+        let left_out = self.reach.automations.left_out.iter();
+        let mut idle = left_out
+            .filter(|one| one.reason != Reason::OtherRepository)
+            .skip(idle.unwrap_or(usize::MAX));
+        Carrier::Nobody(match idle.next() {
+            Some(one) => vec![said_of(one)],
+            None => (self.reach.reasons(id, &self.known).into_iter())
+                .map(|(_, said)| said)
+                .collect(),
+        })
+    }
+}
+
+/// Why an automation edits nothing.
+fn said_of(one: &LeftOut) -> String {
+    let name = &one.id;
+    match one.reason {
+        Reason::Suspended => format!("`{name}` is suspended"),
+        Reason::OtherRepository => format!("`{name}` is for another repository"),
+        Reason::Outranked => format!("`{name}` is another cluster's"),
+        Reason::Fault => format!("`{name}` is left out, since it is not valid"),
     }
 }
 

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::complete;
 use crate::api::{Bind, TagSource};
 use crate::commit::commits::SplitBy;
+use crate::insight::trial::TriedOrder;
 use go_template::duration;
 
 /// Flux's image automation as a function: policies and manifests in, patched
@@ -44,6 +45,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Print the ImagePolicies as a cluster would hold them, with status.latestRef
     Resolve(ResolveArgs),
+    /// Explain an ImagePolicy: what became of each tag, what it chooses, and where that goes
+    Explain(Box<ExplainArgs>),
     /// Print the commit message of a report
     Message(StoredArgs),
     /// Print the branch of a report
@@ -268,7 +271,7 @@ const STORED_EXAMPLES: &str = "Example:
   git add -u && flux-image message report.json | git commit -F -";
 
 /// Whose view of the repository counts.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Clusters")]
 pub struct ClusterArgs {
     /// The folder that `flux bootstrap --path` was given: documents are read as that cluster sees them, built with `kustomize`
@@ -345,6 +348,66 @@ pub struct ResolveArgs {
 const RESOLVE_EXAMPLES: &str = "Examples:
   flux-image resolve > policies.yaml      then: flux-image update --policies policies.yaml
   flux-image resolve | kubectl get -f - -o wide";
+
+/// Flags of `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = EXPLAIN_EXAMPLES)]
+pub struct ExplainArgs {
+    /// An ImagePolicy as NAME or NAMESPACE/NAME, a FILE:LINE with a marker, or an image
+    #[arg(value_name = "SUBJECT", add = ArgValueCompleter::new(complete::policies))]
+    pub subject: String,
+    /// What becomes of this tag: the first step that lets it out, and what would let it in
+    #[arg(long, value_name = "TAG")]
+    pub tag: Option<String>,
+    /// How to print it
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: TextOrJson,
+    /// Try these tags, without a network: lines, JSON of `skopeo list-tags` or of a registry, or a TagSnapshot; `-` for stdin
+    #[arg(long, value_name = "FILE", help_heading = "Try before writing")]
+    pub tags: Option<PathBuf>,
+    /// Try this `semver.range`
+    #[arg(long, value_name = "RANGE", help_heading = "Try before writing")]
+    pub range: Option<String>,
+    /// Try this `filterTags.pattern`
+    #[arg(long, value_name = "PATTERN", help_heading = "Try before writing")]
+    pub pattern: Option<String>,
+    /// Try this `filterTags.extract`
+    #[arg(long, value_name = "TEMPLATE", help_heading = "Try before writing")]
+    pub extract: Option<String>,
+    /// Try this order: `semver`, `alphabetical[:asc|desc]`, `numerical[:asc|desc]`, `asc` or `desc`
+    #[arg(long, value_name = "ORDER", help_heading = "Try before writing")]
+    pub order: Option<TriedOrder>,
+    /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
+    #[arg(long, value_name = "PATH")]
+    pub policies: Vec<PathBuf>,
+    /// Where tags are taken from, in order; never the status, which only tells what was chosen before
+    #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["snapshot", "registry"])]
+    pub tags_from: Vec<LiveSourceArg>,
+    /// A TagSnapshot that is older is a warning; a duration as in Go
+    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
+    pub max_age: Duration,
+    /// Whose view of the repository counts.
+    #[command(flatten)]
+    pub clusters: ClusterArgs,
+    /// How registries are asked.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+}
+
+const EXPLAIN_EXAMPLES: &str = "Examples:
+  flux-image explain flux-system/app
+  flux-image explain apps/app.yaml:14                     the policy of the value there
+  flux-image explain app --tag 2.0.0-rc.1                 why is it not chosen?
+  skopeo list-tags docker://ghcr.io/acme/app | flux-image explain app --tags - --range '>=1.0.0-0'";
+
+/// `-o` of what a person or a program reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TextOrJson {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
 
 /// How registries are asked.
 #[derive(Clone, Debug, Default, Args)]

@@ -8,6 +8,7 @@ mod complete;
 mod crd;
 mod edit;
 mod exit;
+mod explain;
 mod function;
 mod given;
 mod handoff;
@@ -116,6 +117,7 @@ fn run(command: &Command) -> anyhow::Result<Exit> {
         Command::Annotate(args) => annotate::run(args),
         Command::Scan(args) => scan::scan(args),
         Command::Resolve(args) => scan::resolve(args),
+        Command::Explain(args) => explain::run(args),
         Command::Message(args) => handoff::message(args),
         Command::Branch(args) => handoff::branch(args),
         Command::Schema(args) => schema::run(args),

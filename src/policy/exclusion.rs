@@ -15,6 +15,14 @@ pub struct BadExclusion {
     pub source: SyntaxError,
 }
 
+/// The patterns that count: an empty list stands for the default.
+pub(super) fn patterns<S: AsRef<str>>(written: &[S]) -> Vec<&str> {
+    match written {
+        [] => DEFAULT.to_vec(),
+        written => written.iter().map(AsRef::as_ref).collect(),
+    }
+}
+
 /// The tags that no pattern matches anywhere, sorted as Flux stores them:
 /// bytewise descending. An empty list of patterns stands for the default. One
 /// compiled pattern is alive at a time, since each may be large.
@@ -27,12 +35,8 @@ pub fn keep<'t, S: AsRef<str>>(
     tags: &'t [String],
     budget: &mut Budget,
 ) -> Result<Vec<&'t str>, BadExclusion> {
-    let patterns: Vec<&str> = match patterns {
-        [] => DEFAULT.to_vec(),
-        patterns => patterns.iter().map(AsRef::as_ref).collect(),
-    };
     let mut kept: Vec<&str> = tags.iter().map(String::as_str).collect();
-    for pattern in patterns {
+    for pattern in self::patterns(patterns) {
         let compiled = Regex::within(pattern, budget).map_err(|source| BadExclusion {
             pattern: pattern.to_owned(),
             source,

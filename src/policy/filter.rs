@@ -34,24 +34,34 @@ impl Filter {
         })
     }
 
+    /// What of each tag is compared, `None` for one that does not match.
+    pub fn values<'f, S: AsRef<str>>(
+        &'f self,
+        tags: &'f [S],
+    ) -> impl Iterator<Item = Option<String>> + 'f {
+        let mut scratch = self.pattern.scratch();
+        tags.iter().map(move |tag| {
+            let tag = tag.as_ref();
+            match &self.extract {
+                None => self.pattern.is_match(tag).then(|| tag.to_owned()),
+                Some(template) => {
+                    let found = self.pattern.find(tag, &mut scratch)?;
+                    Some(template.expand(&found))
+                }
+            }
+        })
+    }
+
     /// The tags that match, with what is extracted from each, sorted bytewise
     /// descending by tag. Of tags with one extracted value the last in `tags`
     /// is kept, as in Flux.
     #[must_use]
     pub fn apply<S: AsRef<str>>(&self, tags: &[S]) -> Vec<Candidate> {
-        let mut scratch = self.pattern.scratch();
         let mut by_value: BTreeMap<String, &str> = BTreeMap::new();
-        for tag in tags {
-            let tag = tag.as_ref();
-            let value = match &self.extract {
-                None if self.pattern.is_match(tag) => tag.to_owned(),
-                Some(template) => match self.pattern.find(tag, &mut scratch) {
-                    Some(found) => template.expand(&found),
-                    None => continue,
-                },
-                None => continue,
-            };
-            by_value.insert(value, tag);
+        for (tag, value) in tags.iter().zip(self.values(tags)) {
+            if let Some(value) = value {
+                by_value.insert(value, tag.as_ref());
+            }
         }
         let mut candidates: Vec<Candidate> = by_value
             .into_iter()

@@ -8,6 +8,7 @@
 
 pub mod exclusion;
 mod filter;
+pub mod funnel;
 pub mod reflect;
 pub mod select;
 

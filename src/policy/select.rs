@@ -133,6 +133,19 @@ impl Policy {
         Self { choice, filter }
     }
 
+    /// How it compares.
+    #[must_use]
+    pub fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    /// Its filter, as written: pattern and extract.
+    #[must_use]
+    pub fn filter(&self) -> Option<(&str, &str)> {
+        let filter = self.filter.as_ref();
+        filter.map(|(pattern, extract)| (pattern.as_str(), extract.as_str()))
+    }
+
     /// The latest tag of `tags`, which come in the order Flux stores them:
     /// bytewise descending.
     ///
@@ -248,9 +261,18 @@ fn leading_numbers(text: &str) -> Option<[u64; 3]> {
 }
 
 /// Why a text is no version, to follow it.
-fn why_none(text: &str, fault: VersionFault) -> String {
+pub(super) fn why_none(text: &str, fault: VersionFault) -> String {
     if text.starts_with('V') {
         return "begins with a capital `V`".to_owned();
+    }
+    if fault == VersionFault::Form && Version::parse_tag(&text.replacen('_', "+", 1)).is_ok() {
+        return "has a `_` where a version has a `+` or a `-`".to_owned();
+    }
+    if !text
+        .trim_start_matches('v')
+        .starts_with(|c: char| c.is_ascii_digit())
+    {
+        return "does not begin with a number".to_owned();
     }
     let core = text.trim_start_matches('v').split(['-', '+', '_']).next();
     let parts = core.unwrap_or_default().split('.').count();

@@ -190,6 +190,14 @@ impl TagBook {
         }
     }
 
+    /// Has some tags be all that is known of an ImageRepository, whose image is `image`.
+    pub fn replace(&mut self, id: &Id, image: &str, tags: Arc<KnownTags>) {
+        if let Ok(repository) = Repository::parse(image) {
+            self.written.remove(&repository.canonical());
+        }
+        self.scanned.insert(id.clone(), Ok(tags));
+    }
+
     /// Takes in what the scalars of policies carry.
     pub fn note_present(&mut self, present: BTreeMap<Id, Present>) {
         self.present = present;

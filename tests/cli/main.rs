@@ -5,6 +5,7 @@ mod bad_input;
 mod bindings;
 mod completion;
 mod documents;
+mod explain;
 mod foreign;
 mod function;
 mod git_layouts;

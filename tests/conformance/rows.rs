@@ -7,6 +7,7 @@ use flux_image::commit::data::{Changed, Data, SeenChange};
 use flux_image::commit::{branch, render};
 use flux_image::finding::ResourceRef;
 use flux_image::policy::exclusion;
+use flux_image::policy::funnel::{Funnel, Step};
 use flux_image::policy::reflect::{DigestReflection, ImageRef, Reflected, WantedDigest};
 use flux_image::policy::{Choice, ChosenNothing, Filter, InvalidPolicy, Order, Policy};
 use go_regexp::Budget;
@@ -73,9 +74,30 @@ fn choose(row: &Value) -> Result<String, Refusal> {
         let part = |name: &str| filter[name].as_str().unwrap_or_default().to_owned();
         (part("pattern"), part("extract"))
     });
-    Policy::new(choice.map_err(Refusal::Invalid)?, filter)
-        .select(&strings(&row["tags"]))
-        .map_err(Refusal::Nothing)
+    let policy = Policy::new(choice.map_err(Refusal::Invalid)?, filter);
+    let tags = strings(&row["tags"]);
+    let chosen = policy.select(&tags);
+    tell(&policy, &tags, &chosen);
+    chosen.map_err(Refusal::Nothing)
+}
+
+/// What is told of each tag leads to what is chosen, and to it alone.
+fn tell(policy: &Policy, tags: &[String], chosen: &Result<String, ChosenNothing>) {
+    // Flux's rows hold the order in which tags come; here they are sorted.
+    let mut sorted = tags.to_vec();
+    sorted.sort_unstable_by(|a, b| b.cmp(a));
+    let none: [&str; 1] = ["[^\\x{0}-\\x{10FFFF}]"];
+    let funnel = Funnel::of(policy, &none, tags, &mut Budget::default()).expect("exclusions");
+    assert_eq!(funnel.tags.len(), tags.len(), "each tag is told once");
+    assert_eq!(funnel.chosen, policy.select(&sorted));
+    let first = funnel.ranked().next().map(|one| &one.tag);
+    match &funnel.chosen {
+        Ok(tag) => assert_eq!(first, Some(tag)),
+        Err(ChosenNothing::NotNumeric { .. }) => {
+            assert!(funnel.ended_at(Step::Value).next().is_some());
+        }
+        Err(_) => assert_eq!(first, None, "{chosen:?}"),
+    }
 }
 
 fn policy(row: &Value) -> Verdict {

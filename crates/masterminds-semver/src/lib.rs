@@ -207,6 +207,16 @@ pub struct Constraint {
     text: String,
 }
 
+/// What leaves a version out of one group of a constraint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal<'c> {
+    /// A comparator, as it was written (a hyphen range as its two comparators).
+    Comparator(&'c str),
+    /// It is a prerelease, and no comparator of the group has one; every comparator
+    /// would let it in.
+    Prerelease,
+}
+
 #[derive(Clone, Debug)]
 struct Group {
     comparators: Vec<Comparator>,
@@ -216,6 +226,7 @@ struct Group {
 
 #[derive(Clone, Debug)]
 struct Comparator {
+    text: String,
     operator: Operator,
     version: Version,
     /// Which of the three numbers is the first that is absent or a wildcard.
@@ -326,6 +337,28 @@ impl Constraint {
         self.groups.iter().any(|group| group.admits(version))
     }
 
+    /// Of each group (they are joined by `||`), what leaves `version` out; nothing
+    /// where the version is in the range.
+    ///
+    /// ```
+    /// use masterminds_semver::{Constraint, Refusal, Version};
+    ///
+    /// let constraint = Constraint::parse(">=1.2 <2").expect("a constraint");
+    /// let version = Version::parse("2.1.0").expect("a version");
+    /// assert_eq!(constraint.refusals(&version), [Refusal::Comparator("<2")]);
+    /// ```
+    #[must_use]
+    pub fn refusals(&self, version: &Version) -> Vec<Refusal<'_>> {
+        let refusals = self.groups.iter().map(|group| group.refusal(version));
+        refusals.collect::<Option<_>>().unwrap_or_default()
+    }
+
+    /// Whether a prerelease can be in the range.
+    #[must_use]
+    pub fn admits_prereleases(&self) -> bool {
+        self.groups.iter().any(|group| group.admits_prereleases)
+    }
+
     /// The constraint as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -341,7 +374,7 @@ impl Group {
         let comparators: Vec<Comparator> = PATTERNS
             .comparator
             .captures_iter(text)
-            .map(|found| Comparator::parse(&found[1], &found[2]))
+            .map(|found| Comparator::parse(&found[0], &found[1], &found[2]))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             admits_prereleases: comparators.iter().any(|c| c.version.is_prerelease()),
@@ -353,10 +386,20 @@ impl Group {
         (self.admits_prereleases || !version.is_prerelease())
             && self.comparators.iter().all(|c| c.admits(version))
     }
+
+    /// What leaves a version out, `None` where nothing does.
+    fn refusal(&self, version: &Version) -> Option<Refusal<'_>> {
+        let refuses = |c: &&Comparator| !c.admits(version);
+        match self.comparators.iter().find(refuses) {
+            Some(comparator) => Some(Refusal::Comparator(&comparator.text)),
+            None if self.admits(version) => None,
+            None => Some(Refusal::Prerelease),
+        }
+    }
 }
 
 impl Comparator {
-    fn parse(operator: &str, version: &str) -> Result<Self, ConstraintError> {
+    fn parse(text: &str, operator: &str, version: &str) -> Result<Self, ConstraintError> {
         let pieces = PATTERNS
             .pieces
             .captures(version)
@@ -375,6 +418,7 @@ impl Comparator {
             (None, version.to_owned())
         };
         Ok(Self {
+            text: text.to_owned(),
             operator: match operator {
                 "!=" => Operator::NotEqual,
                 ">" => Operator::Greater,

@@ -1,0 +1,154 @@
+//! A checkout for who edits nothing and wants to know: where each policy is used, what
+//! its automations would change, and why.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::git::Repositories;
+use super::reach::AutomationReach;
+use super::request::Request;
+use super::scope::{Automations, Scope};
+use super::{Checkout, automations_of, changed_images, plan_files};
+use crate::api::{Id, OnUnresolved};
+use crate::documents::Documents;
+use crate::engine::{Learned, Whose};
+use crate::finding::Finding;
+use crate::insight::trial::Trial;
+use crate::insight::uses::{self, Use};
+use crate::parallel;
+use crate::plan::edits::Plan;
+use crate::plan::planned::Planned;
+use crate::plan::takers::Takers;
+use crate::selection::registry_queries::Ask;
+use crate::selection::resolve::{self, Sources};
+
+/// What is known of a checkout.
+pub struct Surveyed<'r> {
+    /// The cluster that sees the documents; `None` for documents as they lie.
+    pub cluster: Option<String>,
+    /// The documents, with what is tried.
+    pub documents: Documents,
+    /// The images of the policies, and what is known of tags.
+    pub learned: Learned<'r>,
+    /// The values that belong to known policies, by file, in the order of the text.
+    pub uses: Vec<Use>,
+    /// The automations.
+    pub automations: Automations,
+    /// What the automations would change.
+    pub planned: Planned,
+    /// What was found while reading and asking.
+    pub findings: Vec<Finding>,
+    /// What was found in the files, whoever would edit them.
+    pub in_files: Vec<Finding>,
+}
+
+/// Which policies matter, and what is tried with them.
+#[derive(Clone, Copy)]
+pub struct Subject<'s> {
+    /// The policies that registries are asked for; `None` for all.
+    pub only: Option<&'s BTreeSet<Id>>,
+    /// What is tried with those.
+    pub trial: &'s Trial,
+}
+
+/// Looks at everything in a checkout. `ask` answers what only registries can tell.
+#[must_use]
+pub fn of<'r>(
+    checkout: Checkout<'r>,
+    (request, repositories): (&Request, &Repositories),
+    subject: Subject<'_>,
+    ask: Option<&mut Ask<'_>>,
+) -> Surveyed<'r> {
+    let (tree, trial) = (checkout.tree, subject.trial);
+    let mut run = checkout.run;
+    let mut findings = checkout.findings;
+    let tried: Vec<Id> = subject.only.into_iter().flatten().cloned().collect();
+    trial.give(checkout.documents, &tried, &mut run.tags);
+    let query = request.query(subject.only);
+    let (mut learned, asked) = run.learn(&query, Whose::All, ask);
+    findings.extend(asked);
+    let documents = trial.documents(checkout.documents, &tried);
+    if !trial.is_empty() {
+        let sources = Sources {
+            refresh: query.sources.refresh,
+            tags_from: query.sources.tags_from,
+        };
+        let mut images = resolve::resolve(&documents, learned.tags(), &sources);
+        resolve::add_digests(learned.tags(), &mut images);
+        learned.images = images;
+    }
+    let mut said = Vec::new();
+    let automations = automations_of(
+        &documents,
+        &learned.images,
+        tree,
+        (request, repositories),
+        &mut said,
+    );
+    findings.extend(said);
+    let whole = everything(tree, &learned);
+    let root = tree.files.root.clone();
+    let reach = AutomationReach::new(&automations, &learned.images, None, &root);
+    let uses = uses_of(tree, &learned, &whole, &reach);
+    let in_files = whole.into_iter().flat_map(|plan| plan.outcome.findings);
+    let in_files = in_files.collect();
+    let planned = planned(tree, &learned, &automations, root.clone());
+    Surveyed {
+        cluster: checkout.cluster,
+        documents,
+        learned,
+        uses,
+        planned,
+        findings,
+        in_files,
+        automations,
+    }
+}
+
+/// What every value would get, whoever would write it; by the numbers of the texts.
+fn everything(tree: super::Tree<'_>, learned: &Learned<'_>) -> Vec<Plan> {
+    let numbered = tree.outlined.iter().filter_map(|one| one.number);
+    let texts: Vec<(usize, Takers<'_>)> =
+        numbered.map(|number| (number, Takers::one(None))).collect();
+    learned.plan(&texts, OnUnresolved::Warn, &|_| "PATH".to_owned())
+}
+
+fn uses_of(
+    tree: super::Tree<'_>,
+    learned: &Learned<'_>,
+    plans: &[Plan],
+    reach: &AutomationReach<'_>,
+) -> Vec<Use> {
+    let carriers = reach.carriers();
+    let numbered = tree.outlined.iter().filter(|one| one.number.is_some());
+    let texts: Vec<_> = numbered.zip(plans).collect();
+    parallel::map(&texts, &|chunk| {
+        let uses = chunk.iter().flat_map(|(one, plan)| {
+            let bindings = one.number.map(|number| &learned.bindings()[number]);
+            let source = one.source;
+            let carrier = |id: &Id| carriers.of(&source.path, id);
+            let uses = bindings
+                .map(|bindings| uses::of_text(&source.name, bindings, plan, learned, &carrier));
+            uses.unwrap_or_default()
+        });
+        uses.collect()
+    })
+}
+
+/// What the automations would change.
+fn planned(
+    tree: super::Tree<'_>,
+    learned: &Learned<'_>,
+    automations: &Automations,
+    root: PathBuf,
+) -> Planned {
+    let mut planned = Planned {
+        root,
+        ..Planned::default()
+    };
+    let scope = Scope::Automations(automations.owners.clone());
+    plan_files(tree, learned, &scope, OnUnresolved::Warn, &mut planned);
+    planned.images = changed_images(&planned, &learned.images);
+    planned.owners.clone_from(&automations.owners);
+    planned
+}
