@@ -1,7 +1,7 @@
 //! What a person should know of a run: how much it weighs, what it is about, where.
 
 use schemars::JsonSchema;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::quote;
 use yaml_edit_spans::{Place, Snippet, work};
@@ -19,7 +19,9 @@ pub enum Severity {
 }
 
 /// What a finding is about; part of the report's contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
     /// A marked scalar would change (`mode: Check`, `--check`).
@@ -109,9 +111,76 @@ pub enum Code {
     UnsetVariable,
     /// A variable that only something outside of the checkout could set.
     UnknownVariable,
+    /// Values that the policy's order does not put right: numbers without padding, or
+    /// hashes, by bytes.
+    UnorderedValues,
+    /// A value of a numerical policy that is no number.
+    NotANumber,
+    /// An order that has the oldest tag be the latest.
+    OldestChosen,
+    /// A policy to which nothing but prereleases comes, and that admits none.
+    OnlyPrereleases,
+    /// Tags of which the policy extracts the same.
+    ExtractCollides,
+    /// A pattern that matches in the middle of tags.
+    UnanchoredPattern,
+    /// Tags of several variants of an image in one order.
+    MixedVariants,
+    /// A newer tag that is no version to the policy.
+    NewestDropped,
+    /// A range that lets in a prerelease which it seems to keep out.
+    AccidentalPrerelease,
+    /// A range that means something else than it looks like.
+    OddRange,
+    /// A policy that no tag comes to.
+    MatchesNothing,
+    /// The latest versions are equal ones, of which any may be chosen.
+    EqualVersions,
+    /// An ImageRepository that no policy refers to.
+    UnusedRepository,
+    /// A list of thousands of tags, most of which nobody wants.
+    LongTagList,
+    /// An update to another variant of the image.
+    VariantChanges,
+    /// An update to a tag that begins otherwise.
+    PrefixChanges,
+    /// An update to a version of more or fewer parts.
+    PartsChange,
+    /// An update to an image of another name.
+    OtherImage,
+    /// A policy that would never choose today's value again.
+    NeverAgain,
+    /// A `secretRef` beside a cloud's `provider`.
+    LoginBesideProvider,
+    /// A pull secret without a login for the registry.
+    LoginWithoutHost,
+    /// A password that ends in a line break.
+    PasswordLineBreak,
+    /// A registry that is asked without encryption.
+    InsecureRegistry,
+    /// A provider of inputs that sorts tags as plain texts.
+    TextOrder,
+    /// A marker on a line that is commented out.
+    CommentedMarker,
+    /// A value that several automations come to.
+    SeveralAutomations,
+    /// A marker for another part of an image than the value holds.
+    PartMismatch,
+    /// A tag that is updated beside a digest that is not.
+    TagBesideDigest,
+    /// An `ignore` that silences nothing.
+    UnusedIgnore,
+    /// An `ignore` that is not understood.
+    BadIgnore,
 }
 
 impl Code {
+    /// The code of a word in reports; `None` for what is none.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        serde_json::from_value(serde_json::Value::String(word.to_owned())).ok()
+    }
+
     /// The word for it in reports, as `unknown-policy`.
     #[must_use]
     pub fn word(self) -> String {

@@ -389,6 +389,7 @@ fn update(files: &Files) -> (u64, usize) {
         bindings: BindingConfig::default(),
         clusters: Default::default(),
         has_tree_documents: true,
+        also_read: &[],
     };
     let before = counted();
     let planned = checkout::plan(&request, &Default::default(), None).expect("a plan");

@@ -77,9 +77,9 @@ impl Files {
         let confine = whole.clone().or_else(|| first.map(|path| folder_of(path)));
         let confine = confine.unwrap_or_else(|| current.clone());
         let show = |path: &Path| shown(path, &current);
-        let may_bind_all = request.bindings.look_at_all();
+        let words = (request.bindings.look_at_all(), request.also_read);
         let (sources, refused) =
-            source_files::read_all(&listing.files, &confine, &named, may_bind_all, &show);
+            source_files::read_all(&listing.files, &confine, &named, words, &show);
         let (beside, main) = sources
             .into_iter()
             .partition(SourceFile::is_beside_documents);

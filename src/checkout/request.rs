@@ -68,6 +68,9 @@ pub struct Request {
     pub clusters: Clusters,
     /// Whether the tree's own documents count, where no cluster is named.
     pub has_tree_documents: bool,
+    /// Words that have a file count as one with documents, besides the groups of those that
+    /// are read.
+    pub also_read: &'static [&'static str],
 }
 
 /// The clusters of a run, and what their builds need.

@@ -105,17 +105,17 @@ pub fn resolve_within(root: &Path, path: &str) -> Result<PathBuf, ReadError> {
 /// Reads those of `files` that have something to say, in their order. `root` is the folder that no link may lead out of;
 /// `show` makes the name that findings use. `named` files were named by the
 /// user, so what is wrong with them weighs as an error. With `all`, every file
-/// may be bound.
+/// may be bound; what holds one of the words of `also` is read as one with documents.
 #[must_use]
 pub fn read_all(
     files: &[Listed],
     root: &Path,
     named: &BTreeSet<PathBuf>,
-    all: bool,
+    (all, also): (bool, &[&'static str]),
     show: &(dyn Fn(&Path) -> String + Sync),
 ) -> (Vec<SourceFile>, Vec<Refused>) {
     let read_chunk = |chunk: &[Listed]| -> Vec<Option<Result<SourceFile, Refused>>> {
-        let needles = Needles::new(all);
+        let needles = Needles::new(all, also);
         chunk
             .iter()
             .map(|listed| read_one(listed, root, named.contains(&listed.path), show, &needles))
@@ -134,6 +134,8 @@ pub fn read_all(
 struct Needles {
     /// Whether a file may be bound that holds none.
     all: bool,
+    /// Further words of documents that are read.
+    also: Vec<memmem::Finder<'static>>,
     annotation: memmem::Finder<'static>,
     marker: memmem::Finder<'static>,
     flux: memmem::Finder<'static>,
@@ -144,9 +146,10 @@ struct Needles {
 }
 
 impl Needles {
-    fn new(all: bool) -> Self {
+    fn new(all: bool, also: &[&'static str]) -> Self {
         Self {
             all,
+            also: also.iter().map(|word| memmem::Finder::new(*word)).collect(),
             annotation: memmem::Finder::new(BIND_ANNOTATION),
             marker: memmem::Finder::new(MARKER_STEM),
             flux: memmem::Finder::new(api::FLUX_GROUP),
@@ -159,7 +162,8 @@ impl Needles {
 
     fn may_have_documents(&self, bytes: &[u8]) -> bool {
         let words = [&self.flux, &self.own, &self.source];
-        words.iter().any(|word| word.find(bytes).is_some())
+        let mut words = words.into_iter().chain(&self.also);
+        words.any(|word| word.find(bytes).is_some())
     }
 
     fn may_have_logins(&self, bytes: &[u8]) -> bool {
@@ -252,7 +256,7 @@ pub fn read_documents(listed: &Listed, root: &Path) -> Result<Option<String>, Re
     let (bytes, _) = read_listed(listed, root)?;
     let wide = encoding::wide(&bytes).map(|wide| wide.decode(&bytes));
     let looked_at = wide.as_deref().map_or(bytes.as_slice(), str::as_bytes);
-    let needles = Needles::new(false);
+    let needles = Needles::new(false, &[]);
     if !needles.may_have_documents(looked_at) && !needles.may_have_logins(looked_at) {
         return Ok(None);
     }

@@ -2,13 +2,13 @@
 //! its automations would change, and why.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
+use super::files::Outlined;
 use super::git::Repositories;
 use super::reach::AutomationReach;
 use super::request::Request;
 use super::scope::{Automations, Scope};
-use super::{Checkout, automations_of, changed_images, plan_files};
+use super::{Checkout, Tree, automations_of, changed_images, plan_files};
 use crate::api::{Id, OnUnresolved};
 use crate::documents::Documents;
 use crate::engine::{Learned, Whose};
@@ -34,12 +34,58 @@ pub struct Surveyed<'r> {
     pub uses: Vec<Use>,
     /// The automations.
     pub automations: Automations,
-    /// What the automations would change.
-    pub planned: Planned,
     /// What was found while reading and asking.
     pub findings: Vec<Finding>,
     /// What was found in the files, whoever would edit them.
     pub in_files: Vec<Finding>,
+    tree: Tree<'r>,
+}
+
+impl<'r> Surveyed<'r> {
+    /// What the automations would change.
+    #[must_use]
+    pub fn planned(&self) -> Planned {
+        let mut planned = Planned {
+            root: self.tree.files.root.clone(),
+            ..Planned::default()
+        };
+        let owners = &self.automations.owners;
+        let scope = Scope::Automations(owners.clone());
+        let warn = OnUnresolved::Warn;
+        plan_files(self.tree, &self.learned, &scope, warn, &mut planned);
+        planned.images = changed_images(&planned, &self.learned.images);
+        planned.owners.clone_from(owners);
+        planned
+    }
+
+    /// The files that were read, with what they hold where that could be told.
+    pub fn files(&self) -> impl Iterator<Item = &'r Outlined<'r>> + use<'r> {
+        self.tree.outlined.iter()
+    }
+
+    /// The markers that no automation comes to, one finding for each policy.
+    #[must_use]
+    pub fn unreached(&self) -> Vec<Finding> {
+        let root = &self.tree.files.root;
+        let reach = AutomationReach::new(&self.automations, &self.learned.images, None, root);
+        let bound = self.files().filter_map(|one| {
+            let bindings = &self.learned.bindings()[one.number?];
+            Some((one.source, bindings))
+        });
+        reach.findings(&bound.collect::<Vec<_>>())
+    }
+
+    /// That files are not valid YAML in which values are marked, and which could not be read.
+    pub fn unread(&self) -> impl Iterator<Item = Finding> {
+        let tree = self.tree;
+        let unparsable = tree.outlined.iter().filter_map(move |one| {
+            let error = one.outline.as_ref()?.as_ref().err()?;
+            let is_said = one.source.has_documents || !one.source.has_markers;
+            (!is_said).then(|| tree.files.unparsable(one.source, error))
+        });
+        let refused = tree.files.refused.iter().map(|one| one.finding.clone());
+        unparsable.chain(refused)
+    }
 }
 
 /// Which policies matter, and what is tried with them.
@@ -92,21 +138,20 @@ pub fn of<'r>(
     let uses = uses_of(tree, &learned, &whole, &reach);
     let in_files = whole.into_iter().flat_map(|plan| plan.outcome.findings);
     let in_files = in_files.collect();
-    let planned = planned(tree, &learned, &automations, root.clone());
     Surveyed {
         cluster: checkout.cluster,
         documents,
         learned,
         uses,
-        planned,
         findings,
         in_files,
         automations,
+        tree,
     }
 }
 
 /// What every value would get, whoever would write it; by the numbers of the texts.
-fn everything(tree: super::Tree<'_>, learned: &Learned<'_>) -> Vec<Plan> {
+fn everything(tree: Tree<'_>, learned: &Learned<'_>) -> Vec<Plan> {
     let numbered = tree.outlined.iter().filter_map(|one| one.number);
     let texts: Vec<(usize, Takers<'_>)> =
         numbered.map(|number| (number, Takers::one(None))).collect();
@@ -114,7 +159,7 @@ fn everything(tree: super::Tree<'_>, learned: &Learned<'_>) -> Vec<Plan> {
 }
 
 fn uses_of(
-    tree: super::Tree<'_>,
+    tree: Tree<'_>,
     learned: &Learned<'_>,
     plans: &[Plan],
     reach: &AutomationReach<'_>,
@@ -133,22 +178,4 @@ fn uses_of(
         });
         uses.collect()
     })
-}
-
-/// What the automations would change.
-fn planned(
-    tree: super::Tree<'_>,
-    learned: &Learned<'_>,
-    automations: &Automations,
-    root: PathBuf,
-) -> Planned {
-    let mut planned = Planned {
-        root,
-        ..Planned::default()
-    };
-    let scope = Scope::Automations(automations.owners.clone());
-    plan_files(tree, learned, &scope, OnUnresolved::Warn, &mut planned);
-    planned.images = changed_images(&planned, &learned.images);
-    planned.owners.clone_from(&automations.owners);
-    planned
 }

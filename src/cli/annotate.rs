@@ -47,7 +47,8 @@ pub(super) fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
         .collect();
     let confine = confine(&args.paths, &repositories);
     let show = path_name::shown;
-    let (sources, refused) = source_files::read_all(&listing.files, &confine, &named, false, &show);
+    let (sources, refused) =
+        source_files::read_all(&listing.files, &confine, &named, (false, &[]), &show);
     let mut outcome = Outcome::default();
     let notes = listing.notes.iter().map(|note| note.finding(&show));
     outcome.findings.extend(notes);

@@ -47,6 +47,8 @@ pub enum Command {
     Resolve(ResolveArgs),
     /// Explain an ImagePolicy: what became of each tag, what it chooses, and where that goes
     Explain(Box<ExplainArgs>),
+    /// Say what is wrong with markers, policies and documents, and with what they would change
+    Lint(Box<LintArgs>),
     /// Print the commit message of a report
     Message(StoredArgs),
     /// Print the branch of a report
@@ -399,6 +401,70 @@ const EXPLAIN_EXAMPLES: &str = "Examples:
   flux-image explain apps/app.yaml:14                     the policy of the value there
   flux-image explain app --tag 2.0.0-rc.1                 why is it not chosen?
   skopeo list-tags docker://ghcr.io/acme/app | flux-image explain app --tags - --range '>=1.0.0-0'";
+
+/// Flags of `lint`.
+#[derive(Debug, Args)]
+#[command(after_help = LINT_EXAMPLES)]
+pub struct LintArgs {
+    /// What is read.
+    #[command(flatten)]
+    pub documents: DocumentArgs,
+    /// Mend what can be mended without a doubt, byte for byte
+    #[arg(long)]
+    pub fix: bool,
+    /// With `--fix`: edit nothing, print a unified diff
+    #[arg(long, requires = "fix")]
+    pub diff: bool,
+    /// How to print findings
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: LintOutput,
+    /// Exit 1 where there is a finding of this severity, or a graver one
+    #[arg(long, value_name = "SEVERITY", default_value = "error")]
+    pub fail_on: FailOn,
+    /// Where tags are taken from, in order
+    #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["snapshot", "registry"])]
+    pub tags_from: Vec<LiveSourceArg>,
+    /// A TagSnapshot that is older is a warning; a duration as in Go
+    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
+    pub max_age: Duration,
+    /// How registries are asked.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+}
+
+const LINT_EXAMPLES: &str =
+    "A comment `# flux-image: ignore CODE reason`, behind a value or above it, silences a finding.
+
+Examples:
+  flux-image lint                         with tags of the registries
+  flux-image lint --offline --fail-on warning
+  flux-image lint --fix --diff            what would be mended";
+
+/// `-o` of `lint`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LintOutput {
+    /// For people, with the lines
+    Text,
+    /// A LintReport of flux-image.dev/v1alpha1
+    Json,
+    /// SARIF 2.1.0
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// A Code Quality report of GitLab
+    Gitlab,
+}
+
+/// `--fail-on`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Flux would not do it
+    Error,
+    /// Something is odd
+    Warning,
+    /// To be known
+    Info,
+}
 
 /// `-o` of what a person or a program reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -167,7 +167,7 @@ fn commits(surveyed: &Surveyed<'_>) -> BTreeMap<usize, CommitFacts> {
         now: &now,
     };
     // What is wrong with a template is for `update` to say.
-    let (commits, _) = hand_off(&surveyed.planned, &setting);
+    let (commits, _) = hand_off(&surveyed.planned(), &setting);
     let commits = commits.into_iter().filter_map(|commit| {
         let facts = CommitFacts {
             branch: commit.push.map(|push| push.branch),

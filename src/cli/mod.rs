@@ -13,6 +13,7 @@ mod function;
 mod given;
 mod handoff;
 mod interrupt;
+mod lint;
 mod network;
 mod origin;
 mod output_files;
@@ -118,6 +119,7 @@ fn run(command: &Command) -> anyhow::Result<Exit> {
         Command::Scan(args) => scan::scan(args),
         Command::Resolve(args) => scan::resolve(args),
         Command::Explain(args) => explain::run(args),
+        Command::Lint(args) => lint::run(args),
         Command::Message(args) => handoff::message(args),
         Command::Branch(args) => handoff::branch(args),
         Command::Schema(args) => schema::run(args),

@@ -156,6 +156,7 @@ pub(super) fn request(
         bindings: BindingConfig::default(),
         clusters: clusters::of(&args.clusters, registries.offline)?,
         has_tree_documents: !args.clusters.no_tree_documents,
+        also_read: &[],
     })
 }
 

@@ -53,6 +53,14 @@ fn files(command: &Command) -> Vec<(&'static str, &[PathBuf])> {
             ("--secret", &args.registries.secrets),
         ],
         Command::Update(args) => args.inputs().into(),
+        Command::Lint(args) => vec![
+            ("--policies", args.documents.policies.as_slice()),
+            (
+                "--substitute-from",
+                &args.documents.clusters.substitute_from,
+            ),
+            ("--secret", &args.registries.secrets),
+        ],
         Command::Scan(ScanArgs {
             documents,
             registries,

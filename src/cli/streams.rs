@@ -108,7 +108,12 @@ pub(super) fn list_all() {
     LISTS_ALL.store(true, Ordering::Relaxed);
 }
 
+/// Whether every place is listed.
+pub(super) fn lists_all() -> bool {
+    LISTS_ALL.load(Ordering::Relaxed)
+}
+
 /// Prints findings to stderr, those of one cause together.
 pub(super) fn say_findings<'f>(findings: impl IntoIterator<Item = &'f Finding>) {
-    say(text::findings(findings, LISTS_ALL.load(Ordering::Relaxed)));
+    say(text::findings(findings, lists_all()));
 }

@@ -136,6 +136,7 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
         bindings,
         clusters: clusters::of(&args.clusters, args.registries.offline)?,
         has_tree_documents: !args.clusters.no_tree_documents,
+        also_read: &[],
     }))
 }
 

@@ -94,6 +94,30 @@ pub fn hand_off(planned: &Planned, setting: &CommitSettings<'_>) -> (Vec<Commit>
     (commits, findings)
 }
 
+/// What is wrong with the templates of automations, whatever they would commit.
+#[must_use]
+pub fn check_templates(owners: &[Owner], now: &Time) -> Vec<Finding> {
+    let changed = Changed::default();
+    let check = |owner: &Owner| {
+        let values = &owner.commit.message_template_values;
+        let data = Data {
+            automation: &owner.id,
+            changed: &changed,
+            values: (!values.is_empty()).then_some(values),
+            legacy: false,
+        };
+        let template = owner.commit.message_template.as_deref().unwrap_or_default();
+        let error = render::message(template, &data, now).err()?;
+        let finding = fault(Some(owner), Code::BadTemplate, &error.to_string());
+        let mut finding = finding.hint_if(error.hint());
+        if matches!(error, MessageError::Removed(_)) {
+            finding.severity = Severity::Warning;
+        }
+        Some(finding)
+    };
+    owners.iter().filter_map(check).collect()
+}
+
 /// Where the files are that changes name.
 type Paths<'p> = HashMap<&'p str, &'p Path>;
 

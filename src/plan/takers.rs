@@ -31,6 +31,16 @@ impl Selection {
         self.ids.contains(id)
     }
 
+    /// Whether another one has a policy of this one.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        let (few, many) = match self.ids.len() <= other.ids.len() {
+            true => (self, other),
+            false => (other, self),
+        };
+        few.ids.iter().any(|id| many.ids.contains(id))
+    }
+
     /// Its number.
     #[must_use]
     pub fn number(&self) -> usize {

@@ -7,6 +7,7 @@ pub mod explain;
 pub mod github;
 pub mod gitlab;
 pub mod json;
+pub mod lint;
 pub mod markdown;
 mod masked;
 pub mod patch;

@@ -181,7 +181,8 @@ impl Unresolved {
     }
 
     /// Whether the documents are to blame, rather than what is known of tags.
-    fn is_mistake(&self) -> bool {
+    #[must_use]
+    pub fn is_mistake(&self) -> bool {
         match self {
             Self::Suspended(_)
             | Self::Unreadable(_)
@@ -538,7 +539,9 @@ fn ambiguous(kinds: &'static str, first: &Location, second: &Location) -> Unreso
     }))
 }
 
-fn repository_id(id: &Id, policy: &ImagePolicy) -> Id {
+/// The ImageRepository that a policy names.
+#[must_use]
+pub fn repository_id(id: &Id, policy: &ImagePolicy) -> Id {
     let reference = &policy.spec.image_repository_ref;
     let namespace = reference.namespace.as_deref().unwrap_or(&id.namespace);
     Id::new(namespace, reference.name.clone())

@@ -10,6 +10,7 @@ mod foreign;
 mod function;
 mod git_layouts;
 mod handoff;
+mod lint;
 mod nested_repositories;
 mod odd_files;
 mod output_files;

@@ -351,6 +351,7 @@ fn run(setup: &Setup, root: &Path, scope: &Path) -> Result<Planned, String> {
         bindings: Default::default(),
         clusters: Default::default(),
         has_tree_documents: true,
+        also_read: &[],
     };
     checkout::plan(&request, &Default::default(), None).map_err(|error| error.to_string())
 }

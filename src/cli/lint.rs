@@ -1,0 +1,355 @@
+//! `flux-image lint`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::args::{FailOn, LintArgs, LintOutput};
+use super::function::freshness;
+use super::network::{self, Asker, Caller};
+use super::streams::{lists_all, print, print_diff, print_styled, say};
+use super::{Exit, edit, scan};
+use crate::checkout::files::Outlined;
+use crate::checkout::git::Repositories;
+use crate::checkout::survey::{self, Subject, Surveyed};
+use crate::checkout::{self, BoundIn, Request};
+use crate::commit::commits;
+use crate::documents::Documents;
+use crate::finding::{Code, Finding, Severity};
+use crate::foreign::json_pretty;
+use crate::insight::explain;
+use crate::insight::lint::{self, Ignores, LintText, Texts, fixes};
+use crate::insight::trial::Trial;
+use crate::plan::outcome::Outcome;
+use crate::plan::planned::{Planned, Replacement};
+use crate::report::json::Report;
+use crate::report::lint::{IgnoredFinding, LintReport, LintSummary, TagsUsed, text};
+use crate::report::{github, gitlab, sarif};
+use crate::selection::registry_queries::Ask;
+use crate::selection::resolve::{self, Unresolved};
+use go_template::time::Time;
+use oci_tags::image::Repository;
+
+/// Says what is wrong, and mends what mends itself.
+pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
+    let edits = args.fix && !args.diff;
+    let lock = edits
+        .then(|| edit::lock(&args.documents.paths))
+        .transpose()?;
+    let repositories = Repositories::default();
+    let request = Request {
+        tags_from: args.tags_from.iter().copied().map(Into::into).collect(),
+        also_read: lint::ALSO_READ,
+        ..scan::request(
+            &args.documents,
+            &args.registries,
+            freshness(args.max_age),
+            &repositories,
+        )?
+    };
+    let mut asker = Asker::new(&args.registries, Caller::Person, request.refresh.clone());
+    let mut ask = |documents: &Documents, questions: &[_]| asker.ask(documents, questions);
+    let mut looked = look(&request, &repositories, &mut ask, args.fix)?;
+    if args.diff {
+        print_diff(&looked.replacements)?;
+    } else if let Some(lock) = &lock
+        && !looked.replacements.is_empty()
+    {
+        let Some(staged) = edit::stage(&looked.replacements, lock, false)? else {
+            return Ok(Exit::Interrupted);
+        };
+        if edit::replace(staged)?.is_none() {
+            return Ok(Exit::Interrupted);
+        }
+        let mended = std::mem::take(&mut looked.mended);
+        looked.fixed = mended.len();
+        looked.findings.retain(|finding| !mended.contains(finding));
+    }
+    looked.show(args)
+}
+
+/// What was found.
+#[derive(Default)]
+struct Looked {
+    findings: Vec<Finding>,
+    ignored: Vec<IgnoredFinding>,
+    /// Those that `replacements` mend.
+    mended: Vec<Finding>,
+    replacements: Vec<Replacement>,
+    fixed: usize,
+    tags: TagsUsed,
+}
+
+/// Looks at a checkout, as each of its clusters sees it.
+fn look(
+    request: &Request,
+    repositories: &Repositories,
+    ask: &mut Ask<'_>,
+    fix: bool,
+) -> anyhow::Result<Looked> {
+    let none = Trial::default();
+    let subject = Subject {
+        only: None,
+        trial: &none,
+    };
+    let mut found = Vec::new();
+    let mut tags = TagsUsed::default();
+    let (mut ignores, mut replaced) = (None, BTreeMap::new());
+    checkout::with(request, repositories, BoundIn::Reach, |checkout| {
+        let surveyed = survey::of(checkout, (request, repositories), subject, Some(&mut *ask));
+        let texts = Texts::of(surveyed.files().filter_map(lint_text));
+        let mut findings = findings_of(&surveyed, &texts, &mut tags);
+        lint::add_lines(&mut findings, &texts);
+        ignores.get_or_insert_with(|| Ignores::of_comments(&texts));
+        if fix {
+            mend(&surveyed, &findings, &texts, &mut replaced);
+        }
+        found.extend(findings);
+    })?;
+    let mut looked = Looked {
+        tags,
+        ..Looked::default()
+    };
+    let (left, ignored) = ignores.unwrap_or_default().apply(unique(found));
+    looked.findings = left;
+    looked.ignored = (ignored.into_iter())
+        .map(|one| IgnoredFinding {
+            finding: one.finding,
+            reason: one.reason,
+        })
+        .collect();
+    let is_left = |finding: &Finding| looked.findings.contains(finding);
+    for (replacement, mended) in replaced.into_values() {
+        // What somebody ignores stays as it is.
+        if mended.iter().all(is_left) {
+            looked.replacements.push(replacement);
+            looked.mended.extend(mended);
+        }
+    }
+    Ok(looked)
+}
+
+fn lint_text<'r>(one: &'r Outlined<'r>) -> Option<(&'r str, LintText<'r>)> {
+    let outline = match &one.outline {
+        Some(Ok(outline)) => Some(outline),
+        _ => None,
+    };
+    (!one.source.is_link).then_some((
+        one.source.name.as_str(),
+        LintText {
+            text: &one.source.text,
+            outline,
+        },
+    ))
+}
+
+/// All that is known to be odd, of one view.
+fn findings_of(surveyed: &Surveyed<'_>, texts: &Texts<'_>, tags: &mut TagsUsed) -> Vec<Finding> {
+    let images = &surveyed.learned.images;
+    let mut findings = lint::lint(&lint::Subject {
+        documents: &surveyed.documents,
+        images,
+        tags: surveyed.learned.tags(),
+        uses: &surveyed.uses,
+        owners: &surveyed.automations.owners,
+        texts,
+    });
+    let said: BTreeSet<(Code, String)> = (findings.iter())
+        .map(|one| (one.code, one.location.to_string()))
+        .collect();
+    let read = surveyed.findings.iter().cloned();
+    findings.extend(read.map(as_note));
+    let in_files = surveyed.in_files.iter().cloned();
+    findings.extend(in_files.filter(|one| !is_told_once(one)).map(as_note));
+    findings.extend(surveyed.unread());
+    findings.extend(surveyed.unreached());
+    findings.extend(commits::check_templates(
+        &surveyed.automations.owners,
+        &Time::utc(network::now()),
+    ));
+    for (id, resolved) in images {
+        let unresolved = resolved.reason().filter(|reason| reason.is_mistake());
+        findings.extend(unresolved.and_then(|reason| unresolved_policy(id, resolved, reason)));
+        count(surveyed, id, tags);
+    }
+    // What a rule has told of a place is not told again in other words.
+    let is_again = |one: &Finding| {
+        let at = one.location.to_string();
+        let alike = [
+            (Code::LostText, Code::PartMismatch),
+            (Code::DigestDropped, Code::PartMismatch),
+        ];
+        alike
+            .iter()
+            .any(|(code, by)| one.code == *code && said.contains(&(*by, at.clone())))
+    };
+    findings.retain(|one| !is_again(one));
+    for finding in findings.iter_mut().filter(|one| one.hint.is_none()) {
+        finding.hint = usual_hint(finding).map(str::to_owned);
+    }
+    findings
+}
+
+/// What is to be done about findings that say no more than what is the case.
+fn usual_hint(finding: &Finding) -> Option<&'static str> {
+    Some(match finding.code {
+        Code::BadDocument => {
+            "write the field as the document's schema has it; `kubectl explain` shows it"
+        }
+        Code::UnknownField => "take it out, or move it to where it belongs",
+        Code::Unparsable => "mend the YAML, or have the values in a file that is",
+        Code::Downgrade => {
+            "if the lower version is meant, let it be; else widen the policy, so that it takes the one that is there"
+        }
+        Code::UnresolvedPolicy => {
+            "mend the policy; `flux-image explain` tells what becomes of each tag"
+        }
+        Code::BadTemplate => "mend the template; `flux-image update --dry-run` renders it",
+        _ => return None,
+    })
+}
+
+/// A policy that Flux would not take, or that chooses nothing of any list.
+fn unresolved_policy(
+    id: &crate::api::Id,
+    resolved: &resolve::Resolved,
+    reason: &Unresolved,
+) -> Option<Finding> {
+    if matches!(reason, Unresolved::Unreadable(_)) {
+        return None;
+    }
+    let message = format!("ImagePolicy `{id}` gives no image: {}", reason.explained());
+    let location = resolved.location.clone();
+    let finding = Finding::error(Code::UnresolvedPolicy, message, location);
+    Some(finding.hint_if(reason.hint()))
+}
+
+/// What is said of each value, and told of its policy here.
+fn is_told_once(finding: &Finding) -> bool {
+    matches!(
+        finding.code,
+        Code::UnresolvedPolicy | Code::UnansweredPolicy | Code::Suspended | Code::KeptPrevious
+    )
+}
+
+/// A registry that gives no answer is nothing that is wrong with the files.
+fn as_note(mut finding: Finding) -> Finding {
+    let is_of_registry = matches!(
+        finding.code,
+        Code::RegistryFailed | Code::UnansweredPolicy | Code::Registry | Code::KeptPrevious
+    );
+    if is_of_registry {
+        finding.severity = Severity::Info;
+    }
+    // Flux writes there, and says nothing.
+    if finding.code == Code::Encrypted {
+        finding.severity = finding.severity.min(Severity::Warning);
+    }
+    finding
+}
+
+fn count(surveyed: &Surveyed<'_>, id: &crate::api::Id, tags: &mut TagsUsed) {
+    let documents = &surveyed.documents;
+    let policy = documents.policies.get(id);
+    let repository =
+        policy.and_then(|policy| resolve::repository_of(documents, id, &policy.document).ok());
+    let source = repository.map_or("nowhere", |(id, repository)| {
+        let name = Repository::parse(&repository.spec.image).ok();
+        explain::tags_of(surveyed.learned.tags(), &id, name.as_ref()).1
+    });
+    match source {
+        "registry" => tags.registry += 1,
+        "snapshot" => tags.snapshot += 1,
+        _ => tags.unknown += 1,
+    }
+}
+
+/// Findings once each, in the order of files and lines. Several clusters may see the same.
+fn unique(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let key = |one: &Finding| {
+        let location = &one.location;
+        (
+            location.file.clone(),
+            location.line,
+            location.column,
+            one.code,
+            one.message.clone(),
+        )
+    };
+    findings.sort_by_cached_key(key);
+    findings.dedup_by_key(|one| key(one));
+    findings
+}
+
+/// What mends findings, by file.
+fn mend(
+    surveyed: &Surveyed<'_>,
+    findings: &[Finding],
+    texts: &Texts<'_>,
+    replaced: &mut BTreeMap<String, (Replacement, Vec<Finding>)>,
+) {
+    let mut by_file: BTreeMap<&str, (Vec<_>, Vec<Finding>)> = BTreeMap::new();
+    for finding in findings {
+        let name = finding.location.file.as_str();
+        let edits = texts.get(name).map(|text| fixes::of(finding, text));
+        let edits = edits.filter(|edits| !edits.is_empty());
+        if let Some(edits) = edits {
+            let (all, mended) = by_file.entry(name).or_default();
+            all.extend(edits);
+            mended.push(finding.clone());
+        }
+    }
+    for one in surveyed.files() {
+        let Some((edits, mended)) = by_file.remove(one.source.name.as_str()) else {
+            continue;
+        };
+        if let Ok(replacement) = checkout::replacement(one.source, edits) {
+            replaced
+                .entry(one.source.name.clone())
+                .or_insert((replacement, mended));
+        }
+    }
+}
+
+impl Looked {
+    fn show(self, args: &LintArgs) -> anyhow::Result<Exit> {
+        let worst = self.findings.iter().map(|one| one.severity).max();
+        let summary = LintSummary::of(&self.findings, self.ignored.len(), self.fixed);
+        let tags = self.tags;
+        match args.output {
+            LintOutput::Text => {
+                print_styled([text(&self.findings, lists_all())])?;
+                say(tags.line());
+                say(format_args!("{}\n", summary.line()));
+            }
+            LintOutput::Json => print([json_pretty(&LintReport {
+                api_version: "flux-image.dev/v1alpha1".to_owned(),
+                kind: "LintReport".to_owned(),
+                summary,
+                tags,
+                findings: self.findings,
+                ignored: self.ignored,
+            })? + "\n"])?,
+            LintOutput::Sarif | LintOutput::Github | LintOutput::Gitlab => {
+                let planned = Planned {
+                    outcome: Outcome {
+                        changes: Vec::new(),
+                        findings: self.findings,
+                    },
+                    ..Planned::default()
+                };
+                let report = Report::new(&planned, &[], false, network::now());
+                print([match args.output {
+                    LintOutput::Sarif => sarif::log(&report, false)?,
+                    LintOutput::Gitlab => gitlab::code_quality(&report, false)?,
+                    _ => github::annotations(&report),
+                }])?;
+            }
+        }
+        let least = match args.fail_on {
+            FailOn::Error => Severity::Error,
+            FailOn::Warning => Severity::Warning,
+            FailOn::Info => Severity::Info,
+        };
+        let fails = worst.is_some_and(|worst| worst >= least);
+        Ok(if fails { Exit::Findings } else { Exit::Done })
+    }
+}

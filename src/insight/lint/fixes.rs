@@ -1,0 +1,70 @@
+//! Findings that are mended by themselves: where nothing else of the file can change its
+//! meaning, and byte for byte.
+
+use super::LintText;
+use crate::api::FLUX_GROUP;
+use crate::finding::{Code, Finding};
+use crate::resource_list::{self, Object};
+use yaml_edit_spans::ByteSpan;
+use yaml_edit_spans::patch::{Edit, Patched};
+
+/// The edits that mend a finding in its text; none where a person has to decide.
+#[must_use]
+pub fn of(finding: &Finding, text: LintText<'_>) -> Vec<Edit> {
+    match finding.code {
+        Code::OldVersion => new_version(finding, text).unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+/// `apiVersion` of a document of Flux's whose fields are the same in `v1`.
+fn new_version(finding: &Finding, text: LintText<'_>) -> Option<Vec<Edit>> {
+    let is_alike = finding
+        .hint
+        .as_ref()?
+        .ends_with("its fields stay as they are");
+    let mut objects = text.outline?.objects();
+    let object = objects.find(|object| object.place.line == finding.location.line)?;
+    if !is_alike || object.group() != FLUX_GROUP || object.is_concealed {
+        return None;
+    }
+    let own = &text.text[object.span.start..object.span.end];
+    let keys = memchr::memmem::find_iter(own.as_bytes(), "apiVersion");
+    let edits = keys.filter_map(|key| {
+        let line = own[key..].lines().next()?;
+        let at = key + line.find(&object.api_version)? + FLUX_GROUP.len() + 1;
+        let version = object.version();
+        let start = object.span.start + at;
+        let edit = Edit {
+            span: ByteSpan::new(start, start + version.len()),
+            text: "v1".to_owned(),
+        };
+        is_migrated(text.text, &edit, object).then_some(edit)
+    });
+    edits.take(1).map(|edit| Some(vec![edit])).next()?
+}
+
+/// Whether an edit has made a document one of `v1`, and left all others as they are.
+fn is_migrated(text: &str, edit: &Edit, object: &Object) -> bool {
+    let Ok(patched) = Patched::new(text, vec![edit.clone()]) else {
+        return false;
+    };
+    let patched = patched.to_string();
+    let (Ok(before), Ok(after)) = (resource_list::read(text), resource_list::read(&patched)) else {
+        return false;
+    };
+    let versions = |outline: &resource_list::Outline<'_>| -> Vec<String> {
+        outline
+            .objects()
+            .map(|one| one.api_version.clone())
+            .collect()
+    };
+    let number = before
+        .objects()
+        .position(|one| one.span.start == object.span.start);
+    let mut expected = versions(&before);
+    if let Some(version) = number.and_then(|number| expected.get_mut(number)) {
+        *version = format!("{FLUX_GROUP}/v1");
+    }
+    versions(&after) == expected
+}

@@ -1,0 +1,244 @@
+//! What is wrong, or about to be: rules on markers, policies, what these would change, and
+//! documents.
+//!
+//! A rule looks at what a run knows (documents, tags, values) and says what is the case,
+//! where, and the one thing to do about it. Nothing here is an error of a tree that works
+//! under Flux: what Flux lives with is a warning or a note. What reading and planning have
+//! found on their way is part of it, in the same words and codes.
+//!
+//! Rules that need tags say nothing of a policy whose tags are not known.
+
+mod automations;
+mod documents;
+pub mod fixes;
+mod ignores;
+mod markers;
+mod outcome;
+mod policies;
+
+use std::collections::BTreeMap;
+
+use crate::api::{self, Id, ImagePolicy, ImageRepository};
+use crate::cluster::flux;
+use crate::documents::{Documents, Sourced};
+use crate::finding::{Code, Finding, Location, Severity};
+use crate::insight::explain;
+use crate::insight::uses::Use;
+use crate::parallel;
+use crate::plan::planned::Owner;
+use crate::policy::Policy;
+use crate::policy::funnel::Funnel;
+use crate::resource_list::{Object, Outline};
+use crate::selection::resolve::{self, Resolved};
+use crate::selection::tags::{KnownTags, TagBook};
+use go_regexp::Budget;
+use oci_tags::image::Repository;
+use yaml_edit_spans::{ByteSpan, Snippet};
+
+pub use ignores::{FileMatch, Ignored, Ignores};
+
+/// Words of documents that rules look at and no other command reads.
+pub const ALSO_READ: &[&str] = &[flux::OPERATOR_GROUP];
+
+/// What is looked at.
+#[derive(Clone, Copy)]
+pub struct Subject<'l> {
+    /// The documents.
+    pub documents: &'l Documents,
+    /// What came of the policies.
+    pub images: &'l BTreeMap<Id, Resolved>,
+    /// What is known of tags.
+    pub tags: &'l TagBook,
+    /// The values that belong to policies.
+    pub uses: &'l [Use],
+    /// The automations that edit.
+    pub owners: &'l [Owner],
+    /// The texts.
+    pub texts: &'l Texts<'l>,
+}
+
+/// The texts of a run, by the names that findings call them.
+#[derive(Default)]
+pub struct Texts<'l> {
+    by_name: BTreeMap<&'l str, LintText<'l>>,
+}
+
+/// A text.
+#[derive(Clone, Copy)]
+pub struct LintText<'l> {
+    /// What it holds.
+    pub text: &'l str,
+    /// The same, outlined; `None` where it is not valid YAML or nobody asked.
+    pub outline: Option<&'l Outline<'l>>,
+}
+
+impl<'l> Texts<'l> {
+    /// Of these, by their names.
+    pub fn of(texts: impl Iterator<Item = (&'l str, LintText<'l>)>) -> Self {
+        Self {
+            by_name: texts.collect(),
+        }
+    }
+
+    /// The text of a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<LintText<'l>> {
+        self.by_name.get(name).copied()
+    }
+
+    /// All, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&'l str, LintText<'l>)> {
+        self.by_name.iter().map(|(name, text)| (*name, *text))
+    }
+
+    /// The resource that begins at a place.
+    fn object_at(&self, location: &Location) -> Option<(&'l str, &'l Object)> {
+        let found = self.get(&location.file)?;
+        let mut objects = found.outline?.objects();
+        let object = objects.find(|object| object.place.line == location.line)?;
+        Some((found.text, object))
+    }
+
+    /// Where a field of the resource at a place stands, or the nearest above it.
+    #[must_use]
+    pub fn field(&self, location: &Location, field: &str) -> Location {
+        let mut found = location.clone();
+        if let Some((text, object)) = self.object_at(location) {
+            let place = api::place_of_field(text, object, field);
+            (found.line, found.column) = (place.line, place.column);
+            found.field = field.to_owned();
+        }
+        found
+    }
+}
+
+/// Adds the line of each finding that has none, where it may be shown: none of a Secret, and
+/// none of what cannot be read, which may be one.
+pub fn add_lines(findings: &mut [Finding], texts: &Texts<'_>) {
+    let mut starts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for finding in findings.iter_mut().filter(|one| one.snippet.is_none()) {
+        let Some(found) = texts.get(&finding.location.file) else {
+            continue;
+        };
+        let (Some(outline), Some(number)) = (found.outline, finding.location.line.checked_sub(1))
+        else {
+            continue;
+        };
+        let starts = starts
+            .entry(finding.location.file.clone())
+            .or_insert_with(|| {
+                let breaks = memchr::memchr_iter(b'\n', found.text.as_bytes());
+                std::iter::once(0).chain(breaks.map(|at| at + 1)).collect()
+            });
+        let Some(&start) = starts.get(number) else {
+            continue;
+        };
+        let end = starts
+            .get(number + 1)
+            .map_or(found.text.len(), |next| next - 1);
+        let line = ByteSpan::new(start, end.max(start));
+        if outline.concealed.touches(line) {
+            continue;
+        }
+        let before = found.text[start..line.end].chars();
+        let before = before.take(finding.location.column.max(1) - 1);
+        let at = start + before.map(char::len_utf8).sum::<usize>();
+        finding.snippet = Some(Snippet::around(found.text, line, at));
+    }
+}
+
+/// A policy, and what is known of it.
+pub(crate) struct PolicyFacts<'l> {
+    /// Its name.
+    pub id: &'l Id,
+    /// The document.
+    pub policy: &'l Sourced<ImagePolicy>,
+    /// Its ImageRepository.
+    pub repository: Option<(Id, &'l ImageRepository)>,
+    /// What came of it.
+    pub resolved: Option<&'l Resolved>,
+    /// What is known of its tags.
+    pub traced: Option<TracedTags<'l>>,
+    /// The values that belong to it.
+    pub uses: Vec<&'l Use>,
+}
+
+/// The tags of a policy, and what became of them.
+pub(crate) struct TracedTags<'l> {
+    /// All of them.
+    pub known: &'l KnownTags,
+    /// The policy, checked.
+    pub checked: Policy,
+    /// The way of each.
+    pub funnel: Funnel,
+}
+
+impl PolicyFacts<'_> {
+    /// A finding about a field of the policy.
+    fn finding(
+        &self,
+        texts: &Texts<'_>,
+        (severity, code): (Severity, Code),
+        field: &str,
+        message: String,
+    ) -> Finding {
+        let message = format!("ImagePolicy `{}` {message}", self.id);
+        let location = texts.field(&self.policy.location, field);
+        Finding::new(severity, code, message, location)
+    }
+}
+
+/// What the rules find, besides what reading and planning have found.
+#[must_use]
+pub fn lint(subject: &Subject<'_>) -> Vec<Finding> {
+    let mut uses: BTreeMap<&Id, Vec<&Use>> = BTreeMap::new();
+    for one in subject.uses {
+        uses.entry(&one.policy).or_default().push(one);
+    }
+    let policies: Vec<_> = subject.documents.policies.iter().collect();
+    let look = |chunk: &[(&Id, &Sourced<ImagePolicy>)]| -> Vec<Finding> {
+        // Patterns of a chunk share what they may take, as those of a run do.
+        let mut budget = Budget::default();
+        let mut findings = Vec::new();
+        for (id, policy) in chunk {
+            let facts = facts(subject, (id, policy), &uses, &mut budget);
+            policies::look(&facts, subject.texts, &mut budget, &mut findings);
+            outcome::look(&facts, subject.texts, &mut findings);
+        }
+        findings
+    };
+    let mut findings = parallel::map(&policies, &look);
+    findings.extend(documents::look(subject));
+    findings.extend(markers::look(subject));
+    findings.extend(automations::look(subject));
+    findings
+}
+
+fn facts<'l>(
+    subject: &Subject<'l>,
+    (id, policy): (&'l Id, &'l Sourced<ImagePolicy>),
+    uses: &BTreeMap<&Id, Vec<&'l Use>>,
+    budget: &mut Budget,
+) -> PolicyFacts<'l> {
+    let repository = resolve::repository_of(subject.documents, id, &policy.document).ok();
+    let traced = repository.as_ref().and_then(|(repository_id, repository)| {
+        let name = Repository::parse(&repository.spec.image).ok();
+        let (known, _) = explain::tags_of(subject.tags, repository_id, name.as_ref());
+        let (known, checked) = (known?, policy.document.spec.checked().ok()?);
+        let exclusions = &repository.spec.exclusion_list;
+        let funnel = Funnel::of(&checked, exclusions, &known.tags, budget).ok()?;
+        Some(TracedTags {
+            known,
+            checked,
+            funnel,
+        })
+    });
+    PolicyFacts {
+        id,
+        policy,
+        repository,
+        resolved: subject.images.get(id),
+        traced,
+        uses: uses.get(id).cloned().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,221 @@
+//! `flux-image lint`: each code with its example, on the page and here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::run_in;
+use crate::support::{code, stderr};
+use crate::update::Tree;
+
+const PAGE: &str = "docs/lint.md";
+
+/// One code of the page.
+struct Section {
+    code: String,
+    severity: String,
+    files: Files,
+    /// What is printed, and where in the page that stands.
+    printed: (usize, usize),
+    mend: Mend,
+}
+
+type Files = BTreeMap<String, String>;
+
+enum Mend {
+    TakeOut(String),
+    /// By file, the lines before and those after, in pairs.
+    Change(Vec<(String, Vec<(String, String)>)>),
+}
+
+fn page() -> String {
+    std::fs::read_to_string(PAGE).expect("the page")
+}
+
+/// The fenced blocks of a text: language, text, and where the text stands.
+fn blocks(text: &str, offset: usize) -> Vec<(String, String, (usize, usize))> {
+    let mut blocks = Vec::new();
+    let mut at = 0;
+    while let Some(open) = text[at..].find("```") {
+        let start = at + open + 3;
+        let language = text[start..].lines().next().expect("a line").to_owned();
+        let body = start + language.len() + 1;
+        let end = body + text[body..].find("```").expect("a closing fence");
+        let place = (offset + body, offset + end);
+        blocks.push((language, text[body..end].to_owned(), place));
+        at = end + 3;
+    }
+    blocks
+}
+
+fn file_of(block: &str) -> (String, String) {
+    let (first, rest) = block.split_once('\n').expect("two lines");
+    let name = first.strip_prefix("# ").expect("a file's name").to_owned();
+    // A list that is too long for a page.
+    let rest = match rest.find("REPEAT 1200 sha-%07d") {
+        None => rest.to_owned(),
+        Some(_) => {
+            let many: Vec<String> = (0..1200).map(|n| format!("sha-{n:07}")).collect();
+            rest.replace("REPEAT 1200 sha-%07d", &many.join(", "))
+        }
+    };
+    (name, rest)
+}
+
+/// The files that every example begins with, and the codes.
+fn sections(page: &str) -> (Files, Vec<Section>) {
+    let starts: Vec<usize> = page.match_indices("\n## `").map(|(at, _)| at + 1).collect();
+    let base = blocks(&page[..starts[0]], 0);
+    let base = base.iter().map(|(_, text, _)| file_of(text)).collect();
+    let ends = starts.iter().skip(1).copied().chain([page.len()]);
+    let one = |(start, end): (&usize, usize)| {
+        let text = &page[*start..end];
+        let title = text.lines().next().expect("a title");
+        let severity = title.split(['(', ')']).nth(1).expect("a severity");
+        let mut section = Section {
+            code: title.split('`').nth(1).expect("a code").to_owned(),
+            severity: severity.to_owned(),
+            files: Files::new(),
+            printed: (0, 0),
+            mend: Mend::Change(Vec::new()),
+        };
+        let taken = text.split("Mended by taking out `").nth(1);
+        if let Some(name) = taken.and_then(|rest| rest.split('`').next()) {
+            section.mend = Mend::TakeOut(name.to_owned());
+        }
+        for (language, block, place) in blocks(text, *start) {
+            match language.as_str() {
+                "yaml" => section.files.extend([file_of(&block)]),
+                "text" => section.printed = place,
+                "diff" => {
+                    let (name, diff) = file_of(&block);
+                    if let Mend::Change(changes) = &mut section.mend {
+                        changes.push((name, pairs(&diff)));
+                    }
+                }
+                other => panic!("a block of {other}"),
+            }
+        }
+        section
+    };
+    (base, starts.iter().zip(ends).map(one).collect())
+}
+
+/// The lines that a diff takes out, and those that it puts in their place.
+fn pairs(diff: &str) -> Vec<(String, String)> {
+    let mut pairs: Vec<(String, String)> = vec![Default::default()];
+    let mut was_new = false;
+    for line in diff.lines() {
+        let is_new = line.starts_with('+');
+        if was_new && !is_new {
+            pairs.push(Default::default());
+        }
+        was_new = is_new;
+        let last = pairs.last_mut().expect("one");
+        let side = if is_new { &mut last.1 } else { &mut last.0 };
+        side.push_str(&line[1..]);
+        side.push('\n');
+    }
+    pairs
+}
+
+fn tree(base: &Files, files: &Files) -> Tree {
+    let tree = Tree::new(&[(".git/HEAD", "")]);
+    for (name, text) in base.iter().chain(files) {
+        tree.write(name, text);
+    }
+    tree
+}
+
+fn linted(tree: &Tree, arguments: &[&str]) -> Value {
+    let arguments = [&["lint", "-o", "json"], arguments].concat();
+    let output = run_in(tree.path(), &arguments, b"");
+    assert!(code(&output) < 2, "{}", stderr(&output));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn codes(report: &Value) -> BTreeSet<String> {
+    let findings = report["findings"].as_array().expect("findings").iter();
+    findings
+        .map(|one| one["code"].as_str().expect("a code").to_owned())
+        .collect()
+}
+
+/// Of each code on the page: the example has it, of the severity there, in the words there;
+/// what stands as the mend mends it. `LINT=write` writes the words.
+#[test]
+fn the_page_is_true() {
+    let page = page();
+    let (base, sections) = sections(&page);
+    assert!(sections.len() > 40, "{}", sections.len());
+    assert_eq!(
+        codes(&linted(&tree(&base, &Files::new()), &[])),
+        BTreeSet::new()
+    );
+    let (mut faults, mut written) = (Vec::new(), page.clone());
+    for section in sections.iter().rev() {
+        let tree = tree(&base, &section.files);
+        let report = linted(&tree, &[]);
+        let findings = report["findings"].as_array().expect("findings");
+        let Some(found) = findings
+            .iter()
+            .find(|one| one["code"] == section.code.as_str())
+        else {
+            faults.push(format!(
+                "{} is not found: {:?}",
+                section.code,
+                codes(&report)
+            ));
+            continue;
+        };
+        if found["severity"] != section.severity.as_str() {
+            faults.push(format!("{} is {}", section.code, found["severity"]));
+        }
+        let place = format!(
+            "{}:{}:{}",
+            found["file"].as_str().unwrap_or_default(),
+            found["line"],
+            found["column"]
+        );
+        let word = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
+        let printed = format!("{place}\n{}\nhint: {}\n", word("message"), word("hint"));
+        let (start, end) = section.printed;
+        if page[start..end] != printed {
+            faults.push(format!("{} prints\n{printed}", section.code));
+        }
+        written.replace_range(start..end, &printed);
+        if word("hint").is_empty() {
+            faults.push(format!("{} has no hint", section.code));
+        }
+        mend(&tree, section);
+        let left = linted(&tree, &[]);
+        if codes(&left).contains(&section.code) {
+            faults.push(format!(
+                "{} is still found: {}",
+                section.code, left["findings"]
+            ));
+        }
+    }
+    if std::env::var_os("LINT").is_some_and(|word| word == "write") {
+        std::fs::write(PAGE, written).expect("written");
+        faults.retain(|fault| !fault.contains(" prints\n"));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+fn mend(tree: &Tree, section: &Section) {
+    match &section.mend {
+        Mend::TakeOut(name) => std::fs::remove_file(tree.at(name)).expect("removed"),
+        Mend::Change(changes) => {
+            assert!(!changes.is_empty(), "{} has a mend", section.code);
+            for (name, pairs) in changes {
+                let mut text = tree.read(name);
+                for (before, after) in pairs {
+                    assert!(text.contains(before), "{}: {before}", section.code);
+                    text = text.replacen(before, after, 1);
+                }
+                tree.write(name, &text);
+            }
+        }
+    }
+}
