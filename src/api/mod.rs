@@ -13,6 +13,7 @@ mod read;
 mod repository;
 mod secret;
 mod selector;
+mod selector_text;
 mod snapshot;
 mod update;
 mod validate;
@@ -34,6 +35,7 @@ pub use read::{
 pub use repository::{AccessFrom, ImageRepository, ImageRepositorySpec, NamespaceSelector};
 pub use secret::{BadValue, Namespace, Secret, ServiceAccount};
 pub use selector::{LabelSelector, Operator, Requirement, SelectorError};
+pub use selector_text::BadSelector;
 pub use snapshot::{SnapshotRepository, TagSnapshot, TagSnapshotSpec};
 pub use update::{
     Bind, BindingSpec, Emit, ImageFieldSpec, ImageUpdate, ImageUpdateSpec, Mode, OnUnresolved,

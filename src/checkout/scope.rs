@@ -128,6 +128,18 @@ pub enum Reason {
 }
 
 impl Automations {
+    /// Why an automation edits nothing here; `None` for one that edits.
+    #[must_use]
+    pub fn why_not(&self, id: &Id) -> Option<String> {
+        let one = self.left_out.iter().find(|one| one.id == *id)?;
+        Some(match one.reason {
+            Reason::OtherRepository => "it is for another repository".to_owned(),
+            Reason::Suspended => "it is suspended".to_owned(),
+            Reason::Fault => "it is not valid".to_owned(),
+            Reason::Outranked => "`--policies` has another one of this name".to_owned(),
+        })
+    }
+
     /// Whether there is nothing to do because somebody wants it so.
     #[must_use]
     pub fn are_suspended(&self) -> bool {

@@ -9,7 +9,7 @@ use clap_complete::engine::ArgValueCompleter;
 use jiff::Timestamp;
 
 use super::complete;
-use crate::api::{Bind, TagSource};
+use crate::api::{Bind, LabelSelector, TagSource};
 use crate::commit::commits::SplitBy;
 use crate::insight::trial::TriedOrder;
 use go_template::duration;
@@ -49,6 +49,12 @@ pub enum Command {
     Explain(Box<ExplainArgs>),
     /// Say what is wrong with markers, policies and documents, and with what they would change
     Lint(Box<LintArgs>),
+    /// The table of `flux get image policy`, and with `-o wide` the values in the files
+    Policies(Box<TableArgs>),
+    /// The table of `flux get image repository`
+    Repositories(Box<TableArgs>),
+    /// The table of `flux get image update`
+    Automations(Box<TableArgs>),
     /// Print the commit message of a report
     Message(StoredArgs),
     /// Print the branch of a report
@@ -401,6 +407,74 @@ const EXPLAIN_EXAMPLES: &str = "Examples:
   flux-image explain apps/app.yaml:14                     the policy of the value there
   flux-image explain app --tag 2.0.0-rc.1                 why is it not chosen?
   skopeo list-tags docker://ghcr.io/acme/app | flux-image explain app --tags - --range '>=1.0.0-0'";
+
+/// Flags of `policies`, `repositories` and `automations`.
+#[derive(Debug, Args)]
+pub struct TableArgs {
+    /// Only the one of this name
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// All namespaces
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    /// This namespace [default: flux-system]
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Only those with these labels
+    #[arg(short, long, value_name = "SELECTOR")]
+    pub label_selector: Option<LabelSelector>,
+    /// Only those of this status, as `ready=false` or `ready!=true`
+    #[arg(long, value_name = "STATUS")]
+    pub status_selector: Option<String>,
+    /// Without the headings
+    #[arg(long)]
+    pub no_header: bool,
+    /// How to print it
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub output: TableOutput,
+    /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
+    #[arg(long, value_name = "PATH")]
+    pub policies: Vec<PathBuf>,
+    /// Where tags are taken from, in order
+    #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["snapshot", "registry"])]
+    pub tags_from: Vec<TagSource>,
+    /// A TagSnapshot that is older is a warning; a duration as in Go
+    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
+    pub max_age: Duration,
+    /// Whose view of the repository counts.
+    #[command(flatten)]
+    pub clusters: ClusterArgs,
+    /// How registries are asked.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+}
+
+impl TableArgs {
+    /// What is read.
+    #[must_use]
+    pub fn documents(&self) -> DocumentArgs {
+        DocumentArgs {
+            paths: Vec::new(),
+            policies: self.policies.clone(),
+            clusters: self.clusters.clone(),
+        }
+    }
+}
+
+/// `-o` of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TableOutput {
+    /// The columns of `flux get`
+    Table,
+    /// The same, and what Flux cannot show
+    Wide,
+    /// For programs
+    Json,
+    /// The same in YAML
+    Yaml,
+    /// Kind and name alone
+    Name,
+}
 
 /// Flags of `lint`.
 #[derive(Debug, Args)]

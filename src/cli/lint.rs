@@ -182,10 +182,38 @@ fn findings_of(surveyed: &Surveyed<'_>, texts: &Texts<'_>, tags: &mut TagsUsed) 
             .any(|(code, by)| one.code == *code && said.contains(&(*by, at.clone())))
     };
     findings.retain(|one| !is_again(one));
+    let is_partial = surveyed.documents.is_incomplete || findings.iter().any(leaves_parts);
+    for finding in &mut findings {
+        // Flux lives with the rest, or sees more than is seen here.
+        if is_partial || !stops_flux(finding.code) {
+            finding.severity = finding.severity.min(Severity::Warning);
+        }
+    }
     for finding in findings.iter_mut().filter(|one| one.hint.is_none()) {
         finding.hint = usual_hint(finding).map(str::to_owned);
     }
     findings
+}
+
+/// Whether a finding says that documents are parts of a build that could not be made.
+fn leaves_parts(finding: &Finding) -> bool {
+    finding.leaves_unjudged && matches!(finding.code, Code::BuiltClusters | Code::BuildFailed)
+}
+
+/// Whether Flux would refuse what has a finding of this code, or do nothing for it.
+fn stops_flux(code: Code) -> bool {
+    matches!(
+        code,
+        Code::BadDocument
+            | Code::UnresolvedPolicy
+            | Code::MatchesNothing
+            | Code::OnlyPrereleases
+            | Code::NotANumber
+            | Code::BadTemplate
+            | Code::ConflictingDocuments
+            | Code::BadBinding
+            | Code::ConflictingBindings
+    )
 }
 
 /// What is to be done about findings that say no more than what is the case.
@@ -238,10 +266,6 @@ fn as_note(mut finding: Finding) -> Finding {
     );
     if is_of_registry {
         finding.severity = Severity::Info;
-    }
-    // Flux writes there, and says nothing.
-    if finding.code == Code::Encrypted {
-        finding.severity = finding.severity.min(Severity::Warning);
     }
     finding
 }

@@ -21,6 +21,7 @@ mod scan;
 mod schema;
 mod stdin;
 mod streams;
+mod tables;
 mod target;
 mod update;
 mod webhook;
@@ -120,6 +121,9 @@ fn run(command: &Command) -> anyhow::Result<Exit> {
         Command::Resolve(args) => scan::resolve(args),
         Command::Explain(args) => explain::run(args),
         Command::Lint(args) => lint::run(args),
+        Command::Policies(args) => tables::run(args, tables::Table::Policies),
+        Command::Repositories(args) => tables::run(args, tables::Table::Repositories),
+        Command::Automations(args) => tables::run(args, tables::Table::Automations),
         Command::Message(args) => handoff::message(args),
         Command::Branch(args) => handoff::branch(args),
         Command::Schema(args) => schema::run(args),

@@ -53,6 +53,11 @@ fn files(command: &Command) -> Vec<(&'static str, &[PathBuf])> {
             ("--secret", &args.registries.secrets),
         ],
         Command::Update(args) => args.inputs().into(),
+        Command::Policies(args) | Command::Repositories(args) | Command::Automations(args) => vec![
+            ("--policies", args.policies.as_slice()),
+            ("--substitute-from", &args.clusters.substitute_from),
+            ("--secret", &args.registries.secrets),
+        ],
         Command::Lint(args) => vec![
             ("--policies", args.documents.policies.as_slice()),
             (

@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::api::{Id, ImagePolicy, ImagePolicyStatus};
-use crate::policy::reflect::{ImageRef, Reflected};
+use crate::api::{Id, ImagePolicy};
+use crate::selection::ready;
 use crate::selection::resolve::{Resolved, Unresolved};
 use yaml_edit_spans::emit;
 
@@ -57,63 +57,24 @@ fn metadata(id: &Id, policy: &ImagePolicy, cluster: Option<&str>) -> Value {
 }
 
 fn status(policy: &ImagePolicy, resolved: &Resolved, now: Timestamp) -> Value {
-    let before = Reflected {
-        latest: policy.status.image().ok(),
-        previous: previous(&policy.status),
-    };
-    let reason = resolved.reason();
-    let is_untouched = matches!(reason, Some(Unresolved::Suspended(_)));
-    let after = match (&resolved.image, &resolved.kept) {
-        (Ok(image), None) => before.moved_to(image.clone()),
-        _ => before,
-    };
+    let ready = ready::of(policy, resolved);
+    let is_untouched = matches!(resolved.reason(), Some(Unresolved::Suspended(_)));
     let mut status = Map::new();
-    if let Some(latest) = &after.latest {
+    if let Some(latest) = &ready.reflected.latest {
         status.insert("latestRef".to_owned(), json!(latest));
     }
-    if let Some(previous) = &after.previous {
+    if let Some(previous) = &ready.reflected.previous {
         status.insert("observedPreviousRef".to_owned(), json!(previous));
     }
     if !is_untouched {
-        let (ready, word, message) = match reason {
-            None => (
-                "True",
-                "Succeeded",
-                after.ready_message().unwrap_or_default(),
-            ),
-            Some(reason) => ("False", word(reason), reason.to_string()),
-        };
         let condition = json!([{
             "type": "Ready",
-            "status": ready,
-            "reason": word,
-            "message": message,
+            "status": ready.status,
+            "reason": ready.reason,
+            "message": ready.message,
             "lastTransitionTime": now.to_string(),
         }]);
         status.insert("conditions".to_owned(), condition);
     }
     status.into()
-}
-
-fn previous(status: &ImagePolicyStatus) -> Option<ImageRef> {
-    let older = ImagePolicyStatus {
-        latest_ref: status.observed_previous_ref.clone(),
-        latest_image: status.observed_previous_image.clone(),
-        ..ImagePolicyStatus::default()
-    };
-    older.image().ok()
-}
-
-/// The `reason` of the Ready condition, in the controller's words.
-fn word(reason: &Unresolved) -> &'static str {
-    match reason {
-        Unresolved::Invalid(_) => "InvalidPolicy",
-        Unresolved::NoInterval => "IntervalNotConfigured",
-        Unresolved::AccessDenied(..) => "AccessDenied",
-        Unresolved::Name(_) => "ImageURLInvalid",
-        Unresolved::NoRepository { .. }
-        | Unresolved::NoTags { .. }
-        | Unresolved::Unanswered(..) => "DependencyNotReady",
-        _ => "Failure",
-    }
 }

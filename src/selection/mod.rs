@@ -6,6 +6,7 @@
 
 pub mod current_digests;
 pub mod only;
+pub mod ready;
 pub mod registry_queries;
 pub mod resolve;
 pub mod tags;

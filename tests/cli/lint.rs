@@ -219,3 +219,224 @@ fn mend(tree: &Tree, section: &Section) {
         }
     }
 }
+
+fn base() -> Files {
+    sections(&page()).0
+}
+
+fn with(name: &str, change: impl Fn(&str) -> String) -> Tree {
+    let base = base();
+    let files = Files::from([(name.to_owned(), change(&base[name]))]);
+    tree(&base, &files)
+}
+
+/// `--fix` writes `v1`, and not one byte besides; what has other fields there stays.
+#[test]
+fn a_fix_changes_the_version_alone() {
+    let tree = with("flux/policy.yaml", |text| {
+        let old = text.replace("fluxcd.io/v1", "fluxcd.io/v1beta2 # since 2021");
+        format!(
+            "# apiVersion: image.toolkit.fluxcd.io/v1beta2\r\n{}",
+            old.replace('\n', "\r\n")
+        )
+    });
+    let automation = "apiVersion: image.toolkit.fluxcd.io/v1alpha1
+kind: ImageUpdateAutomation
+metadata: {name: old, namespace: flux-system}
+spec:
+  checkout: {gitRepositoryRef: {name: fleet}, branch: main}
+  commit: {authorName: flux, authorEmail: flux@example.com}
+  update: {path: ./apps, strategy: Setters}
+";
+    tree.write("flux/old.yaml", automation);
+    let before = tree.read("flux/policy.yaml");
+    let output = run_in(tree.path(), &["lint", "--fix", "--diff"], b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(
+        tree.read("flux/policy.yaml"),
+        before,
+        "`--diff` edits nothing"
+    );
+    let report = linted(&tree, &["--fix"]);
+    assert_eq!(report["summary"]["fixed"], 1, "{report}");
+    let expected = before.replace("fluxcd.io/v1beta2 # since", "fluxcd.io/v1 # since");
+    assert_eq!(tree.read("flux/policy.yaml"), expected);
+    assert_eq!(tree.read("flux/old.yaml"), automation);
+    assert!(
+        codes(&report).contains("old-version"),
+        "the other one is left"
+    );
+    let again = linted(&tree, &["--fix"]);
+    assert_eq!(again["summary"]["fixed"], 0);
+}
+
+#[test]
+fn findings_are_ignored_with_a_reason() {
+    let insecure = |comment: &str| {
+        let comment = comment.to_owned();
+        with("flux/repository.yaml", move |text| {
+            format!("{text}  {comment}\n")
+        })
+    };
+    for comment in [
+        "insecure: true # flux-image: ignore insecure-registry it is on loopback",
+        "# flux-image: ignore insecure-registry it is on loopback\n  # and more\n\n  insecure: true",
+        "insecure: true # flux-image: ignore old-version,insecure-registry it is on loopback",
+    ] {
+        let report = linted(&insecure(comment), &["--fail-on", "warning"]);
+        let ignored = &report["ignored"][0];
+        assert_eq!(ignored["code"], "insecure-registry", "{comment}: {report}");
+        assert_eq!(ignored["reason"], "it is on loopback");
+        let left = codes(&report);
+        let is_second = comment.contains("old-version");
+        let expected: BTreeSet<String> = is_second
+            .then(|| "unused-ignore".to_owned())
+            .into_iter()
+            .collect();
+        assert_eq!(left, expected);
+    }
+    for (comment, said) in [
+        (
+            "insecure: true # flux-image: ignore insecure-registry",
+            "without a reason",
+        ),
+        (
+            "insecure: true # flux-image: ignore everything because",
+            "no code of a finding",
+        ),
+    ] {
+        let report = linted(&insecure(comment), &[]);
+        let expected = BTreeSet::from(["bad-ignore", "insecure-registry"].map(str::to_owned));
+        assert_eq!(codes(&report), expected, "{comment}");
+        assert!(report["findings"].to_string().contains(said));
+    }
+    // Prose is none.
+    let report = linted(&insecure("x: 1 # see flux-image: ignored things"), &[]);
+    assert!(!codes(&report).contains("bad-ignore"), "{report}");
+}
+
+#[test]
+fn severities_decide_how_it_ends() {
+    let tree = with("flux/repository.yaml", |text| {
+        format!("{text}  insecure: true\n")
+    });
+    for (flags, expected) in [
+        (&[][..], 0),
+        (&["--fail-on", "error"], 0),
+        (&["--fail-on", "warning"], 1),
+        (&["--fail-on", "info", "-o", "sarif"], 1),
+    ] {
+        let output = run_in(tree.path(), &[&["lint"], flags].concat(), b"");
+        assert_eq!(code(&output), expected, "{flags:?}: {}", stderr(&output));
+    }
+    let output = run_in(tree.path(), &["lint"], b"");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("warning[insecure-registry]"), "{text}");
+    assert!(text.contains("flux/repository.yaml:7:13"), "{text}");
+    assert!(text.contains("^^^^"), "{text}");
+    assert!(stderr(&output).contains("0 errors, 1 warning, 0 notes"));
+    assert!(stderr(&output).contains("tags of policies: 1 of TagSnapshots"));
+    for (format, said) in [
+        ("sarif", "\"ruleId\": \"insecure-registry\""),
+        ("gitlab", "\"check_name\": \"flux-image/insecure-registry\""),
+        (
+            "github",
+            "::warning file=flux/repository.yaml,line=7,col=13",
+        ),
+    ] {
+        let output = run_in(tree.path(), &["lint", "-o", format], b"");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains(said), "{format}: {text}");
+    }
+}
+
+/// No line of a Secret is shown, nor what acts on a terminal.
+#[test]
+fn what_is_secret_or_acts_is_not_shown() {
+    let tree = with("apps/app.yaml", |text| {
+        format!(
+            "{text}---\napiVersion: v1\nkind: Secret\nmetadata: {{name: s, namespace: apps}}\nstringData:\n  image: hunter2 # {{\"$imagepolicy\": \"flux-system:none\"}}\n  text: |\n    hunter3 # {{\"$imagepolicy\": \"flux-system:app\"}}\n"
+        )
+    });
+    tree.write(
+        "apps/x\u{1b}[31m.yaml",
+        "a: b # {\"$imagepolicy\": \"flux-system:\u{202e}x\"}\n",
+    );
+    for format in ["text", "json", "sarif", "github", "gitlab"] {
+        let output = run_in(tree.path(), &["lint", "-o", format], b"");
+        let all = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            stderr(&output)
+        );
+        assert!(
+            all.contains("unknown-policy") || format == "github",
+            "{all}"
+        );
+        for hidden in ["hunter2", "hunter3", "\u{1b}", "\u{202e}"] {
+            assert!(!all.contains(hidden), "{format}: {all}");
+        }
+    }
+}
+
+/// Without tags nothing is said of what they would tell, and that is said.
+#[test]
+fn unknown_tags_are_no_finding() {
+    let tree = with("flux/tags.yaml", |_| "kind: None\n".to_owned());
+    let report = linted(&tree, &[]);
+    let errors = report["summary"]["errors"].as_u64();
+    assert_eq!(errors, Some(0), "{report}");
+    assert_eq!(report["tags"]["unknown"], 1);
+}
+
+/// The codes of findings are on the page, or are not lint's.
+#[test]
+fn every_code_of_lint_is_on_the_page() {
+    /// What other commands say, and lint as they do.
+    const OTHERS: [&str; 29] = [
+        "outdated",
+        "digest-dropped",
+        "lost-text",
+        "digest-missing",
+        "namespace-guessed",
+        "unanswered-policy",
+        "suspended",
+        "old-snapshot",
+        "conflicting-documents",
+        "unusable-file",
+        "lost-attributes",
+        "other-repository",
+        "nothing-bound",
+        "bad-binding",
+        "conflicting-bindings",
+        "ambiguous-policy",
+        "skipped-automation",
+        "conflicting-automations",
+        "bad-branch",
+        "doubtful-template",
+        "registry-failed",
+        "registry",
+        "login",
+        "kept-previous",
+        "built-clusters",
+        "build-failed",
+        "not-followed",
+        "unset-variable",
+        "unknown-variable",
+    ];
+    let output = run_in(std::path::Path::new("."), &["schema", "Report"], b"");
+    let schema: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let all = schema["$defs"]["Code"]["oneOf"]
+        .as_array()
+        .expect("codes")
+        .iter();
+    let all: BTreeSet<&str> = all.filter_map(|one| one["const"].as_str()).collect();
+    assert!(all.len() > 60, "{}", all.len());
+    let page = page();
+    let (_, sections) = sections(&page);
+    let told: BTreeSet<&str> = sections.iter().map(|one| one.code.as_str()).collect();
+    let others: BTreeSet<&str> = OTHERS.into_iter().collect();
+    let both: BTreeSet<&str> = told.union(&others).copied().collect();
+    assert_eq!(all, both);
+    assert_eq!(told.intersection(&others).count(), 0);
+}

@@ -19,6 +19,7 @@ mod schemas;
 mod secrets;
 mod streams;
 mod support;
+mod tables;
 #[path = "../services/tree.rs"]
 mod tree;
 mod update;

@@ -361,9 +361,8 @@ impl Look<'_, '_> {
             false => Severity::Info,
         };
         let message = format!(
-            "has the pattern `{}`, which matches only a part of {} tags, such as `{}`",
+            "has the pattern `{}`, which matches only a part of tags such as `{}`",
             quote::at_most(pattern, 300),
-            partial.len(),
             quote::at_most(&first.tag, 200)
         );
         let hint = format!("if the whole tag is meant: `{whole}`");
@@ -425,7 +424,7 @@ impl Look<'_, '_> {
             None => Severity::Info,
         };
         let message = format!(
-            "extracts `{}` of both `{}` and `{}`, of which Flux takes one by chance ({} tags of {} are left out so)",
+            "extracts `{}` of both `{}` and `{}`, of which Flux takes one by chance (left out so: {} of {} tags)",
             quote::at_most(first.value.as_deref().unwrap_or_default(), 100),
             quote::at_most(with, 200),
             quote::at_most(&first.tag, 200),
