@@ -55,6 +55,8 @@ pub enum Command {
     Repositories(Box<TableArgs>),
     /// The table of `flux get image update`
     Automations(Box<TableArgs>),
+    /// Write ImageRepositories and ImagePolicies for images that have none, which keep to how their tags are made
+    Suggest(Box<SuggestArgs>),
     /// Print the commit message of a report
     Message(StoredArgs),
     /// Print the branch of a report
@@ -475,6 +477,53 @@ pub enum TableOutput {
     /// Kind and name alone
     Name,
 }
+
+/// Flags of `suggest`.
+#[derive(Debug, Args)]
+#[command(after_help = SUGGEST_EXAMPLES)]
+pub struct SuggestArgs {
+    /// A file or a folder, or an image with its tag [default: the repository that this folder is in]
+    #[arg(value_name = "PATH|IMAGE")]
+    pub subject: Option<String>,
+    /// Add the documents to this folder, and to `resources` of its kustomization, and mark the values
+    #[arg(long, value_name = "DIR")]
+    pub write: Option<PathBuf>,
+    /// With `--write`: write nothing, print how files would change
+    #[arg(long, requires = "write")]
+    pub diff: bool,
+    /// The namespace of the documents
+    #[arg(short, long, value_name = "NAMESPACE", default_value = "flux-system")]
+    pub namespace: String,
+    /// How to print suggestions
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        conflicts_with = "write"
+    )]
+    pub output: TextOrJson,
+    /// These are all tags: lines, or JSON of `skopeo list-tags` or of a registry; `-` for stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "write")]
+    pub tags: Option<PathBuf>,
+    /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
+    #[arg(long, value_name = "PATH")]
+    pub policies: Vec<PathBuf>,
+    /// A TagSnapshot that is older is a warning; a duration as in Go
+    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
+    pub max_age: Duration,
+    /// Whose view of the repository counts.
+    #[command(flatten)]
+    pub clusters: ClusterArgs,
+    /// How registries are asked.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+}
+
+const SUGGEST_EXAMPLES: &str = "Examples:
+  flux-image suggest                                  for every image without a policy
+  flux-image suggest ghcr.io/acme/app:1.2.3-alpine
+  flux-image suggest --write flux/images --diff       what would be written";
 
 /// Flags of `lint`.
 #[derive(Debug, Args)]

@@ -21,6 +21,7 @@ mod scan;
 mod schema;
 mod stdin;
 mod streams;
+mod suggest;
 mod tables;
 mod target;
 mod update;
@@ -124,6 +125,7 @@ fn run(command: &Command) -> anyhow::Result<Exit> {
         Command::Policies(args) => tables::run(args, tables::Table::Policies),
         Command::Repositories(args) => tables::run(args, tables::Table::Repositories),
         Command::Automations(args) => tables::run(args, tables::Table::Automations),
+        Command::Suggest(args) => suggest::run(args),
         Command::Message(args) => handoff::message(args),
         Command::Branch(args) => handoff::branch(args),
         Command::Schema(args) => schema::run(args),

@@ -58,6 +58,12 @@ fn files(command: &Command) -> Vec<(&'static str, &[PathBuf])> {
             ("--substitute-from", &args.clusters.substitute_from),
             ("--secret", &args.registries.secrets),
         ],
+        Command::Suggest(args) => vec![
+            ("--tags", args.tags.as_slice()),
+            ("--policies", &args.policies),
+            ("--substitute-from", &args.clusters.substitute_from),
+            ("--secret", &args.registries.secrets),
+        ],
         Command::Lint(args) => vec![
             ("--policies", args.documents.policies.as_slice()),
             (

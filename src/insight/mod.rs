@@ -6,6 +6,7 @@
 pub mod explain;
 pub mod given_tags;
 pub mod lint;
+pub mod suggest;
 pub mod tables;
 pub mod tag_scheme;
 pub mod trial;

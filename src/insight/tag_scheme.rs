@@ -295,7 +295,14 @@ fn of_version(scheme: &TagScheme<'_>, before: &str, behind: &str) -> PolicySchem
             by: SchemeOrder::Semver(format!(">={major}.0.0-0")),
         };
     }
-    let range = format!("{major}.x");
+    // Years go by.
+    let is_year = major
+        .parse()
+        .is_ok_and(|major: u32| (1990..=2100).contains(&major));
+    let range = match is_year {
+        true => format!(">={major}.0.0"),
+        false => format!("{major}.x"),
+    };
     let three = r"(?P<version>\d+\.\d+\.\d+)";
     match numbers.len() {
         3 if is_bare && scheme.suffix.is_empty() => PolicyScheme {
@@ -477,6 +484,12 @@ mod tests {
             ),
             ("build-17", "build-18", "build-18-rc"),
             ("1.2.3-rc.1", "1.2.3", "v1.2.3"),
+            (
+                "release-6.0.4.10291",
+                "release-6.0.4.10292",
+                "nightly-6.0.4.10292",
+            ),
+            ("v2024.10.22-7ca5933", "v2025.1.1-0000fff", "v2025.1.1"),
         ] {
             let scheme = PolicyScheme::of(tag).expect("sortable");
             let pattern = Regex::new(&scheme.pattern).expect("a pattern");

@@ -17,5 +17,6 @@ pub mod results;
 pub mod sarif;
 pub mod snapshot;
 pub mod stored;
+pub mod suggest;
 pub mod table;
 pub mod text;

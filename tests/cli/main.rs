@@ -18,6 +18,7 @@ mod patches;
 mod schemas;
 mod secrets;
 mod streams;
+mod suggest;
 mod support;
 mod tables;
 #[path = "../services/tree.rs"]

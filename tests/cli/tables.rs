@@ -74,10 +74,22 @@ b: ghcr.io/acme/app:1.2.1 # {\"$imagepolicy\": \"flux-system:app\"}
 ";
 
 fn printed(arguments: &[&str]) -> String {
-    let tree = Tree::new(&[(".git/HEAD", ""), ("flux.yaml", FLUX), ("apps/app.yaml", APP)]);
+    let tree = Tree::new(&[
+        (".git/HEAD", ""),
+        ("flux.yaml", FLUX),
+        ("apps/app.yaml", APP),
+    ]);
     let arguments = [arguments, &["--max-age", "87600h"]].concat();
     let output = run_in(tree.path(), &arguments, b"");
-    format!("{}{}", stdout(&output), if code(&output) == 0 { String::new() } else { stderr(&output) })
+    format!(
+        "{}{}",
+        stdout(&output),
+        if code(&output) == 0 {
+            String::new()
+        } else {
+            stderr(&output)
+        }
+    )
 }
 
 #[test]
@@ -106,7 +118,9 @@ idle            True       False  it is suspended
 fn rows_are_chosen_as_flux_get_chooses() {
     let names = |arguments: &[&str]| -> Vec<String> {
         let text = printed(&[arguments, &["-o", "name"]].concat());
-        let names = text.lines().map(|line| line.rsplit('/').next().unwrap_or(line).to_owned());
+        let names = text
+            .lines()
+            .map(|line| line.rsplit('/').next().unwrap_or(line).to_owned());
         names.collect()
     };
     assert_eq!(names(&["policies"]), ["app", "none"]);
@@ -115,8 +129,14 @@ fn rows_are_chosen_as_flux_get_chooses() {
     assert_eq!(names(&["policies", "none"]), ["none"]);
     assert_eq!(names(&["policies", "-l", "team in (web,db)"]), ["app"]);
     assert_eq!(names(&["policies", "-l", "!team"]), ["none"]);
-    assert_eq!(names(&["policies", "--status-selector", "ready=false"]), ["none"]);
-    assert_eq!(names(&["policies", "--status-selector", "ready!=false"]), ["app"]);
+    assert_eq!(
+        names(&["policies", "--status-selector", "ready=false"]),
+        ["none"]
+    );
+    assert_eq!(
+        names(&["policies", "--status-selector", "ready!=false"]),
+        ["app"]
+    );
     assert_eq!(
         printed(&["repositories", "app", "-o", "name"]),
         "imagerepository.image.toolkit.fluxcd.io/app\n"
@@ -132,13 +152,19 @@ fn rows_are_chosen_as_flux_get_chooses() {
 fn what_flux_cannot_show_is_wide() {
     let wide = printed(&["policies", "app", "-o", "wide"]);
     assert!(wide.contains("CURRENT       BEHIND  USED IN"), "{wide}");
-    assert!(wide.contains("1.0.0, 1.2.1  3       apps/app.yaml (2)"), "{wide}");
+    assert!(
+        wide.contains("1.0.0, 1.2.1  3       apps/app.yaml (2)"),
+        "{wide}"
+    );
     let rows: Value = serde_json::from_str(&printed(&["policies", "-o", "json"])).expect("JSON");
     assert_eq!(rows["kind"], "ImagePolicyTable");
     assert_eq!(rows["items"][0]["behind"], 3);
     assert_eq!(rows["items"][0]["usedIn"]["apps/app.yaml"], 2);
     let rows: Value = serde_json::from_str(&printed(&["automations", "-o", "json"])).expect("JSON");
-    assert_eq!((&rows["items"][0]["values"], &rows["items"][0]["outdated"]), (&2.into(), &1.into()));
+    assert_eq!(
+        (&rows["items"][0]["values"], &rows["items"][0]["outdated"]),
+        (&2.into(), &1.into())
+    );
     let yaml = printed(&["repositories", "app", "-o", "yaml"]);
     assert!(yaml.contains("kind: ImageRepositoryTable"), "{yaml}");
     assert!(yaml.contains("flux-system:none"), "{yaml}");

@@ -35,6 +35,8 @@ use go_regexp::Budget;
 use oci_tags::image::Repository;
 use yaml_edit_spans::{ByteSpan, Snippet};
 
+pub(crate) use policies::naturally;
+
 pub use ignores::{FileMatch, Ignored, Ignores};
 
 /// Words of documents that rules look at and no other command reads.

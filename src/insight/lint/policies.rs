@@ -525,7 +525,7 @@ fn exclusions(unwanted: &[&str], wanted: &[&str], budget: &mut Budget) -> Vec<St
 }
 
 /// As a person counts: runs of digits as numbers, the rest by bytes.
-fn naturally(a: &str, b: &str) -> Ordering {
+pub(crate) fn naturally(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (pieces(a), pieces(b));
     loop {
         let order = match (a.next(), b.next()) {

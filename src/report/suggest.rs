@@ -1,0 +1,74 @@
+//! What `suggest` prints.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use super::text::line;
+use crate::insight::suggest::Suggestion;
+
+const HEAD: Style = Style::new().bold();
+const BAD: Style = AnsiColor::Yellow.on_default();
+const DIM: Style = Style::new().dimmed();
+
+/// So many places of one image are shown.
+const PLACES: usize = 3;
+
+/// Suggestions for a person: documents that can be applied as they are, with what speaks for
+/// them as comments.
+#[must_use]
+pub fn text(all: &[Suggestion], namespace: &str) -> String {
+    let mut out = String::new();
+    for told in all {
+        one(told, namespace, &mut out);
+    }
+    out
+}
+
+fn one(told: &Suggestion, namespace: &str, out: &mut String) {
+    let mut put = |text: std::fmt::Arguments<'_>| {
+        // A String takes everything.
+        _ = out.write_fmt(text);
+    };
+    let tag = match told.tag.as_str() {
+        "" => String::new(),
+        tag => format!(":{tag}"),
+    };
+    put(format_args!(
+        "{HEAD}# {}{HEAD:#}\n",
+        line(&format!("{}{tag}", told.image))
+    ));
+    for at in told.at.iter().filter(|at| *at != "<stdin>").take(PLACES) {
+        put(format_args!("{DIM}#   {}{DIM:#}\n", line(at)));
+    }
+    let more = told.at.len().saturating_sub(PLACES);
+    if more > 0 {
+        put(format_args!("{DIM}#   and {more} more places{DIM:#}\n"));
+    }
+    match (&told.why, told.tags) {
+        (Some(why), _) => put(format_args!("{BAD}#   {}{BAD:#}\n", line(why))),
+        (None, None) => put(format_args!(
+            "#   no tags are known; `{}` is accepted\n",
+            line(&told.tag)
+        )),
+        (None, Some(count)) => {
+            let chooses = told.chooses.iter().map(|tag| line(tag).into_owned());
+            let chooses: Vec<String> = chooses.collect();
+            put(format_args!(
+                "#   of {count} tags it would choose, in this order: {}\n",
+                chooses.join(", ")
+            ));
+        }
+    }
+    if let Some(hint) = &told.hint {
+        put(format_args!("#   hint: {}\n", line(hint)));
+    }
+    let documents = told.documents(namespace);
+    if !documents.is_empty() {
+        put(format_args!(
+            "---\n{}",
+            crate::foreign::shown_lines(&documents)
+        ));
+    }
+    put(format_args!("\n"));
+}

@@ -1,0 +1,361 @@
+//! `flux-image suggest`: policies for images that have none.
+
+use serde_json::Value;
+
+use crate::run_in;
+use crate::support::{code, stderr, stdout};
+use crate::update::Tree;
+
+/// Images of a home, each with tags that came later, the right one first, and what must not
+/// be taken.
+const IMAGES: [(&str, &[&str]); 29] = [
+    (
+        "ollama/ollama:0.14.2",
+        &["0.14.3", "0.15.0-rc1", "rocm", "0.14.3-rocm"],
+    ),
+    (
+        "ghcr.io/open-webui/open-webui:v0.7.2",
+        &["v0.8.0", "v0.8.0-cuda", "main"],
+    ),
+    (
+        "ghcr.io/gethomepage/homepage:v1.9.0",
+        &["v1.10.0", "latest"],
+    ),
+    (
+        "ghcr.io/home-assistant/home-assistant:2026.1.2",
+        &["2026.2.0", "2026.2.0b3", "dev"],
+    ),
+    ("n8nio/n8n:2.5.0", &["2.6.0", "2.6.0-exp.0", "next"]),
+    (
+        "grafana/grafana:12.3.1",
+        &["12.4.0", "12.4.0-ubuntu", "13.0.0-123456"],
+    ),
+    (
+        "ghcr.io/paperless-ngx/paperless-ngx:v2.20.5",
+        &["2.21.0-beta", "v2.20.6"],
+    ),
+    ("binwiederhier/ntfy:v2.16.0", &["v2.17.0", "v2"]),
+    (
+        "docker.io/deluan/navidrome:v0.59.0",
+        &["v0.60.0", "pr-1234"],
+    ),
+    ("docker.io/bellamy/wallos:v4.6.0", &["v4.6.1"]),
+    (
+        "lscr.io/linuxserver/emby:4.9.3",
+        &["4.9.4", "version-4.9.4.1", "amd64-4.9.5"],
+    ),
+    (
+        "docker.io/gotenberg/gotenberg:8.25.1",
+        &["8.26.0", "8.26.0-cloudrun", "8"],
+    ),
+    (
+        "docker.io/apache/tika:3.2.3.0",
+        &["3.2.3.1", "3.2.3.1-full"],
+    ),
+    (
+        "rdavidoff/twitch-channel-points-miner-v2:2.0.4",
+        &["2.0.5", "alpha"],
+    ),
+    (
+        "busybox:1.37",
+        &["1.38", "1.38.0", "1.38-musl", "1.38-glibc"],
+    ),
+    (
+        "victoriametrics/victoria-metrics:v1.134.0",
+        &["v1.135.0", "v1.135.0-cluster", "v1.136.0-enterprise"],
+    ),
+    (
+        "victoriametrics/vmagent:v1.134.0",
+        &["v1.135.0", "v1.135.0-scratch"],
+    ),
+    (
+        "ghcr.io/immich-app/immich-server:v2.4.1",
+        &["v2.4.2", "release", "commit-0a1b2c3"],
+    ),
+    (
+        "ghcr.io/immich-app/immich-machine-learning:v2.4.1-cuda",
+        &["v2.4.2-cuda", "v2.4.3", "v2.4.3-rocm"],
+    ),
+    (
+        "quay.io/prometheus/node-exporter:v1.10.2",
+        &["v1.11.0", "v1.12.0-rc.0"],
+    ),
+    (
+        "registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.18.0",
+        &["v2.19.0"],
+    ),
+    (
+        "ghcr.io/hotio/radarr:release-6.0.4.10291",
+        &["release-6.0.10.10300", "testing-6.1.0.1", "release"],
+    ),
+    (
+        "ghcr.io/hotio/sonarr:release-4.0.16.2944",
+        &["release-4.0.16.3000"],
+    ),
+    (
+        "ghcr.io/hotio/bazarr:release-1.5.4",
+        &["release-1.5.10", "nightly-9.9.9"],
+    ),
+    (
+        "ghcr.io/hotio/qbittorrent:release-5.1.4",
+        &["release-5.1.5", "legacy-4.6.7"],
+    ),
+    (
+        "ghcr.io/hotio/sabnzbd:release-4.5.5",
+        &["release-4.6.0", "release-0a1b2c3"],
+    ),
+    (
+        "minio/minio:RELEASE.2025-09-07T16-13-09Z",
+        &[
+            "RELEASE.2025-10-01T00-00-00Z",
+            "RELEASE.2025-10-02T00-00-00Z-cpuv1",
+        ],
+    ),
+    (
+        "minio/mc:RELEASE.2025-08-13T08-35-41Z",
+        &["RELEASE.2025-08-14T00-00-00Z", "edge"],
+    ),
+    (
+        "corentinth/it-tools:v2024.10.22-7ca5933",
+        &["v2025.1.2-0a1b2c3", "nightly", "latest"],
+    ),
+];
+
+const OTHERS: [&str; 3] = [
+    "ghcr.io/gabe565/obico/web:release",
+    "ghcr.io/zhaofengli/attic:latest",
+    "ghcr.io/acme/app:8f2c1d9",
+];
+
+fn deployment(number: usize, image: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: app-{number}, namespace: apps}}\nspec:\n  template:\n    spec:\n      containers:\n      - name: app   # the app\n        image: {image}\n        args: [\"-x\"]\n"
+    )
+}
+
+fn name_of(image: &str) -> &str {
+    image.rsplit_once(':').map_or(image, |(name, _)| name)
+}
+
+/// The tree of a home without any automation.
+fn home() -> Tree {
+    let tree = Tree::new(&[(".git/HEAD", "")]);
+    let all = IMAGES.iter().map(|(image, _)| *image).chain(OTHERS);
+    for (number, image) in all.enumerate() {
+        tree.write(
+            &format!("apps/app-{number}.yaml"),
+            &deployment(number, image),
+        );
+    }
+    let mut snapshot = "apiVersion: flux-image.dev/v1alpha1\nkind: TagSnapshot\nmetadata: {name: tags}\nspec:\n  repositories:\n".to_owned();
+    for (image, later) in IMAGES {
+        let (name, tag) = image.rsplit_once(':').expect("a tag");
+        let tags: Vec<String> = later
+            .iter()
+            .chain([&tag])
+            .map(|tag| format!("'{tag}'"))
+            .collect();
+        snapshot.push_str(&format!(
+            "  - {{image: {name}, tags: [{}]}}\n",
+            tags.join(", ")
+        ));
+    }
+    tree.write("tags.yaml", &snapshot);
+    tree
+}
+
+fn run(tree: &Tree, arguments: &[&str]) -> std::process::Output {
+    let output = run_in(tree.path(), arguments, b"");
+    assert_eq!(
+        code(&output),
+        0,
+        "{arguments:?}: {}{}",
+        stderr(&output),
+        stdout(&output)
+    );
+    output
+}
+
+/// One command automates the images of a home; what an update then takes is what the owner
+/// would.
+#[test]
+fn a_home_is_automated_by_one_command() {
+    let tree = home();
+    let diff = run(&tree, &["suggest", "--write", "flux/images", "--diff"]);
+    assert!(stdout(&diff).contains(
+        "+        image: ollama/ollama:0.14.2 # {\"$imagepolicy\": \"flux-system:ollama\"}"
+    ));
+    assert!(!tree.at("flux").exists(), "`--diff` writes nothing");
+    let output = run(&tree, &["suggest", "--write", "flux/images"]);
+    let said = stderr(&output);
+    assert!(
+        said.contains("wrote 29 policies and marked 29 values; 3 images have no tag"),
+        "{said}"
+    );
+    for (number, (image, _)) in IMAGES.iter().enumerate() {
+        let text = tree.read(&format!("apps/app-{number}.yaml"));
+        let marked = &text;
+        let before = deployment(number, image);
+        let (start, end) = before.split_once("\n        args").expect("args");
+        assert!(
+            marked.starts_with(start) && marked.ends_with(&format!("\n        args{end}")),
+            "{text}"
+        );
+        assert!(
+            text.contains(&format!("{image} # {{\"$imagepolicy\": \"flux-system:")),
+            "{text}"
+        );
+    }
+    let list = tree.read("flux/images/kustomization.yaml");
+    assert_eq!(list.matches("  - ").count(), 29, "{list}");
+    run(&tree, &["update", "."]);
+    for (number, (image, later)) in IMAGES.iter().enumerate() {
+        let wanted = if image.contains("paperless") {
+            later[1]
+        } else {
+            later[0]
+        };
+        let text = tree.read(&format!("apps/app-{number}.yaml"));
+        let expected = format!("image: {}:{wanted} # ", name_of(image));
+        assert!(text.contains(&expected), "{image}: {text}");
+    }
+    // Nothing is left to be said of policies and markers.
+    let output = run(&tree, &["lint", "-o", "json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let findings = report["findings"].as_array().expect("findings").iter();
+    // No automation was there, and none is made.
+    let left: Vec<&Value> = findings
+        .filter(|one| one["code"] != "unreached-marker")
+        .collect();
+    assert!(left.is_empty(), "{left:#?}");
+    // A second run has nothing to do but for what cannot be put in order.
+    let again = run(&tree, &["suggest", "-o", "json"]);
+    let again: Value = serde_json::from_slice(&again.stdout).expect("JSON");
+    assert_eq!(again["items"].as_array().map(Vec::len), Some(3), "{again}");
+}
+
+#[test]
+fn a_suggestion_is_proved_and_can_be_applied() {
+    let tree = Tree::new(&[(
+        "tags",
+        "1.27.3-alpine3.19\n1.27.4-alpine3.20\n1.27.4\n1.28.0-rc.1-alpine3.20\nlatest\n",
+    )]);
+    let arguments = [
+        "suggest",
+        "ghcr.io/acme/web:1.27.3-alpine3.19",
+        "--tags",
+        "tags",
+    ];
+    let output = run(&tree, &arguments);
+    let text = stdout(&output);
+    assert!(
+        text.contains(
+            "#   of 5 tags it would choose, in this order: 1.27.4-alpine3.20, 1.27.3-alpine3.19"
+        ),
+        "{text}"
+    );
+    // What is printed is read as it is.
+    tree.write("policies.yaml", &text);
+    let output = run(&tree, &["explain", "web", "--tags", "tags", "-o", "json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        told["items"][0]["image"],
+        "ghcr.io/acme/web:1.27.4-alpine3.20"
+    );
+
+    for (image, said) in [
+        ("ghcr.io/acme/web:8f2c1d9", "GITHUB_RUN_NUMBER"),
+        (
+            "ghcr.io/acme/web:latest",
+            "pin a version first, such as `1.27.4`",
+        ),
+        ("ghcr.io/acme/web", "no tag, which is `latest`"),
+    ] {
+        let output = run(&tree, &["suggest", image, "--tags", "tags"]);
+        assert!(
+            stdout(&output).contains(said),
+            "{image}: {}",
+            stdout(&output)
+        );
+        assert!(!stdout(&output).contains("kind:"));
+    }
+    for (arguments, said) in [
+        (
+            &["suggest", "no such: thing"][..],
+            "is no file, and no image",
+        ),
+        (
+            &["suggest", "ghcr.io/acme/web:1.0.0", "--write", "x"],
+            "name a PATH",
+        ),
+    ] {
+        let output = run_in(tree.path(), arguments, b"");
+        assert_eq!(code(&output), 2);
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
+}
+
+/// What is there stays: an ImageRepository, a comment, a file of the same name.
+#[test]
+fn what_is_there_already_stays() {
+    let tree = Tree::new(&[
+        (".git/HEAD", ""),
+        (
+            "flux/kustomization.yaml",
+            "resources:\n- repository.yaml # ours\n",
+        ),
+        (
+            "flux/repository.yaml",
+            "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {name: ours, namespace: flux-system}\nspec: {image: ghcr.io/acme/app}\n",
+        ),
+        (
+            "a.yaml",
+            "kind: Pod\nspec:\n  containers:\n  - image: ghcr.io/acme/app:1.0.0\n  - image: ghcr.io/acme/app:1.0.1 # pinned for now\n  - {name: x, image: ghcr.io/acme/app:1.0.2}\n  - image: ghcr.io/acme/app@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
+        ),
+        (
+            "s.yaml",
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n  containers:\n  - image: ghcr.io/acme/hidden:1.0.0\n",
+        ),
+    ]);
+    let output = run(&tree, &["suggest", "--write", "flux"]);
+    let said = stderr(&output);
+    assert!(
+        said.contains("something else behind it on its line"),
+        "{said}"
+    );
+    assert!(!said.contains("hidden"), "{said}");
+    let policy = tree.read("flux/app.yaml");
+    assert!(
+        policy.contains("name: ours") && !policy.contains("kind: ImageRepository"),
+        "{policy}"
+    );
+    assert_eq!(
+        tree.read("flux/kustomization.yaml"),
+        "resources:\n- repository.yaml # ours\n- app.yaml\n"
+    );
+    let marked = tree.read("a.yaml");
+    assert!(
+        marked.contains("app:1.0.0 # {\"$imagepolicy\": \"flux-system:app\"}\n"),
+        "{marked}"
+    );
+    assert!(marked.contains("app:1.0.1 # pinned for now\n"), "{marked}");
+    assert!(
+        marked.contains("{name: x, image: ghcr.io/acme/app:1.0.2}\n"),
+        "{marked}"
+    );
+
+    tree.write(
+        "b.yaml",
+        "kind: Pod\nspec:\n  containers:\n  - image: ghcr.io/acme/other:1.0.0\n",
+    );
+    tree.write("flux/other.yaml", "mine: true\n");
+    let output = run_in(tree.path(), &["suggest", "b.yaml", "--write", "flux"], b"");
+    assert_eq!(code(&output), 2);
+    assert!(
+        stderr(&output).contains("is there already; nothing was changed"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(tree.read("flux/other.yaml"), "mine: true\n");
+    assert!(!tree.read("b.yaml").contains("imagepolicy"));
+}
