@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::tag_scheme::{PolicyScheme, SchemeOrder, Unsortable};
+use super::tag_scheme::{Core, PolicyScheme, SchemeOrder, TagScheme, Unsortable};
 use crate::api::{Id, ImagePolicySpec, OrderChoice, PolicyChoice, SemverChoice, TagFilter};
 use crate::binding::bindings::Bindings;
 use crate::binding::image::{self, ImageFieldKind};
@@ -254,9 +254,10 @@ fn not_sortable(
     } else {
         tag
     };
-    let fixed = tags.into_iter().flatten().filter_map(|tag| {
-        let scheme = PolicyScheme::of(tag).ok()?;
-        matches!(scheme.by, SchemeOrder::Semver(_)).then_some(tag)
+    let fixed = tags.into_iter().flatten().filter(|tag| {
+        let scheme = TagScheme::of(tag);
+        let is_version = matches!(scheme.core, Core::Version(_));
+        is_version && !scheme.is_prerelease() && scheme.variant().is_empty()
     });
     let latest = fixed.max_by(|a, b| super::lint::naturally(a, b));
     let hint = match (why, latest) {
