@@ -38,8 +38,8 @@ pub use selector::{LabelSelector, Operator, Requirement, SelectorError};
 pub use selector_text::BadSelector;
 pub use snapshot::{SnapshotRepository, TagSnapshot, TagSnapshotSpec};
 pub use update::{
-    Bind, BindingSpec, Emit, ImageFieldSpec, ImageUpdate, ImageUpdateSpec, Mode, OnUnresolved,
-    TagSource, TargetSpec,
+    Bind, BindingSpec, Emit, ExclusionSpec, IgnoreSpec, ImageFieldSpec, ImageUpdate,
+    ImageUpdateSpec, Mode, OnUnresolved, TagSource, TargetSpec,
 };
 pub use validate::{FieldFault, options as fault_of_options};
 

@@ -1,6 +1,9 @@
 //! ImageUpdate: the functionConfig.
 
+use std::collections::BTreeMap;
+
 use clap::ValueEnum;
+use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +48,8 @@ pub struct ImageUpdateSpec {
     pub on_unresolved: OnUnresolved,
     /// Whether our own documents come back.
     pub keep_policies: bool,
+    /// Whether what `flux-image lint` would find is among the results, as warnings at most.
+    pub lint: bool,
     /// Whole ImageRepository documents.
     #[schemars(with = "Vec<serde_json::Value>")]
     #[serde(skip_serializing)]
@@ -55,6 +60,69 @@ pub struct ImageUpdateSpec {
     pub policies: Vec<super::ImagePolicy>,
     /// Whole TagSnapshot documents.
     pub snapshots: Vec<super::TagSnapshot>,
+    /// In `.flux-image.yaml`: the folders that `flux bootstrap --path` was given, from the
+    /// root of the work tree on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cluster_paths: Vec<String>,
+    /// In `.flux-image.yaml`: variables of `postBuild` that only the clusters have.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub substitute: BTreeMap<String, String>,
+    /// In `.flux-image.yaml`: images that are left alone on purpose.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclusions: Vec<ExclusionSpec>,
+    /// In `.flux-image.yaml`: findings of `lint` that do not count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignores: Vec<IgnoreSpec>,
+}
+
+/// An entry of `exclusions`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+#[schemars(extend("required" = ["reason"]))]
+pub struct ExclusionSpec {
+    /// The images, without tag and digest, as a glob; all where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The files, from the root of the work tree on, as a glob, or a folder; all where
+    /// absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// The last day on which it counts (`YYYY-MM-DD`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub until: Option<Date>,
+}
+
+/// An entry of `ignores`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+#[schemars(extend("required" = ["code", "reason"]))]
+pub struct IgnoreSpec {
+    /// The code, as `lint` prints it.
+    pub code: String,
+    /// The files, from the root of the work tree on, as a glob, or a folder; all where
+    /// absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+impl ImageUpdateSpec {
+    /// The first option that it has and that counts in `.flux-image.yaml` alone.
+    #[must_use]
+    pub fn of_checkouts(&self) -> Option<&'static str> {
+        let options = [
+            ("clusterPaths", self.cluster_paths.is_empty()),
+            ("substitute", self.substitute.is_empty()),
+            ("exclusions", self.exclusions.is_empty()),
+            ("ignores", self.ignores.is_empty()),
+        ];
+        let mut given = options.into_iter().filter(|(_, is_empty)| !is_empty);
+        given.next().map(|(name, _)| name)
+    }
 }
 
 impl Default for ImageUpdateSpec {
@@ -69,9 +137,14 @@ impl Default for ImageUpdateSpec {
             policy_selector: None,
             on_unresolved: OnUnresolved::default(),
             keep_policies: true,
+            lint: false,
             repositories: Vec::new(),
             policies: Vec::new(),
             snapshots: Vec::new(),
+            cluster_paths: Vec::new(),
+            substitute: BTreeMap::new(),
+            exclusions: Vec::new(),
+            ignores: Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::args::{FailOn, LintArgs, LintOutput};
 use super::function::freshness;
 use super::network::{self, Asker, Caller};
+use super::options_file::OptionsFile;
 use super::streams::{lists_all, print, print_diff, print_styled, say};
 use super::{Exit, edit, scan};
 use crate::checkout::files::Outlined;
@@ -47,7 +48,8 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
     };
     let mut asker = Asker::new(&args.registries, Caller::Person, request.refresh.clone());
     let mut ask = |documents: &Documents, questions: &[_]| asker.ask(documents, questions);
-    let mut looked = look(&request, &repositories, &mut ask, args.fix)?;
+    let options = OptionsFile::read(&repositories)?;
+    let mut looked = look(&request, &repositories, &options, &mut ask, args.fix)?;
     if args.diff {
         print_diff(&looked.replacements)?;
     } else if let Some(lock) = &lock
@@ -82,6 +84,7 @@ struct Looked {
 fn look(
     request: &Request,
     repositories: &Repositories,
+    options: &OptionsFile,
     ask: &mut Ask<'_>,
     fix: bool,
 ) -> anyhow::Result<Looked> {
@@ -108,7 +111,9 @@ fn look(
         tags,
         ..Looked::default()
     };
-    let (left, ignored) = ignores.unwrap_or_default().apply(unique(found));
+    let mut ignores = ignores.unwrap_or_default();
+    options.add_ignores(&mut ignores);
+    let (left, ignored) = ignores.apply(unique(found));
     looked.findings = left;
     looked.ignored = (ignored.into_iter())
         .map(|one| IgnoredFinding {

@@ -15,6 +15,7 @@ mod handoff;
 mod interrupt;
 mod lint;
 mod network;
+mod options_file;
 mod origin;
 mod output_files;
 mod scan;

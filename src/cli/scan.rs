@@ -6,6 +6,7 @@ use super::Exit;
 use super::args::{DocumentArgs, RegistryArgs, ResolveArgs, ScanArgs};
 use super::function::freshness;
 use super::network::{self, Asker, Caller};
+use super::options_file::OptionsFile;
 use super::streams::{print, say, say_findings};
 use super::{clusters, given};
 use crate::api::OnUnresolved;
@@ -142,7 +143,7 @@ pub(super) fn request(
     freshness: Freshness,
     repositories: &Repositories,
 ) -> anyhow::Result<Request> {
-    Ok(Request {
+    let mut request = Request {
         refresh: network::refresh(registries)?,
         current: std::env::current_dir().context("cannot tell the current folder")?,
         paths: args.paths.clone(),
@@ -157,7 +158,11 @@ pub(super) fn request(
         clusters: clusters::of(&args.clusters, registries.offline)?,
         has_tree_documents: !args.clusters.no_tree_documents,
         also_read: &[],
-    })
+    };
+    let options = OptionsFile::read(repositories)?;
+    request.bindings = options.bindings().clone();
+    options.apply(&mut request, &args.clusters);
+    Ok(request)
 }
 
 fn finish(outcome: &Outcome, cluster: Option<&str>, table: &str) -> anyhow::Result<Exit> {

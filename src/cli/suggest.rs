@@ -12,7 +12,8 @@ use serde::Serialize;
 use super::Exit;
 use super::args::{DocumentArgs, SuggestArgs, TextOrJson};
 use super::function::freshness;
-use super::network::{Asker, Caller};
+use super::network::{self, Asker, Caller};
+use super::options_file::OptionsFile;
 use super::streams::{print, print_diff, print_styled, say, say_findings};
 use super::{edit, given, scan};
 use crate::api::{Bind, Id, ImageRepository};
@@ -76,6 +77,7 @@ pub(super) fn run(args: &SuggestArgs) -> anyhow::Result<Exit> {
         )?
     };
     let given = given_tags(args)?;
+    let options = OptionsFile::read(&repositories)?;
     let none = Trial::default();
     let about = Subject {
         only: None,
@@ -88,7 +90,13 @@ pub(super) fn run(args: &SuggestArgs) -> anyhow::Result<Exit> {
             return;
         }
         let surveyed = survey::of(checkout, (&request, &repositories), about, None);
-        made.make(&surveyed, &subject.image, given.as_deref(), &mut ask);
+        made.make(
+            &surveyed,
+            &subject.image,
+            &options,
+            given.as_deref(),
+            &mut ask,
+        );
         if let Some(folder) = &args.write {
             made.write(&surveyed, folder, &args.namespace);
         }
@@ -165,6 +173,7 @@ impl Made {
         &mut self,
         surveyed: &Surveyed<'_>,
         image: &Option<Candidate>,
+        options: &OptionsFile,
         given: Option<&[String]>,
         ask: &mut Ask<'_>,
     ) {
@@ -172,6 +181,10 @@ impl Made {
             Some(image) => vec![image.clone()],
             None => candidates(surveyed),
         };
+        let today = network::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let is_wanted =
+            |one: &Candidate| !options.is_excluded(&one.image, &one.location.file, today);
+        let candidates = candidates.into_iter().filter(is_wanted).collect();
         let groups = suggest::group(candidates);
         let mut documents = surveyed.documents.clone();
         let images = repositories(&mut documents, &groups);

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use super::args::{Output, UpdateArgs};
 use super::function::{freshness, read_config};
 use super::network::{self, Asker, Caller};
+use super::options_file::OptionsFile;
 use super::output_files::{Contents, OutputFiles};
 use super::streams::{print, print_diff, print_styled, say, say_findings};
 use super::target::Targets;
@@ -118,7 +119,15 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
     if let Some(bind) = args.bind {
         bindings.bind = bind;
     }
-    Ok(Some(Request {
+    let options = OptionsFile::read(&repositories)?;
+    if args.config.is_none() {
+        let file = options.bindings().clone();
+        bindings = BindingConfig {
+            bind: args.bind.unwrap_or(file.bind),
+            ..file
+        };
+    }
+    let mut request = Request {
         current: std::env::current_dir().context("cannot tell the current folder")?,
         paths: args.paths.clone(),
         policies,
@@ -137,7 +146,9 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
         clusters: clusters::of(&args.clusters, args.registries.offline)?,
         has_tree_documents: !args.clusters.no_tree_documents,
         also_read: &[],
-    }))
+    };
+    options.apply(&mut request, &args.clusters);
+    Ok(Some(request))
 }
 
 /// What an ImageUpdate says of bindings. Its other options are flags here.

@@ -177,13 +177,14 @@ impl Builder {
                 insert(&mut documents.sources, id, document, location, rank);
             }
             Document::Snapshot(document) => self.snapshots.push((rank, document, location)),
-            Document::Update(document) => self.add_options(&document.spec, &location),
+            Document::Update(document) => self.add_options(&document.spec, &location, rank),
         }
     }
 
-    /// Takes in the documents inside the options of an ImageUpdate.
-    pub fn add_options(&mut self, options: &ImageUpdateSpec, location: &Location) {
-        let provenance = Provenance::new("", Rank::Config);
+    /// Takes in the documents inside the options of an ImageUpdate. They are the word of
+    /// whoever gave it: one that lies in a tree is no functionConfig.
+    pub fn add_options(&mut self, options: &ImageUpdateSpec, location: &Location, rank: Rank) {
+        let provenance = Provenance::new("", rank);
         let here = || location.clone();
         let repositories = options.repositories.iter().cloned();
         let policies = options.policies.iter().cloned();
@@ -369,4 +370,35 @@ fn insert<T: Counts>(
             rank,
         },
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever can write a file of the tree must not speak as the functionConfig does.
+    #[test]
+    fn documents_inside_an_image_update_have_its_rank() {
+        let text = "apiVersion: flux-image.dev/v1alpha1
+kind: ImageUpdate
+metadata: {name: options}
+spec:
+  repositories:
+  - metadata: {name: app, namespace: flux-system}
+    spec: {image: ghcr.io/acme/app, insecure: true}
+";
+        let outline = crate::resource_list::read(text).expect("YAML");
+        for rank in [Rank::Tree, Rank::Config] {
+            let mut builder = Builder::default();
+            builder.add(&[DocumentText {
+                text,
+                outline: &outline,
+                provenance: Provenance::new("options.yaml", rank),
+            }]);
+            let (documents, findings) = builder.finish();
+            assert_eq!(findings, []);
+            let repository = documents.repositories.values().next().expect("one");
+            assert_eq!(repository.rank, rank);
+        }
+    }
 }

@@ -119,7 +119,7 @@ pub fn read(
         }
         None if object.kind == "ConfigMap" && object.api_version == "v1" => {
             let spec = config_map(text, object).and_then(checked).map_err(refuse)?;
-            builder.add_options(&spec, &location);
+            builder.add_options(&spec, &location, provenance.rank);
             spec.try_into().map_err(refuse)
         }
         _ => Err(refuse(format!(

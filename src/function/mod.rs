@@ -16,6 +16,8 @@ use crate::documents::builder::{Builder, DocumentText};
 use crate::documents::{Documents, Provenance, Rank};
 use crate::engine::{self, Learned, Run, SourceText, Whose};
 use crate::finding::{Code, Finding, Location, Severity};
+use crate::insight::lint::{self, Ignores, LintText, Texts};
+use crate::insight::uses::{self, Carrier};
 use crate::plan::edits::Plan;
 use crate::plan::outcome::Outcome;
 use crate::plan::takers::Takers;
@@ -107,6 +109,12 @@ pub fn run<'t>(
     });
     let spec = &settings.spec;
     let (documents, found) = with_items(builder, text, &outline);
+    if let Some(option) = spec.of_checkouts() {
+        let message =
+            format!("`{option}` counts in `.flux-image.yaml` alone, and not in functionConfig");
+        let finding = Finding::warning(Code::UnknownField, message, Location::default());
+        outcome.findings.push(finding);
+    }
     // What was asked for is unknown where the options cannot be read, and
     // nothing is to be done where all is suspended.
     let is_misread = outcome.worst() == Some(Severity::Error);
@@ -142,6 +150,11 @@ pub fn run<'t>(
     } else if !is_misconfigured {
         let plan = planned(&learned, &settings, selected.as_ref());
         let is_bound = plan.bound > 0;
+        if spec.lint {
+            outcome
+                .findings
+                .extend(linted(&documents, &learned, &plan, &texts[0]));
+        }
         outcome.extend(plan.outcome);
         edits = plan.edits;
         // An error says more.
@@ -224,6 +237,39 @@ fn planned(learned: &Learned<'_>, settings: &Settings, selected: Option<&BTreeSe
     let mut plan = plans.into_iter().next().unwrap_or_default();
     learned.close(&mut plan);
     plan
+}
+
+/// What rules find in the text; warnings at most, since a build is not to fail by them.
+fn linted(
+    documents: &Documents,
+    learned: &Learned<'_>,
+    plan: &Plan,
+    text: &SourceText<'_>,
+) -> Vec<Finding> {
+    let nobody = |_: &Id| Carrier::Nobody(Vec::new());
+    let bindings = learned.bindings().first();
+    let uses = bindings.map(|bindings| uses::of_text(text.name, bindings, plan, learned, &nobody));
+    let texts = Texts::of(std::iter::once((
+        text.name,
+        LintText {
+            text: text.text,
+            outline: Some(text.outline),
+        },
+    )));
+    let mut findings = lint::lint(&lint::Subject {
+        documents,
+        images: &learned.images,
+        tags: learned.tags(),
+        uses: &uses.unwrap_or_default(),
+        owners: &[],
+        texts: &texts,
+    });
+    findings.retain(|finding| finding.code != Code::CommentedMarker);
+    let (mut findings, _) = Ignores::of_comments(&texts).apply(findings);
+    for finding in &mut findings {
+        finding.severity = finding.severity.min(Severity::Warning);
+    }
+    findings
 }
 
 /// The edits with those of the envelope: items that leave, and the results.

@@ -13,6 +13,7 @@ mod handoff;
 mod lint;
 mod nested_repositories;
 mod odd_files;
+mod options_file;
 mod output_files;
 mod patches;
 mod schemas;
