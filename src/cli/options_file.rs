@@ -9,7 +9,6 @@ use anyhow::{Context as _, bail};
 use globset::GlobBuilder;
 use jiff::civil::Date;
 
-use super::args::ClusterArgs;
 use super::streams::{lists_all, say};
 use crate::api::{Bind, ExclusionSpec, IgnoreSpec, ImageUpdateSpec};
 use crate::binding::bindings::BindingConfig;
@@ -159,10 +158,10 @@ impl OptionsFile {
     }
 
     /// Has its options count in a request, where flags say nothing.
-    pub(super) fn apply(&self, request: &mut Request, flags: &ClusterArgs) {
-        let has_other_view = flags.no_clusters || flags.no_tree_documents;
+    pub(super) fn apply(&self, request: &mut Request) {
+        let has_own_view = !request.clusters.are_found || !request.has_tree_documents;
         let clusters = &mut request.clusters;
-        if flags.cluster_path.is_empty() && !has_other_view {
+        if clusters.paths.is_empty() && !has_own_view {
             let paths = self.spec.cluster_paths.iter();
             clusters.paths = paths.map(|path| self.root.join(path)).collect();
         }

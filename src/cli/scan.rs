@@ -161,7 +161,7 @@ pub(super) fn request(
     };
     let options = OptionsFile::read(repositories)?;
     request.bindings = options.bindings().clone();
-    options.apply(&mut request, &args.clusters);
+    options.apply(&mut request);
     Ok(request)
 }
 

@@ -147,7 +147,7 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
         has_tree_documents: !args.clusters.no_tree_documents,
         also_read: &[],
     };
-    options.apply(&mut request, &args.clusters);
+    options.apply(&mut request);
     Ok(Some(request))
 }
 

@@ -387,7 +387,7 @@ mod tests {
     #[test]
     fn the_first_place_is_what_is_chosen_also_of_what_is_no_number() {
         for order in [Order::Ascending, Order::Descending] {
-            let tags = ["NaN", "1", "2", "02", "-inf", "0x10"];
+            let tags = ["NaN", "1", "2", "02", "-inf", "0x1p4"];
             let funnel = funnel(Choice::Numerical(order), None, &tags);
             let first = funnel.ranked().next().map(|one| one.tag.clone());
             assert_eq!(funnel.chosen.ok(), first, "{order:?}");

@@ -28,7 +28,9 @@ spec: {repositories: [{image: ghcr.io/acme/app, tags: [1.0.0, 1.1.0]}]}
 const POD: &str = "kind: Pod\nspec:\n  containers:\n  - image: ghcr.io/acme/app:1.0.0\n";
 
 fn options(spec: &str) -> String {
-    format!("apiVersion: flux-image.dev/v1alpha1\nkind: ImageUpdate\nmetadata: {{name: options}}\nspec:\n{spec}")
+    format!(
+        "apiVersion: flux-image.dev/v1alpha1\nkind: ImageUpdate\nmetadata: {{name: options}}\nspec:\n{spec}"
+    )
 }
 
 fn tree(spec: &str) -> Tree {
@@ -49,7 +51,11 @@ fn flags_beat_it_and_it_beats_defaults() {
     // From a folder of the tree as well, and said with `-v`.
     let output = run_in(&tree.at("apps"), &["update", ".", "-v"], b"");
     assert_eq!(code(&output), 0, "{}", stderr(&output));
-    assert!(stderr(&output).contains("options of .flux-image.yaml count"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("options of .flux-image.yaml count"),
+        "{}",
+        stderr(&output)
+    );
     assert_eq!(tree.read("apps/pod.yaml"), POD.replace("1.0.0", "1.1.0"));
     let output = run_in(&tree.at("apps"), &["update", "."], b"");
     assert!(!stderr(&output).contains("options of"));
@@ -65,14 +71,24 @@ fn findings_and_images_are_left_alone_with_a_reason() {
         let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         assert_eq!(report["ignored"][0]["reason"], "on loopback", "{report}");
         let findings = report["findings"].to_string();
-        assert!(findings.contains("unused-ignore") && !findings.contains("insecure"), "{report}");
+        assert!(
+            findings.contains("unused-ignore") && !findings.contains("insecure"),
+            "{report}"
+        );
     }
     tree.write("flux/app.yaml", "x: y\n");
     let output = run_in(tree.path(), &["suggest"], b"");
     assert_eq!(stdout(&output), "", "{}", stdout(&output));
-    tree.write(".flux-image.yaml", &options("  exclusions:\n  - {reason: by hand, until: 2020-01-01}\n"));
+    tree.write(
+        ".flux-image.yaml",
+        &options("  exclusions:\n  - {reason: by hand, until: 2020-01-01}\n"),
+    );
     let output = run_in(tree.path(), &["suggest"], b"");
-    assert!(stdout(&output).contains("kind: ImagePolicy"), "{}", stderr(&output));
+    assert!(
+        stdout(&output).contains("kind: ImagePolicy"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 /// It is the word of whoever can write to the tree.
@@ -81,13 +97,28 @@ fn what_it_may_not_say_is_refused() {
     for (spec, said) in [
         ("  mode: Check\n", "takes only `bind`"),
         ("  bind: Origin\n", "for `kustomize build`"),
-        ("  clusterPaths: [../other]\n", "not below the root of the work tree"),
-        ("  clusterPaths: [/etc]\n", "not below the root of the work tree"),
-        ("  ignores: [{code: x, path: '[', reason: y}]\n", "is no glob"),
+        (
+            "  clusterPaths: [../other]\n",
+            "not below the root of the work tree",
+        ),
+        (
+            "  clusterPaths: [/etc]\n",
+            "not below the root of the work tree",
+        ),
+        (
+            "  ignores: [{code: x, path: '[', reason: y}]\n",
+            "is no glob",
+        ),
         ("  exclusions: [{image: x}]\n", "has no `reason`"),
-        ("  exclusions: [{reason: x, until: soon}]\n", ".flux-image.yaml:5"),
+        (
+            "  exclusions: [{reason: x, until: soon}]\n",
+            ".flux-image.yaml:5",
+        ),
         ("  excludes: []\n", "unknown field `spec.excludes`"),
-        ("  repositories: [{metadata: {name: a}, spec: {image: b}}]\n", "holds documents"),
+        (
+            "  repositories: [{metadata: {name: a}, spec: {image: b}}]\n",
+            "holds documents",
+        ),
         ("  bind: Images\n---\nkind: ConfigMap\n", "one ImageUpdate"),
         ("  bind: [\n", ".flux-image.yaml:"),
     ] {
@@ -95,7 +126,11 @@ fn what_it_may_not_say_is_refused() {
         for command in ["update", "lint", "suggest", "policies"] {
             let output = run_in(tree.path(), &[command], b"");
             assert_eq!(code(&output), 2, "{command} {spec}: {}", stderr(&output));
-            assert!(stderr(&output).contains(said), "{command} {spec}: {}", stderr(&output));
+            assert!(
+                stderr(&output).contains(said),
+                "{command} {spec}: {}",
+                stderr(&output)
+            );
         }
     }
     let tree = tree("  bind: Images\n");
@@ -113,16 +148,38 @@ fn the_function_never_reads_it() {
     let output = run_in(tree.path(), &["fn"], input.as_bytes());
     assert!(stdout(&output).contains("app:1.0.0"), "{}", stdout(&output));
     let list = |spec: &str| {
-        let items = input.split("---\n").map(|item| format!("- {}", item.trim_end().replace('\n', "\n  ")));
+        let items = input
+            .split("---\n")
+            .map(|item| format!("- {}", item.trim_end().replace('\n', "\n  ")));
         let items: Vec<String> = items.collect();
-        format!("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nfunctionConfig:\n  {}\nitems:\n{}\n", options(spec).trim_end().replace('\n', "\n  "), items.join("\n"))
+        format!(
+            "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nfunctionConfig:\n  {}\nitems:\n{}\n",
+            options(spec).trim_end().replace('\n', "\n  "),
+            items.join("\n")
+        )
     };
-    let output = run_in(tree.path(), &["fn"], list("  clusterPaths: [a]\n").as_bytes());
-    assert!(stdout(&output).contains("`clusterPaths` counts in `.flux-image.yaml` alone"), "{}", stdout(&output));
+    let output = run_in(
+        tree.path(),
+        &["fn"],
+        list("  clusterPaths: [a]\n").as_bytes(),
+    );
+    assert!(
+        stdout(&output).contains("`clusterPaths` counts in `.flux-image.yaml` alone"),
+        "{}",
+        stdout(&output)
+    );
     // What lint would find is among the results where that is asked for, and fails nothing.
     let output = run_in(tree.path(), &["fn"], list("  bind: Images\n").as_bytes());
     assert!(!stdout(&output).contains("insecure-registry"));
-    let output = run_in(tree.path(), &["fn"], list("  bind: Images\n  lint: true\n").as_bytes());
+    let output = run_in(
+        tree.path(),
+        &["fn"],
+        list("  bind: Images\n  lint: true\n").as_bytes(),
+    );
     assert_eq!(code(&output), 0, "{}", stderr(&output));
-    assert!(stdout(&output).contains("insecure-registry"), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("insecure-registry"),
+        "{}",
+        stdout(&output)
+    );
 }
