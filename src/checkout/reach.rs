@@ -64,6 +64,13 @@ impl<'a> AutomationReach<'a> {
     /// Nothing where no automation edits at all: that was said.
     #[must_use]
     pub fn findings(&self, files: &[(&SourceFile, &Bindings<'_, '_>)]) -> Vec<Finding> {
+        let all = self.by_policy(files).into_iter();
+        all.map(|(_, finding)| finding).collect()
+    }
+
+    /// The same, with the policies.
+    #[must_use]
+    pub fn by_policy(&self, files: &[(&SourceFile, &Bindings<'_, '_>)]) -> Vec<(Id, Finding)> {
         if self.automations.owners.is_empty() {
             return Vec::new();
         }
@@ -83,7 +90,7 @@ impl<'a> AutomationReach<'a> {
         }
         let known = KnownAutomations::of(self.automations);
         all.iter()
-            .map(|(id, left)| self.finding(id, left, &known))
+            .map(|(id, left)| (id.clone(), self.finding(id, left, &known)))
             .collect()
     }
 

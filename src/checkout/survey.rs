@@ -65,14 +65,14 @@ impl<'r> Surveyed<'r> {
 
     /// The markers that no automation comes to, one finding for each policy.
     #[must_use]
-    pub fn unreached(&self) -> Vec<Finding> {
+    pub fn unreached(&self) -> Vec<(Id, Finding)> {
         let root = &self.tree.files.root;
         let reach = AutomationReach::new(&self.automations, &self.learned.images, None, root);
         let bound = self.files().filter_map(|one| {
             let bindings = &self.learned.bindings()[one.number?];
             Some((one.source, bindings))
         });
-        reach.findings(&bound.collect::<Vec<_>>())
+        reach.by_policy(&bound.collect::<Vec<_>>())
     }
 
     /// That files are not valid YAML in which values are marked, and which could not be read.

@@ -19,6 +19,7 @@ use crate::foreign::json_pretty;
 use crate::insight::explain;
 use crate::insight::lint::{self, Ignores, LintText, Texts, fixes};
 use crate::insight::trial::Trial;
+use crate::insight::uses::Carrier;
 use crate::plan::outcome::Outcome;
 use crate::plan::planned::{Planned, Replacement};
 use crate::report::json::Report;
@@ -95,18 +96,22 @@ fn look(
     };
     let mut found = Vec::new();
     let mut tags = TagsUsed::default();
+    let mut clusters = Clusters::default();
     let (mut ignores, mut replaced) = (None, BTreeMap::new());
     checkout::with(request, repositories, BoundIn::Reach, |checkout| {
         let surveyed = survey::of(checkout, (request, repositories), subject, Some(&mut *ask));
         let texts = Texts::of(surveyed.files().filter_map(lint_text));
         let mut findings = findings_of(&surveyed, &texts, &mut tags);
         lint::add_lines(&mut findings, &texts);
+        lint::add_lines(clusters.note(&surveyed), &texts);
         ignores.get_or_insert_with(|| Ignores::of_comments(&texts));
         if fix {
             mend(&surveyed, &findings, &texts, &mut replaced);
         }
         found.extend(findings);
     })?;
+    found.extend(clusters.unreached());
+    found.retain(|finding| !clusters.settles(finding));
     let mut looked = Looked {
         tags,
         ..Looked::default()
@@ -130,6 +135,72 @@ fn look(
         }
     }
     Ok(looked)
+}
+
+/// What the clusters of a checkout make of each other's findings: of what one of them has no
+/// use for, another may have some.
+#[derive(Default)]
+struct Clusters {
+    /// Where values belong to a policy of any of them.
+    bound: BTreeSet<String>,
+    /// Where an automation of any of them comes to a value.
+    carried: BTreeSet<String>,
+    /// Where documents stand that any of them uses.
+    used: BTreeSet<String>,
+    /// That no automation of one of them comes to values, and where these are.
+    unreached: Vec<(Finding, Vec<String>)>,
+}
+
+impl Clusters {
+    /// Takes in what a cluster sees. Its findings come back, to be completed.
+    fn note(&mut self, surveyed: &Surveyed<'_>) -> impl Iterator<Item = &mut Finding> {
+        let documents = &surveyed.documents;
+        for one in &surveyed.uses {
+            let at = one.location.to_string();
+            if matches!(one.carrier, Carrier::Automation(_)) {
+                self.carried.insert(at.clone());
+            }
+            self.bound.insert(at);
+            let policy = documents.policies.get(&one.policy);
+            self.used
+                .extend(policy.map(|policy| policy.location.to_string()));
+        }
+        for (id, policy) in &documents.policies {
+            let id = resolve::repository_id(id, &policy.document);
+            let repository = documents.repositories.get(&id);
+            self.used
+                .extend(repository.map(|repository| repository.location.to_string()));
+        }
+        let from = self.unreached.len();
+        for (id, finding) in surveyed.unreached() {
+            let left = surveyed.uses.iter().filter(|one| one.policy == id);
+            let left = left.filter(|one| matches!(one.carrier, Carrier::Nobody(_)));
+            let left = left.map(|one| one.location.to_string());
+            self.unreached.push((finding, left.collect()));
+        }
+        self.unreached[from..]
+            .iter_mut()
+            .map(|(finding, _)| finding)
+    }
+
+    /// That no automation of any cluster comes to values.
+    fn unreached(&mut self) -> Vec<Finding> {
+        let all = std::mem::take(&mut self.unreached).into_iter();
+        let left = all.filter(|(_, values)| {
+            values.is_empty() || !values.iter().all(|at| self.carried.contains(at))
+        });
+        left.map(|(finding, _)| finding).collect()
+    }
+
+    /// Whether a cluster knows what another one misses.
+    fn settles(&self, finding: &Finding) -> bool {
+        let at = || finding.location.to_string();
+        match finding.code {
+            Code::UnknownPolicy => self.bound.contains(&at()),
+            Code::UnusedPolicy | Code::UnusedRepository => self.used.contains(&at()),
+            _ => false,
+        }
+    }
 }
 
 fn lint_text<'r>(one: &'r Outlined<'r>) -> Option<(&'r str, LintText<'r>)> {
@@ -165,7 +236,6 @@ fn findings_of(surveyed: &Surveyed<'_>, texts: &Texts<'_>, tags: &mut TagsUsed) 
     let in_files = surveyed.in_files.iter().cloned();
     findings.extend(in_files.filter(|one| !is_told_once(one)).map(as_note));
     findings.extend(surveyed.unread());
-    findings.extend(surveyed.unreached());
     findings.extend(commits::check_templates(
         &surveyed.automations.owners,
         &Time::utc(network::now()),

@@ -116,9 +116,10 @@ impl<'l> Texts<'l> {
 
 /// Adds the line of each finding that has none, where it may be shown: none of a Secret, and
 /// none of what cannot be read, which may be one.
-pub fn add_lines(findings: &mut [Finding], texts: &Texts<'_>) {
+pub fn add_lines<'f>(findings: impl IntoIterator<Item = &'f mut Finding>, texts: &Texts<'_>) {
     let mut starts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for finding in findings.iter_mut().filter(|one| one.snippet.is_none()) {
+    let findings = findings.into_iter();
+    for finding in findings.filter(|one| one.snippet.is_none()) {
         let Some(found) = texts.get(&finding.location.file) else {
             continue;
         };
