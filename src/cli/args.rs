@@ -47,6 +47,8 @@ pub enum Command {
     Resolve(ResolveArgs),
     /// Explain an ImagePolicy: what became of each tag, what it chooses, and where that goes
     Explain(Box<ExplainArgs>),
+    /// Run the ImagePolicyTests of the repository: which tag a policy is to choose of some
+    Test(Box<TestArgs>),
     /// Print the commit message of a report
     Message(StoredArgs),
     /// Print the branch of a report
@@ -400,6 +402,53 @@ const EXPLAIN_EXAMPLES: &str = "Examples:
   flux-image explain app --tag 2.0.0-rc.1                 why is it not chosen?
   skopeo list-tags docker://ghcr.io/acme/app | flux-image explain app --tags - --range '>=1.0.0-0'";
 
+/// Flags of `test`.
+#[derive(Debug, Args)]
+#[command(after_help = TEST_EXAMPLES)]
+pub struct TestArgs {
+    /// Files and folders with the tests to run [default: the repository that this folder is in]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Run nothing, and print the test of what this ImagePolicy chooses now, of all tags; asks its registry
+    #[arg(long, value_name = "[NAMESPACE/]NAME", conflicts_with_all = ["paths", "output"], add = ArgValueCompleter::new(complete::policies))]
+    pub record: Option<String>,
+    /// How to print what came of the tests
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: TestOutput,
+    /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
+    #[arg(long, value_name = "PATH")]
+    pub policies: Vec<PathBuf>,
+    /// With `--record`: a TagSnapshot that is older is a warning; a duration as in Go
+    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
+    pub max_age: Duration,
+    /// Whose view of the repository counts.
+    #[command(flatten)]
+    pub clusters: ClusterArgs,
+    /// How registries are asked, for `--record`.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+}
+
+const TEST_EXAMPLES: &str = "Tests ask no registry; only `--record` may.
+
+Examples:
+  flux-image test                                         all tests of the repository
+  flux-image test tests/ -o junit > junit.xml
+  flux-image test --record flux-system/app > tests/app.yaml";
+
+/// `-o` of `test`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TestOutput {
+    /// A line for each test
+    Text,
+    /// The Test Anything Protocol, version 14
+    Tap,
+    /// The XML of JUnit
+    Junit,
+    /// For programs
+    Json,
+}
+
 /// `-o` of what a person or a program reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TextOrJson {
@@ -508,6 +557,8 @@ pub enum SchemaKind {
     ImageUpdate,
     /// Tags, written down
     TagSnapshot,
+    /// What a policy is to choose
+    ImagePolicyTest,
     /// What `-o json` prints
     Report,
 }

@@ -16,6 +16,7 @@ mod interrupt;
 mod network;
 mod origin;
 mod output_files;
+mod policy_test;
 mod scan;
 mod schema;
 mod stdin;
@@ -118,6 +119,7 @@ fn run(command: &Command) -> anyhow::Result<Exit> {
         Command::Scan(args) => scan::scan(args),
         Command::Resolve(args) => scan::resolve(args),
         Command::Explain(args) => explain::run(args),
+        Command::Test(args) => policy_test::run(args),
         Command::Message(args) => handoff::message(args),
         Command::Branch(args) => handoff::branch(args),
         Command::Schema(args) => schema::run(args),

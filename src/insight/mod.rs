@@ -5,5 +5,6 @@
 
 pub mod explain;
 pub mod given_tags;
+pub mod policy_test;
 pub mod trial;
 pub mod uses;

@@ -12,6 +12,8 @@ mod masked;
 pub mod patch;
 pub mod policies;
 pub mod policy_change;
+pub mod policy_test;
+pub mod recorded_test;
 pub mod results;
 pub mod sarif;
 pub mod snapshot;

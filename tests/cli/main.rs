@@ -14,6 +14,7 @@ mod nested_repositories;
 mod odd_files;
 mod output_files;
 mod patches;
+mod policy_tests;
 mod schemas;
 mod secrets;
 mod streams;
