@@ -9,6 +9,7 @@ pub mod address;
 pub mod artifact;
 pub mod cluster_folders;
 pub mod clusters;
+pub mod commit_tree;
 pub mod files;
 pub mod git;
 pub mod ignore_rules;
@@ -396,7 +397,8 @@ fn automations_of(
     findings: &mut Vec<Finding>,
 ) -> Automations {
     let root = tree.files.root.as_path();
-    let settings = repositories.of(root).map(|found| found.settings());
+    let settings = repositories.of(&tree.files.configured);
+    let settings = settings.map(|found| found.settings());
     let checked_out = scope::CheckedOut {
         root,
         listing: &tree.files.listing,

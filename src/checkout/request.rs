@@ -46,6 +46,8 @@ pub struct Request {
     pub current: PathBuf,
     /// Files and folders to edit; none stands for the automations' paths.
     pub paths: Vec<PathBuf>,
+    /// A folder that is read as if it were a whole work tree.
+    pub alone: Option<Alone>,
     /// Documents that beat those of the tree.
     pub policies: Vec<GivenText>,
     /// Where tags are taken from.
@@ -68,6 +70,16 @@ pub struct Request {
     pub clusters: Clusters,
     /// Whether the tree's own documents count, where no cluster is named.
     pub has_tree_documents: bool,
+}
+
+/// A folder that is read as if it were a whole work tree.
+#[derive(Clone, Debug)]
+pub struct Alone {
+    /// The folder: a real path.
+    pub folder: PathBuf,
+    /// The folder of the repository that it is of, or that its files come from, whose
+    /// remotes are its own.
+    pub configured: PathBuf,
 }
 
 /// The clusters of a run, and what their builds need.

@@ -49,6 +49,8 @@ pub enum Command {
     Explain(Box<ExplainArgs>),
     /// Run the ImagePolicyTests of the repository: which tag a policy is to choose of some
     Test(Box<TestArgs>),
+    /// Compare two sets of documents on one list of tags: which policies choose differently, and which values move
+    Compare(Box<CompareArgs>),
     /// Print the commit message of a report
     Message(StoredArgs),
     /// Print the branch of a report
@@ -445,6 +447,61 @@ pub enum TestOutput {
     Tap,
     /// The XML of JUnit
     Junit,
+    /// For programs
+    Json,
+}
+
+/// Flags of `compare`.
+#[derive(Debug, Args)]
+#[command(after_help = COMPARE_EXAMPLES)]
+pub struct CompareArgs {
+    /// The documents as they were: a folder, a file, or `git:REF` for a commit of this repository
+    #[arg(value_name = "BEFORE")]
+    pub before: PathBuf,
+    /// The documents as they are to be, and the files whose values they move: likewise
+    #[arg(value_name = "AFTER")]
+    pub after: PathBuf,
+    /// All tags, without a network: a TagSnapshot, or, where one repository is concerned, lines or JSON of `skopeo list-tags` or of a registry; `-` for stdin
+    #[arg(long, value_name = "FILE")]
+    pub tags: Option<PathBuf>,
+    /// How to print it
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: CompareOutput,
+    /// Length of `-o markdown` at most, in bytes; a comment on GitHub takes 65536
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
+    pub markdown_limit: usize,
+    /// Exit 1 if a policy chooses differently, is added or is removed
+    #[arg(long)]
+    pub check: bool,
+    /// More documents for both: a file, a folder, or `-` for stdin; beats those of BEFORE and AFTER
+    #[arg(long, value_name = "PATH")]
+    pub policies: Vec<PathBuf>,
+    /// Where tags are taken from, in order; never the status, which only tells what was chosen before
+    #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["snapshot", "registry"])]
+    pub tags_from: Vec<LiveSourceArg>,
+    /// A TagSnapshot that is older is a warning; a duration as in Go
+    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
+    pub max_age: Duration,
+    /// Whose view of both counts; `--cluster-path` begins at the folder of each.
+    #[command(flatten)]
+    pub clusters: ClusterArgs,
+    /// How registries are asked: each repository once, for both.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+}
+
+const COMPARE_EXAMPLES: &str = "Examples:
+  flux-image compare git:origin/main . -o markdown        for the pull request that changes a policy
+  flux-image compare git:HEAD . --tags tags.yaml --check  before it is committed
+  flux-image compare old.yaml new.yaml";
+
+/// `-o` of `compare`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompareOutput {
+    /// For people
+    Text,
+    /// Tables for a pull request
+    Markdown,
     /// For programs
     Json,
 }

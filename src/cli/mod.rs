@@ -4,6 +4,7 @@
 mod annotate;
 mod args;
 mod clusters;
+mod compare;
 mod complete;
 mod crd;
 mod edit;
@@ -19,6 +20,7 @@ mod output_files;
 mod policy_test;
 mod scan;
 mod schema;
+mod shared_asker;
 mod stdin;
 mod streams;
 mod target;
@@ -120,6 +122,7 @@ fn run(command: &Command) -> anyhow::Result<Exit> {
         Command::Resolve(args) => scan::resolve(args),
         Command::Explain(args) => explain::run(args),
         Command::Test(args) => policy_test::run(args),
+        Command::Compare(args) => compare::run(args),
         Command::Message(args) => handoff::message(args),
         Command::Branch(args) => handoff::branch(args),
         Command::Schema(args) => schema::run(args),

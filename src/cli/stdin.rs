@@ -77,6 +77,12 @@ fn files(command: &Command) -> Vec<(&'static str, &[PathBuf])> {
             ("--substitute-from", &args.clusters.substitute_from),
             ("--secret", &args.registries.secrets),
         ],
+        Command::Compare(args) => vec![
+            ("--tags", args.tags.as_slice()),
+            ("--policies", &args.policies),
+            ("--substitute-from", &args.clusters.substitute_from),
+            ("--secret", &args.registries.secrets),
+        ],
         Command::Annotate(_)
         | Command::Message(_)
         | Command::Branch(_)

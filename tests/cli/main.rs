@@ -3,6 +3,7 @@
 mod automations;
 mod bad_input;
 mod bindings;
+mod compare;
 mod completion;
 mod documents;
 mod explain;
