@@ -32,6 +32,9 @@ const MAX_LIST: u64 = 64 << 20;
 const MAX_TOTAL: u64 = 4 << 30;
 /// A longer target is none to the system.
 const MAX_TARGET: u64 = 4096;
+/// What git says of an object before it prints it is shorter, and so is what it says of
+/// its failure.
+const MAX_HEAD: u64 = 4096;
 
 /// The files of a commit. They go away with it.
 pub struct CommitTree {
@@ -64,9 +67,9 @@ pub enum NoCommitTree {
     Path(String, String),
     /// Too much.
     #[error(
-        "the files of `{0}` are more than are read: {} GiB, with a list of {} MiB",
-        MAX_TOTAL >> 30,
-        MAX_LIST >> 20
+        "the files of `{0}` are more than are read: {total} GiB, with a list of {list} MiB",
+        total = MAX_TOTAL >> 30,
+        list = MAX_LIST >> 20
     )]
     TooLarge(String),
     /// The temporary folder.
@@ -75,11 +78,16 @@ pub enum NoCommitTree {
 }
 
 impl CommitTree {
-    /// Reads the commit that `name` means in a repository.
+    /// Reads the commit that `name` means in a repository. `begins` is told the folder
+    /// before anything is in it.
     ///
     /// # Errors
     /// Where there is none, or it cannot be read.
-    pub fn read(repository: Option<&Repository>, name: &str) -> Result<Self, NoCommitTree> {
+    pub fn read(
+        repository: Option<&Repository>,
+        name: &str,
+        begins: &dyn Fn(&Path),
+    ) -> Result<Self, NoCommitTree> {
         let shown = || quote::at_most(name, 300).into_owned();
         if name.is_empty() || name.starts_with('-') || name.contains('\0') {
             return Err(NoCommitTree::Name(shown()));
@@ -99,6 +107,7 @@ impl CommitTree {
         let no_folder = |error| NoCommitTree::Folder(shown(), error);
         let folder = tempfile::Builder::new().prefix("flux-image-").tempdir();
         let folder = folder.map_err(no_folder)?;
+        begins(folder.path());
         git.write(&entries, folder.path())?;
         Ok(Self { folder })
     }
@@ -123,7 +132,6 @@ struct Git<'g> {
 struct Entry {
     path: PathBuf,
     object: String,
-    size: u64,
     is_link: bool,
 }
 
@@ -197,7 +205,7 @@ impl Git<'_> {
         let wanted = format!("{name}^{{commit}}^{{tree}}");
         let arguments = ["rev-parse", "--verify", "--end-of-options", &wanted];
         let no_commit = |why: String| NoCommitTree::NoCommit(self.name.clone(), why);
-        let printed = self.output(&arguments, MAX_TARGET)?.map_err(no_commit)?;
+        let printed = self.output(&arguments, MAX_HEAD)?.map_err(no_commit)?;
         let tree = String::from_utf8_lossy(&printed).trim().to_owned();
         let is_object = tree.len() >= 40 && tree.bytes().all(|byte| byte.is_ascii_hexdigit());
         match is_object {
@@ -208,48 +216,22 @@ impl Git<'_> {
 
     /// The files and links of a tree.
     fn entries(&self, tree: &str) -> Result<Vec<Entry>, NoCommitTree> {
-        let arguments = ["ls-tree", "-r", "-z", "-l", "--full-tree", tree];
+        let arguments = ["ls-tree", "-r", "-z", "--full-tree", tree];
         let listed = self.output(&arguments, MAX_LIST)?;
-        let listed = listed.map_err(|why| self.unlisted(&why))?;
-        let mut entries = Vec::new();
-        let mut total: u64 = 0;
-        for line in listed
-            .split(|byte| *byte == 0)
-            .filter(|line| !line.is_empty())
-        {
-            let Some(entry) = self.entry(line)? else {
-                continue;
-            };
-            // What is larger is not read, and takes no place.
-            if entry.size <= MAX_BYTES {
-                total = total.saturating_add(entry.size);
-            }
-            if total > MAX_TOTAL {
-                return Err(NoCommitTree::TooLarge(self.name.clone()));
-            }
-            entries.push(entry);
-        }
-        Ok(entries)
+        let listed = listed.map_err(|why| self.failed(why))?;
+        let lines = listed.split(|byte| *byte == 0);
+        let lines = lines.filter(|line| !line.is_empty());
+        let entries: Result<Vec<_>, _> = lines.map(|line| self.entry(line)).collect();
+        Ok(entries?.into_iter().flatten().collect())
     }
 
-    /// Why a tree cannot be listed: sizes are asked of each object.
-    fn unlisted(&self, why: &str) -> NoCommitTree {
-        let missing = ["could not get object info", "promisor", "lazy fetch"];
-        match missing.iter().any(|word| why.contains(word)) {
-            true => NoCommitTree::Partial(self.name.clone()),
-            false => self.failed(why),
-        }
-    }
-
-    /// A line as `MODE TYPE OBJECT SIZE\tPATH`; `None` for a submodule, of which nothing
-    /// is here.
+    /// A line as `MODE TYPE OBJECT\tPATH`; `None` for a submodule, of which nothing is here.
     fn entry(&self, line: &[u8]) -> Result<Option<Entry>, NoCommitTree> {
         let odd = || self.failed("it lists files in a way that is not known");
         let tab = memchr::memchr(b'\t', line).ok_or_else(odd)?;
         let (head, path) = (String::from_utf8_lossy(&line[..tab]), &line[tab + 1..]);
         let mut words = head.split_ascii_whitespace();
-        let (Some(mode), Some(kind), Some(object), Some(size)) =
-            (words.next(), words.next(), words.next(), words.next())
+        let (Some(mode), Some(kind), Some(object)) = (words.next(), words.next(), words.next())
         else {
             return Err(odd());
         };
@@ -265,31 +247,15 @@ impl Git<'_> {
             let path = quote::at_most(&path.to_string_lossy(), 300).into_owned();
             return Err(NoCommitTree::Path(self.name.clone(), path));
         }
-        if size == "BAD" {
-            return Err(NoCommitTree::Partial(self.name.clone()));
-        }
         Ok(Some(Entry {
             path,
             object: object.to_owned(),
-            size: size.parse().map_err(|_| odd())?,
             is_link: mode == "120000",
         }))
     }
 
     /// Writes files and links below a folder.
     fn write(&self, entries: &[Entry], folder: &Path) -> Result<(), NoCommitTree> {
-        let no_folder = |error| NoCommitTree::Folder(self.name.clone(), error);
-        let is_read = |entry: &&Entry| match entry.is_link {
-            true => entry.size <= MAX_TARGET,
-            false => entry.size <= MAX_BYTES,
-        };
-        let large = entries.iter().filter(|entry| !is_read(entry));
-        for entry in large.filter(|entry| !entry.is_link) {
-            // Whoever reads it says that it is too large.
-            let file = created(folder, entry).map_err(no_folder)?;
-            file.set_len(entry.size).map_err(no_folder)?;
-        }
-        let read: Vec<&Entry> = entries.iter().filter(is_read).collect();
         let mut child = self
             .command(&["cat-file", "--batch"])
             .stdin(Stdio::piped())
@@ -300,72 +266,85 @@ impl Git<'_> {
         let copied = thread::scope(|scope| {
             scope.spawn(|| {
                 let mut input = input?;
-                let mut lines = read.iter().map(|entry| format!("{}\n", entry.object));
+                let mut lines = entries.iter().map(|entry| format!("{}\n", entry.object));
                 // Where git has ended, the reader notices.
                 lines
                     .try_for_each(|line| input.write_all(line.as_bytes()))
                     .ok()
             });
             let out = out.ok_or_else(|| self.failed("it prints nothing"))?;
-            self.copy(&read, BufReader::new(out), folder)
+            self.copy(entries, BufReader::new(out), folder)
         });
         if copied.is_err() {
             end(&mut child);
         }
         let status = child.wait().map_err(|error| self.failed(error))?;
-        copied?;
-        match status.success() {
-            true => Ok(()),
-            false => Err(self.failed(said.join().unwrap_or_default())),
+        let said = said.join().unwrap_or_default();
+        match copied {
+            // Its own words say more.
+            Err(NoCommitTree::Git(..)) if !said.is_empty() => Err(self.failed(said)),
+            Ok(()) if !status.success() => Err(self.failed(said)),
+            copied => copied,
         }
     }
 
     /// Copies what `cat-file --batch` prints to the files.
     fn copy(
         &self,
-        entries: &[&Entry],
+        entries: &[Entry],
         mut from: BufReader<ChildStdout>,
         folder: &Path,
     ) -> Result<(), NoCommitTree> {
         let no_folder = |error| NoCommitTree::Folder(self.name.clone(), error);
         let mut links = Vec::new();
+        let mut total: u64 = 0;
         for entry in entries {
-            let mut head = String::new();
-            let read = from.by_ref().take(MAX_TARGET).read_line(&mut head);
-            read.map_err(|error| self.failed(error))?;
-            if head.trim_end().ends_with(" missing") {
-                return Err(NoCommitTree::Partial(self.name.clone()));
+            let size = self.size(entry, &mut from)?;
+            total = total.saturating_add(size);
+            if total > MAX_TOTAL {
+                return Err(NoCommitTree::TooLarge(self.name.clone()));
             }
-            let expected = format!("{} blob {}\n", entry.object, entry.size);
-            if head != expected {
-                return Err(self.failed("it prints other objects than it was asked for"));
+            let mut bytes = from.by_ref().take(size);
+            let mut target = Vec::new();
+            let copied = match entry.is_link {
+                true => bytes.read_to_end(&mut target).map(|read| read as u64),
+                false => created(folder, entry).and_then(|mut file| match size > MAX_BYTES {
+                    false => io::copy(&mut bytes, &mut file),
+                    // Whoever reads it says that it is too large, and nothing more.
+                    true => file
+                        .set_len(size)
+                        .and_then(|()| io::copy(&mut bytes, &mut io::sink())),
+                }),
+            };
+            if copied.map_err(no_folder)? != size {
+                return Err(self.failed("it ended early"));
             }
-            let mut bytes = from.by_ref().take(entry.size);
             if entry.is_link {
-                let mut target = Vec::new();
-                bytes
-                    .read_to_end(&mut target)
-                    .map_err(|error| self.failed(error))?;
                 links.push((&entry.path, target));
-            } else {
-                let mut file = created(folder, entry).map_err(no_folder)?;
-                let count = io::copy(&mut bytes, &mut file).map_err(no_folder)?;
-                if count != entry.size {
-                    return Err(self.failed("it ended early"));
-                }
             }
             let mut feed = [0];
-            from.read_exact(&mut feed)
-                .map_err(|error| self.failed(error))?;
+            let read = from.read_exact(&mut feed);
+            read.map_err(|error| self.failed(error))?;
         }
-        for (path, target) in links {
-            let path = folder.join(path);
-            let above = path.parent().unwrap_or(folder);
-            fs::create_dir_all(above)
-                .and_then(|()| symlink(OsStr::from_bytes(&target), &path))
-                .map_err(no_folder)?;
+        links
+            .iter()
+            .try_for_each(|(path, target)| link(folder, path, target))
+            .map_err(no_folder)
+    }
+
+    /// The size of the next object, which is to be that of an entry.
+    fn size(&self, entry: &Entry, from: &mut BufReader<ChildStdout>) -> Result<u64, NoCommitTree> {
+        let mut head = String::new();
+        let read = from.by_ref().take(MAX_HEAD).read_line(&mut head);
+        read.map_err(|error| self.failed(error))?;
+        let head = head.trim_end();
+        if head.ends_with(" missing") {
+            return Err(NoCommitTree::Partial(self.name.clone()));
         }
-        Ok(())
+        let blob = head.strip_prefix(&entry.object);
+        let size = blob.and_then(|rest| rest.strip_prefix(" blob ")?.parse().ok());
+        let size: Option<u64> = size.filter(|size| !entry.is_link || *size <= MAX_TARGET);
+        size.ok_or_else(|| self.failed("it prints other objects than it was asked for"))
     }
 }
 
@@ -376,13 +355,20 @@ fn created(folder: &Path, entry: &Entry) -> io::Result<File> {
     File::create_new(path)
 }
 
+/// A new link of a commit.
+fn link(folder: &Path, path: &Path, target: &[u8]) -> io::Result<()> {
+    let path = folder.join(path);
+    fs::create_dir_all(path.parent().unwrap_or(folder))?;
+    symlink(OsStr::from_bytes(target), path)
+}
+
 /// What a child says on stderr, of which a little is kept.
 fn said_by(child: &mut Child) -> thread::JoinHandle<String> {
     let from = child.stderr.take();
     thread::spawn(move || {
         let mut said = Vec::new();
         if let Some(mut from) = from {
-            _ = from.by_ref().take(MAX_TARGET).read_to_end(&mut said);
+            _ = from.by_ref().take(MAX_HEAD).read_to_end(&mut said);
             // The rest is read too, so that nobody waits for it.
             _ = io::copy(&mut from, &mut io::sink());
         }

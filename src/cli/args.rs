@@ -455,7 +455,7 @@ pub enum TestOutput {
 #[derive(Debug, Args)]
 #[command(after_help = COMPARE_EXAMPLES)]
 pub struct CompareArgs {
-    /// The documents as they were: a folder, a file, or `git:REF` for a commit of this repository
+    /// The documents as they were: a folder, a file, `-` for stdin, or `git:REF` for a commit of this repository
     #[arg(value_name = "BEFORE")]
     pub before: PathBuf,
     /// The documents as they are to be, and the files whose values they move: likewise
@@ -493,7 +493,7 @@ pub struct CompareArgs {
 const COMPARE_EXAMPLES: &str = "Examples:
   flux-image compare git:origin/main . -o markdown        for the pull request that changes a policy
   flux-image compare git:HEAD . --tags tags.yaml --check  before it is committed
-  flux-image compare old.yaml new.yaml";
+  kubectl get imagerepository,imagepolicy -A -o yaml | flux-image compare - .";
 
 /// `-o` of `compare`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,6 @@
 //! `flux-image compare`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,6 +52,7 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
     let repositories = Repositories::default();
     let before = Place::open(&args.before, "BEFORE", &repositories)?;
     let after = Place::open(&args.after, "AFTER", &repositories)?;
+    check_wholes(&before, &after)?;
     let mut requests = [
         request(args, &before, &repositories)?,
         request(args, &after, &repositories)?,
@@ -141,7 +142,7 @@ struct Place {
     /// Whose git configuration counts.
     configured: PathBuf,
     /// What goes away with it.
-    _kept: Option<Kept>,
+    kept: Option<Kept>,
 }
 
 #[expect(dead_code, reason = "each removes its folder when it is dropped")]
@@ -157,7 +158,8 @@ impl Place {
         if let Some(name) = written.as_os_str().as_bytes().strip_prefix(b"git:") {
             let name = std::str::from_utf8(name).context("the name of the commit is not UTF-8")?;
             let repository = repositories.of(&current);
-            let tree = CommitTree::read(repository.as_ref(), name).context(what.to_owned())?;
+            let tree = CommitTree::read(repository.as_ref(), name, &interrupt::remove_at_the_end);
+            let tree = tree.context(what.to_owned())?;
             let root = repository.map_or(current, |found| found.root);
             return Self::temporary(
                 tree.folder().to_path_buf(),
@@ -173,12 +175,13 @@ impl Place {
                 configured: folder.clone(),
                 folder,
                 current,
-                _kept: None,
+                kept: None,
             });
         }
         let (_, text) = given::text(written).with_context(|| what.to_owned())?;
         let folder = tempfile::Builder::new().prefix("flux-image-").tempdir();
         let folder = folder.context("no temporary folder")?;
+        interrupt::remove_at_the_end(folder.path());
         let name = written.file_name().map(Path::new);
         let name = name.filter(|name| path_name::is_manifest_name(name));
         let name = name.unwrap_or(Path::new("documents.yaml"));
@@ -194,7 +197,6 @@ impl Place {
         repositories: &Repositories,
         kept: Kept,
     ) -> anyhow::Result<Self> {
-        interrupt::remove_at_the_end(&folder);
         let folder = folder.canonicalize().context("no temporary folder")?;
         if let Some(root) = repositories.work_tree(&folder) {
             bail!(
@@ -206,7 +208,7 @@ impl Place {
             current: folder.clone(),
             folder,
             configured: origin,
-            _kept: Some(kept),
+            kept: Some(kept),
         })
     }
 
@@ -218,6 +220,22 @@ impl Place {
             _ => named.to_owned(),
         }
     }
+}
+
+/// Refuses a commit beside a part of its own work tree: all the rest would be missing.
+fn check_wholes(before: &Place, after: &Place) -> anyhow::Result<()> {
+    for (commit, other) in [(before, after), (after, before)] {
+        let is_commit = matches!(commit.kept, Some(Kept::Commit(_)));
+        let root = &commit.configured;
+        if is_commit && other.folder.starts_with(root) && other.folder != *root {
+            bail!(
+                "a commit is the whole of a work tree, and {} is a part of it\n  hint: compare it with {}",
+                path_name::shown(&other.folder),
+                path_name::shown(root)
+            );
+        }
+    }
+    Ok(())
 }
 
 /// What is read of a place.
@@ -467,13 +485,17 @@ impl Comparing<'_> {
     /// errors, and said where the documents after do not have them, too.
     fn say(&mut self, findings: Vec<Finding>, are_before: bool) {
         let about_status = |one: &Finding| one.code == Code::KeptPrevious;
+        let key = |one: &Finding| (one.code, one.message.clone());
+        let known: HashSet<_> = match are_before {
+            true => self.outcome.findings.iter().map(key).collect(),
+            false => HashSet::new(),
+        };
         for mut one in findings.into_iter().filter(|one| !about_status(one)) {
             if !are_before {
                 self.outcome.findings.push(one);
                 continue;
             }
-            let is_same = |known: &Finding| known.code == one.code && known.message == one.message;
-            if one.severity == Severity::Info || self.outcome.findings.iter().any(is_same) {
+            if one.severity == Severity::Info || known.contains(&key(&one)) {
                 continue;
             }
             one.message = format!("BEFORE: {}", one.message);

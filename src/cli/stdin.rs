@@ -78,6 +78,8 @@ fn files(command: &Command) -> Vec<(&'static str, &[PathBuf])> {
             ("--secret", &args.registries.secrets),
         ],
         Command::Compare(args) => vec![
+            ("BEFORE", std::slice::from_ref(&args.before)),
+            ("AFTER", std::slice::from_ref(&args.after)),
             ("--tags", args.tags.as_slice()),
             ("--policies", &args.policies),
             ("--substitute-from", &args.clusters.substitute_from),

@@ -255,7 +255,11 @@ fn image(id: &Id, documents: &Documents) -> Option<String> {
 fn difference(id: &Id, before: Side<'_>, after: Side<'_>) -> Option<PolicyDifference> {
     let (old, new) = (before.images.get(id), after.images.get(id));
     let at = new.or(old).map(|one| &one.location);
-    let (old, new) = (old.map(choice), new.map(choice));
+    let choice = |found: Option<&Resolved>, side: Side<'_>| match found {
+        Some(found) => Some(choice(found)),
+        None => side.documents.is_incomplete.then(unread),
+    };
+    let (old, new) = (choice(old, before), choice(new, after));
     let fields = match (&old, &new) {
         (Some(_), Some(_)) => differing(&fields(id, before), &fields(id, after)),
         _ => Vec::new(),
@@ -283,6 +287,15 @@ fn difference(id: &Id, before: Side<'_>, after: Side<'_>) -> Option<PolicyDiffer
         fields,
         values: Vec::new(),
     })
+}
+
+/// Of a policy that may be among documents that could not be had, which was said.
+fn unread() -> SideChoice {
+    SideChoice {
+        image: None,
+        reason: Some("it may be among documents that could not be read".to_owned()),
+        is_unknown: true,
+    }
 }
 
 /// What a policy chooses of the tags that are known, whatever its status says.

@@ -192,15 +192,9 @@ impl<'t> PolicyTests<'t> {
     /// Runs those tests whose policies are among the documents, which are those of
     /// `cluster` where there are clusters.
     pub fn run(&mut self, documents: &Documents, cluster: Option<&str>) {
-        let mut by_name: BTreeMap<&str, Vec<&Id>> = BTreeMap::new();
-        for id in documents.policies.keys().chain(documents.unreadable.keys()) {
-            let known = by_name.entry(&id.name).or_default();
-            if !known.contains(&id) {
-                known.push(id);
-            }
-        }
+        let named = Named::of(documents);
         for test in self.tests.iter_mut().filter(|test| !test.is_wrong) {
-            match subject(test.document, &by_name) {
+            match named.subject(test.document) {
                 Subject::Unknown => {}
                 Subject::Doubtful(why) => test.doubt = Some(why),
                 Subject::Known(id) => {
@@ -241,32 +235,58 @@ impl<'t> PolicyTests<'t> {
     }
 }
 
-/// The policy that a test is of.
-fn subject(test: &ImagePolicyTest, by_name: &BTreeMap<&str, Vec<&Id>>) -> Subject {
-    let (written, name) = test.spec.named();
-    let Some(known) = by_name.get(name) else {
-        return Subject::Unknown;
-    };
-    let namespace = written.or(test.metadata.namespace.as_deref());
-    let Some(namespace) = namespace else {
-        return match known.as_slice() {
-            [id] => Subject::Known((*id).clone()),
-            several => Subject::Doubtful(format!(
-                "of which there are several: {}",
-                quote::list(several.iter())
-            )),
+/// The policies of a run, also those that cannot be read.
+struct Named<'d> {
+    documents: &'d Documents,
+    by_name: BTreeMap<&'d str, Vec<&'d Id>>,
+}
+
+impl<'d> Named<'d> {
+    fn of(documents: &'d Documents) -> Self {
+        let read = &documents.policies;
+        let unreadable = documents.unreadable.keys();
+        let unreadable = unreadable.filter(|id| !read.contains_key(id));
+        let mut by_name: BTreeMap<&str, Vec<&Id>> = BTreeMap::new();
+        for id in read.keys().chain(unreadable) {
+            by_name.entry(&id.name).or_default().push(id);
+        }
+        Self { documents, by_name }
+    }
+
+    fn find(&self, namespace: &str, name: &str) -> Option<Id> {
+        let id = Id::new(namespace, name);
+        let documents = self.documents;
+        let is_known =
+            documents.policies.contains_key(&id) || documents.unreadable.contains_key(&id);
+        is_known.then_some(id)
+    }
+
+    /// The policy that a test is of.
+    fn subject(&self, test: &ImagePolicyTest) -> Subject {
+        let (written, name) = test.spec.named();
+        let Some(known) = self.by_name.get(name) else {
+            return Subject::Unknown;
         };
-    };
-    let find = |namespace: &str| known.iter().find(|id| id.namespace == namespace);
-    // One whose namespace nobody knows is found by its name, as for markers.
-    match find(namespace).or_else(|| find("")) {
-        Some(id) => Subject::Known((*id).clone()),
-        None if written.is_none() => Subject::Doubtful(format!(
-            "which its namespace `{}` does not have; there is {}",
-            quote::at_most(namespace, 300),
-            quote::list(known.iter())
-        )),
-        None => Subject::Unknown,
+        let namespace = written.or(test.metadata.namespace.as_deref());
+        let Some(namespace) = namespace else {
+            return match known.as_slice() {
+                [id] => Subject::Known((*id).clone()),
+                several => Subject::Doubtful(format!(
+                    "of which there are several: {}",
+                    quote::list(several.iter())
+                )),
+            };
+        };
+        // One whose namespace nobody knows is found by its name, as for markers.
+        match self.find(namespace, name).or_else(|| self.find("", name)) {
+            Some(id) => Subject::Known(id),
+            None if written.is_none() => Subject::Doubtful(format!(
+                "which its namespace `{}` does not have; there is {}",
+                quote::at_most(namespace, 300),
+                quote::list(known.iter())
+            )),
+            None => Subject::Unknown,
+        }
     }
 }
 

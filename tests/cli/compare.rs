@@ -306,6 +306,26 @@ fn files_are_compared() {
     let told = compared(&tree, &files);
     assert_eq!(told["policies"][0]["effect"], "differs");
     assert_eq!(told["policies"][0]["at"], "app.yaml:6:1");
+    // What a cluster has, as kubectl prints it.
+    let items = policy("app", "1.x");
+    let items: Vec<String> = items
+        .split("---\n")
+        .map(|item| format!("- {}", item.trim_end().replace('\n', "\n  ")))
+        .collect();
+    let list = format!("apiVersion: v1\nkind: List\nitems:\n{}\n", items.join("\n"));
+    let output = run_in(tree.path(), &["compare", "-", "after"], list.as_bytes());
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(
+        stdout(&output).starts_with("ImagePolicy flux-system:app: chooses differently\n"),
+        "{}",
+        stdout(&output)
+    );
+    let output = run_in(tree.path(), &["compare", "-", "after", "--tags", "-"], b"");
+    assert!(
+        stderr(&output).contains("would both read stdin"),
+        "{}",
+        stderr(&output)
+    );
     let none = run_in(
         tree.path(),
         &["compare", "before/flux/app.yaml", "nowhere.yaml"],
@@ -346,6 +366,43 @@ fn reasons_stand_where_nothing_is_chosen() {
         "ghcr.io/acme/app:1.0.0"
     );
     assert_eq!(told["policies"][0]["fields"][0]["field"], "exclusionList");
+}
+
+/// What a status says was chosen is no choice of now.
+#[test]
+fn a_status_does_not_count() {
+    let tree = folders();
+    let with_status = |range: &str| {
+        let status = "status: {latestRef: {name: ghcr.io/acme/app, tag: 1.0.0}}\n";
+        policy("app", range) + status
+    };
+    tree.write("before/flux/app.yaml", &with_status("1.x"));
+    tree.write("after/flux/app.yaml", &with_status("^9"));
+    let told = compared(&tree, &["before", "after"]);
+    assert_eq!(
+        told["policies"][0]["before"]["image"],
+        "ghcr.io/acme/app:1.2.0"
+    );
+    assert!(told["policies"][0]["after"]["image"].is_null(), "{told}");
+}
+
+/// What is wrong before is no reason to refuse what mends it.
+#[test]
+fn what_was_wrong_before_is_a_warning() {
+    let tree = folders();
+    tree.write(
+        "before/flux/app.yaml",
+        &policy("app", "1.x").replace("{semver: {range: '1.x'}}", "{semver: [1]}"),
+    );
+    let output = run_in(tree.path(), &["compare", "before", "after"], b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("warning: BEFORE: ImagePolicy `app` cannot be read"),
+        "{}",
+        stderr(&output)
+    );
+    let output = run_in(tree.path(), &["compare", "after", "before"], b"");
+    assert_eq!(code(&output), 2);
 }
 
 /// Nothing that others wrote leaves its cell.
@@ -565,6 +622,28 @@ fn what_is_no_commit_is_refused() {
     assert!(
         stderr(&output)
             .contains("`git:main` is a commit of a git repository, and this folder is in none"),
+        "{}",
+        stderr(&output)
+    );
+    let output = with_git(&tree, &["compare", "git:main", "flux"]);
+    assert_eq!(code(&output), 2);
+    assert!(
+        stderr(&output).contains("is the whole of a work tree"),
+        "{}",
+        stderr(&output)
+    );
+    let mut inside = flux_image();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    inside.env("PATH", path).env("TMPDIR", tree.at("flux"));
+    let output = feed(
+        inside
+            .current_dir(tree.path())
+            .args(["compare", "git:main", "."]),
+        b"",
+    );
+    assert_eq!(code(&output), 2);
+    assert!(
+        stderr(&output).contains("set TMPDIR to another"),
         "{}",
         stderr(&output)
     );
