@@ -12,14 +12,22 @@ use crate::selection::tags::{Answer, Question};
 use oci_tags::image::Repository;
 
 /// Asks registries, and remembers what they said of a repository, whichever documents want
-/// to know. That there was no answer counts for an ImageRepository that is written the same:
-/// another login may get one.
+/// to know. An answer belongs to the login that got it: it counts for an ImageRepository
+/// with the same one.
 pub(super) struct SharedAsker<'a> {
     asker: Option<Asker<'a>>,
-    /// What was answered, by the canonical name and, for a digest, the tag.
-    known: BTreeMap<(String, Option<String>), Answer>,
-    /// What was not answered, to an ImageRepository that is written so.
-    failed: BTreeMap<Question, (ImageRepositorySpec, Answer)>,
+    known: BTreeMap<Subject, Vec<(Way, Answer)>>,
+}
+
+/// What was asked: the canonical name of a repository, and, for a digest, the tag.
+type Subject = (String, Option<String>);
+
+/// The way that it was asked: the namespace, and what `spec` says of logins and
+/// connections.
+#[derive(PartialEq)]
+struct Way {
+    namespace: String,
+    spec: ImageRepositorySpec,
 }
 
 impl<'a> SharedAsker<'a> {
@@ -28,7 +36,6 @@ impl<'a> SharedAsker<'a> {
         Self {
             asker: is_asked.then(|| Asker::new(args, Caller::Person, refresh)),
             known: BTreeMap::new(),
-            failed: BTreeMap::new(),
         }
     }
 
@@ -60,40 +67,39 @@ impl<'a> SharedAsker<'a> {
     }
 
     fn answer(&self, documents: &Documents, question: &Question) -> Option<Answer> {
-        if let Some(answer) = key(documents, question).and_then(|key| self.known.get(&key)) {
-            return Some(answer.clone());
-        }
-        let spec = spec(documents, question)?;
-        let failed = self.failed.get(question);
-        let (_, answer) = failed.filter(|(known, _)| known == spec)?;
-        Some(answer.clone())
+        let (subject, way) = asked(documents, question)?;
+        let known = self.known.get(&subject)?;
+        let found = known.iter().find(|(known, _)| *known == way);
+        found.map(|(_, answer)| answer.clone())
     }
 
     fn note(&mut self, documents: &Documents, question: &Question, answer: &Answer) {
-        match (answer, spec(documents, question)) {
-            (Answer::Failed(_), Some(spec)) => {
-                let failed = (spec.clone(), answer.clone());
-                self.failed.insert(question.clone(), failed);
-            }
-            _ => {
-                if let Some(key) = key(documents, question) {
-                    self.known.insert(key, answer.clone());
-                }
-            }
+        if let Some((subject, way)) = asked(documents, question) {
+            let known = self.known.entry(subject).or_default();
+            known.push((way, answer.clone()));
         }
     }
 }
 
-fn spec<'d>(documents: &'d Documents, question: &Question) -> Option<&'d ImageRepositorySpec> {
-    let found = documents.repositories.get(question.repository())?;
-    Some(&found.document.spec)
-}
-
-fn key(documents: &Documents, question: &Question) -> Option<(String, Option<String>)> {
-    let image = Repository::parse(&spec(documents, question)?.image).ok()?;
-    match question {
-        Question::Tags(_) => Some((image.canonical(), None)),
-        Question::Digest(_, tag) => Some((image.canonical(), Some(tag.clone()))),
-        Question::Labels(..) => None,
-    }
+/// What a question asks, and by which way; `None` for one that is not remembered.
+fn asked(documents: &Documents, question: &Question) -> Option<(Subject, Way)> {
+    let id = question.repository();
+    let found = &documents.repositories.get(id)?.document.spec;
+    let image = Repository::parse(&found.image).ok()?.canonical();
+    let tag = match question {
+        Question::Tags(_) => None,
+        Question::Digest(_, tag) => Some(tag.clone()),
+        Question::Labels(..) => return None,
+    };
+    let spec = ImageRepositorySpec {
+        image: String::new(),
+        interval: None,
+        timeout: None,
+        suspend: false,
+        access_from: None,
+        exclusion_list: Vec::new(),
+        ..found.clone()
+    };
+    let namespace = id.namespace.clone();
+    Some(((image, tag), Way { namespace, spec }))
 }

@@ -98,9 +98,8 @@ pub fn summary(all: &[Comparison]) -> String {
     let differences = || all.iter().flat_map(|one| &one.policies);
     let count = |effect: Effect| differences().filter(|one| one.effect == effect).count();
     let total = differences().count() + all.iter().map(|one| one.same).sum::<usize>();
-    let policies = if total == 1 { "policy" } else { "policies" };
     let mut out = format!(
-        "{} of {total} {policies} choose differently",
+        "{} of {total} policies choose differently",
         count(Effect::Differs)
     );
     for (effect, word) in [
