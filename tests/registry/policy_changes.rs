@@ -1,5 +1,11 @@
 //! What asks registries of `test` and `compare`, and how often.
 
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use super::client::PASSWORD;
 use super::commands::{POLICY, Place, REPOSITORY, closed_registry, open_registry, secret};
 use super::server::{Reply, Server};
@@ -114,4 +120,37 @@ fn each_set_has_its_own_way_to_a_repository() {
         told.contains("image: HOST/acme/app → HOST/acme/moved"),
         "{told}"
     );
+}
+
+/// Ctrl-C while a registry is asked leaves no temporary folder behind.
+#[test]
+fn ctrl_c_leaves_nothing() {
+    let server = Server::start(|_| {
+        std::thread::sleep(Duration::from_secs(20));
+        Reply::new(500, "")
+    });
+    let place = two_folders(&server);
+    let temporary = tempfile::tempdir().expect("a folder");
+    let mut command = place.command(&["compare", "before/app.yaml", "after/app.yaml"]);
+    let mut child = command
+        .env("TMPDIR", temporary.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let count = || {
+        std::fs::read_dir(temporary.path())
+            .expect("a folder")
+            .count()
+    };
+    let begin = Instant::now();
+    while server.connections() == 0 && begin.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(count(), 2);
+    let id = i32::try_from(child.id()).expect("an id");
+    kill(Pid::from_raw(id), Signal::SIGINT).expect("sent");
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(130));
+    assert_eq!(count(), 0);
 }
