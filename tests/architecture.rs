@@ -51,6 +51,7 @@ const TOUCH_THE_WORLD: &[&str] = &[
     "src/checkout/artifact.rs",
     "src/checkout/cluster_folders.rs",
     "src/checkout/clusters.rs",
+    "src/checkout/commit_tree.rs",
     "src/checkout/files.rs",
     "src/checkout/git/config.rs",
     "src/checkout/git/mod.rs",

@@ -378,6 +378,7 @@ fn update(files: &Files) -> (u64, usize) {
     let request = Request {
         current: tree.path().to_owned(),
         paths: Vec::new(),
+        alone: None,
         policies: Vec::new(),
         tags_from: TagSource::ALL.to_vec(),
         on_unresolved: OnUnresolved::Fail,

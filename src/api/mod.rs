@@ -9,6 +9,7 @@ mod label;
 mod meta;
 mod nulls;
 mod policy;
+mod policy_test;
 mod read;
 mod repository;
 mod secret;
@@ -28,6 +29,7 @@ pub use policy::{
     ImagePolicy, ImagePolicySpec, ImagePolicyStatus, OrderChoice, PolicyChoice, SemverChoice,
     TagFilter, Undefined,
 };
+pub use policy_test::{Expectation, Expected, ImagePolicyTest, ImagePolicyTestSpec, pattern_of};
 pub use read::{
     Document, DocumentError, Kind, Reading, place_of_field, read, read_login, read_secret,
     read_text,

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use super::nulls::{Pruned, Shape};
 use super::validate::{self, FieldFault};
 use super::{
-    FLUX_GROUP, GitRepository, ImagePolicy, ImageRepository, ImageUpdate, ImageUpdateAutomation,
-    OWN_GROUP, SOURCE_GROUP, Secret, TagSnapshot,
+    FLUX_GROUP, GitRepository, ImagePolicy, ImagePolicyTest, ImageRepository, ImageUpdate,
+    ImageUpdateAutomation, OWN_GROUP, SOURCE_GROUP, Secret, TagSnapshot,
 };
 use crate::quote;
 use crate::resource_list::Object;
@@ -30,6 +30,8 @@ pub enum Document {
     Source(GitRepository),
     /// Tags, written down.
     Snapshot(TagSnapshot),
+    /// What a policy is to choose.
+    Test(ImagePolicyTest),
     /// How the function is to run.
     Update(ImageUpdate),
 }
@@ -47,6 +49,8 @@ pub enum Kind {
     Source,
     /// TagSnapshot
     Snapshot,
+    /// ImagePolicyTest
+    Test,
     /// ImageUpdate
     Update,
 }
@@ -61,6 +65,7 @@ impl Kind {
             (FLUX_GROUP, "ImageUpdateAutomation") => Some(Self::Automation),
             (SOURCE_GROUP, "GitRepository") => Some(Self::Source),
             (OWN_GROUP, "TagSnapshot") => Some(Self::Snapshot),
+            (OWN_GROUP, "ImagePolicyTest") => Some(Self::Test),
             (OWN_GROUP, "ImageUpdate") => Some(Self::Update),
             _ => None,
         }
@@ -176,7 +181,7 @@ pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, Document
         .split_once('/')
         .map_or("", |(_, version)| version);
     let known: &[&str] = match kind {
-        Kind::Snapshot | Kind::Update => &["v1alpha1"],
+        Kind::Snapshot | Kind::Test | Kind::Update => &["v1alpha1"],
         _ => &["v1", "v1beta2", "v1beta1", "v1alpha2", "v1alpha1"],
     };
     // Nothing but the address is read of a source, whatever its version.
@@ -197,6 +202,7 @@ pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, Document
         Kind::Automation => typed(text, object, &mut unknown_fields).map(Document::Automation),
         Kind::Source => typed(text, object, &mut Vec::new()).map(Document::Source),
         Kind::Snapshot => typed(text, object, &mut unknown_fields).map(Document::Snapshot),
+        Kind::Test => typed(text, object, &mut unknown_fields).map(Document::Test),
         Kind::Update => typed(text, object, &mut unknown_fields).map(Document::Update),
     }?;
     // An option on the way is no step of the user's.
@@ -209,6 +215,14 @@ pub fn read(text: &str, object: &Object, kind: Kind) -> Result<Reading, Document
         && let Some(shape) = shape(&object.own_text(text))
     {
         unknown_fields.retain(|path| !shape.is_null_at(path));
+    }
+    // A test would ask less than who wrote it believes.
+    if kind == Kind::Test
+        && let Some(field) = unknown_fields.first()
+    {
+        let message = format!("it has an unknown field `{}`", quote::at_most(field, 300));
+        let field = field.clone();
+        return Err(refused(text, object, FieldFault { field, message }));
     }
     if let Some(fault) = validate::document(&document) {
         return Err(refused(text, object, fault));

@@ -24,6 +24,7 @@ pub(super) fn document(document: &Document) -> Option<FieldFault> {
         Document::Automation(document) => {
             metadata(&document.metadata, "").or_else(|| automation(document))
         }
+        Document::Test(test) => metadata(&test.metadata, "").or_else(|| test.spec.fault()),
         Document::Update(update) => options(&update.spec),
         Document::Source(_) | Document::Snapshot(_) => None,
     }

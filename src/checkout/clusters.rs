@@ -209,7 +209,8 @@ pub fn read(
     }
     let mut artifacts: Vec<&dyn Artifact> = vec![&checkout];
     artifacts.extend(others.iter().map(|(_, one)| one as &dyn Artifact));
-    let settings = repositories.of(&files.root).map(|found| found.settings());
+    let settings = repositories.of(&files.configured);
+    let settings = settings.map(|found| found.settings());
     let remotes = remotes::of(&settings.unwrap_or_default());
     let is_checkout = |url: &str| {
         let url = Address::parse(url);

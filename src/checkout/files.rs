@@ -27,6 +27,8 @@ pub struct Files {
     pub named: BTreeSet<PathBuf>,
     /// The folder that patches are relative to.
     pub root: PathBuf,
+    /// The folder whose git configuration counts.
+    pub configured: PathBuf,
     /// The folders whose kustomizations count: of the run, and of each path elsewhere
     /// its work tree, or else its folder.
     pub roots: BTreeSet<PathBuf>,
@@ -71,7 +73,9 @@ impl Files {
         let work_tree = repositories.work_tree(first.unwrap_or(&current));
         let files = paths.iter().filter(|path| !path.is_dir());
         let named: BTreeSet<PathBuf> = files.cloned().collect();
-        let whole = work_tree.or_else(|| paths.is_empty().then(|| current.clone()));
+        let alone = request.alone.as_ref();
+        let whole = alone.map(|alone| alone.folder.clone()).or(work_tree);
+        let whole = whole.or_else(|| paths.is_empty().then(|| current.clone()));
         let (listing, scope) = list_all(&paths, request, repositories, whole.as_deref())?;
         // Outside a work tree, links may lead anywhere under the first path.
         let confine = whole.clone().or_else(|| first.map(|path| folder_of(path)));
@@ -87,6 +91,10 @@ impl Files {
             refused,
             named,
             roots: roots(&confine, &paths, repositories),
+            configured: match alone {
+                Some(alone) => alone.configured.clone(),
+                None => whole.clone().unwrap_or_else(|| current.clone()),
+            },
             root: whole.unwrap_or_else(|| current.clone()),
             listing,
             current,

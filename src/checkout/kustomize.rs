@@ -206,7 +206,7 @@ fn shown(said: &str, source: &Path) -> String {
 }
 
 /// A program on the path, in folders whose names do not depend on the current one.
-fn on_path(name: &OsStr) -> Option<PathBuf> {
+pub(super) fn on_path(name: &OsStr) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let mut folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
     folders.find_map(|folder| {

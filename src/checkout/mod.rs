@@ -9,6 +9,7 @@ pub mod address;
 pub mod artifact;
 pub mod cluster_folders;
 pub mod clusters;
+pub mod commit_tree;
 pub mod files;
 pub mod git;
 pub mod ignore_rules;
@@ -36,7 +37,7 @@ use self::reach::AutomationReach;
 pub use self::request::{CannotPlan, Request};
 use self::scope::{Automations, Scope, ScopeReach};
 use self::source_files::{Refused, SourceFile};
-use crate::api::{Id, OnUnresolved};
+use crate::api::{Id, ImagePolicyTest, OnUnresolved};
 use crate::binding::bindings::PolicyRef;
 use crate::binding::marker::MarkerTarget;
 use crate::documents::Documents;
@@ -244,6 +245,56 @@ pub fn documents(request: &Request, repositories: &Repositories) -> Result<Docum
     Ok(read.documents)
 }
 
+/// The ImagePolicyTests of a checkout.
+pub struct Tests {
+    /// The tests and where they stand, in the order of the files.
+    pub tests: Vec<(ImagePolicyTest, Location)>,
+    /// What is wrong with some of them.
+    pub findings: Vec<Finding>,
+}
+
+/// The ImagePolicyTests of a checkout: those of flags, and of the PATHs, or of all files
+/// where there are none. They are read as they lie, whatever clusters see.
+///
+/// # Errors
+/// A path that cannot be looked at.
+pub fn tests(request: &Request, repositories: &Repositories) -> Result<Tests, CannotPlan> {
+    let (given, read) = read(request, repositories);
+    let (mut files, sources) = read?;
+    let may_test =
+        |source: &SourceFile| has_own_documents(source) && source.text.contains("ImagePolicyTest");
+    let outlined = files::outlined(&sources.main, may_test);
+    let documents = tree_documents::read(given, &mut files, &outlined, &sources.beside).documents;
+    let mut findings = documents.of_tests;
+    for one in &outlined {
+        if let Some(Err(error)) = &one.outline {
+            // Tests that are not run are not passed.
+            findings.push(Finding {
+                severity: Severity::Error,
+                ..files.unparsable(one.source, error)
+            });
+        }
+    }
+    let reach = sources.paths.as_ref().map(Scope::reach);
+    let is_out = |source: &SourceFile| {
+        let reach = reach.as_ref();
+        reach.is_some_and(|reach| reach.at(&source.path).is_none())
+    };
+    let others = outlined.iter().map(|one| one.source);
+    let others = others.filter(|one| is_out(one));
+    let mut others: HashSet<&str> = others.map(|one| one.name.as_str()).collect();
+    for given in &request.policies {
+        others.remove(given.name.as_str());
+    }
+    let mut tests = documents.tests;
+    tests.retain(|(_, location)| !others.contains(location.file.as_str()));
+    findings.retain(|finding| !others.contains(finding.location.file.as_str()));
+    // A flag may name a file of the tree.
+    let mut known = HashSet::new();
+    tests.retain(|(_, at)| known.insert((at.file.clone(), at.line, at.column)));
+    Ok(Tests { tests, findings })
+}
+
 /// Plans an update. `ask` answers what only registries can tell.
 ///
 /// # Errors
@@ -346,7 +397,8 @@ fn automations_of(
     findings: &mut Vec<Finding>,
 ) -> Automations {
     let root = tree.files.root.as_path();
-    let settings = repositories.of(root).map(|found| found.settings());
+    let settings = repositories.of(&tree.files.configured);
+    let settings = settings.map(|found| found.settings());
     let checked_out = scope::CheckedOut {
         root,
         listing: &tree.files.listing,

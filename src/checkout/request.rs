@@ -46,6 +46,8 @@ pub struct Request {
     pub current: PathBuf,
     /// Files and folders to edit; none stands for the automations' paths.
     pub paths: Vec<PathBuf>,
+    /// A folder that is read as if it were a whole work tree.
+    pub alone: Option<Alone>,
     /// Documents that beat those of the tree.
     pub policies: Vec<GivenText>,
     /// Where tags are taken from.
@@ -71,6 +73,16 @@ pub struct Request {
     /// Words that have a file count as one with documents, besides the groups of those that
     /// are read.
     pub also_read: &'static [&'static str],
+}
+
+/// A folder that is read as if it were a whole work tree.
+#[derive(Clone, Debug)]
+pub struct Alone {
+    /// The folder: a real path.
+    pub folder: PathBuf,
+    /// The folder of the repository that it is of, or that its files come from, whose
+    /// remotes are its own.
+    pub configured: PathBuf,
 }
 
 /// The clusters of a run, and what their builds need.

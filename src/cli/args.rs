@@ -57,6 +57,10 @@ pub enum Command {
     Automations(Box<TableArgs>),
     /// Write ImageRepositories and ImagePolicies for images that have none, which keep to how their tags are made
     Suggest(Box<SuggestArgs>),
+    /// Run the ImagePolicyTests of the repository: which tag a policy is to choose of some
+    Test(Box<TestArgs>),
+    /// Compare two sets of documents on one list of tags: which policies choose differently, and which values move
+    Compare(Box<CompareArgs>),
     /// Print the commit message of a report
     Message(StoredArgs),
     /// Print the branch of a report
@@ -589,6 +593,108 @@ pub enum FailOn {
     Info,
 }
 
+/// Flags of `test`.
+#[derive(Debug, Args)]
+#[command(after_help = TEST_EXAMPLES)]
+pub struct TestArgs {
+    /// Files and folders with the tests to run [default: the repository that this folder is in]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Run nothing, and print the test of what this ImagePolicy chooses now, of all tags; asks its registry
+    #[arg(long, value_name = "[NAMESPACE/]NAME", conflicts_with_all = ["paths", "output"], add = ArgValueCompleter::new(complete::policies))]
+    pub record: Option<String>,
+    /// How to print what came of the tests
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: TestOutput,
+    /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
+    #[arg(long, value_name = "PATH")]
+    pub policies: Vec<PathBuf>,
+    /// With `--record`: a TagSnapshot that is older is a warning; a duration as in Go
+    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
+    pub max_age: Duration,
+    /// Whose view of the repository counts.
+    #[command(flatten)]
+    pub clusters: ClusterArgs,
+    /// How registries are asked, for `--record`.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+}
+
+const TEST_EXAMPLES: &str = "Tests ask no registry; only `--record` may.
+
+Examples:
+  flux-image test                                         all tests of the repository
+  flux-image test tests/ -o junit > junit.xml
+  flux-image test --record flux-system/app > tests/app.yaml";
+
+/// `-o` of `test`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TestOutput {
+    /// A line for each test
+    Text,
+    /// The Test Anything Protocol, version 14
+    Tap,
+    /// The XML of JUnit
+    Junit,
+    /// For programs
+    Json,
+}
+
+/// Flags of `compare`.
+#[derive(Debug, Args)]
+#[command(after_help = COMPARE_EXAMPLES)]
+pub struct CompareArgs {
+    /// The documents as they were: a folder, a file, `-` for stdin, or `git:REF` for a commit of this repository
+    #[arg(value_name = "BEFORE")]
+    pub before: PathBuf,
+    /// The documents as they are to be, and the files whose values they move: likewise
+    #[arg(value_name = "AFTER")]
+    pub after: PathBuf,
+    /// All tags, without a network: a TagSnapshot, or, where one repository is concerned, lines or JSON of `skopeo list-tags` or of a registry; `-` for stdin
+    #[arg(long, value_name = "FILE")]
+    pub tags: Option<PathBuf>,
+    /// How to print it
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: CompareOutput,
+    /// Length of `-o markdown` at most, in bytes; a comment on GitHub takes 65536
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
+    pub markdown_limit: usize,
+    /// Exit 1 if a policy chooses differently, is added or is removed
+    #[arg(long)]
+    pub check: bool,
+    /// More documents for both: a file, a folder, or `-` for stdin; beats those of BEFORE and AFTER
+    #[arg(long, value_name = "PATH")]
+    pub policies: Vec<PathBuf>,
+    /// Where tags are taken from, in order; never the status, which only tells what was chosen before
+    #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["snapshot", "registry"])]
+    pub tags_from: Vec<LiveSourceArg>,
+    /// A TagSnapshot that is older is a warning; a duration as in Go
+    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
+    pub max_age: Duration,
+    /// Whose view of both counts; `--cluster-path` begins at the folder of each.
+    #[command(flatten)]
+    pub clusters: ClusterArgs,
+    /// How registries are asked: each repository once, for both.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+}
+
+const COMPARE_EXAMPLES: &str = "Examples:
+  flux-image compare git:origin/main . -o markdown        for the pull request that changes a policy
+  flux-image compare git:HEAD . --tags tags.yaml --check  before it is committed
+  kubectl get imagerepository,imagepolicy -A -o yaml | flux-image compare - .";
+
+/// `-o` of `compare`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompareOutput {
+    /// For people
+    Text,
+    /// Tables for a pull request
+    Markdown,
+    /// For programs
+    Json,
+}
+
 /// `-o` of what a person or a program reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TextOrJson {
@@ -697,6 +803,8 @@ pub enum SchemaKind {
     ImageUpdate,
     /// Tags, written down
     TagSnapshot,
+    /// What a policy is to choose
+    ImagePolicyTest,
     /// What `-o json` prints
     Report,
 }

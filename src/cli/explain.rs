@@ -180,7 +180,7 @@ fn commits(surveyed: &Surveyed<'_>) -> BTreeMap<usize, CommitFacts> {
 
 /// The policies that the user means: by a name, with or without a namespace; by a file and
 /// a line with a marker; or by an image.
-fn subject(named: &str, checkout: &Checkout<'_>) -> anyhow::Result<BTreeSet<Id>> {
+pub(super) fn subject(named: &str, checkout: &Checkout<'_>) -> anyhow::Result<BTreeSet<Id>> {
     let documents = checkout.documents;
     let known = || documents.policies.keys().chain(documents.unreadable.keys());
     let (namespace, name) = match named.split_once([':', '/']) {

@@ -4,6 +4,7 @@
 mod annotate;
 mod args;
 mod clusters;
+mod compare;
 mod complete;
 mod crd;
 mod edit;
@@ -18,8 +19,10 @@ mod network;
 mod options_file;
 mod origin;
 mod output_files;
+mod policy_test;
 mod scan;
 mod schema;
+mod shared_asker;
 mod stdin;
 mod streams;
 mod suggest;
@@ -127,6 +130,8 @@ fn run(command: &Command) -> anyhow::Result<Exit> {
         Command::Repositories(args) => tables::run(args, tables::Table::Repositories),
         Command::Automations(args) => tables::run(args, tables::Table::Automations),
         Command::Suggest(args) => suggest::run(args),
+        Command::Test(args) => policy_test::run(args),
+        Command::Compare(args) => compare::run(args),
         Command::Message(args) => handoff::message(args),
         Command::Branch(args) => handoff::branch(args),
         Command::Schema(args) => schema::run(args),

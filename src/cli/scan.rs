@@ -147,6 +147,7 @@ pub(super) fn request(
         refresh: network::refresh(registries)?,
         current: std::env::current_dir().context("cannot tell the current folder")?,
         paths: args.paths.clone(),
+        alone: None,
         policies: given::documents(&args.policies, repositories)?,
         tags_from: Vec::new(),
         on_unresolved: OnUnresolved::Fail,

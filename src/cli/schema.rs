@@ -5,16 +5,20 @@ use anyhow::bail;
 use super::args::{SchemaArgs, SchemaKind};
 use super::streams::print;
 use super::{Exit, crd};
-use crate::api::{ImageUpdate, TagSnapshot};
+use crate::api::{ImagePolicyTest, ImageUpdate, TagSnapshot};
 use crate::report::json::Report;
 
 /// The schemas by the names of their documents, each as indented JSON with a
 /// final line break.
 #[must_use]
-pub fn schemas() -> [(&'static str, String); 3] {
+pub fn schemas() -> [(&'static str, String); 4] {
     [
         ("ImageUpdate", pretty(&schemars::schema_for!(ImageUpdate))),
         ("TagSnapshot", pretty(&schemars::schema_for!(TagSnapshot))),
+        (
+            "ImagePolicyTest",
+            pretty(&schemars::schema_for!(ImagePolicyTest)),
+        ),
         ("Report", pretty(&schemars::schema_for!(Report))),
     ]
 }
@@ -36,10 +40,11 @@ pub(super) fn run(args: &SchemaArgs) -> anyhow::Result<Exit> {
         print([text])?;
         return Ok(Exit::Done);
     }
-    let [update, snapshot, report] = schemas();
+    let [update, snapshot, test, report] = schemas();
     let (_, text) = match args.kind {
         SchemaKind::ImageUpdate => update,
         SchemaKind::TagSnapshot => snapshot,
+        SchemaKind::ImagePolicyTest => test,
         SchemaKind::Report => report,
     };
     print([text])?;

@@ -91,6 +91,19 @@ fn files(command: &Command) -> Vec<(&'static str, &[PathBuf])> {
             ("--substitute-from", &args.clusters.substitute_from),
             ("--secret", &args.registries.secrets),
         ],
+        Command::Test(args) => vec![
+            ("--policies", &args.policies),
+            ("--substitute-from", &args.clusters.substitute_from),
+            ("--secret", &args.registries.secrets),
+        ],
+        Command::Compare(args) => vec![
+            ("BEFORE", std::slice::from_ref(&args.before)),
+            ("AFTER", std::slice::from_ref(&args.after)),
+            ("--tags", args.tags.as_slice()),
+            ("--policies", &args.policies),
+            ("--substitute-from", &args.clusters.substitute_from),
+            ("--secret", &args.registries.secrets),
+        ],
         Command::Annotate(_)
         | Command::Message(_)
         | Command::Branch(_)

@@ -130,6 +130,7 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
     let mut request = Request {
         current: std::env::current_dir().context("cannot tell the current folder")?,
         paths: args.paths.clone(),
+        alone: None,
         policies,
         tags_from: args.tags_from.clone(),
         on_unresolved: if args.allow_unresolved {

@@ -87,6 +87,10 @@ impl Builder {
         reading: Result<api::Reading, api::DocumentError>,
         provenance: Provenance<'_>,
     ) -> Vec<Finding> {
+        if api::Kind::of(object) == Some(api::Kind::Test) {
+            self.add_test(object, reading, provenance);
+            return Vec::new();
+        }
         let reading = match reading {
             Ok(reading) => reading,
             Err(error) => return vec![self.unreadable(object, error, provenance)],
@@ -106,6 +110,25 @@ impl Builder {
         self.documents.renamed.note(object);
         self.add_document(reading.document, location, provenance);
         findings
+    }
+
+    /// Takes in an ImagePolicyTest, or what is wrong with it.
+    fn add_test(
+        &mut self,
+        object: &Object,
+        reading: Result<api::Reading, api::DocumentError>,
+        provenance: Provenance<'_>,
+    ) {
+        let reading = match reading {
+            Ok(reading) => reading,
+            Err(error) => {
+                let finding = self.unreadable(object, error, provenance);
+                self.documents.of_tests.push(finding);
+                return;
+            }
+        };
+        let location = provenance.location(object, object.place, "");
+        self.add_document(reading.document, location, provenance);
     }
 
     /// Notes a document that cannot be read.
@@ -177,6 +200,11 @@ impl Builder {
                 insert(&mut documents.sources, id, document, location, rank);
             }
             Document::Snapshot(document) => self.snapshots.push((rank, document, location)),
+            Document::Test(mut document) => {
+                let id = id_of(&document.metadata, provenance);
+                document.metadata.namespace = Some(id.namespace).filter(|one| !one.is_empty());
+                documents.tests.push((document, location));
+            }
             Document::Update(document) => self.add_options(&document.spec, &location, rank),
         }
     }

@@ -19,9 +19,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::grants::Grants;
 use self::logins::Logins;
 use crate::api::{
-    GitRepository, Id, ImagePolicy, ImageRepository, ImageUpdateAutomation, TagSnapshot,
+    GitRepository, Id, ImagePolicy, ImagePolicyTest, ImageRepository, ImageUpdateAutomation,
+    TagSnapshot,
 };
-use crate::finding::Location;
+use crate::finding::{Finding, Location};
 
 /// All documents of a run.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +40,11 @@ pub struct Documents {
     pub sources: BTreeMap<Id, Sourced<GitRepository>>,
     /// TagSnapshots and where they stand, the weakest first.
     pub snapshots: Vec<(TagSnapshot, Location)>,
+    /// ImagePolicyTests and where they stand, in the order in which they were read; a run
+    /// that tests nothing has no use for them.
+    pub tests: Vec<(ImagePolicyTest, Location)>,
+    /// What is wrong with ImagePolicyTests, which is for nobody else to hear.
+    pub of_tests: Vec<Finding>,
     /// Secrets and what goes with them.
     pub logins: Logins,
     /// Whom the ImageRepositories let in.

@@ -9,9 +9,9 @@ use super::uses::{Carrier, Use};
 use crate::api::{Id, ImagePolicySpec};
 use crate::documents::{Documents, Sourced};
 use crate::plan::planned::Owner;
-use crate::policy::exclusion;
+use crate::policy::exclusion::{self, BadExclusion};
 use crate::policy::funnel::{Fate, Funnel, Step, TracedTag};
-use crate::policy::{Choice, Policy};
+use crate::policy::{Choice, ChosenNothing, Policy};
 use crate::selection::resolve::{self, Resolved};
 use crate::selection::tags::{KnownTags, TagBook};
 use go_regexp::Budget;
@@ -240,7 +240,7 @@ pub fn explain(id: &Id, known: &Known<'_>, tag: Option<&str>) -> Explanation {
 }
 
 /// A policy and what became of its tags.
-struct Traced {
+pub(super) struct Traced {
     policy: Policy,
     exclusions: Vec<String>,
     listed: Vec<String>,
@@ -248,6 +248,30 @@ struct Traced {
 }
 
 impl Traced {
+    /// Sends tags through an `exclusionList` and a policy.
+    ///
+    /// # Errors
+    /// An exclusion that is no pattern.
+    pub(super) fn new(
+        policy: Policy,
+        exclusions: &[String],
+        tags: &[String],
+        budget: &mut Budget,
+    ) -> Result<Self, BadExclusion> {
+        let funnel = Funnel::of(&policy, exclusions, tags, budget)?;
+        Ok(Self {
+            policy,
+            exclusions: exclusions.to_vec(),
+            listed: tags.to_vec(),
+            funnel,
+        })
+    }
+
+    /// The tag that is chosen, or why none.
+    pub(super) fn chosen(&self) -> Result<&String, &ChosenNothing> {
+        self.funnel.chosen.as_ref()
+    }
+
     /// What becomes of a tag, as if it were listed.
     fn of(&self, tag: &str) -> Option<TracedTag> {
         if let Some(known) = self.funnel.get(tag) {
@@ -288,18 +312,12 @@ fn traced(
         count: tags.map_or(0, |tags| tags.tags.len()),
     };
     let (tags, policy) = (tags?, policy.document.spec.checked().ok()?);
-    let exclusions = repository.spec.exclusion_list.clone();
-    let mut budget = Budget::default();
-    let funnel = Funnel::of(&policy, &exclusions, &tags.tags, &mut budget).ok()?;
-    told.steps = steps(&funnel);
+    let exclusions = &repository.spec.exclusion_list;
+    let traced = Traced::new(policy, exclusions, &tags.tags, &mut Budget::default()).ok()?;
+    let funnel = &traced.funnel;
+    told.steps = steps(funnel);
     told.ranked = funnel.ranked().count();
     told.order = funnel.ranked().take(SAMPLES + 1).map(sample).collect();
-    let traced = Traced {
-        policy,
-        exclusions,
-        listed: tags.tags.clone(),
-        funnel,
-    };
     told.tag = tag.and_then(|tag| explained_tag(tag, &traced));
     Some(traced)
 }
@@ -462,7 +480,7 @@ fn not_listed(tag: &str) -> String {
 }
 
 /// What becomes of a tag that somebody asks for.
-fn explained_tag(tag: &str, traced: &Traced) -> Option<ExplainedTag> {
+pub(super) fn explained_tag(tag: &str, traced: &Traced) -> Option<ExplainedTag> {
     let found = traced.of(tag)?;
     let is_listed = traced.listed.iter().any(|one| one == tag);
     let mut told = ExplainedTag {

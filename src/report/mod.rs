@@ -3,6 +3,7 @@
 //! texts for review, what CI systems read, and the documents that `scan` and
 //! `resolve` print.
 
+pub mod compare;
 pub mod explain;
 pub mod github;
 pub mod gitlab;
@@ -13,6 +14,8 @@ mod masked;
 pub mod patch;
 pub mod policies;
 pub mod policy_change;
+pub mod policy_test;
+pub mod recorded_test;
 pub mod results;
 pub mod sarif;
 pub mod snapshot;

@@ -56,7 +56,7 @@ impl Patience {
 pub type DockerLogin<'a> = dyn Fn(&Repository) -> Result<Option<Credential>, String> + 'a;
 
 /// How a repository is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
     /// Whom to ask, as whom.
     pub target: Target,

@@ -1,6 +1,6 @@
 //! Asking registries, many at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,8 +50,9 @@ pub struct Live<'a> {
     runtime: Runtime,
     registries: Arc<Registries>,
     clouds: Clouds,
-    /// The endpoint to each ImageRepository, once it was needed.
-    endpoints: BTreeMap<Id, Result<Endpoint, Failure>>,
+    /// The endpoint to each ImageRepository, once it was needed, as the documents have it
+    /// that asked last.
+    endpoints: BTreeMap<Id, Reached>,
     findings: Vec<Finding>,
 }
 
@@ -64,6 +65,14 @@ struct Endpoint {
     within: Duration,
     /// A kept list is fresh for so long.
     interval: Duration,
+}
+
+/// What documents say of the way to a repository, and where that leads.
+struct Reached {
+    access: Result<Access, Failure>,
+    /// A kept list is fresh for so long.
+    interval: Duration,
+    endpoint: Result<Endpoint, Failure>,
 }
 
 /// One request of the registry, which may answer several questions.
@@ -157,7 +166,8 @@ impl<'a> Live<'a> {
         // Questions that one request answers go together.
         let mut tasks: BTreeMap<Task, Batch> = BTreeMap::new();
         for question in questions {
-            match self.endpoints.get(question.repository()) {
+            let reached = self.endpoints.get(question.repository());
+            match reached.map(|reached| &reached.endpoint) {
                 None => {}
                 // A login that nobody is shown cannot be missing.
                 Some(Err(_)) if self.options.offline => {}
@@ -217,28 +227,50 @@ impl<'a> Live<'a> {
         done
     }
 
+    /// Looks for the way to each repository. A run may ask for several sets of documents,
+    /// as those of several clusters, in which one name has several ways.
     fn find_endpoints(&mut self, documents: &Documents, questions: &[Question]) {
         let references = References::of(&documents.repositories, &documents.logins);
-        for question in questions {
-            let id = question.repository();
-            if self.endpoints.contains_key(id) {
-                continue;
-            }
+        let asked: BTreeSet<&Id> = questions.iter().map(Question::repository).collect();
+        for id in asked {
             let Some(sourced) = documents.repositories.get(id) else {
+                self.endpoints.remove(id);
                 continue;
             };
-            let endpoint = self.endpoint(id, sourced, documents, &references);
-            self.endpoints.insert(id.clone(), endpoint);
+            let mut findings = Vec::new();
+            let access = self.access(id, sourced, documents, &references, &mut findings);
+            let interval = sourced.document.spec.interval.as_deref();
+            let interval = interval.and_then(|text| duration::parse(text).ok());
+            let interval = interval.unwrap_or_default();
+            let known = self.endpoints.get(id);
+            if known.is_some_and(|known| known.access == access && known.interval == interval) {
+                // What there is to say of it was said.
+                continue;
+            }
+            if !self.options.offline {
+                self.findings.append(&mut findings);
+            }
+            let endpoint = match &access {
+                Ok(access) => self.with_login(access.clone(), interval),
+                Err(failure) => Err(failure.clone()),
+            };
+            let reached = Reached {
+                access,
+                interval,
+                endpoint,
+            };
+            self.endpoints.insert(id.clone(), reached);
         }
     }
 
-    fn endpoint(
-        &mut self,
+    fn access(
+        &self,
         id: &Id,
         sourced: &Sourced<ImageRepository>,
         documents: &Documents,
         references: &References,
-    ) -> Result<Endpoint, Failure> {
+        findings: &mut Vec<Finding>,
+    ) -> Result<Access, Failure> {
         if let Some(other) = &sourced.conflict {
             let message = format!("a different one of this name stands at {other}");
             let hint = twins::hint(other, &sourced.location);
@@ -251,15 +283,7 @@ impl<'a> Live<'a> {
             docker: self.options.docker.as_deref(),
             patience: self.options.patience,
         };
-        let mut findings = Vec::new();
-        let access = access::access(id, sourced, &context, &mut findings);
-        if !self.options.offline {
-            self.findings.append(&mut findings);
-        }
-        let access = access?;
-        let interval = sourced.document.spec.interval.as_deref();
-        let interval = interval.and_then(|text| duration::parse(text).ok());
-        self.with_login(access, interval.unwrap_or_default())
+        access::access(id, sourced, &context, findings)
     }
 
     fn with_login(&mut self, access: Access, interval: Duration) -> Result<Endpoint, Failure> {

@@ -169,6 +169,14 @@ impl TagBook {
         errors
     }
 
+    /// Takes in what snapshots of another set of documents say of repositories that these
+    /// say nothing of.
+    pub fn complete(&mut self, weaker: Self) {
+        for (name, known) in weaker.written {
+            self.written.entry(name).or_insert(known);
+        }
+    }
+
     /// Takes in what a registry said.
     pub fn learn(&mut self, question: Question, answer: Answer) {
         match (question, answer) {

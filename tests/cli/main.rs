@@ -3,6 +3,7 @@
 mod automations;
 mod bad_input;
 mod bindings;
+mod compare;
 mod completion;
 mod documents;
 mod explain;
@@ -16,6 +17,7 @@ mod odd_files;
 mod options_file;
 mod output_files;
 mod patches;
+mod policy_tests;
 mod schemas;
 mod secrets;
 mod streams;

@@ -9,7 +9,7 @@ use crate::support::{code, stdout};
 #[test]
 fn those_checked_in_are_current() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("function-config");
-    for kind in ["ImageUpdate", "TagSnapshot", "Report"] {
+    for kind in ["ImageUpdate", "TagSnapshot", "ImagePolicyTest", "Report"] {
         let output = run_in(&folder, &["schema", kind], b"");
         assert_eq!(code(&output), 0);
         let path = folder.join(format!("{kind}.schema.json"));
@@ -92,6 +92,7 @@ items:
 
 /// Files of `function-config` that are not options.
 const OTHERS: &[&str] = &[
+    "image-policy-test.yaml",
     "image-update.crd.yaml",
     "metadata.yaml",
     "tag-snapshot.yaml",

@@ -333,6 +333,7 @@ fn run(setup: &Setup, root: &Path, scope: &Path) -> Result<Planned, String> {
     let request = Request {
         current: root.to_path_buf(),
         paths: vec![scope.to_path_buf()],
+        alone: None,
         policies: vec![GivenText {
             name: "policies".to_owned(),
             text: setup.documents(),

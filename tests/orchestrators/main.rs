@@ -16,6 +16,7 @@ mod kpt;
 mod kustomize;
 mod pipelines;
 mod plugin;
+mod policy_changes;
 #[path = "../services/mod.rs"]
 mod services;
 #[path = "../services/tree.rs"]
@@ -59,6 +60,7 @@ fn main() {
         clusters::stories(),
         corpora::stories(),
         plugin::stories(),
+        policy_changes::stories(),
     ];
     for story in stories.into_iter().flatten() {
         let missing = story.needs.iter().find(|tool| !world.has(**tool)).copied();

@@ -9,6 +9,7 @@ mod clouds;
 mod commands;
 mod kept;
 mod labels;
+mod policy_changes;
 mod ranks;
 mod real;
 #[path = "../services/mod.rs"]

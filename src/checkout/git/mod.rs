@@ -4,7 +4,8 @@
 //! As git finds them (git(1), gitrepository-layout): the nearest folder above that
 //! has a `.git`, which may be a file or a link, as in a linked work tree or a
 //! submodule; or what `GIT_DIR`, `GIT_WORK_TREE` and `GIT_INDEX_FILE` name, as in
-//! a hook. git itself is never run: a repository's configuration can name programs.
+//! a hook. git itself is not run: a repository's configuration can name programs. Only
+//! [`commit_tree`](super::commit_tree) does, in a way that runs none of them.
 
 pub mod config;
 pub mod index;
