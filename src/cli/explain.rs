@@ -28,6 +28,7 @@ use crate::insight::trial::Trial;
 use crate::plan::outcome::Outcome;
 use crate::report;
 use crate::selection::only::{ImageSubject, Only};
+use crate::selection::registry_queries::Ask;
 use go_template::time::Time;
 
 /// What `-o json` prints.
@@ -76,10 +77,7 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
             only: Some(&only),
             trial: &trial,
         };
-        let asks: Option<&mut crate::selection::registry_queries::Ask<'_>> = match args.tags {
-            Some(_) => None,
-            None => Some(&mut ask),
-        };
+        let asks = args.tags.is_none().then_some(&mut ask as &mut Ask<'_>);
         let surveyed = survey::of(checkout, (&request, &repositories), subject, asks);
         told.extend(explained(&surveyed, &only, args));
         // What a cause of its own has is told with the policy.
@@ -95,19 +93,22 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
         return Err(error);
     }
     say_findings(&outcome.findings);
+    show(args, told)?;
+    Ok(Exit::of(&outcome, false, false))
+}
+
+fn show(args: &ExplainArgs, told: Vec<Explanation>) -> anyhow::Result<()> {
     match args.output {
-        TextOrJson::Text => print_styled([told
-            .iter()
-            .map(report::explain::text)
-            .collect::<Vec<String>>()
-            .join("\n")])?,
+        TextOrJson::Text => {
+            let texts: Vec<String> = told.iter().map(report::explain::text).collect();
+            print_styled([texts.join("\n")])
+        }
         TextOrJson::Json => print([json_pretty(&Explanations {
             api_version: "flux-image.dev/v1alpha1".to_owned(),
             kind: "Explanations".to_owned(),
             items: told,
-        })? + "\n"])?,
+        })? + "\n"]),
     }
-    Ok(Exit::of(&outcome, false, false))
 }
 
 /// What is tried, with a TagSnapshot among the documents that count most.

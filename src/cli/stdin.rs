@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-use super::args::{Command, ResolveArgs, ScanArgs};
+use super::args::{ClusterArgs, Command, DocumentArgs, RegistryArgs};
 
 /// Whether a path means stdin: `-`, a name that Unix has for it, or another way to
 /// the pipe that it is.
@@ -53,61 +53,56 @@ fn files(command: &Command) -> Vec<(&'static str, &[PathBuf])> {
             ("--secret", &args.registries.secrets),
         ],
         Command::Update(args) => args.inputs().into(),
-        Command::Policies(args) | Command::Repositories(args) | Command::Automations(args) => vec![
-            ("--policies", args.policies.as_slice()),
-            ("--substitute-from", &args.clusters.substitute_from),
-            ("--secret", &args.registries.secrets),
-        ],
-        Command::Suggest(args) => vec![
-            ("--tags", args.tags.as_slice()),
-            ("--policies", &args.policies),
-            ("--substitute-from", &args.clusters.substitute_from),
-            ("--secret", &args.registries.secrets),
-        ],
-        Command::Lint(args) => vec![
-            ("--policies", args.documents.policies.as_slice()),
-            (
-                "--substitute-from",
-                &args.documents.clusters.substitute_from,
-            ),
-            ("--secret", &args.registries.secrets),
-        ],
-        Command::Scan(ScanArgs {
-            documents,
-            registries,
-        })
-        | Command::Resolve(ResolveArgs {
-            documents,
-            registries,
-            ..
-        }) => vec![
-            ("--policies", &documents.policies),
-            ("--substitute-from", &documents.clusters.substitute_from),
-            ("--secret", &registries.secrets),
-        ],
-        Command::Explain(args) => vec![
-            ("--tags", args.tags.as_slice()),
-            ("--policies", &args.policies),
-            ("--substitute-from", &args.clusters.substitute_from),
-            ("--secret", &args.registries.secrets),
-        ],
-        Command::Test(args) => vec![
-            ("--policies", &args.policies),
-            ("--substitute-from", &args.clusters.substitute_from),
-            ("--secret", &args.registries.secrets),
-        ],
-        Command::Compare(args) => vec![
-            ("BEFORE", std::slice::from_ref(&args.before)),
-            ("AFTER", std::slice::from_ref(&args.after)),
-            ("--tags", args.tags.as_slice()),
-            ("--policies", &args.policies),
-            ("--substitute-from", &args.clusters.substitute_from),
-            ("--secret", &args.registries.secrets),
-        ],
+        Command::Policies(args) | Command::Repositories(args) | Command::Automations(args) => {
+            shared(&args.policies, &args.clusters, &args.registries)
+        }
+        Command::Suggest(args) => {
+            let shared = shared(&args.policies, &args.clusters, &args.registries);
+            with_tags(&args.tags, shared)
+        }
+        Command::Explain(args) => {
+            let shared = shared(&args.policies, &args.clusters, &args.registries);
+            with_tags(&args.tags, shared)
+        }
+        Command::Test(args) => shared(&args.policies, &args.clusters, &args.registries),
+        Command::Lint(args) => of_documents(&args.documents, &args.registries),
+        Command::Scan(args) => of_documents(&args.documents, &args.registries),
+        Command::Resolve(args) => of_documents(&args.documents, &args.registries),
+        Command::Compare(args) => {
+            let shared = shared(&args.policies, &args.clusters, &args.registries);
+            let mut files = with_tags(&args.tags, shared);
+            files.push(("BEFORE", std::slice::from_ref(&args.before)));
+            files.push(("AFTER", std::slice::from_ref(&args.after)));
+            files
+        }
         Command::Annotate(_)
         | Command::Message(_)
         | Command::Branch(_)
         | Command::Schema(_)
         | Command::Completion(_) => Vec::new(),
     }
+}
+
+/// A flag, and the files that it names.
+type Named<'a> = (&'static str, &'a [PathBuf]);
+
+fn shared<'a>(
+    policies: &'a [PathBuf],
+    clusters: &'a ClusterArgs,
+    registries: &'a RegistryArgs,
+) -> Vec<Named<'a>> {
+    vec![
+        ("--policies", policies),
+        ("--substitute-from", &clusters.substitute_from),
+        ("--secret", &registries.secrets),
+    ]
+}
+
+fn of_documents<'a>(documents: &'a DocumentArgs, registries: &'a RegistryArgs) -> Vec<Named<'a>> {
+    shared(&documents.policies, &documents.clusters, registries)
+}
+
+fn with_tags<'a>(tags: &'a Option<PathBuf>, mut files: Vec<Named<'a>>) -> Vec<Named<'a>> {
+    files.insert(0, ("--tags", tags.as_slice()));
+    files
 }

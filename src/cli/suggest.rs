@@ -16,7 +16,7 @@ use super::network::{self, Asker, Caller};
 use super::options_file::OptionsFile;
 use super::streams::{print, print_diff, print_styled, say, say_findings};
 use super::{edit, given, scan};
-use crate::api::{Bind, Id, ImageRepository};
+use crate::api::{Bind, Id, ImageRepository, TagSource};
 use crate::binding::bindings::BindingConfig;
 use crate::checkout::git::Repositories;
 use crate::checkout::survey::{self, Subject, Surveyed};
@@ -57,25 +57,7 @@ pub(super) fn run(args: &SuggestArgs) -> anyhow::Result<Exit> {
     let mut asker = Asker::new(&args.registries, Caller::Person, Default::default());
     let mut ask = |documents: &Documents, questions: &[_]| asker.ask(documents, questions);
     let mut made = Made::default();
-    let documents = DocumentArgs {
-        paths: subject.paths.clone(),
-        policies: args.policies.clone(),
-        clusters: args.clusters.clone(),
-    };
-    let request = Request {
-        // What every file holds is looked at.
-        bindings: BindingConfig {
-            bind: Bind::Images,
-            ..BindingConfig::default()
-        },
-        tags_from: vec![crate::api::TagSource::Snapshot],
-        ..scan::request(
-            &documents,
-            &args.registries,
-            freshness(args.max_age),
-            &repositories,
-        )?
-    };
+    let request = request(args, &subject, &repositories)?;
     let given = given_tags(args)?;
     let options = OptionsFile::read(&repositories)?;
     let none = Trial::default();
@@ -116,6 +98,28 @@ pub(super) fn run(args: &SuggestArgs) -> anyhow::Result<Exit> {
         show(args, &made.all)?;
     }
     Ok(Exit::of(&made.outcome, false, false))
+}
+
+fn request(
+    args: &SuggestArgs,
+    subject: &Wanted,
+    repositories: &Repositories,
+) -> anyhow::Result<Request> {
+    let documents = DocumentArgs {
+        paths: subject.paths.clone(),
+        policies: args.policies.clone(),
+        clusters: args.clusters.clone(),
+    };
+    let freshness = freshness(args.max_age);
+    Ok(Request {
+        // What every file holds is looked at.
+        bindings: BindingConfig {
+            bind: Bind::Images,
+            ..BindingConfig::default()
+        },
+        tags_from: vec![TagSource::Snapshot],
+        ..scan::request(&documents, &args.registries, freshness, repositories)?
+    })
 }
 
 /// What suggestions are for: an image, or what is in files.

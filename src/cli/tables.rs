@@ -176,7 +176,9 @@ fn text<R: Row>(rows: &[R], args: &TableArgs) -> String {
     headings.extend(args.all_namespaces.then_some("NAMESPACE"));
     headings.extend(["NAME"]);
     headings.extend(R::HEADINGS);
-    headings.extend(is_wide.then_some(R::WIDE).unwrap_or_default());
+    if is_wide {
+        headings.extend(R::WIDE);
+    }
     let line = |row: &R| {
         let head = row.head();
         let (cells, wide) = row.cells();
@@ -186,7 +188,9 @@ fn text<R: Row>(rows: &[R], args: &TableArgs) -> String {
         line.push(head.name.clone());
         line.extend(cells);
         line.extend([head.ready.clone(), head.message.clone()]);
-        line.extend(is_wide.then_some(wide).unwrap_or_default());
+        if is_wide {
+            line.extend(wide);
+        }
         line
     };
     let lines: Vec<Vec<String>> = rows.iter().map(line).collect();

@@ -109,12 +109,6 @@ pub fn run<'t>(
     });
     let spec = &settings.spec;
     let (documents, found) = with_items(builder, text, &outline);
-    if let Some(option) = spec.of_checkouts() {
-        let message =
-            format!("`{option}` counts in `.flux-image.yaml` alone, and not in functionConfig");
-        let finding = Finding::warning(Code::UnknownField, message, Location::default());
-        outcome.findings.push(finding);
-    }
     // What was asked for is unknown where the options cannot be read, and
     // nothing is to be done where all is suspended.
     let is_misread = outcome.worst() == Some(Severity::Error);
@@ -134,27 +128,26 @@ pub fn run<'t>(
         outline: &outline,
     }];
     let (run, of_snapshots) = Run::start(&documents, &context, &texts, options.freshness);
-    let query = query(spec, &options.refresh);
-    let (learned, asked) = run.learn(&query, Whose::Bound, ask);
+    let (learned, asked) = run.learn(&query(spec, &options.refresh), Whose::Bound, ask);
     let selected = selection(&settings, &learned.images)
         .map_err(|finding| outcome.findings.push(*finding))
         .unwrap_or_default();
     // Without knowing what was asked for, nothing is changed.
     let is_misconfigured = outcome.worst() == Some(Severity::Error);
-    for findings in [found, of_snapshots, asked] {
-        outcome.findings.extend(findings);
-    }
+    let all = [found, of_snapshots, asked, of_checkouts(spec)];
+    outcome.findings.extend(all.into_iter().flatten());
     let mut edits = Vec::new();
     if settings.is_suspended {
         outcome.findings.push(suspended());
     } else if !is_misconfigured {
-        let plan = planned(&learned, &settings, selected.as_ref());
+        let plan = planned(
+            &learned,
+            &settings,
+            selected.as_ref(),
+            &documents,
+            &texts[0],
+        );
         let is_bound = plan.bound > 0;
-        if spec.lint {
-            outcome
-                .findings
-                .extend(linted(&documents, &learned, &plan, &texts[0]));
-        }
         outcome.extend(plan.outcome);
         edits = plan.edits;
         // An error says more.
@@ -230,13 +223,33 @@ fn with_items(
 }
 
 /// What the text is to hold besides what its envelope gets.
-fn planned(learned: &Learned<'_>, settings: &Settings, selected: Option<&BTreeSet<Id>>) -> Plan {
+fn planned(
+    learned: &Learned<'_>,
+    settings: &Settings,
+    selected: Option<&BTreeSet<Id>>,
+    documents: &Documents,
+    text: &SourceText<'_>,
+) -> Plan {
     let texts = [(0, Takers::one(selected))];
     let name_of = |_: Option<usize>| "the functionConfig".to_owned();
     let plans = learned.plan(&texts, settings.spec.on_unresolved, &name_of);
     let mut plan = plans.into_iter().next().unwrap_or_default();
     learned.close(&mut plan);
+    if settings.spec.lint {
+        let findings = linted(documents, learned, &plan, text);
+        plan.outcome.findings.extend(findings);
+    }
     plan
+}
+
+/// That an option has no meaning here.
+fn of_checkouts(spec: &ImageUpdateSpec) -> Vec<Finding> {
+    let said = spec.of_checkouts().map(|option| {
+        let message =
+            format!("`{option}` counts in `.flux-image.yaml` alone, and not in functionConfig");
+        Finding::warning(Code::UnknownField, message, Location::default())
+    });
+    said.into_iter().collect()
 }
 
 /// What rules find in the text; warnings at most, since a build is not to fail by them.

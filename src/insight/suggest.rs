@@ -471,8 +471,9 @@ pub fn resources(text: &str, names: &[String]) -> Option<Vec<Edit>> {
     for line in text.split_inclusive('\n') {
         let body = line.trim_end();
         at += line.len();
-        if body.starts_with("resources:") {
-            if !matches!(body["resources:".len()..].trim(), "" | "#") {
+        if let Some(behind) = body.strip_prefix("resources:") {
+            let behind = behind.trim();
+            if !behind.is_empty() && !behind.starts_with('#') {
                 return None;
             }
             is_in = true;
@@ -527,6 +528,7 @@ mod tests {
 
     /// The images of the first seed, with how their tags go on, and what would be a trap.
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn the_images_of_a_home_are_kept_to_their_schemes() {
         for (image, next, trap) in [
             ("ollama/ollama:0.14.2", "0.14.3", "0.15.0-rc1"),
