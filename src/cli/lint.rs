@@ -12,7 +12,7 @@ use crate::checkout::files::Outlined;
 use crate::checkout::git::Repositories;
 use crate::checkout::survey::{self, Subject, Surveyed};
 use crate::checkout::{self, BoundIn, Request};
-use crate::commit::commits;
+use crate::commit::{commits, migrate};
 use crate::documents::Documents;
 use crate::finding::{Code, Finding, Severity};
 use crate::foreign::json_pretty;
@@ -29,6 +29,7 @@ use crate::selection::registry_queries::Ask;
 use crate::selection::resolve::{self, Unresolved};
 use go_template::time::Time;
 use oci_tags::image::Repository;
+use yaml_edit_spans::patch::Edit;
 
 /// Says what is wrong, and mends what mends itself.
 pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
@@ -378,6 +379,15 @@ fn unique(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings
 }
 
+/// The edits of a message template that uses what Flux has removed, where it says the same
+/// with what is there now.
+fn template(finding: &Finding, text: LintText<'_>) -> Option<Vec<Edit>> {
+    let path = ["spec", "git", "commit", "messageTemplate"];
+    let (span, template) = fixes::scalar_of(finding, text, &path)?;
+    let edits = || fixes::replace_within(text.text, span, migrate::REPLACEMENTS);
+    migrate::is_safe(&template).then(edits)
+}
+
 /// What mends findings, by file.
 fn mend(
     surveyed: &Surveyed<'_>,
@@ -388,7 +398,10 @@ fn mend(
     let mut by_file: BTreeMap<&str, (Vec<_>, Vec<Finding>)> = BTreeMap::new();
     for finding in findings {
         let name = finding.location.file.as_str();
-        let edits = texts.get(name).map(|text| fixes::of(finding, text));
+        let edits = texts.get(name).map(|text| match finding.code {
+            Code::BadTemplate => template(finding, text).unwrap_or_default(),
+            _ => fixes::of(finding, text),
+        });
         let edits = edits.filter(|edits| !edits.is_empty());
         if let Some(edits) = edits {
             let (all, mended) = by_file.entry(name).or_default();

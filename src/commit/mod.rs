@@ -12,5 +12,6 @@
 pub mod branch;
 pub mod commits;
 pub mod data;
+pub mod migrate;
 pub mod refname;
 pub mod render;

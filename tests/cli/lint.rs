@@ -270,6 +270,40 @@ spec:
     assert_eq!(again["summary"]["fixed"], 0);
 }
 
+/// A template that Flux refuses is written with what is there now, in its own quotes, where
+/// it says the same.
+#[test]
+fn a_fix_migrates_templates() {
+    for (written, expected) in [
+        (
+            "|-\n        Images:\n        {{ range .Updated.Images -}}\n        - {{ . }} # each\n        {{ end -}}",
+            "|-\n        Images:\n        {{ range .Changed.Changes -}}\n        - {{ .NewValue }} # each\n        {{ end -}}",
+        ),
+        (
+            "\"{{range .Updated.Images}}{{println .}}{{end}}\"",
+            "\"{{range .Changed.Changes}}{{println .NewValue}}{{end}}\"",
+        ),
+        ("\"{{range .Updated.Images}}{{.Repository}}{{end}}\"", ""),
+    ] {
+        let tree = with("flux/automation.yaml", |text| {
+            text.replace(
+                "      author:",
+                &format!("      messageTemplate: {written}\n      author:"),
+            )
+        });
+        let before = tree.read("flux/automation.yaml");
+        let report = linted(&tree, &["--fix"]);
+        let after = tree.read("flux/automation.yaml");
+        match expected {
+            "" => assert_eq!((after, codes(&report).len()), (before, 1)),
+            expected => {
+                assert_eq!(after, before.replace(written, expected));
+                assert_eq!(codes(&report), BTreeSet::new());
+            }
+        }
+    }
+}
+
 #[test]
 fn findings_are_ignored_with_a_reason() {
     let insecure = |comment: &str| {

@@ -1,12 +1,14 @@
 //! Findings that are mended by themselves: where nothing else of the file can change its
 //! meaning, and byte for byte.
 
+use std::collections::BTreeSet;
+
 use super::LintText;
 use crate::api::FLUX_GROUP;
 use crate::finding::{Code, Finding};
 use crate::resource_list::{self, Object};
-use yaml_edit_spans::ByteSpan;
 use yaml_edit_spans::patch::{Edit, Patched};
+use yaml_edit_spans::{ByteSpan, tree};
 
 /// The edits that mend a finding in its text; none where a person has to decide.
 #[must_use]
@@ -15,6 +17,44 @@ pub fn of(finding: &Finding, text: LintText<'_>) -> Vec<Edit> {
         Code::OldVersion => new_version(finding, text).unwrap_or_default(),
         _ => Vec::new(),
     }
+}
+
+/// The scalar at a path of the resource that a finding is about: its bytes, and what it
+/// reads as.
+#[must_use]
+pub fn scalar_of(
+    finding: &Finding,
+    text: LintText<'_>,
+    path: &[&str],
+) -> Option<(ByteSpan, String)> {
+    let mut objects = text.outline?.objects();
+    let object = objects.find(|object| object.place.line == finding.location.line)?;
+    let starts = BTreeSet::from([object.span.start]);
+    let found = tree::build_trees(text.text, &starts, |found: &mut Vec<_>, _, root| {
+        let node = path.iter().try_fold(root, |node, key| node.get(key));
+        let scalar = node.and_then(|node| Some((node.scalar()?.span, node.text()?.into_owned())));
+        found.extend(scalar);
+    });
+    found.ok()?.pop()
+}
+
+/// The edits that replace texts within some bytes of a text, wherever they stand there.
+#[must_use]
+pub fn replace_within(text: &str, within: ByteSpan, pairs: &[(&str, &str)]) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    let written = &text[within.start..within.end];
+    for (from, to) in pairs {
+        let found = memchr::memmem::find_iter(written.as_bytes(), from);
+        edits.extend(found.map(|at| {
+            let start = within.start + at;
+            Edit {
+                span: ByteSpan::new(start, start + from.len()),
+                text: (*to).to_owned(),
+            }
+        }));
+    }
+    edits.sort_by_key(|edit| edit.span.start);
+    edits
 }
 
 /// `apiVersion` of a document of Flux's whose fields are the same in `v1`.
