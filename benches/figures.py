@@ -4,7 +4,7 @@
     cargo build --release
     python3 benches/figures.py [--binary PATH] [--runs N] [--dir DIR] [NAME…]
 
-NAME is one of: update, automations, bindings, calls, fn, start. DIR should be on tmpfs (default /dev/shm where
+NAME is one of: update, automations, bindings, calls, fn, insight, start. DIR should be on tmpfs (default /dev/shm where
 it exists). Every figure is a median of interleaved runs, printed as a ratio to
 its peer, with the peak memory that the kernel reports for the process.
 """
@@ -254,6 +254,23 @@ def function(binary, work, runs):
           f"cat {median(peers) * 1000:.1f} ms  peak {peak / size:.2f} × input (goal 1.5)")
 
 
+def insight(binary, work, runs):
+    """`lint` and `coverage` of 10,000 files against an update by automation that changes
+    nothing."""
+    pristine, policies = tree_of(work)
+    target = fresh(pristine, work)
+    (target / "automation.yaml").write_text(AUTOMATION)
+    command = [binary, "update", "--policies", policies]
+    Run(command, cwd=target)
+    updates, lints, coverages = [], [], []
+    for _ in range(runs):
+        updates.append(Run(command, cwd=target))
+        lints.append(Run([binary, "lint", "--offline", "--policies", policies], codes=(0, 1), cwd=target))
+        coverages.append(Run([binary, "coverage", "--offline", "--policies", policies], cwd=target))
+    show("lint", lints, "update, no change", updates, "1.5")
+    show("coverage", coverages, "update, no change", updates, "2")
+
+
 def start(binary, _work, runs):
     """Starting: `--version` against `true`."""
     ours, peers = [], []
@@ -265,7 +282,7 @@ def start(binary, _work, runs):
 
 
 BENCHMARKS = {"update": update, "automations": automations, "bindings": bindings, "calls": calls,
-              "fn": function, "start": start}
+              "fn": function, "insight": insight, "start": start}
 
 
 def main():
