@@ -5,6 +5,7 @@ mod annotate;
 mod args;
 mod clusters;
 mod complete;
+mod coverage;
 mod crd;
 mod edit;
 mod exit;
@@ -118,6 +119,7 @@ fn run(command: &Command) -> anyhow::Result<Exit> {
         Command::Scan(args) => scan::scan(args),
         Command::Resolve(args) => scan::resolve(args),
         Command::Explain(args) => explain::run(args),
+        Command::Coverage(args) => coverage::run(args),
         Command::Message(args) => handoff::message(args),
         Command::Branch(args) => handoff::branch(args),
         Command::Schema(args) => schema::run(args),

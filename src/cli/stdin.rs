@@ -72,6 +72,11 @@ fn files(command: &Command) -> Vec<(&'static str, &[PathBuf])> {
             ("--substitute-from", &args.clusters.substitute_from),
             ("--secret", &args.registries.secrets),
         ],
+        Command::Coverage(args) => vec![
+            ("--policies", &args.policies),
+            ("--substitute-from", &args.clusters.substitute_from),
+            ("--secret", &args.registries.secrets),
+        ],
         Command::Annotate(_)
         | Command::Message(_)
         | Command::Branch(_)

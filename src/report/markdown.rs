@@ -49,7 +49,7 @@ pub fn body(planned: &Planned, most: usize) -> String {
 }
 
 /// Adds lines as far as they fit; how many do not.
-fn add(out: &mut String, lines: impl Iterator<Item = String>, most: usize) -> usize {
+pub(super) fn add(out: &mut String, lines: impl Iterator<Item = String>, most: usize) -> usize {
     /// For what is said of the rest.
     const REST: usize = 60;
     let mut left = 0;
@@ -147,14 +147,14 @@ fn is_version(text: &str) -> bool {
 }
 
 /// Text as code in a cell of a table.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     in_backquotes(&text.replace('|', "\\|"))
 }
 
 /// Text as code. There alone neither GitHub nor GitLab makes anything of `@name`,
 /// `#1`, a commit's hash, an address or HTML: a backslash before them is gone by
 /// the time that they look.
-fn in_backquotes(text: &str) -> String {
+pub(super) fn in_backquotes(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }

@@ -3,6 +3,7 @@
 //! texts for review, what CI systems read, and the documents that `scan` and
 //! `resolve` print.
 
+pub mod coverage;
 pub mod explain;
 pub mod github;
 pub mod gitlab;

@@ -1,0 +1,134 @@
+//! `flux-image coverage`.
+
+use jiff::tz::TimeZone;
+
+use super::Exit;
+use super::args::{CoverageArgs, CoverageOutput, DocumentArgs};
+use super::function::freshness;
+use super::network::{self, Asker, Caller};
+use super::streams::{print, print_styled, say, say_findings};
+use super::scan;
+use crate::api::OnUnresolved;
+use crate::checkout::git::Repositories;
+use crate::checkout::survey::{self, Subject};
+use crate::checkout::texts::YamlText;
+use crate::checkout::{self, BoundIn, Checkout, Request};
+use crate::documents::Documents;
+use crate::finding::{Code, Finding, Location};
+use crate::foreign::json_pretty;
+use crate::insight::coverage::exclusion::CoverageSettings;
+use crate::insight::coverage::found::{InFile, NotLookedAt, Unknown};
+use crate::insight::coverage::seen::{Known, Seen};
+use crate::insight::coverage::{self, Coverage, inventory};
+use crate::insight::trial::Trial;
+use crate::parallel;
+use crate::plan::outcome::Outcome;
+use crate::report;
+
+/// Lists every image, and who updates it.
+pub(super) fn run(args: &CoverageArgs) -> anyhow::Result<Exit> {
+    let repositories = Repositories::default();
+    let request = request(args, &repositories)?;
+    let mut asker = Asker::new(&args.registries, Caller::Person, request.refresh.clone());
+    let mut ask = |documents: &Documents, questions: &[_]| asker.ask(documents, questions);
+    let mut files: Option<Vec<InFile>> = None;
+    let (mut seen, mut outcome) = (Vec::new(), Outcome::default());
+    let trial = Trial::default();
+    checkout::with(&request, &repositories, BoundIn::Everything, |checkout| {
+        // The files are the same for every cluster.
+        let files = files.get_or_insert_with(|| {
+            let (files, findings) = inventory(&checkout);
+            outcome.findings.extend(findings);
+            outcome.findings.extend(checkout.missed());
+            files
+        });
+        let subject = Subject {
+            only: None,
+            trial: &trial,
+        };
+        let surveyed = survey::of(checkout, (&request, &repositories), subject, Some(&mut ask));
+        let known = Known {
+            cluster: surveyed.cluster.as_deref(),
+            documents: &surveyed.documents,
+            images: &surveyed.learned.images,
+            tags: surveyed.learned.tags(),
+            uses: &surveyed.uses,
+            owners: &surveyed.automations.owners,
+            in_files: &surveyed.in_files,
+            needs_automation: !args.without_automations,
+        };
+        seen.push(Seen::of(&known, files));
+        outcome.findings.extend(surveyed.findings.into_iter().filter(is_news));
+    })?;
+    let today = network::now().to_zoned(TimeZone::UTC).date();
+    let settings = CoverageSettings::default();
+    let coverage = coverage::judge(&files.unwrap_or_default(), &seen, &settings, today);
+    say_findings(&outcome.findings);
+    show(&coverage, args)?;
+    let missed = args.min.filter(|min| !min.is_met(&coverage.summary));
+    if let Some(min) = missed {
+        let percent = coverage.summary.percent;
+        say(format_args!("{percent}% is covered, and `--min` asks for {min}\n"));
+    }
+    Ok(Exit::of(&outcome, missed.is_some(), false))
+}
+
+fn request(args: &CoverageArgs, repositories: &Repositories) -> anyhow::Result<Request> {
+    let documents = DocumentArgs {
+        paths: args.paths.clone(),
+        policies: args.policies.clone(),
+        clusters: args.clusters.clone(),
+    };
+    let freshness = freshness(args.max_age);
+    Ok(Request {
+        tags_from: args.tags_from.clone(),
+        on_unresolved: OnUnresolved::Warn,
+        ..scan::request(&documents, &args.registries, freshness, repositories)?
+    })
+}
+
+/// What the states do not tell: that a policy keeps an image, that an automation is left out.
+fn is_news(finding: &Finding) -> bool {
+    !matches!(
+        finding.code,
+        Code::KeptPrevious | Code::Suspended | Code::SkippedAutomation
+    )
+}
+
+/// The images of all files, and what is wrong with files.
+fn inventory(checkout: &Checkout<'_>) -> (Vec<InFile>, Vec<Finding>) {
+    let texts = checkout.yaml_texts();
+    let of_chunk = |chunk: &[YamlText<'_>]| chunk.iter().map(of_yaml).collect();
+    let mut files: Vec<InFile> = parallel::map(&texts, &of_chunk);
+    let (container_files, findings) = checkout.container_files();
+    let container_files = container_files.iter();
+    files.extend(container_files.map(|(name, text)| inventory::of_container_file(name, text)));
+    files.sort_by(|a, b| a.file.cmp(&b.file));
+    (files, findings)
+}
+
+fn of_yaml(one: &YamlText<'_>) -> InFile {
+    match one.outline {
+        Ok(outline) => inventory::of_text(one.name, one.text, outline),
+        Err(error) => InFile {
+            file: one.name.to_owned(),
+            unknown: vec![NotLookedAt {
+                location: Location::new(one.name, error.place),
+                why: Unknown::Unparsable,
+            }],
+            ..InFile::default()
+        },
+    }
+}
+
+fn show(coverage: &Coverage, args: &CoverageArgs) -> anyhow::Result<()> {
+    match args.output {
+        CoverageOutput::Text => print_styled([report::coverage::text::table(coverage)]),
+        CoverageOutput::Json => print([json_pretty(coverage)? + "\n"]),
+        CoverageOutput::Markdown => {
+            let limit = args.markdown_limit;
+            print([report::coverage::markdown::body(coverage, limit)])
+        }
+        CoverageOutput::Html => print([report::coverage::page::page(coverage)]),
+    }
+}
