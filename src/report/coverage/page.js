@@ -10,6 +10,11 @@
   const columns = heads.length;
   const clusterAt = heads.findIndex((head) => head.dataset.key === "cluster");
   const told = count.textContent;
+  const more = byId("more");
+
+  // So many rows are laid out at once: a browser takes seconds for ten thousand.
+  const STEP = 500;
+  let limit = STEP;
 
   // Each row, read once: what is compared, searched and grouped of it.
   const rows = [...first.rows].map((row, index) => {
@@ -91,9 +96,11 @@
       words.every((word) => one.search.includes(word)));
     shown.sort(compare);
     const bodies = [];
+    let room = limit;
     if (group.value === "") {
       const body = document.createElement("tbody");
-      body.append(...(shown.length === 0 ? [nothing()] : shown.map((one) => one.row)));
+      const visible = shown.slice(0, limit);
+      body.append(...(shown.length === 0 ? [nothing()] : visible.map((one) => one.row)));
       bodies.push(body);
     } else {
       const groups = new Map();
@@ -106,9 +113,12 @@
       // States keep the order of the page: what asks for work comes first.
       if (group.value !== "state") names.sort(order.compare);
       for (const name of names) {
+        if (room <= 0) break;
         const members = groups.get(name);
         const body = document.createElement("tbody");
-        body.append(header(name, members), ...members.map((one) => one.row));
+        const visible = members.slice(0, room);
+        room -= visible.length;
+        body.append(header(name, members), ...visible.map((one) => one.row));
         bodies.push(body);
       }
       if (names.length === 0) {
@@ -120,6 +130,14 @@
     for (const body of [...table.tBodies]) body.remove();
     table.append(...bodies);
     count.textContent = shown.length === rows.length ? told : `${shown.length} of ${rows.length} images`;
+    more.hidden = shown.length <= limit;
+    more.textContent = `Show ${Math.min(STEP, shown.length - limit)} of ${shown.length - limit} more`;
+  }
+
+  // What is asked for anew begins at its top.
+  function begin() {
+    limit = STEP;
+    show();
   }
 
   for (const [at, head] of heads.entries()) {
@@ -128,10 +146,12 @@
     button.textContent = head.textContent;
     head.replaceChildren(button);
     button.addEventListener("click", () => {
-      sort = { at, down: sort.at === at && !sort.down };
+      // What is furthest behind comes first.
+      const starts = head.dataset.key === "newer";
+      sort = { at, down: sort.at === at ? !sort.down : starts };
       for (const other of heads) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", sort.down ? "descending" : "ascending");
-      show();
+      begin();
     });
   }
 
@@ -146,16 +166,20 @@
       const state = item.dataset.state;
       if (!chosen.delete(state)) chosen.add(state);
       button.setAttribute("aria-pressed", String(chosen.has(state)));
-      show();
+      begin();
     });
   }
 
   let waiting = 0;
   filter.addEventListener("input", () => {
     cancelAnimationFrame(waiting);
-    waiting = requestAnimationFrame(show);
+    waiting = requestAnimationFrame(begin);
   });
-  group.addEventListener("change", show);
+  group.addEventListener("change", begin);
+  more.addEventListener("click", () => {
+    limit += STEP;
+    show();
+  });
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
   byId("reset").addEventListener("click", () => {
     filter.value = "";
@@ -164,7 +188,8 @@
     chosen.clear();
     for (const head of heads) head.removeAttribute("aria-sort");
     for (const button of document.querySelectorAll(".legend button")) button.setAttribute("aria-pressed", "false");
-    show();
+    begin();
   });
   byId("controls").hidden = false;
+  if (rows.length > STEP) show();
 })();

@@ -111,6 +111,38 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
+/// A name or a path, escaped, which may be broken behind its separators.
+fn breakable(text: &str) -> String {
+    let mut out = String::new();
+    // No separator stands in an escape.
+    for c in escaped(text).chars() {
+        match c {
+            '/' | '.' => put(&mut out, format_args!("{c}<wbr>")),
+            '[' => out.push_str("<wbr>["),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A sentence, escaped, in which what stands between backquotes is code.
+fn prose(text: &str) -> String {
+    let pieces: Vec<&str> = text.split('`').collect();
+    // An odd one belongs to the text.
+    let is_even = pieces.len() % 2 == 1;
+    let mut out = String::new();
+    for (number, piece) in pieces.iter().enumerate() {
+        let piece = escaped(piece);
+        match (number, is_even && number % 2 == 1) {
+            (_, true) => put(&mut out, format_args!("<code>{piece}</code>")),
+            (0, false) => out.push_str(&piece),
+            (_, false) if is_even => out.push_str(&piece),
+            (_, false) => put(&mut out, format_args!("`{piece}")),
+        }
+    }
+    out
+}
+
 fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
     // A String takes everything.
     _ = out.write_fmt(text);
@@ -221,9 +253,9 @@ fn row(item: &CoverageItem, has_clusters: bool, out: &mut String) {
         out,
         format_args!(
             "<td><span class=\"file\">{}</span><span class=\"line\">:{}</span><span class=\"more\">{}</span></td>",
-            escaped(&item.file),
+            breakable(&item.file),
             item.line,
-            escaped(&format!("{resource}{}", item.field))
+            breakable(&format!("{resource}{}", item.field))
         ),
     );
     put(out, format_args!("<td>{}</td>", by_or_why(item)));
@@ -247,7 +279,7 @@ fn image(item: &CoverageItem) -> String {
     let image = &item.image;
     let mut out = "<span class=\"name\">".to_owned();
     if !image.name.is_empty() {
-        let name = escaped(&image.name);
+        let name = breakable(&image.name);
         put(
             &mut out,
             format_args!("<span class=\"repository\">{name}</span>"),
@@ -279,25 +311,31 @@ fn image(item: &CoverageItem) -> String {
 
 /// The policies and automations of an image, or why nobody updates it.
 fn by_or_why(item: &CoverageItem) -> String {
-    let mut lines: Vec<String> = Vec::new();
+    let mut out = String::new();
+    let mut before: Option<(&str, Option<&str>)> = None;
     for by in &item.by {
-        let mut said = escaped(&by.policy);
+        // Of several clusters there is a column.
+        let this = (by.policy.as_str(), by.automation.as_deref());
+        if before == Some(this) {
+            continue;
+        }
+        before = Some(this);
+        put(&mut out, format_args!("<div>{}", escaped(&by.policy)));
         if let Some(automation) = &by.automation {
             let automation = escaped(automation);
-            put(&mut said, format_args!("<span class=\"more\">by {automation}</span>"));
+            put(
+                &mut out,
+                format_args!("<span class=\"more\">by {automation}</span>"),
+            );
         }
-        if !lines.contains(&said) {
-            lines.push(said);
-        }
+        out.push_str("</div>");
     }
     if !item.why.is_empty() {
-        let why = escaped(&item.why);
-        lines.push(match item.by.is_empty() {
-            true => why,
-            false => format!("<span class=\"more\">{why}</span>"),
-        });
+        let class = if item.by.is_empty() { "why" } else { "more" };
+        let why = prose(&item.why);
+        put(&mut out, format_args!("<div class=\"{class}\">{why}</div>"));
     }
-    lines.join("<br>")
+    out
 }
 
 fn not_looked_at(coverage: &Coverage) -> String {
@@ -349,6 +387,14 @@ mod tests {
             escaped("</script><img src=x onerror='a' alt=\"b\">&\u{202e}"),
             "&lt;/script&gt;&lt;img src=x onerror=&#39;a&#39; alt=&quot;b&quot;&gt;&amp;\\u{202e}"
         );
+    }
+
+    #[test]
+    fn code_stands_between_backquotes() {
+        assert_eq!(prose("a `<b>` c"), "a <code>&lt;b&gt;</code> c");
+        assert_eq!(prose("a `b"), "a `b");
+        assert_eq!(prose("`a`"), "<code>a</code>");
+        assert_eq!(breakable("a/<b>.c[0]"), "a/<wbr>&lt;b&gt;.<wbr>c<wbr>[0]");
     }
 
     #[test]
