@@ -245,7 +245,9 @@ fn list_all(
     }
     let scope = Scope::of_paths(&in_scope);
     if !others.is_empty() {
-        others.iter_mut().for_each(|other| container_files.append(&mut other.container_files));
+        others
+            .iter_mut()
+            .for_each(|other| container_files.append(&mut other.container_files));
         others.into_iter().for_each(|other| listing.extend(other));
         walk::sort(&mut listing.files);
     }

@@ -6,15 +6,15 @@ use super::Exit;
 use super::args::{CoverageArgs, CoverageOutput, DocumentArgs};
 use super::function::freshness;
 use super::network::{self, Asker, Caller};
-use super::streams::{print, print_styled, say, say_findings};
 use super::scan;
+use super::streams::{print, print_styled, say, say_findings};
 use crate::api::OnUnresolved;
 use crate::checkout::git::Repositories;
 use crate::checkout::survey::{self, Subject};
 use crate::checkout::texts::YamlText;
 use crate::checkout::{self, BoundIn, Checkout, Request};
 use crate::documents::Documents;
-use crate::finding::{Code, Finding, Location};
+use crate::finding::{Code, Finding, Location, Severity};
 use crate::foreign::json_pretty;
 use crate::insight::coverage::exclusion::CoverageSettings;
 use crate::insight::coverage::found::{InFile, NotLookedAt, Unknown};
@@ -58,7 +58,8 @@ pub(super) fn run(args: &CoverageArgs) -> anyhow::Result<Exit> {
             needs_automation: !args.without_automations,
         };
         seen.push(Seen::of(&known, files));
-        outcome.findings.extend(surveyed.findings.into_iter().filter(is_news));
+        let findings = surveyed.findings.into_iter().filter(is_news);
+        outcome.findings.extend(findings.map(weighed));
     })?;
     let today = network::now().to_zoned(TimeZone::UTC).date();
     let settings = CoverageSettings::default();
@@ -68,7 +69,9 @@ pub(super) fn run(args: &CoverageArgs) -> anyhow::Result<Exit> {
     let missed = args.min.filter(|min| !min.is_met(&coverage.summary));
     if let Some(min) = missed {
         let percent = coverage.summary.percent;
-        say(format_args!("{percent}% is covered, and `--min` asks for {min}\n"));
+        say(format_args!(
+            "{percent}% is covered, and `--min` asks for {min}\n"
+        ));
     }
     Ok(Exit::of(&outcome, missed.is_some(), false))
 }
@@ -93,6 +96,15 @@ fn is_news(finding: &Finding) -> bool {
         finding.code,
         Code::KeptPrevious | Code::Suspended | Code::SkippedAutomation
     )
+}
+
+/// Who updates an image does not hang on what a registry answers now.
+fn weighed(mut finding: Finding) -> Finding {
+    let is_registry = matches!(finding.code, Code::RegistryFailed | Code::UnansweredPolicy);
+    if is_registry {
+        finding.severity = finding.severity.min(Severity::Warning);
+    }
+    finding
 }
 
 /// The images of all files, and what is wrong with files.

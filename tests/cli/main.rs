@@ -4,6 +4,7 @@ mod automations;
 mod bad_input;
 mod bindings;
 mod completion;
+mod coverage;
 mod documents;
 mod explain;
 mod foreign;

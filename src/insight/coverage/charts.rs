@@ -141,7 +141,10 @@ fn artifact(spec: Option<&Node<'_>>, taker: &mut Taker<'_>) {
     let (tag, digest) = match (key, &value) {
         (Some("digest"), Some(digest)) => {
             let tag = text(reference, "tag");
-            (tag.map(|tag| split_digest(&tag).0.to_owned()), Some(digest.clone()))
+            (
+                tag.map(|tag| split_digest(&tag).0.to_owned()),
+                Some(digest.clone()),
+            )
         }
         (_, Some(tag)) => {
             let (tag, digest) = split_digest(tag);
@@ -182,7 +185,13 @@ fn argo(spec: Option<&Node<'_>>, path: &str, taker: &mut Taker<'_>) {
 fn argo_source(source: &Node<'_>, path: &str, taker: &mut Taker<'_>) {
     if let Some(name) = text(Some(source), "chart") {
         let name = with_url(&name, text(Some(source), "repoURL").as_deref());
-        chart(Some(source), (name, None), ("chart", "targetRevision"), path, taker);
+        chart(
+            Some(source),
+            (name, None),
+            ("chart", "targetRevision"),
+            path,
+            taker,
+        );
     }
     let parameters = at(Some(source), &["helm", "parameters"]);
     let parameters = parameters.map_or(&[][..], Node::elements);

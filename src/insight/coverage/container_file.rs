@@ -63,9 +63,8 @@ fn from(
         return;
     };
     let image = expanded(written, arguments).ok_or_else(|| (*written).to_owned());
-    let is_image = |image: &String| {
-        image != "scratch" && !stages.contains(&image.to_ascii_lowercase())
-    };
+    let is_image =
+        |image: &String| image != "scratch" && !stages.contains(&image.to_ascii_lowercase());
     if image.as_ref().map_or(true, is_image) {
         found.push(Base {
             place: *place,
@@ -183,12 +182,18 @@ fn instructions(text: &str) -> Vec<Vec<Word<'_>>> {
 
 /// The character that a line goes on with: `\`, or what `# escape=` says at the top.
 fn escape_of(text: &str) -> char {
-    let top = text.lines().take_while(|line| line.trim_start().starts_with('#'));
+    let top = text
+        .lines()
+        .take_while(|line| line.trim_start().starts_with('#'));
     let mut said = top.filter_map(|line| {
         let (key, value) = line.trim_start().trim_start_matches('#').split_once('=')?;
-        key.trim().eq_ignore_ascii_case("escape").then(|| value.trim())
+        key.trim()
+            .eq_ignore_ascii_case("escape")
+            .then(|| value.trim())
     });
-    said.next().and_then(|value| value.chars().next()).unwrap_or('\\')
+    said.next()
+        .and_then(|value| value.chars().next())
+        .unwrap_or('\\')
 }
 
 fn words_of(line: &str, number: usize) -> impl Iterator<Item = Word<'_>> {

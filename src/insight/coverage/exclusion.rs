@@ -45,8 +45,8 @@ pub enum Excluded {
     Yes(String),
     /// It was, until a day that is past.
     Expired(String),
-    /// A comment that should exclude it does not say why.
-    Unreasoned,
+    /// A comment that should exclude it does not count, and why.
+    Unusable(&'static str),
 }
 
 impl Exclusion {
@@ -82,11 +82,10 @@ impl CoverageSettings {
 
 fn judged(reason: &str, until: Option<Date>, today: Date) -> Excluded {
     match until {
-        Some(until) if until < today => Excluded::Expired(format!(
-            "its exclusion ended on {until}: {reason}"
-        )),
+        Some(until) if until < today => {
+            Excluded::Expired(format!("its exclusion ended on {until}: {reason}"))
+        }
         Some(until) => Excluded::Yes(format!("{reason} (until {until})")),
-        None if reason.trim().is_empty() => Excluded::Unreasoned,
         None => Excluded::Yes(reason.to_owned()),
     }
 }
@@ -127,6 +126,7 @@ pub fn matches_glob(pattern: &str, text: &str) -> bool {
 pub struct Comment {
     reason: String,
     until: Option<Date>,
+    is_day_wrong: bool,
 }
 
 /// What stands before the reason.
@@ -167,8 +167,15 @@ impl Comments {
     #[must_use]
     pub fn excludes(&self, line: usize, today: Date) -> Option<Excluded> {
         let comment = self.0.get(&line)?;
+        if comment.is_day_wrong {
+            return Some(Excluded::Unusable(
+                "the comment that excludes it names no day that there is, as YYYY-MM-DD",
+            ));
+        }
         if comment.reason.is_empty() {
-            return Some(Excluded::Unreasoned);
+            return Some(Excluded::Unusable(
+                "the comment that excludes it says no reason, and does not count",
+            ));
         }
         Some(judged(&comment.reason, comment.until, today))
     }
@@ -188,17 +195,19 @@ fn read(comment: &str) -> Option<Comment> {
         return None;
     }
     let rest = rest.trim_start_matches(':').trim();
-    let (reason, until) = match rest.rsplit_once("until ") {
+    let day = match rest.rsplit_once("until ") {
         Some((reason, day)) if reason.is_empty() || reason.ends_with(' ') => {
-            match day.trim().parse::<Date>() {
-                Ok(day) => (reason.trim(), Some(day)),
-                Err(_) => (rest, None),
-            }
+            Some((reason.trim(), day.trim()))
         }
-        _ => (rest, None),
+        _ => None,
     };
+    // Words behind `until` are a reason's.
+    let day = day.filter(|(_, day)| day.starts_with(|c: char| c.is_ascii_digit()));
+    let (reason, day) = day.map_or((rest, None), |(reason, day)| (reason, Some(day)));
+    let until = day.and_then(|day| day.parse::<Date>().ok());
     Some(Comment {
         reason: reason.to_owned(),
+        is_day_wrong: day.is_some() && until.is_none(),
         until,
     })
 }
@@ -241,6 +250,7 @@ d: 'w' # flux-image: exclude
 e: v # flux-image: excluded
 f: u#flux-image: exclude glued
 g: t # flux-image: exclude waits until then
+h: s # flux-image: exclude waits until 2026-13-01
 ";
         let comments = Comments::of(text);
         let at = |line| comments.excludes(line, TODAY);
@@ -254,10 +264,11 @@ g: t # flux-image: exclude waits until then
                 "its exclusion ended on 2026-01-01: kept".to_owned()
             ))
         );
-        assert_eq!(at(8), Some(Excluded::Unreasoned));
+        assert!(matches!(at(8), Some(Excluded::Unusable(_))));
         assert_eq!(at(9), None);
         assert_eq!(at(10), None);
         assert_eq!(at(11), yes("waits until then"));
+        assert!(matches!(at(12), Some(Excluded::Unusable(_))));
     }
 
     #[test]

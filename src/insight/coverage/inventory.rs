@@ -25,8 +25,8 @@ use crate::binding::path::below;
 use crate::finding::Location;
 use crate::resource_list::{Object, Outline};
 use oci_tags::image::{Reference, Repository, is_tag};
-use yaml_edit_spans::tree::{self, Content, Node};
 use yaml_edit_spans::ByteSpan;
+use yaml_edit_spans::tree::{self, Content, Node};
 
 /// What a YAML text names. `outline` is what the text holds.
 #[must_use]
@@ -109,7 +109,16 @@ const CRD: &str = "CustomResourceDefinition";
 
 /// Whether a text speaks of anything that is looked for.
 fn may_name_an_image(text: &str) -> bool {
-    let words = ["mage", "IMAGE", "tag", "Tag", "chart", "oci://", "helmCharts", "dependencies"];
+    let words = [
+        "mage",
+        "IMAGE",
+        "tag",
+        "Tag",
+        "chart",
+        "oci://",
+        "helmCharts",
+        "dependencies",
+    ];
     let has = |word: &&str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
     words.iter().any(|word| has(&word))
 }
@@ -187,7 +196,8 @@ impl<'n> Finder<'_, 'n> {
         let step = at.next().map(|(key, _)| Step::Key(key));
         self.path.extend(step);
         self.add_pair(place, &pair.name, tag.as_ref(), digest.as_ref());
-        self.path.truncate(self.path.len() - usize::from(step.is_some()));
+        self.path
+            .truncate(self.path.len() - usize::from(step.is_some()));
         true
     }
 
@@ -247,7 +257,9 @@ impl<'n> Finder<'_, 'n> {
         };
         match key {
             "images" => {
-                let image = text.rsplit_once('=').map_or(text.as_ref(), |(_, image)| image);
+                let image = text
+                    .rsplit_once('=')
+                    .map_or(text.as_ref(), |(_, image)| image);
                 self.image_text(element, image, Trust::Tag);
             }
             "literals" => {
@@ -347,9 +359,8 @@ fn pair_of<'n, 't>(node: &'n Node<'t>, key: &str) -> Option<Pair<'n, 't>> {
     if is_scalar(tag) || (is_scalar(digest) && (under_image || is_listed)) {
         let mut name = named(&["repository", "image"]);
         if name.is_none() {
-            let is_name = |name: &std::borrow::Cow<'_, str>| {
-                under_image || is_listed || name.contains('/')
-            };
+            let is_name =
+                |name: &std::borrow::Cow<'_, str>| under_image || is_listed || name.contains('/');
             name = said("name").filter(is_name);
         }
         let name = match name {
@@ -403,8 +414,10 @@ fn is_no_image(text: &str) -> bool {
         ".vhd", ".vmdk", ".ova",
     ];
     let lower = text.to_ascii_lowercase();
-    matches!(lower.as_str(), "true" | "false" | "yes" | "no" | "on" | "off")
-        || text.starts_with(['/', '.', '-'])
+    matches!(
+        lower.as_str(),
+        "true" | "false" | "yes" | "no" | "on" | "off"
+    ) || text.starts_with(['/', '.', '-'])
         || text.bytes().all(|byte| byte.is_ascii_digit())
         || ENDS.iter().any(|end| lower.ends_with(end))
         || lower.contains("://") && !lower.starts_with("oci://")

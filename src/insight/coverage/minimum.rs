@@ -53,7 +53,12 @@ mod tests {
 
     #[test]
     fn shares_are_exact() {
-        for (text, shown) in [("80%", "80%"), ("0", "0%"), ("79.5%", "79.5%"), ("33.33", "33.33%")] {
+        for (text, shown) in [
+            ("80%", "80%"),
+            ("0", "0%"),
+            ("79.5%", "79.5%"),
+            ("33.33", "33.33%"),
+        ] {
             let read: Minimum = text.parse().expect(text);
             assert_eq!(read.to_string(), shown);
         }

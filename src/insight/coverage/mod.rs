@@ -218,7 +218,11 @@ impl CoverageItem {
         let image = &self.image;
         let mut out = image.name.clone();
         if let Some(tag) = &image.tag {
-            out.push_str(if self.kind == What::Chart.word() { " " } else { ":" });
+            out.push_str(if self.kind == What::Chart.word() {
+                " "
+            } else {
+                ":"
+            });
             out.push_str(tag);
         }
         if let Some(digest) = &image.digest {
@@ -501,9 +505,7 @@ fn state(
     let lost = match excluded {
         Some(Excluded::Yes(reason)) => return (State::Excluded, reason.clone()),
         Some(Excluded::Expired(said)) => Some(said.clone()),
-        Some(Excluded::Unreasoned) => {
-            Some("the comment that excludes it says no reason, and does not count".to_owned())
-        }
+        Some(Excluded::Unusable(why)) => Some((*why).to_owned()),
         None => None,
     };
     let (state, why) = if !bound.is_empty() {

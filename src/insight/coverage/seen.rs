@@ -134,12 +134,18 @@ impl Seen {
                 Carrier::Nobody(why) => (None, why.clone()),
             };
             held.extend(policy.held.clone());
-            held.extend(sealed.get(&spot(&one.location)).map(|why| (*why).to_owned()));
+            held.extend(
+                sealed
+                    .get(&spot(&one.location))
+                    .map(|why| (*why).to_owned()),
+            );
             let place = one.tag.as_ref().and_then(|tag| policy.places.get(tag));
-            let standing = place.zip(policy.newest.as_ref()).map(|(place, newest)| Standing {
-                behind: *place,
-                newest: newest.clone(),
-            });
+            let standing = place
+                .zip(policy.newest.as_ref())
+                .map(|(place, newest)| Standing {
+                    behind: *place,
+                    newest: newest.clone(),
+                });
             let file = self.files.entry(one.location.file.clone()).or_default();
             let at = (one.location.line, one.location.column);
             file.bound.entry(at).or_default().push(BoundValue {
@@ -234,7 +240,9 @@ fn of_policy(id: &Id, known: &Known<'_>, budget: &mut Budget) -> OfPolicy {
     let exclusions = &repository.spec.exclusion_list;
     if let Ok(funnel) = Funnel::of(&policy, exclusions, &tags.tags, budget) {
         let ranked = funnel.ranked().enumerate();
-        of.places = ranked.map(|(place, one)| (one.tag.clone(), place)).collect();
+        of.places = ranked
+            .map(|(place, one)| (one.tag.clone(), place))
+            .collect();
         of.newest = funnel.ranked().next().map(|one| one.tag.clone());
     }
     of

@@ -95,7 +95,10 @@ impl<'t> Later<'t> {
         let (form, numbers) = form(tag)?;
         let alike = self.by_form.get(&form)?;
         let (_, newest) = alike.last_key_value()?;
-        let above = (std::ops::Bound::Excluded(&numbers), std::ops::Bound::Unbounded);
+        let above = (
+            std::ops::Bound::Excluded(&numbers),
+            std::ops::Bound::Unbounded,
+        );
         let behind = alike.range::<Vec<u128>, _>(above).count();
         let newest = if behind == 0 { tag } else { newest };
         Some(Standing {
@@ -125,16 +128,48 @@ mod tests {
     #[test]
     fn which_tags_move() {
         for tag in [
-            "latest", "main", "master", "stable", "edge", "nightly", "dev", "1", "v1", "16",
-            "16-alpine", "16-alpine3.19", "alpine3.19", "stable-alpine", "2022-latest",
-            "latest-amd64", "bookworm", "jdk17", "lts", "1-bookworm", "release-1",
+            "latest",
+            "main",
+            "master",
+            "stable",
+            "edge",
+            "nightly",
+            "dev",
+            "1",
+            "v1",
+            "16",
+            "16-alpine",
+            "16-alpine3.19",
+            "alpine3.19",
+            "stable-alpine",
+            "2022-latest",
+            "latest-amd64",
+            "bookworm",
+            "jdk17",
+            "lts",
+            "1-bookworm",
+            "release-1",
         ] {
             assert!(is_mutable(Some(tag)), "{tag}");
         }
         for tag in [
-            "1.2", "1.2.3", "v1.2.3", "v1.2", "1.25-alpine", "20241121", "main-0a1b2c3",
-            "sha-0a1b2c3d", "0a1b2c3d4e", "nightly-2024-11-21", "2024-11-21", "build-123",
-            "RELEASE.2024-11-07T00-52-20Z", "b4219", "release-1.2", "1.2.3-rc.1", "8.0.1_42",
+            "1.2",
+            "1.2.3",
+            "v1.2.3",
+            "v1.2",
+            "1.25-alpine",
+            "20241121",
+            "main-0a1b2c3",
+            "sha-0a1b2c3d",
+            "0a1b2c3d4e",
+            "nightly-2024-11-21",
+            "2024-11-21",
+            "build-123",
+            "RELEASE.2024-11-07T00-52-20Z",
+            "b4219",
+            "release-1.2",
+            "1.2.3-rc.1",
+            "8.0.1_42",
         ] {
             assert!(!is_mutable(Some(tag)), "{tag}");
         }
@@ -144,7 +179,15 @@ mod tests {
 
     #[test]
     fn later_tags_are_of_the_same_form() {
-        let tags = ["1.2.3", "1.10.0", "1.9.9-alpine", "2.0.0-rc.1", "2.0", "v3.0.0", "latest"];
+        let tags = [
+            "1.2.3",
+            "1.10.0",
+            "1.9.9-alpine",
+            "2.0.0-rc.1",
+            "2.0",
+            "v3.0.0",
+            "latest",
+        ];
         let tags = tags.map(str::to_owned);
         let later = Later::of(&tags);
         let standing = |behind, newest: &str| {

@@ -209,7 +209,11 @@ fn columns(has_clusters: bool) -> String {
         .filter(|(key, _)| has_clusters || *key != "cluster");
     let (mut widths, mut heads) = (String::new(), String::new());
     for (key, title) in all {
-        let number = if key == "newer" { " class=\"number\"" } else { "" };
+        let number = if key == "newer" {
+            " class=\"number\""
+        } else {
+            ""
+        };
         put(&mut widths, format_args!("<col class=\"c-{key}\">"));
         put(
             &mut heads,
@@ -262,16 +266,25 @@ fn row(item: &CoverageItem, has_clusters: bool, out: &mut String) {
     if has_clusters {
         let clusters = item.by.iter().filter_map(|by| by.cluster.as_deref());
         let clusters: Vec<&str> = clusters.collect();
-        put(out, format_args!("<td>{}</td>", escaped(&clusters.join(", "))));
+        put(
+            out,
+            format_args!("<td>{}</td>", escaped(&clusters.join(", "))),
+        );
     }
     let newer = match (item.behind, &item.newest) {
         (Some(0), _) => "0".to_owned(),
         (Some(behind), Some(newest)) => {
-            format!("{behind}<span class=\"more\">up to {}</span>", escaped(newest))
+            format!(
+                "{behind}<span class=\"more\">up to {}</span>",
+                escaped(newest)
+            )
         }
         _ => String::new(),
     };
-    put(out, format_args!("<td class=\"number\">{newer}</td></tr>\n"));
+    put(
+        out,
+        format_args!("<td class=\"number\">{newer}</td></tr>\n"),
+    );
 }
 
 /// The image in parts: its name, its tag, its digest, what it is.

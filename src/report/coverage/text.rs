@@ -33,7 +33,10 @@ pub fn table(coverage: &Coverage) -> String {
         group(state, &items, &mut out);
     }
     if let Some(left_out) = left_out(coverage) {
-        put(&mut out, format_args!("\n{DIM}{left_out}; `-o json` lists them{DIM:#}\n"));
+        put(
+            &mut out,
+            format_args!("\n{DIM}{left_out}; `-o json` lists them{DIM:#}\n"),
+        );
     }
     out
 }
@@ -90,7 +93,11 @@ fn bar(coverage: &Coverage, out: &mut String) {
     let counts = states.iter().filter_map(|state| {
         let count = summary.states.get(state).filter(|count| **count > 0)?;
         let style = style(*state);
-        Some(format!("{style}{}{style:#} {count} {}", fill(*state), state.word()))
+        Some(format!(
+            "{style}{}{style:#} {count} {}",
+            fill(*state),
+            state.word()
+        ))
     });
     let counts: Vec<String> = counts.collect();
     put(out, format_args!("{}\n", counts.join("  ")));
