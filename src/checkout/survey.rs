@@ -55,6 +55,22 @@ pub struct Subject<'s> {
 #[must_use]
 pub fn of<'r>(
     checkout: Checkout<'r>,
+    context: (&Request, &Repositories),
+    subject: Subject<'_>,
+    ask: Option<&mut Ask<'_>>,
+) -> Surveyed<'r> {
+    let tree = checkout.tree;
+    let mut surveyed = without_plan(checkout, context, subject, ask);
+    let root = tree.files.root.clone();
+    surveyed.planned = planned(tree, &surveyed.learned, &surveyed.automations, root);
+    surveyed
+}
+
+/// The same for who does not ask what the automations would change: nothing is planned for
+/// them.
+#[must_use]
+pub fn without_plan<'r>(
+    checkout: Checkout<'r>,
     (request, repositories): (&Request, &Repositories),
     subject: Subject<'_>,
     ask: Option<&mut Ask<'_>>,
@@ -92,13 +108,12 @@ pub fn of<'r>(
     let uses = uses_of(tree, &learned, &whole, &reach);
     let in_files = whole.into_iter().flat_map(|plan| plan.outcome.findings);
     let in_files = in_files.collect();
-    let planned = planned(tree, &learned, &automations, root.clone());
     Surveyed {
         cluster: checkout.cluster,
         documents,
         learned,
         uses,
-        planned,
+        planned: Planned::default(),
         findings,
         in_files,
         automations,

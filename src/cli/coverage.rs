@@ -46,7 +46,8 @@ pub(super) fn run(args: &CoverageArgs) -> anyhow::Result<Exit> {
             only: None,
             trial: &trial,
         };
-        let surveyed = survey::of(checkout, (&request, &repositories), subject, Some(&mut ask));
+        let surveyed =
+            survey::without_plan(checkout, (&request, &repositories), subject, Some(&mut ask));
         let known = Known {
             cluster: surveyed.cluster.as_deref(),
             documents: &surveyed.documents,

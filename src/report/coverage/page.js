@@ -74,7 +74,7 @@
     more.className = "more";
     const covered = members.filter((one) => one.covered).length;
     more.textContent = `${members.length} ${members.length === 1 ? "image" : "images"}, ${covered} covered`;
-    cell.append(more);
+    cell.append(" ", more);
     row.append(cell);
     return row;
   }
