@@ -42,6 +42,18 @@ impl<'r> Checkout<'r> {
         texts.collect()
     }
 
+    /// The YAML files of the PATHs that could not be read, and why.
+    #[must_use]
+    pub fn unread(&self) -> Vec<Finding> {
+        let reach = self.tree.paths.as_ref().map(super::Scope::reach);
+        let refused = self.tree.files.refused.iter();
+        let refused = refused.filter(|one| {
+            let is_in_reach = |reach: &super::ScopeReach<'_>| reach.at(&one.path).is_some();
+            reach.as_ref().is_none_or(is_in_reach)
+        });
+        refused.map(|one| one.finding.clone()).collect()
+    }
+
     /// The Dockerfiles of the PATHs, or all where there are none, by name and text; and those
     /// that could not be read.
     #[must_use]

@@ -1,5 +1,7 @@
 //! `flux-image coverage`.
 
+use std::collections::BTreeSet;
+
 use jiff::tz::TimeZone;
 
 use super::Exit;
@@ -38,8 +40,12 @@ pub(super) fn run(args: &CoverageArgs) -> anyhow::Result<Exit> {
         // The files are the same for every cluster.
         let files = files.get_or_insert_with(|| {
             let (files, findings) = inventory(&checkout);
+            let told = findings.iter().map(|one| one.location.file.as_str());
+            let told: BTreeSet<&str> = told.collect();
+            let missed = checkout.missed();
+            let missed = missed.filter(|one| !told.contains(one.location.file.as_str()));
+            outcome.findings.extend(missed.collect::<Vec<_>>());
             outcome.findings.extend(findings);
-            outcome.findings.extend(checkout.missed());
             files
         });
         let subject = Subject {
@@ -113,9 +119,18 @@ fn inventory(checkout: &Checkout<'_>) -> (Vec<InFile>, Vec<Finding>) {
     let texts = checkout.yaml_texts();
     let of_chunk = |chunk: &[YamlText<'_>]| chunk.iter().map(of_yaml).collect();
     let mut files: Vec<InFile> = parallel::map(&texts, &of_chunk);
-    let (container_files, findings) = checkout.container_files();
+    let (container_files, mut findings) = checkout.container_files();
     let container_files = container_files.iter();
     files.extend(container_files.map(|(name, text)| inventory::of_container_file(name, text)));
+    findings.extend(checkout.unread());
+    files.extend(findings.iter().map(|finding| InFile {
+        file: finding.location.file.clone(),
+        unknown: vec![NotLookedAt {
+            location: finding.location.clone(),
+            why: Unknown::Unreadable,
+        }],
+        ..InFile::default()
+    }));
     files.sort_by(|a, b| a.file.cmp(&b.file));
     (files, findings)
 }

@@ -444,6 +444,7 @@ fn deployment(containers: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn every_state_and_who_or_why() {
     let text = deployment(&format!(
         "\
@@ -732,6 +733,11 @@ fn what_is_not_looked_at_is_told() {
         ("apps/web.yaml", &deployment("- image: nginx:1.27.3")),
     ]);
     tree.link("web.yaml", "apps/link.yaml");
+    std::fs::write(
+        tree.at("apps/wrong.yaml"),
+        b"image: \xff\xfe\xfd nginx:1.27.3\n",
+    )
+    .expect("a file");
     let coverage = covered(tree.path(), &["apps"]);
     assert_eq!(coverage["summary"]["total"], 1);
     let left_out = coverage["leftOut"].as_array().expect("a list").iter();
@@ -745,11 +751,12 @@ fn what_is_not_looked_at_is_told() {
             "apps/vars.yaml:1 the value of a variable or a template",
             "apps/vars.yaml:2 the value of a variable or a template",
             "apps/vars.yaml:4 the value of a variable or a template",
+            "apps/wrong.yaml:1 could not be read",
         ]
     );
     let text = stdout(&run_in(tree.path(), &["coverage", "apps"], b""));
     assert!(
-        text.contains("not looked at: 1 not valid YAML, 3 the value of a variable or a template"),
+        text.contains("not looked at: 1 could not be read, 1 not valid YAML, 3 the value of a variable or a template"),
         "{text}"
     );
 }

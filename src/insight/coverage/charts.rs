@@ -16,6 +16,7 @@ use super::found::{ChartSource, Found, Taker, Unknown, What, is_null, is_variabl
 use crate::api;
 use crate::binding::marker::split_digest;
 use crate::binding::path::below;
+use crate::quote;
 use yaml_edit_spans::tree::Node;
 
 /// Finds the charts and artifacts of a resource.
@@ -62,7 +63,7 @@ fn at<'a, 't>(node: Option<&'a Node<'t>>, path: &[&str]) -> Option<&'a Node<'t>>
 /// What a key says; `None` where it says nothing.
 fn text(node: Option<&Node<'_>>, key: &str) -> Option<String> {
     let text = node?.get(key)?.text()?;
-    (!is_null(&text)).then(|| text.into_owned())
+    (!is_null(&text)).then(|| quote::name(&text).into_owned())
 }
 
 /// What `spec.chart.spec` and a HelmChart's `spec` say.

@@ -2,7 +2,7 @@
 //! `COPY --from=` where that names no stage. Values of `ARG` before the first `FROM` are put
 //! in by their defaults.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use yaml_edit_spans::Place;
 
@@ -16,6 +16,9 @@ pub(super) struct Base {
     /// The image with variables put in; `Err` with what is written where one has no default.
     pub(super) image: Result<String, String>,
 }
+
+/// So many values are known: each may be much longer than what is written.
+const MOST_ARGUMENTS: usize = 1000;
 
 /// A word of an instruction, and where it begins.
 type Word<'t> = (Place, &'t str);
@@ -32,7 +35,7 @@ pub(super) fn bases(text: &str) -> Vec<Base> {
             continue;
         };
         match name.to_ascii_uppercase().as_str() {
-            "ARG" if !has_from => {
+            "ARG" if !has_from && arguments.len() < MOST_ARGUMENTS => {
                 for (_, word) in words {
                     if let Some((key, value)) = word.split_once('=') {
                         let value = value.trim_matches(['"', '\'']);
@@ -146,11 +149,11 @@ fn instructions(text: &str) -> Vec<Vec<Word<'_>>> {
     let escape = escape_of(text);
     let mut all = Vec::new();
     let mut words: Vec<Word<'_>> = Vec::new();
-    let mut bodies: Vec<String> = Vec::new();
+    let mut bodies: VecDeque<String> = VecDeque::new();
     for (number, line) in text.lines().enumerate() {
-        if let Some(end) = bodies.first() {
+        if let Some(end) = bodies.front() {
             if line.trim_start_matches('\t') == end {
-                bodies.remove(0);
+                bodies.pop_front();
             }
             continue;
         }

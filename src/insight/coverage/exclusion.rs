@@ -10,6 +10,8 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::quote;
+
 /// What `coverage` is told about a repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -129,6 +131,9 @@ pub struct Comment {
     is_day_wrong: bool,
 }
 
+/// Bytes of a reason that are told.
+const LONGEST_REASON: usize = 500;
+
 /// What stands before the reason.
 pub const WORD: &str = "flux-image: exclude";
 
@@ -206,7 +211,8 @@ fn read(comment: &str) -> Option<Comment> {
     let (reason, day) = day.map_or((rest, None), |(reason, day)| (reason, Some(day)));
     let until = day.and_then(|day| day.parse::<Date>().ok());
     Some(Comment {
-        reason: reason.to_owned(),
+        // It may be told of every value of a line.
+        reason: quote::at_most(reason, LONGEST_REASON).into_owned(),
         is_day_wrong: day.is_some() && until.is_none(),
         until,
     })

@@ -72,6 +72,8 @@ pub enum Unknown {
     Concealed,
     /// The file is not valid YAML.
     Unparsable,
+    /// The file could not be read.
+    Unreadable,
 }
 
 impl Unknown {
@@ -82,6 +84,7 @@ impl Unknown {
             Self::Variable => "the value of a variable or a template",
             Self::Concealed => "in a Secret or an encrypted document",
             Self::Unparsable => "not valid YAML",
+            Self::Unreadable => "could not be read",
         }
     }
 }

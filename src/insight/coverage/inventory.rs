@@ -21,8 +21,8 @@ use super::exclusion::Comments;
 use super::found::{Found, InFile, NotLookedAt, Taker, Unknown, What, is_null, is_variable};
 use crate::api;
 use crate::binding::marker::{split_digest, split_tag};
-use crate::binding::path::below;
 use crate::finding::Location;
+use crate::quote;
 use crate::resource_list::{Object, Outline};
 use oci_tags::image::{Reference, Repository, is_tag};
 use yaml_edit_spans::ByteSpan;
@@ -119,8 +119,8 @@ fn may_name_an_image(text: &str) -> bool {
         "helmCharts",
         "dependencies",
     ];
-    let has = |word: &&str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
-    words.iter().any(|word| has(&word))
+    let has = |word: &str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
+    words.iter().any(|word| has(word))
 }
 
 /// A step of a path.
@@ -321,13 +321,24 @@ impl<'n> Finder<'_, 'n> {
         let mut path = String::new();
         for step in &self.path {
             match step {
-                Step::Key(key) => path = below(&path, key),
+                Step::Key(key) => {
+                    if !path.is_empty() {
+                        path.push('.');
+                    }
+                    path.push_str(&quote::at_most(key, LONGEST_FIELD));
+                }
                 Step::Number(number) => path.push_str(&format!("[{number}]")),
+            }
+            if path.len() > LONGEST_FIELD {
+                break;
             }
         }
         path
     }
 }
+
+/// Longer paths are cut where they are shown.
+const LONGEST_FIELD: usize = 1000;
 
 /// What makes a scalar an image.
 #[derive(Clone, Copy, PartialEq, Eq)]

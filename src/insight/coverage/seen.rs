@@ -1,7 +1,7 @@
 //! What a run knows of the values of its files: which policy each belongs to, who carries
 //! that, what holds it back, which markers do nothing, and which tags are later.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::found::{Found, InFile};
 use super::tag::{Later, Standing};
@@ -115,13 +115,23 @@ impl Seen {
         let sealed: HashMap<(&str, usize, usize), &str> = sealed
             .map(|finding| (spot(&finding.location), finding.message.as_str()))
             .collect();
-        let mut policies: HashMap<&Id, OfPolicy> = HashMap::new();
-        let mut budget = Budget::default();
         // A name alone does not say which image is run.
-        for one in known.uses.iter().filter(|one| one.part != ImagePart::Name) {
-            let policy = policies
-                .entry(&one.policy)
-                .or_insert_with(|| of_policy(&one.policy, known, &mut budget));
+        let uses = known.uses.iter();
+        let uses: Vec<&Use> = uses.filter(|one| one.part != ImagePart::Name).collect();
+        let mut tags: BTreeMap<&Id, HashSet<&str>> = BTreeMap::new();
+        for one in &uses {
+            tags.entry(&one.policy)
+                .or_default()
+                .extend(one.tag.as_deref());
+        }
+        let mut budget = Budget::default();
+        let policies: BTreeMap<&Id, OfPolicy> = tags
+            .iter()
+            .map(|(id, tags)| (*id, of_policy(id, tags, known, &mut budget)))
+            .collect();
+        let unknown = OfPolicy::default();
+        for one in uses {
+            let policy = policies.get(&one.policy).unwrap_or(&unknown);
             let (automation, mut held) = match &one.carrier {
                 Carrier::Automation(number) => {
                     let owner = known.owners.get(*number);
@@ -205,7 +215,8 @@ fn spot(location: &Location) -> (&str, usize, usize) {
     (&location.file, location.line, location.column)
 }
 
-fn of_policy(id: &Id, known: &Known<'_>, budget: &mut Budget) -> OfPolicy {
+/// What is to be told of a policy, and of these tags.
+fn of_policy(id: &Id, wanted: &HashSet<&str>, known: &Known<'_>, budget: &mut Budget) -> OfPolicy {
     let mut of = OfPolicy::default();
     let resolved = known.images.get(id);
     of.held = resolved.and_then(|resolved| {
@@ -240,6 +251,7 @@ fn of_policy(id: &Id, known: &Known<'_>, budget: &mut Budget) -> OfPolicy {
     let exclusions = &repository.spec.exclusion_list;
     if let Ok(funnel) = Funnel::of(&policy, exclusions, &tags.tags, budget) {
         let ranked = funnel.ranked().enumerate();
+        let ranked = ranked.filter(|(_, one)| wanted.contains(one.tag.as_str()));
         of.places = ranked
             .map(|(place, one)| (one.tag.clone(), place))
             .collect();

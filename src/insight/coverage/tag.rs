@@ -3,7 +3,7 @@
 //! A registry does not tell whether a tag is moved, so this is a rule on how it is written,
 //! which `docs/coverage.md` states for users: see [`is_mutable`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// Parts of a tag that say that it moves, whatever stands beside them.
 const ALWAYS_MOVING: &[&str] = &["latest", "head", "tip", "snapshot"];
@@ -71,7 +71,7 @@ type Form<'t> = (&'t str, &'t str, usize);
 /// The tags of a repository by their form, each in the order of its numbers.
 #[derive(Debug, Default)]
 pub struct Later<'t> {
-    by_form: HashMap<Form<'t>, BTreeMap<Vec<u128>, &'t str>>,
+    by_form: HashMap<Form<'t>, Vec<(Vec<u128>, &'t str)>>,
 }
 
 impl<'t> Later<'t> {
@@ -82,25 +82,29 @@ impl<'t> Later<'t> {
         for tag in tags {
             if let Some((form, numbers)) = form(tag) {
                 let alike = later.by_form.entry(form).or_default();
-                alike.insert(numbers, tag);
+                alike.push((numbers, tag));
             }
+        }
+        for alike in later.by_form.values_mut() {
+            alike.sort_unstable();
+            // `1.02` is `1.2`.
+            alike.dedup_by(|a, b| a.0 == b.0);
         }
         later
     }
 
     /// How many tags of the same form have higher numbers, and which has the highest; `None`
-    /// where the tag has no numbers to compare, or is not known and nothing is later.
+    /// where the tag has no numbers to compare, or no tag has its form.
     #[must_use]
     pub fn than(&self, tag: &str) -> Option<Standing> {
         let (form, numbers) = form(tag)?;
         let alike = self.by_form.get(&form)?;
-        let (_, newest) = alike.last_key_value()?;
-        let above = (
-            std::ops::Bound::Excluded(&numbers),
-            std::ops::Bound::Unbounded,
-        );
-        let behind = alike.range::<Vec<u128>, _>(above).count();
-        let newest = if behind == 0 { tag } else { newest };
+        let up_to = alike.partition_point(|(other, _)| *other <= numbers);
+        let behind = alike.len() - up_to;
+        let newest = match behind {
+            0 => tag,
+            _ => alike.last().map_or(tag, |(_, newest)| newest),
+        };
         Some(Standing {
             behind,
             newest: newest.to_owned(),

@@ -430,6 +430,6 @@ mod tests {
             ..CoverageItem::default()
         });
         coverage.summary.total = 1;
-        assert!(page(&coverage).contains("{{script}}.yaml"));
+        assert!(page(&coverage).contains("{{script}}.<wbr>yaml"));
     }
 }
