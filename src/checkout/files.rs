@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::git::Repositories;
 use super::request::{CannotPlan, Request};
 use super::scope::Scope;
-use super::source_files::{self, Refused, SourceFile};
+use super::source_files::{self, Refused, SourceFile, Wanted};
 use super::walk::{self, Listing};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::parallel;
@@ -57,15 +57,15 @@ pub struct Outlined<'f> {
 }
 
 impl Files {
-    /// Lists and reads the files of a run. With `all`, every manifest is one of its texts,
-    /// whatever it speaks of.
+    /// Lists and reads the files of a run. With `images`, every file that may name one is
+    /// among its texts.
     ///
     /// # Errors
     /// A PATH that cannot be looked at.
     pub fn read(
         request: &Request,
         repositories: &Repositories,
-        all: bool,
+        images: bool,
     ) -> Result<(Self, Sources), CannotPlan> {
         let current = (request.current.canonicalize()).unwrap_or_else(|_| request.current.clone());
         let paths: Vec<PathBuf> = request.paths.iter().map(|path| absolute(path)).collect();
@@ -79,9 +79,13 @@ impl Files {
         let confine = whole.clone().or_else(|| first.map(|path| folder_of(path)));
         let confine = confine.unwrap_or_else(|| current.clone());
         let show = |path: &Path| shown(path, &current);
-        let may_bind_all = all || request.bindings.look_at_all();
+        let wanted = match request.bindings.look_at_all() {
+            true => Wanted::All,
+            false if images => Wanted::Images,
+            false => Wanted::NoMore,
+        };
         let (sources, refused) =
-            source_files::read_all(&listing.files, &confine, &named, may_bind_all, &show);
+            source_files::read_all(&listing.files, &confine, &named, wanted, &show);
         let (beside, main) = sources
             .into_iter()
             .partition(SourceFile::is_beside_documents);

@@ -63,7 +63,7 @@ pub enum BoundIn {
     Reach,
     /// In all files, for the digests that they carry, where a policy wants to know.
     Tree,
-    /// In all files, whatever they speak of: for who looks through every text.
+    /// In all files, also those that name an image and have no marker.
     Everything,
 }
 
@@ -133,8 +133,8 @@ pub fn with<T>(
     bound_in: BoundIn,
     mut then: impl FnMut(Checkout<'_>) -> T,
 ) -> Result<Vec<T>, CannotPlan> {
-    let all = bound_in == BoundIn::Everything;
-    let (given, read) = read(request, repositories, all);
+    let images = bound_in == BoundIn::Everything;
+    let (given, read) = read(request, repositories, images);
     let (mut files, sources) = read?;
     let are_read = request.clusters.paths.is_empty() && request.has_tree_documents;
     let is_read = |source: &SourceFile| are_read && has_own_documents(source);
@@ -227,14 +227,14 @@ fn has_own_documents(source: &SourceFile) -> bool {
 fn read(
     request: &Request,
     repositories: &Repositories,
-    all: bool,
+    images: bool,
 ) -> (Builder, Result<(Files, Sources), CannotPlan>) {
     let given = || {
         let mut builder = tree_documents::given(&request.policies);
         tree_documents::add_secrets(&mut builder, &request.secrets);
         builder
     };
-    parallel::both(given, || Files::read(request, repositories, all))
+    parallel::both(given, || Files::read(request, repositories, images))
 }
 
 /// The documents of a checkout alone.

@@ -36,7 +36,7 @@ pub fn of_text(file: &str, text: &str, outline: &Outline<'_>) -> InFile {
         comments: Comments::of(text),
         ..InFile::default()
     };
-    if !may_name_an_image(text) {
+    if !may_name_an_image(text.as_bytes()) {
         return whole;
     }
     let is_looked_at = |object: &&Object| {
@@ -108,19 +108,20 @@ pub fn of_container_file(file: &str, text: &str) -> InFile {
 const CRD: &str = "CustomResourceDefinition";
 
 /// Whether a text speaks of anything that is looked for.
-fn may_name_an_image(text: &str) -> bool {
-    let words = [
+#[must_use]
+pub fn may_name_an_image(text: &[u8]) -> bool {
+    const WORDS: &[&str] = &[
         "mage",
-        "IMAGE",
         "tag",
-        "Tag",
         "chart",
+        "IMAGE",
+        "Charts",
         "oci://",
-        "helmCharts",
         "dependencies",
+        "HelmRepository",
     ];
-    let has = |word: &str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
-    words.iter().any(|word| has(word))
+    let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
+    WORDS.iter().any(|word| has(word))
 }
 
 /// A step of a path.
