@@ -1,5 +1,7 @@
 //! The texts of a checkout, for who looks at everything that is in them.
 
+use std::path::{Path, PathBuf};
+
 use super::regular_file::{self, MAX_BYTES};
 use super::{Checkout, path_name};
 use crate::finding::{Code, Finding, Location};
@@ -12,10 +14,23 @@ use yaml_edit_spans::encoding;
 pub struct YamlText<'r> {
     /// What findings call it.
     pub name: &'r str,
+    /// Where it is, from the root of the work tree on.
+    pub inside: &'r Path,
     /// What it holds.
     pub text: &'r str,
     /// The same, outlined, or why it is not valid YAML.
     pub outline: Result<&'r Outline<'r>, &'r SyntaxError>,
+}
+
+/// A Dockerfile.
+#[derive(Clone, Debug)]
+pub struct ContainerFile {
+    /// What findings call it.
+    pub name: String,
+    /// Where it is, from the root of the work tree on.
+    pub inside: PathBuf,
+    /// What it holds.
+    pub text: String,
 }
 
 impl<'r> Checkout<'r> {
@@ -35,6 +50,7 @@ impl<'r> Checkout<'r> {
         let texts = files.filter_map(|one| {
             Some(YamlText {
                 name: &one.source.name,
+                inside: self.inside(&one.source.path),
                 text: &one.source.text,
                 outline: one.outline.as_ref()?.as_ref(),
             })
@@ -54,10 +70,15 @@ impl<'r> Checkout<'r> {
         refused.map(|one| one.finding.clone()).collect()
     }
 
-    /// The Dockerfiles of the PATHs, or all where there are none, by name and text; and those
-    /// that could not be read.
+    /// A path from the root of the work tree on.
+    fn inside<'p>(&self, path: &'p Path) -> &'p Path {
+        path.strip_prefix(&self.tree.files.root).unwrap_or(path)
+    }
+
+    /// The Dockerfiles of the PATHs, or all where there are none; and those that could not be
+    /// read.
     #[must_use]
-    pub fn container_files(&self) -> (Vec<(String, String)>, Vec<Finding>) {
+    pub fn container_files(&self) -> (Vec<ContainerFile>, Vec<Finding>) {
         let (mut texts, mut findings) = (Vec::new(), Vec::new());
         for path in &self.tree.files.listing.container_files {
             let name = self.tree.files.show(path);
@@ -66,7 +87,11 @@ impl<'r> Checkout<'r> {
             };
             match regular_file::read(path, MAX_BYTES) {
                 Ok((bytes, _)) => match encoding::decode(bytes) {
-                    Ok(text) => texts.push((name, text)),
+                    Ok(text) => texts.push(ContainerFile {
+                        inside: self.inside(path).to_path_buf(),
+                        name,
+                        text,
+                    }),
                     Err(error) => findings.push(refused(error.to_string())),
                 },
                 // It went away since it was listed.

@@ -30,7 +30,7 @@ pub struct Cli {
     pub verbose: bool,
 }
 
-const EXITS: &str = "Exit codes: 0 done; 1 findings, when asked to judge (--check, --strict, mode: Check); \
+const EXITS: &str = "Exit codes: 0 done; 1 findings, when asked to judge (--check, --strict, --min, mode: Check); \
 2 the documents or flags are wrong; 3 a registry gave no answer; 70 a bug of ours; 130 interrupted.";
 
 /// The subcommands.

@@ -24,6 +24,7 @@ use crate::insight::coverage::seen::{Known, Seen};
 use crate::insight::coverage::{self, Coverage, inventory};
 use crate::insight::trial::Trial;
 use crate::parallel;
+use crate::path_name;
 use crate::plan::outcome::Outcome;
 use crate::report;
 
@@ -121,7 +122,10 @@ fn inventory(checkout: &Checkout<'_>) -> (Vec<InFile>, Vec<Finding>) {
     let mut files: Vec<InFile> = parallel::map(&texts, &of_chunk);
     let (container_files, mut findings) = checkout.container_files();
     let container_files = container_files.iter();
-    files.extend(container_files.map(|(name, text)| inventory::of_container_file(name, text)));
+    files.extend(container_files.map(|one| InFile {
+        path: path_name::shown(&one.inside),
+        ..inventory::of_container_file(&one.name, &one.text)
+    }));
     findings.extend(checkout.unread());
     files.extend(findings.iter().map(|finding| InFile {
         file: finding.location.file.clone(),
@@ -137,7 +141,10 @@ fn inventory(checkout: &Checkout<'_>) -> (Vec<InFile>, Vec<Finding>) {
 
 fn of_yaml(one: &YamlText<'_>) -> InFile {
     match one.outline {
-        Ok(outline) => inventory::of_text(one.name, one.text, outline),
+        Ok(outline) => InFile {
+            path: path_name::shown(one.inside),
+            ..inventory::of_text(one.name, one.text, outline)
+        },
         Err(error) => InFile {
             file: one.name.to_owned(),
             unknown: vec![NotLookedAt {

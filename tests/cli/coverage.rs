@@ -748,15 +748,15 @@ fn what_is_not_looked_at_is_told() {
         left_out,
         [
             "apps/template.yaml:2 not valid YAML",
-            "apps/vars.yaml:1 the value of a variable or a template",
-            "apps/vars.yaml:2 the value of a variable or a template",
-            "apps/vars.yaml:4 the value of a variable or a template",
+            "apps/vars.yaml:1 made by a variable or a template",
+            "apps/vars.yaml:2 made by a variable or a template",
+            "apps/vars.yaml:4 made by a variable or a template",
             "apps/wrong.yaml:1 could not be read",
         ]
     );
     let text = stdout(&run_in(tree.path(), &["coverage", "apps"], b""));
     assert!(
-        text.contains("not looked at: 1 could not be read, 1 not valid YAML, 3 the value of a variable or a template"),
+        text.contains("not looked at: 1 could not be read, 1 not valid YAML, 3 made by a variable or a template"),
         "{text}"
     );
 }

@@ -1,9 +1,9 @@
 """Opens a page of `flux-image coverage -o html` in headless Chromium, as people do: from a file,
 with and without JavaScript, light and dark, wide and narrow.
 
-    coverage_page.py CHROMIUM PAGE FOLDER
+    coverage_page.py CHROMIUM PAGE FOLDER tree|clusters
 
-Screenshots go to FOLDER. What is not as it should be ends it with an assertion.
+The page is one of the tree that the test has made, or of two clusters. Screenshots go to FOLDER. What is not as it should be ends it with an assertion.
 """
 
 import pathlib
@@ -11,7 +11,7 @@ import sys
 
 from playwright.sync_api import sync_playwright
 
-CHROMIUM, PAGE, FOLDER = sys.argv[1:4]
+CHROMIUM, PAGE, FOLDER, KIND = sys.argv[1:5]
 URL = pathlib.Path(PAGE).resolve().as_uri()
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
@@ -154,11 +154,27 @@ def narrow(browser):
     context.close()
 
 
+def of_clusters(browser):
+    context, page, heard = opened(browser, viewport=WIDE)
+    page.get_by_label("Group by").select_option("cluster")
+    groups = [group.split("  ")[0].strip() for group in page.locator("tr.group").all_inner_texts()]
+    assert any("clusters/prod" in group for group in groups), groups
+    assert any("no cluster" in group for group in groups), groups
+    page.screenshot(path=f"{FOLDER}/by-cluster.png")
+    widths = page.locator("thead th").evaluate_all("heads => heads.map((head) => head.clientWidth)")
+    assert min(widths) >= 100, widths
+    assert heard == [], heard
+    context.close()
+
+
 with sync_playwright() as playwright:
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
     print("Chromium", browser.version)
-    for scheme in ["light", "dark"]:
-        with_script(browser, scheme)
-        without_script(browser, scheme)
-    narrow(browser)
+    if KIND == "clusters":
+        of_clusters(browser)
+    else:
+        for scheme in ["light", "dark"]:
+            with_script(browser, scheme)
+            without_script(browser, scheme)
+        narrow(browser)
     browser.close()

@@ -12,6 +12,11 @@ use crate::world::{Tool, Tree, World};
 pub fn stories() -> Vec<Story> {
     vec![
         Story::new("coverage::page_in_chromium", &[Tool::Chromium], page),
+        Story::new(
+            "coverage::page_of_two_clusters",
+            &[Tool::Chromium, Tool::Kustomize],
+            page_of_clusters,
+        ),
         Story::new("coverage::of_two_clusters", &[Tool::Kustomize], clusters),
     ]
 }
@@ -81,7 +86,6 @@ spec:
 
 /// As it is opened from a file: by people with and without JavaScript.
 fn page(world: &World) {
-    let (browser, python) = browser().expect("Chromium");
     let tree = Tree::new(&[
         (".git/HEAD", ""),
         (".tags", TAGS),
@@ -93,7 +97,32 @@ fn page(world: &World) {
     let arguments = ["coverage", "--policies", ".tags", "-o", "html"];
     let ran = world.run(tree.path(), "flux-image", &arguments);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    tree.write(".page.html", &ran.stdout);
+    open(world, &tree, &ran.stdout, "tree");
+}
+
+/// The same with a column for clusters.
+fn page_of_clusters(world: &World) {
+    let tree = fleet();
+    let arguments = [
+        "coverage",
+        "--policies",
+        ".tags",
+        "-o",
+        "html",
+        "--cluster-path",
+        "clusters/prod",
+        "--cluster-path",
+        "clusters/test",
+    ];
+    let ran = world.run(tree.path(), "flux-image", &arguments);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    open(world, &tree, &ran.stdout, "clusters");
+}
+
+/// Opens a page in the browser, which is to find what it should of this kind.
+fn open(world: &World, tree: &Tree, page: &str, kind: &str) {
+    let (browser, python) = browser().expect("Chromium");
+    tree.write(".page.html", page);
     // For people to look at.
     let shots = Path::new(services::ROOT).join("target/coverage-page");
     fs::create_dir_all(&shots).expect("a folder");
@@ -101,22 +130,21 @@ fn page(world: &World) {
     let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
     let page = tree.at(".page.html");
     let arguments = [&*script, &*browser, &*page, &*shots].map(text);
-    let arguments = arguments.each_ref().map(String::as_str);
+    let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    arguments.push(kind);
     let ran = world.run(tree.path(), &text(&python), &arguments);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
-    assert!(shots.join("light.png").is_file());
 }
 
-/// An image that one cluster updates and another does not know is automated; which does it
-/// is told.
-fn clusters(world: &World) {
+/// A repository of two clusters, of which the second has its automation suspended.
+fn fleet() -> Tree {
     let sync = |name: &str| {
         format!(
             "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: flux-system, namespace: flux-system}}\nspec: {{interval: 1h, prune: true, path: ./clusters/{name}, sourceRef: {{kind: GitRepository, name: flux-system}}}}\n---\napiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {{name: flux-system, namespace: flux-system}}\nspec: {{interval: 1h, url: 'https://git.example/fleet'}}\n"
         )
     };
     let suspended = POLICIES.replace("  sourceRef:", "  suspend: true\n  sourceRef:");
-    let tree = Tree::new(&[
+    Tree::new(&[
         (".git/HEAD", ""),
         (".tags", TAGS),
         ("clusters/prod/flux-system/sync.yaml", &sync("prod")),
@@ -124,7 +152,12 @@ fn clusters(world: &World) {
         ("clusters/test/flux-system/sync.yaml", &sync("test")),
         ("clusters/test/policies.yaml", &suspended),
         ("apps/web.yaml", DEPLOYMENT),
-    ]);
+    ])
+}
+
+/// An image that one cluster updates and another does not is automated; which does it is told.
+fn clusters(world: &World) {
+    let tree = fleet();
     let with = |paths: &[&str]| -> Value {
         let mut arguments = vec!["coverage", "apps", "--policies", ".tags", "-o", "json"];
         arguments.extend(paths.iter().flat_map(|path| ["--cluster-path", *path]));

@@ -28,7 +28,7 @@ pub struct Exclusion {
     /// where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// The files that they are in, from the folder of the run on: such a pattern, or a
+    /// The files that they are in, from the root of the work tree on: such a pattern, or a
     /// folder. All where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,

@@ -81,7 +81,7 @@ impl Unknown {
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
-            Self::Variable => "the value of a variable or a template",
+            Self::Variable => "made by a variable or a template",
             Self::Concealed => "in a Secret or an encrypted document",
             Self::Unparsable => "not valid YAML",
             Self::Unreadable => "could not be read",
@@ -103,6 +103,8 @@ pub struct ChartSource {
 pub struct InFile {
     /// What findings call it.
     pub file: String,
+    /// Where it is, from the root of the work tree on.
+    pub path: String,
     /// What it names.
     pub found: Vec<Found>,
     /// What was not looked at.

@@ -484,7 +484,7 @@ impl Judge<'_> {
         if matches!(comment, Some(Excluded::Yes(_))) {
             return comment;
         }
-        let set = (self.settings).excludes(&item.file, &item.image.name, self.today);
+        let set = (self.settings).excludes(&file.path, &item.image.name, self.today);
         match (&set, &comment) {
             (Some(Excluded::Yes(_)), _) | (_, None) => set,
             _ => comment,
@@ -565,5 +565,35 @@ fn unnamed(marker: &Dead) -> Found {
             ..marker.location.clone()
         },
         ..Found::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::exclusion::Exclusion;
+    use super::*;
+
+    #[test]
+    fn settings_exclude_by_path_and_name() {
+        let text = "a: {image: ghcr.io/acme/app:1.0.0}\nb: {image: ghcr.io/other/app:1.0.0}\n";
+        let outline = crate::resource_list::read(text).expect("YAML");
+        let file = InFile {
+            path: "apps/old/a.yaml".to_owned(),
+            ..inventory::of_text("../old/a.yaml", text, &outline)
+        };
+        let settings = CoverageSettings {
+            exclusions: vec![Exclusion {
+                image: Some("ghcr.io/acme/*".to_owned()),
+                path: Some("apps/old".to_owned()),
+                reason: "goes away".to_owned(),
+                until: None,
+            }],
+        };
+        let today = jiff::civil::date(2026, 11, 26);
+        let coverage = judge(&[file], &[], &settings, today);
+        let states: Vec<State> = coverage.items.iter().map(|item| item.state).collect();
+        assert_eq!(states, [State::Excluded, State::Forgotten]);
+        assert_eq!(coverage.items[0].why, "goes away");
+        assert_eq!(coverage.summary.percent, 50.0);
     }
 }

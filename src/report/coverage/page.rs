@@ -5,6 +5,7 @@
 //! [`escaped`], none into the style or the script, and the page's own policy lets no other
 //! script run.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use aws_lc_rs::digest;
@@ -220,7 +221,8 @@ fn columns(has_clusters: bool) -> String {
             format_args!("<th scope=\"col\" data-key=\"{key}\"{number}>{title}</th>"),
         );
     }
-    format!("<colgroup>{widths}</colgroup>\n<thead><tr>{heads}</tr></thead>")
+    let class = if has_clusters { "" } else { " class=\"roomy\"" };
+    format!("<colgroup{class}>{widths}</colgroup>\n<thead><tr>{heads}</tr></thead>")
 }
 
 fn rows(coverage: &Coverage, has_clusters: bool) -> String {
@@ -265,7 +267,8 @@ fn row(item: &CoverageItem, has_clusters: bool, out: &mut String) {
     put(out, format_args!("<td>{}</td>", by_or_why(item)));
     if has_clusters {
         let clusters = item.by.iter().filter_map(|by| by.cluster.as_deref());
-        let clusters: Vec<&str> = clusters.collect();
+        let clusters: BTreeSet<&str> = clusters.collect();
+        let clusters: Vec<&str> = clusters.into_iter().collect();
         put(
             out,
             format_args!("<td>{}</td>", escaped(&clusters.join(", "))),
@@ -327,14 +330,16 @@ fn by_or_why(item: &CoverageItem) -> String {
     let mut out = String::new();
     let mut before: Option<(&str, Option<&str>)> = None;
     for by in &item.by {
-        // Of several clusters there is a column.
-        let this = (by.policy.as_str(), by.automation.as_deref());
+        // Of several clusters there is a column, and what holds an image names automations.
+        let automation = by.automation.as_deref();
+        let automation = automation.filter(|_| item.state == State::Automated);
+        let this = (by.policy.as_str(), automation);
         if before == Some(this) {
             continue;
         }
         before = Some(this);
         put(&mut out, format_args!("<div>{}", escaped(&by.policy)));
-        if let Some(automation) = &by.automation {
+        if let Some(automation) = automation {
             let automation = escaped(automation);
             put(
                 &mut out,
