@@ -87,6 +87,21 @@ pub fn is_manifest_name(path: &Path) -> bool {
     name.ends_with(b".yaml") || name.ends_with(b".yml") || name == b"Kustomization"
 }
 
+/// Whether a Dockerfile or Containerfile has such a name.
+#[must_use]
+pub fn is_container_file_name(path: &Path) -> bool {
+    const NAMES: [&[u8]; 2] = [b"Dockerfile", b"Containerfile"];
+    let name = path.file_name().map_or(&b""[..], |name| name.as_bytes());
+    let is_one = |whole: &[u8]| {
+        let variant = name.strip_prefix(whole);
+        variant.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
+    };
+    let ends = name.ends_with(b".Dockerfile") || name.ends_with(b".dockerfile");
+    (NAMES.into_iter().any(is_one) || ends)
+        && !name.ends_with(b".dockerignore")
+        && !is_manifest_name(path)
+}
+
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::git::Repositories;
 use super::request::{CannotPlan, Request};
 use super::scope::Scope;
-use super::source_files::{self, Refused, SourceFile};
+use super::source_files::{self, Refused, SourceFile, Wanted};
 use super::walk::{self, Listing};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::parallel;
@@ -59,13 +59,15 @@ pub struct Outlined<'f> {
 }
 
 impl Files {
-    /// Lists and reads the files of a run.
+    /// Lists and reads the files of a run. With `images`, every file that may name one is
+    /// among its texts.
     ///
     /// # Errors
     /// A PATH that cannot be looked at.
     pub fn read(
         request: &Request,
         repositories: &Repositories,
+        images: bool,
     ) -> Result<(Self, Sources), CannotPlan> {
         let current = (request.current.canonicalize()).unwrap_or_else(|_| request.current.clone());
         let paths: Vec<PathBuf> = request.paths.iter().map(|path| absolute(path)).collect();
@@ -81,9 +83,13 @@ impl Files {
         let confine = whole.clone().or_else(|| first.map(|path| folder_of(path)));
         let confine = confine.unwrap_or_else(|| current.clone());
         let show = |path: &Path| shown(path, &current);
-        let words = (request.bindings.look_at_all(), request.also_read);
+        let wanted = match request.bindings.look_at_all() {
+            true => Wanted::All,
+            false if images => Wanted::Images,
+            false => Wanted::Words(request.also_read),
+        };
         let (sources, refused) =
-            source_files::read_all(&listing.files, &confine, &named, words, &show);
+            source_files::read_all(&listing.files, &confine, &named, wanted, &show);
         let (beside, main) = sources
             .into_iter()
             .partition(SourceFile::is_beside_documents);
@@ -216,6 +222,10 @@ fn list_all(
             .map_err(|error| cannot(written, error))?;
     }
     let mut listing = Listing::default();
+    let is_container_file =
+        |path: &&PathBuf| path.is_file() && path_name::is_container_file_name(path);
+    let named = paths.iter().filter(is_container_file);
+    let mut container_files: Vec<PathBuf> = named.cloned().collect();
     if let Some(whole) = whole {
         listing = list(whole, whole).or_else(|error| {
             // So does one that cannot be listed itself.
@@ -232,7 +242,12 @@ fn list_all(
         let is_inside = whole.is_some_and(|whole| path.starts_with(whole)) && path.is_dir();
         let known = is_inside.then(|| listing.under(path)).flatten();
         match known {
-            Some(files) => in_scope.extend(files),
+            Some(files) => {
+                in_scope.extend(files);
+                let inside = listing.container_files.iter();
+                let inside = inside.filter(|file| file.starts_with(path));
+                container_files.extend(inside.cloned());
+            }
             None => {
                 let other = list(path, written)?;
                 in_scope.extend(other.files.iter().cloned());
@@ -242,9 +257,16 @@ fn list_all(
     }
     let scope = Scope::of_paths(&in_scope);
     if !others.is_empty() {
+        others
+            .iter_mut()
+            .for_each(|other| container_files.append(&mut other.container_files));
         others.into_iter().for_each(|other| listing.extend(other));
         walk::sort(&mut listing.files);
     }
+    // Those in scope are the ones that somebody may ask for.
+    container_files.sort();
+    container_files.dedup();
+    listing.container_files = container_files;
     Ok((listing, Some(scope)))
 }
 

@@ -22,6 +22,7 @@ pub mod request;
 pub mod scope;
 pub mod source_files;
 pub mod survey;
+pub mod texts;
 pub mod tree_documents;
 pub mod walk;
 pub mod write;
@@ -63,6 +64,8 @@ pub enum BoundIn {
     Reach,
     /// In all files, for the digests that they carry, where a policy wants to know.
     Tree,
+    /// In all files, also those that name an image and have no marker.
+    Everything,
 }
 
 /// A checkout that was read, and a run that was started in it.
@@ -131,7 +134,8 @@ pub fn with<T>(
     bound_in: BoundIn,
     mut then: impl FnMut(Checkout<'_>) -> T,
 ) -> Result<Vec<T>, CannotPlan> {
-    let (given, read) = read(request, repositories);
+    let images = bound_in == BoundIn::Everything;
+    let (given, read) = read(request, repositories, images);
     let (mut files, sources) = read?;
     let are_read = request.clusters.paths.is_empty() && request.has_tree_documents;
     let is_read = |source: &SourceFile| are_read && has_own_documents(source);
@@ -148,14 +152,14 @@ pub fn with<T>(
     drop(beside);
     let reach = sources.paths.as_ref().map(Scope::reach);
     let is_bound = |source: &SourceFile| match bound_in {
-        BoundIn::Tree => source.may_bind,
+        BoundIn::Tree | BoundIn::Everything => source.may_bind,
         BoundIn::Reach => {
             let reach = reach.as_ref();
             source.may_bind && reach.is_none_or(|reach| reach.at(&source.path).is_some())
         }
     };
     let mut documents = seen.iter().map(|one| &one.documents);
-    if bound_in == BoundIn::Reach || documents.any(|one| CurrentDigests::wanted(one).is_some()) {
+    if bound_in != BoundIn::Tree || documents.any(|one| CurrentDigests::wanted(one).is_some()) {
         files::outline_more(&mut outlined, is_bound);
     }
     let texts = outlined.iter().filter(|one| one.number.is_some());
@@ -224,13 +228,14 @@ fn has_own_documents(source: &SourceFile) -> bool {
 fn read(
     request: &Request,
     repositories: &Repositories,
+    images: bool,
 ) -> (Builder, Result<(Files, Sources), CannotPlan>) {
     let given = || {
         let mut builder = tree_documents::given(&request.policies);
         tree_documents::add_secrets(&mut builder, &request.secrets);
         builder
     };
-    parallel::both(given, || Files::read(request, repositories))
+    parallel::both(given, || Files::read(request, repositories, images))
 }
 
 /// The documents of a checkout alone.
@@ -238,7 +243,7 @@ fn read(
 /// # Errors
 /// A path that cannot be looked at.
 pub fn documents(request: &Request, repositories: &Repositories) -> Result<Documents, CannotPlan> {
-    let (given, read) = read(request, repositories);
+    let (given, read) = read(request, repositories, false);
     let (mut files, sources) = read?;
     let outlined = files::outlined(&sources.main, has_own_documents);
     let read = tree_documents::read(given, &mut files, &outlined, &sources.beside);
@@ -259,7 +264,7 @@ pub struct Tests {
 /// # Errors
 /// A path that cannot be looked at.
 pub fn tests(request: &Request, repositories: &Repositories) -> Result<Tests, CannotPlan> {
-    let (given, read) = read(request, repositories);
+    let (given, read) = read(request, repositories, false);
     let (mut files, sources) = read?;
     let may_test =
         |source: &SourceFile| has_own_documents(source) && source.text.contains("ImagePolicyTest");

@@ -17,6 +17,7 @@ use super::regular_file::{self, MAX_BYTES, ReadError};
 use super::walk::Listed;
 use crate::api;
 use crate::finding::{Code, Finding, Location, Severity};
+use crate::insight::coverage::inventory;
 use crate::parallel;
 use crate::plan::planned::FileStatus;
 use crate::resource_list::{BIND_ANNOTATION, MARKER_STEM};
@@ -104,18 +105,18 @@ pub fn resolve_within(root: &Path, path: &str) -> Result<PathBuf, ReadError> {
 
 /// Reads those of `files` that have something to say, in their order. `root` is the folder that no link may lead out of;
 /// `show` makes the name that findings use. `named` files were named by the
-/// user, so what is wrong with them weighs as an error. With `all`, every file
-/// may be bound; what holds one of the words of `also` is read as one with documents.
+/// user, so what is wrong with them weighs as an error. `wanted` says which files have
+/// something to say besides.
 #[must_use]
 pub fn read_all(
     files: &[Listed],
     root: &Path,
     named: &BTreeSet<PathBuf>,
-    (all, also): (bool, &[&'static str]),
+    wanted: Wanted,
     show: &(dyn Fn(&Path) -> String + Sync),
 ) -> (Vec<SourceFile>, Vec<Refused>) {
     let read_chunk = |chunk: &[Listed]| -> Vec<Option<Result<SourceFile, Refused>>> {
-        let needles = Needles::new(all, also);
+        let needles = Needles::new(wanted);
         chunk
             .iter()
             .map(|listed| read_one(listed, root, named.contains(&listed.path), show, &needles))
@@ -131,9 +132,20 @@ pub fn read_all(
     (sources, refused)
 }
 
+/// Which files are wanted besides those that speak of markers or hold documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Those with documents that hold one of these words.
+    Words(&'static [&'static str]),
+    /// Those that may name an image.
+    Images,
+    /// All.
+    All,
+}
+
 struct Needles {
     /// Whether a file may be bound that holds none.
-    all: bool,
+    wanted: Wanted,
     /// Further words of documents that are read.
     also: Vec<memmem::Finder<'static>>,
     annotation: memmem::Finder<'static>,
@@ -146,10 +158,14 @@ struct Needles {
 }
 
 impl Needles {
-    fn new(all: bool, also: &[&'static str]) -> Self {
+    fn new(wanted: Wanted) -> Self {
+        let words: &[&str] = match wanted {
+            Wanted::Words(words) => words,
+            Wanted::Images | Wanted::All => &[],
+        };
         Self {
-            all,
-            also: also.iter().map(|word| memmem::Finder::new(*word)).collect(),
+            wanted,
+            also: words.iter().map(memmem::Finder::new).collect(),
             annotation: memmem::Finder::new(BIND_ANNOTATION),
             marker: memmem::Finder::new(MARKER_STEM),
             flux: memmem::Finder::new(api::FLUX_GROUP),
@@ -177,7 +193,15 @@ impl Needles {
 
     /// Whether a text that is not read may hold an image that would be bound.
     fn may_miss(&self, bytes: &[u8]) -> bool {
-        self.all && self.image.find(bytes).is_some()
+        !matches!(self.wanted, Wanted::Words(_)) && self.image.find(bytes).is_some()
+    }
+
+    fn is_wanted(&self, bytes: &[u8]) -> bool {
+        match self.wanted {
+            Wanted::Words(_) => false,
+            Wanted::Images => inventory::may_name_an_image(bytes),
+            Wanted::All => true,
+        }
     }
 }
 
@@ -218,7 +242,7 @@ fn read_one(
     let looked_at = wide.as_deref().map_or(bytes.as_slice(), str::as_bytes);
     let has_documents = needles.may_have_documents(looked_at);
     let has_markers = needles.has_markers(looked_at);
-    let may_bind = has_markers || needles.all;
+    let may_bind = has_markers || needles.is_wanted(looked_at);
     let has_logins = needles.may_have_logins(looked_at);
     let is_kustomization = !listed.is_link && kustomization::is_name_of_one(path);
     let is_missed = has_markers || has_documents || needles.may_miss(looked_at);
@@ -256,7 +280,7 @@ pub fn read_documents(listed: &Listed, root: &Path) -> Result<Option<String>, Re
     let (bytes, _) = read_listed(listed, root)?;
     let wide = encoding::wide(&bytes).map(|wide| wide.decode(&bytes));
     let looked_at = wide.as_deref().map_or(bytes.as_slice(), str::as_bytes);
-    let needles = Needles::new(false, &[]);
+    let needles = Needles::new(Wanted::Words(&[]));
     if !needles.may_have_documents(looked_at) && !needles.may_have_logins(looked_at) {
         return Ok(None);
     }

@@ -35,6 +35,8 @@ pub struct Listed {
 pub struct Listing {
     /// Files, in lexical order of their paths, each once.
     pub files: Vec<Listed>,
+    /// Dockerfiles, none through a link; read by nobody but who asks for images.
+    pub container_files: Vec<PathBuf>,
     /// What was not looked at, each once.
     pub notes: BTreeSet<Note>,
     /// Folders that are ignored.
@@ -157,6 +159,9 @@ impl Listing {
         for file in &mut self.files {
             file.path = named(&file.path);
         }
+        for file in &mut self.container_files {
+            *file = named(file);
+        }
         let ignored = std::mem::take(&mut self.ignored).into_iter();
         self.ignored = ignored.map(|path| named(&path)).collect();
         let notes = std::mem::take(&mut self.notes).into_iter();
@@ -171,6 +176,7 @@ impl Listing {
     /// Adds what another walk found.
     pub fn extend(&mut self, other: Self) {
         self.files.extend(other.files);
+        self.container_files.extend(other.container_files);
         self.notes.extend(other.notes);
         self.ignored.extend(other.ignored);
     }
@@ -271,7 +277,11 @@ impl Walk {
                 continue;
             };
             let is_folder = entry.kind.is_dir();
-            if !is_folder && !path_name::is_manifest_name(Path::new(&entry.name)) {
+            let name = Path::new(&entry.name);
+            let is_manifest = path_name::is_manifest_name(name);
+            let is_container_file =
+                !is_manifest && entry.kind.is_file() && path_name::is_container_file_name(name);
+            if !(is_folder || is_manifest || is_container_file) {
                 continue;
             }
             let (path, depth) = (folder.path.join(&entry.name), folder.depth + 1);
@@ -281,6 +291,8 @@ impl Walk {
                 }
             } else if is_folder {
                 open.extend(self.opened(path, depth, &mut rules, &mut unread));
+            } else if is_container_file {
+                self.listing.container_files.push(path);
             } else {
                 // Also what is not a file: a pipe by this name is not passed over.
                 let is_link = entry.kind.is_symlink();

@@ -17,7 +17,7 @@ use crate::checkout::files::{self, Outlined, folder_of};
 use crate::checkout::git::Repositories;
 use crate::checkout::kustomize::Kustomize;
 use crate::checkout::request::ShowsProgress as _;
-use crate::checkout::source_files::SourceFile;
+use crate::checkout::source_files::{SourceFile, Wanted};
 use crate::checkout::walk::{self, Listing};
 use crate::checkout::write::Interrupted;
 use crate::checkout::{self, source_files, write};
@@ -48,7 +48,7 @@ pub(super) fn run(args: &AnnotateArgs) -> anyhow::Result<Exit> {
     let confine = confine(&args.paths, &repositories);
     let show = path_name::shown;
     let (sources, refused) =
-        source_files::read_all(&listing.files, &confine, &named, (false, &[]), &show);
+        source_files::read_all(&listing.files, &confine, &named, Wanted::Words(&[]), &show);
     let mut outcome = Outcome::default();
     let notes = listing.notes.iter().map(|note| note.finding(&show));
     outcome.findings.extend(notes);

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::complete;
 use crate::api::{Bind, LabelSelector, TagSource};
 use crate::commit::commits::SplitBy;
+use crate::insight::coverage::Minimum;
 use crate::insight::trial::TriedOrder;
 use go_template::duration;
 
@@ -29,7 +30,7 @@ pub struct Cli {
     pub verbose: bool,
 }
 
-const EXITS: &str = "Exit codes: 0 done; 1 findings, when asked to judge (--check, --strict, mode: Check); \
+const EXITS: &str = "Exit codes: 0 done; 1 findings, when asked to judge (--check, --strict, --min, --fail-on, mode: Check); \
 2 the documents or flags are wrong; 3 a registry gave no answer; 70 a bug of ours; 130 interrupted.";
 
 /// The subcommands.
@@ -47,6 +48,8 @@ pub enum Command {
     Resolve(ResolveArgs),
     /// Explain an ImagePolicy: what became of each tag, what it chooses, and where that goes
     Explain(Box<ExplainArgs>),
+    /// List every image of the tree, and who updates it: automated, held, pinned, excluded or forgotten
+    Coverage(Box<CoverageArgs>),
     /// Say what is wrong with markers, policies and documents, and with what they would change
     Lint(Box<LintArgs>),
     /// The table of `flux get image policy`, and with `-o wide` the values in the files
@@ -413,6 +416,62 @@ const EXPLAIN_EXAMPLES: &str = "Examples:
   flux-image explain apps/app.yaml:14                     the policy of the value there
   flux-image explain app --tag 2.0.0-rc.1                 why is it not chosen?
   skopeo list-tags docker://ghcr.io/acme/app | flux-image explain app --tags - --range '>=1.0.0-0'";
+
+/// Flags of `coverage`.
+#[derive(Debug, Args)]
+#[command(after_help = COVERAGE_EXAMPLES)]
+pub struct CoverageArgs {
+    /// Files and folders whose images are listed [default: the repository that this folder is in]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// How to print it
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: CoverageOutput,
+    /// Exit 1 where less than this share is automated, pinned or excluded, as `80%`
+    #[arg(long, value_name = "SHARE")]
+    pub min: Option<Minimum>,
+    /// A marked value counts as automated without an ImageUpdateAutomation: `flux-image update PATH` runs elsewhere
+    #[arg(long)]
+    pub without_automations: bool,
+    /// Length of `-o markdown` at most, in bytes; a comment on GitHub takes 65536
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
+    pub markdown_limit: usize,
+    /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
+    #[arg(long, value_name = "PATH")]
+    pub policies: Vec<PathBuf>,
+    /// Where tags are taken from, in order
+    #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["status", "snapshot", "registry"])]
+    pub tags_from: Vec<TagSource>,
+    /// A TagSnapshot that is older is a warning; a duration as in Go
+    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
+    pub max_age: Duration,
+    /// Whose view of the repository counts.
+    #[command(flatten)]
+    pub clusters: ClusterArgs,
+    /// How registries are asked.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+}
+
+const COVERAGE_EXAMPLES: &str = "Examples:
+  flux-image coverage --offline                 what is automated, and what nobody updates
+  flux-image coverage apps/ --min 80%           exit 1 where less is looked after
+  flux-image coverage -o html > coverage.html   one page, to be opened from the file
+
+An image is excluded by a comment behind it or above it: `# flux-image: exclude REASON [until YYYY-MM-DD]`.";
+
+/// `-o` of `coverage`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CoverageOutput {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// A table for a comment or the body of a pull request
+    Markdown,
+    /// One page that needs nothing beside it
+    Html,
+}
 
 /// Flags of `policies`, `repositories` and `automations`.
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod args;
 mod clusters;
 mod compare;
 mod complete;
+mod coverage;
 mod crd;
 mod edit;
 mod exit;
@@ -132,6 +133,7 @@ fn run(command: &Command) -> anyhow::Result<Exit> {
         Command::Suggest(args) => suggest::run(args),
         Command::Test(args) => policy_test::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Coverage(args) => coverage::run(args),
         Command::Message(args) => handoff::message(args),
         Command::Branch(args) => handoff::branch(args),
         Command::Schema(args) => schema::run(args),

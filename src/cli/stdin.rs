@@ -64,6 +64,7 @@ fn files(command: &Command) -> Vec<(&'static str, &[PathBuf])> {
             let shared = shared(&args.policies, &args.clusters, &args.registries);
             with_tags(&args.tags, shared)
         }
+        Command::Coverage(args) => shared(&args.policies, &args.clusters, &args.registries),
         Command::Test(args) => shared(&args.policies, &args.clusters, &args.registries),
         Command::Lint(args) => of_documents(&args.documents, &args.registries),
         Command::Scan(args) => of_documents(&args.documents, &args.registries),

@@ -4,6 +4,7 @@
 //! are [`plan`](crate::plan)'s; these modules take apart what came of them.
 
 pub mod compare;
+pub mod coverage;
 pub mod explain;
 pub mod given_tags;
 pub mod lint;

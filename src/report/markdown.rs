@@ -154,7 +154,7 @@ pub(super) fn code(text: &str) -> String {
 /// Text as code. There alone neither GitHub nor GitLab makes anything of `@name`,
 /// `#1`, a commit's hash, an address or HTML: a backslash before them is gone by
 /// the time that they look.
-fn in_backquotes(text: &str) -> String {
+pub(super) fn in_backquotes(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }

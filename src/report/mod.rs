@@ -4,6 +4,7 @@
 //! `resolve` print.
 
 pub mod compare;
+pub mod coverage;
 pub mod explain;
 pub mod github;
 pub mod gitlab;

@@ -5,6 +5,7 @@ mod bad_input;
 mod bindings;
 mod compare;
 mod completion;
+mod coverage;
 mod documents;
 mod explain;
 mod foreign;

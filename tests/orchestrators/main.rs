@@ -8,6 +8,7 @@
 mod clusters;
 mod container;
 mod corpora;
+mod coverage_page;
 mod engine;
 mod examples;
 #[path = "../services/image.rs"]
@@ -59,6 +60,7 @@ fn main() {
         pipelines::stories(),
         clusters::stories(),
         corpora::stories(),
+        coverage_page::stories(),
         plugin::stories(),
         policy_changes::stories(),
     ];

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::container::{self, Image};
+use crate::coverage_page;
 use crate::engine::Engine;
 use crate::services;
 pub use crate::tree::Tree;
@@ -21,6 +22,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tool {
     Actionlint,
+    Chromium,
     Kustomize,
     Kpt,
     Docker,
@@ -39,6 +41,7 @@ impl fmt::Display for Tool {
             Self::Kpt => "kpt",
             Self::Docker => "a Docker engine",
             Self::Actionlint => "actionlint",
+            Self::Chromium => "Chromium with Playwright",
             Self::Fish => "fish",
             Self::Flux => "flux",
             Self::Git => "git",
@@ -85,6 +88,7 @@ impl World {
             Tool::Kustomize => services::program("kustomize").is_some(),
             Tool::Kpt => services::program("kpt").is_some(),
             Tool::Actionlint => services::program("actionlint").is_some(),
+            Tool::Chromium => coverage_page::browser().is_some(),
             Tool::Jq => services::program("jq").is_some(),
             Tool::Fish => services::program("fish").is_some(),
             Tool::Flux => services::program("flux").is_some(),
