@@ -8,12 +8,14 @@
 //!   lists of `[name=]image` under `images`; `literals` of generators and environment
 //!   variables whose name ends in `IMAGE`; `value` of a JSON patch whose path ends in `/image`.
 //! - charts and artifacts: see [`charts`].
+//! - all this in YAML that stands in a literal block: values of a chart, a patch, a file of a
+//!   ConfigMap.
 //!
 //! Documents of `image.toolkit.fluxcd.io` and of this program only speak of images, and a
 //! CustomResourceDefinition only of fields; none is in their text. Nothing is listed of
 //! Secrets and encrypted documents; how much was left out is told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::charts;
 use super::container_file;
@@ -23,10 +25,10 @@ use crate::api;
 use crate::binding::marker::{split_digest, split_tag};
 use crate::finding::Location;
 use crate::quote;
-use crate::resource_list::{Object, Outline};
+use crate::resource_list::{self, Object, Outline};
 use oci_tags::image::{Reference, Repository, is_tag};
-use yaml_edit_spans::ByteSpan;
 use yaml_edit_spans::tree::{self, Content, Node};
+use yaml_edit_spans::{ByteSpan, Place, Style};
 
 /// What a YAML text names. `outline` is what the text holds.
 #[must_use]
@@ -36,14 +38,29 @@ pub fn of_text(file: &str, text: &str, outline: &Outline<'_>) -> InFile {
         comments: Comments::of(text),
         ..InFile::default()
     };
-    if !may_name_an_image(text.as_bytes()) {
-        return whole;
+    if may_name_an_image(text.as_bytes()) {
+        let found = find(file, text, outline, Depth::File);
+        whole.found = found.found;
+        whole.unknown = found.unknown;
+        whole.repositories = found.repositories;
     }
+    whole
+}
+
+/// Whether a text is a file, or stands in one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    File,
+    /// A block of a file; what stands in blocks of that is not looked at.
+    Block,
+}
+
+fn find(file: &str, text: &str, outline: &Outline<'_>, depth: Depth) -> InFile {
     let is_looked_at = |object: &&Object| {
         let group = object.group();
         group != api::FLUX_GROUP && group != api::OWN_GROUP && object.kind != CRD
     };
-    let objects: std::collections::BTreeMap<usize, &Object> = outline
+    let objects: BTreeMap<usize, &Object> = outline
         .objects()
         .filter(is_looked_at)
         .map(|object| (object.span.start, object))
@@ -64,15 +81,12 @@ pub fn of_text(file: &str, text: &str, outline: &Outline<'_>) -> InFile {
         let mut finder = Finder {
             taker,
             path: Vec::new(),
+            depth,
         };
         finder.node(root, "");
     });
     // The outline was read from the same text, so there is no error left.
-    let found = found.unwrap_or_default();
-    whole.found = found.found;
-    whole.unknown = found.unknown;
-    whole.repositories = found.repositories;
-    whole
+    found.unwrap_or_default()
 }
 
 /// What a Dockerfile names.
@@ -135,6 +149,7 @@ enum Step<'n> {
 struct Finder<'f, 'n> {
     taker: Taker<'f>,
     path: Vec<Step<'n>>,
+    depth: Depth,
 }
 
 /// A name and what stands beside it.
@@ -153,6 +168,9 @@ impl<'n> Finder<'_, 'n> {
                 for (name, child) in entries {
                     self.path.push(Step::Key(name));
                     if child.scalar().is_some() {
+                        if is_text_of_yaml(name) {
+                            self.block(child);
+                        }
                         if !is_pair {
                             self.scalar(node, (key, name), child);
                         }
@@ -166,6 +184,9 @@ impl<'n> Finder<'_, 'n> {
                 for (number, element) in elements.iter().enumerate() {
                     self.path.push(Step::Number(number));
                     if element.scalar().is_some() {
+                        if key == "patchesStrategicMerge" {
+                            self.block(element);
+                        }
                         self.element(element, key);
                     } else {
                         self.node(element, key);
@@ -309,6 +330,58 @@ impl<'n> Finder<'_, 'n> {
         self.add(node, found);
     }
 
+    /// YAML in a literal block (`|`), whose lines are those of the file.
+    fn block(&mut self, node: &Node<'_>) {
+        let Some(value) = node.scalar() else {
+            return;
+        };
+        let is_literal = value.scalar.style == Style::Literal;
+        let header = value.scalar.header().filter(|_| is_literal);
+        let text = value.scalar.value();
+        let Some(header) = header.filter(|_| may_name_an_image(text.as_bytes())) else {
+            return;
+        };
+        if self.depth == Depth::Block || (self.taker.is_concealed)(node.span) {
+            return;
+        }
+        let Ok(outline) = resource_list::read(&text) else {
+            return;
+        };
+        let inside = find(self.taker.file, &text, &outline, Depth::Block);
+        let field = self.field();
+        let moved = |mut location: Location| {
+            location.line += node.place.line;
+            location.column += header.indent;
+            location.field = format!("{field}: {}", location.field);
+            let resource = location.resource.as_ref();
+            if resource.is_none_or(|resource| resource.kind.is_empty()) {
+                let outer = self.taker.object.location("", node.place, "");
+                location.resource = outer.resource;
+            }
+            location
+        };
+        let further = |place: Place| Place {
+            line: place.line + node.place.line,
+            column: place.column + header.indent,
+        };
+        let found: Vec<Found> = inside
+            .found
+            .into_iter()
+            .map(|one| Found {
+                location: moved(one.location),
+                parts: one.parts.into_iter().map(further).collect(),
+                ..one
+            })
+            .collect();
+        let unknown = inside.unknown.into_iter().map(|one| NotLookedAt {
+            location: moved(one.location),
+            ..one
+        });
+        let unknown: Vec<NotLookedAt> = unknown.collect();
+        self.taker.found.found.extend(found);
+        self.taker.found.unknown.extend(unknown);
+    }
+
     fn unknown(&mut self, node: &Node<'_>, why: Unknown) {
         self.taker.unknown(node, self.field(), why);
     }
@@ -340,6 +413,13 @@ impl<'n> Finder<'_, 'n> {
 
 /// Longer paths are cut where they are shown.
 const LONGEST_FIELD: usize = 1000;
+
+/// Whether a text under a key is likely YAML: the values of a chart, a patch, a file.
+fn is_text_of_yaml(key: &str) -> bool {
+    matches!(key, "values" | "patch" | "valuesContent")
+        || key.ends_with(".yaml")
+        || key.ends_with(".yml")
+}
 
 /// What makes a scalar an image.
 #[derive(Clone, Copy, PartialEq, Eq)]
