@@ -234,6 +234,43 @@ fn a_home_is_automated_by_one_command() {
     assert_eq!(again["items"].as_array().map(Vec::len), Some(3), "{again}");
 }
 
+/// The README's way from images without automation to a first update, as it stands there.
+#[test]
+fn the_five_commands_of_the_readme() {
+    let readme = std::fs::read_to_string("README.md").expect("the README");
+    let block = readme
+        .split("to the first update:")
+        .nth(1)
+        .expect("the way");
+    let block = block
+        .split("```sh\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let lines = block.expect("commands").lines();
+    let commands = lines.map(|line| line.split('#').next().unwrap_or(line).trim());
+    let commands: Vec<&str> = commands
+        .filter_map(|line| line.strip_prefix("flux-image "))
+        .collect();
+    assert_eq!(commands.len(), 5, "{commands:?}");
+    let tree = home();
+    for command in commands {
+        let arguments: Vec<&str> = command.split_whitespace().collect();
+        run(&tree, &arguments);
+    }
+    for (number, (image, later)) in IMAGES.iter().enumerate() {
+        let wanted = if image.contains("paperless") {
+            later[1]
+        } else {
+            later[0]
+        };
+        let text = tree.read(&format!("apps/app-{number}.yaml"));
+        assert!(
+            text.contains(&format!("image: {}:{wanted} # ", name_of(image))),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn a_suggestion_is_proved_and_can_be_applied() {
     let tree = Tree::new(&[(

@@ -177,4 +177,18 @@ fn clusters(world: &World) {
     let held = with(&["clusters/test"]);
     assert_eq!(held["items"][0]["state"], "held");
     assert_eq!(held["items"][0]["by"][0]["cluster"], "clusters/test");
+    // What one cluster does not know, the other may.
+    let others = POLICIES.replace("{name: app,", "{name: other,");
+    tree.write("clusters/test/policies.yaml", &others);
+    let lint = |paths: &[&str]| -> String {
+        let mut arguments = vec!["lint", "apps", "--policies", ".tags", "-o", "json"];
+        arguments.extend(paths.iter().flat_map(|path| ["--cluster-path", *path]));
+        let ran = world.run(tree.path(), "flux-image", &arguments);
+        assert!(ran.code < Some(2), "{}{}", ran.stderr, ran.stdout);
+        ran.stdout
+    };
+    let is_unknown = |told: &str| told.contains("no ImagePolicy `flux-system:app` is known");
+    assert!(is_unknown(&lint(&["clusters/test"])));
+    let both = lint(&["clusters/prod", "clusters/test"]);
+    assert!(!both.contains("`flux-system:app` is"), "{both}");
 }

@@ -253,7 +253,10 @@ fn row(item: &CoverageItem, has_clusters: bool, out: &mut String) {
     put(out, format_args!("<th scope=\"row\">{}</th>", image(item)));
     let resource = item.resource.as_ref();
     let resource = resource.map_or_else(String::new, |resource| {
-        format!("{} {}, ", resource.kind, resource.name)
+        format!(
+            "{}, ",
+            format!("{} {}", resource.kind, resource.name).trim_end()
+        )
     });
     put(
         out,
