@@ -298,7 +298,7 @@ fn usual_hint(finding: &Finding) -> Option<&'static str> {
         Code::BadDocument => {
             "write the field as the document's schema has it; `kubectl explain` shows it"
         }
-        Code::UnknownField => "take it out, or move it to where it belongs",
+        Code::UnknownField => misplaced(&finding.message),
         Code::Unparsable => "mend the YAML, or have the values in a file that is",
         Code::Downgrade => {
             "if the lower version is meant, let it be; else widen the policy, so that it takes the one that is there"
@@ -309,6 +309,22 @@ fn usual_hint(finding: &Finding) -> Option<&'static str> {
         Code::BadTemplate => "mend the template; `flux-image update --dry-run` renders it",
         _ => return None,
     })
+}
+
+/// Where a field belongs that stands in the wrong place.
+fn misplaced(message: &str) -> &'static str {
+    let field = message.rsplit('`').nth(1).unwrap_or_default();
+    let name = field.rsplit('.').next().unwrap_or(field);
+    match name {
+        "policy" | "semver" | "numerical" | "alphabetical" | "range" | "order" => {
+            "write it under `spec.policy`, as `spec.policy.semver.range`"
+        }
+        "filterTags" | "pattern" | "extract" => "write it under `spec.filterTags`",
+        "exclusionList" | "image" | "interval" if field.starts_with("spec.policy") => {
+            "write it under `spec` of the ImageRepository"
+        }
+        _ => "take it out, or move it to where it belongs",
+    }
 }
 
 /// A policy that Flux would not take, or that chooses nothing of any list.

@@ -18,7 +18,7 @@ use crate::plan::outcome::{Change, Outcome};
 use crate::plan::takers::{Taker, Takers};
 use crate::policy::reflect::ImageRef;
 use crate::quote;
-use crate::resource_list::{MASK, Unshown};
+use crate::resource_list::{MASK, Object, Unshown};
 use crate::selection::resolve::Resolved;
 use masterminds_semver::Version;
 use oci_tags::image::Reference;
@@ -110,6 +110,22 @@ impl Followers {
             followers.several.extend(taken.into_iter().cloned());
         }
         followers
+    }
+}
+
+/// Why a value of an encrypted document cannot be edited, and the way out.
+#[must_use]
+pub fn sealed(object: &Object) -> (&'static str, &'static str) {
+    if object.is_mac_only_encrypted {
+        (
+            "this value is encrypted with SOPS, or would have to be: it can only be edited with `sops`",
+            "move the value to a key that SOPS leaves in the clear",
+        )
+    } else {
+        (
+            "this document is encrypted with SOPS: an edit would break its checksum",
+            "move the value to a document that is not encrypted, or encrypt this one with `mac_only_encrypted: true`",
+        )
     }
 }
 
@@ -504,17 +520,7 @@ impl BoundScalar<'_, '_, '_> {
 
     /// What SOPS would not read any more.
     fn sealed(&self) -> Finding {
-        let (message, hint) = if self.bound.object.is_mac_only_encrypted {
-            (
-                "this value is encrypted with SOPS, or would have to be: it can only be edited with `sops`",
-                "move the value to a key that SOPS leaves in the clear",
-            )
-        } else {
-            (
-                "this document is encrypted with SOPS: an edit would break its checksum",
-                "move the value to a document that is not encrypted, or encrypt this one with `mac_only_encrypted: true`",
-            )
-        };
+        let (message, hint) = sealed(self.bound.object);
         self.finding(Severity::Error, Code::Encrypted, message)
             .hint(hint)
     }

@@ -270,6 +270,98 @@ spec:
     assert_eq!(again["summary"]["fixed"], 0);
 }
 
+/// Further shapes of what the page has one example of; what each hint says is followed.
+#[test]
+fn other_shapes_of_the_same_faults() {
+    let policy = |choice: &str, filter: &str| {
+        format!(
+            "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: {{name: app, namespace: flux-system}}\nspec:\n  imageRepositoryRef: {{name: app}}\n{filter}  policy: {{{choice}}}\n"
+        )
+    };
+    let tags = |list: &str| {
+        format!(
+            "apiVersion: flux-image.dev/v1alpha1\nkind: TagSnapshot\nmetadata: {{name: tags}}\nspec: {{repositories: [{{image: ghcr.io/acme/app, tags: [{list}]}}]}}\n"
+        )
+    };
+    for (choice, filter, list, expected, hint) in [
+        (
+            "semver: {range: '>=1.0.0-rc.1'}",
+            "",
+            "1.2.3, 1.3.0-beta.1",
+            "accidental-prerelease",
+            "`>=1.0.0`",
+        ),
+        (
+            "semver: {range: 1.x}",
+            "  filterTags: {pattern: '^v?(?P<v>.*)$', extract: $version}\n",
+            "1.2.3, 1.2.4",
+            "matches-nothing",
+            "name a group",
+        ),
+        (
+            "alphabetical: {order: asc}",
+            "",
+            "8f2c1d9, 0a1b2c3, 9f8e7d6",
+            "unordered-values",
+            "RUN_NUMBER",
+        ),
+        (
+            "alphabetical: {order: desc}",
+            "",
+            "'20240101', '20240201'",
+            "oldest-chosen",
+            "order: asc",
+        ),
+        ("semver: {range: ^*}", "", "1.2.3", "odd-range", "`*`"),
+        (
+            "semver: {range: ~0.0.0}",
+            "",
+            "1.2.3",
+            "odd-range",
+            ">=0.0.0 <0.1.0",
+        ),
+        (
+            "semver: {range: 1.x}",
+            "",
+            "1.2.3, 1.2.4_5",
+            "newest-dropped",
+            "filterTags",
+        ),
+        (
+            "semver: {range: 1.x}",
+            "",
+            "1.2.3, V1.2.4",
+            "newest-dropped",
+            "filterTags",
+        ),
+        (
+            "numerical: {order: asc}",
+            "",
+            "'1', latest",
+            "not-a-number",
+            "pattern",
+        ),
+    ] {
+        let files = Files::from([
+            ("flux/policy.yaml".to_owned(), policy(choice, filter)),
+            ("flux/tags.yaml".to_owned(), tags(list)),
+        ]);
+        let report = linted(&tree(&base(), &files), &[]);
+        let findings = report["findings"].as_array().expect("findings").iter();
+        let found: Vec<&Value> = findings.filter(|one| one["code"] == expected).collect();
+        assert_eq!(found.len(), 1, "{choice} {filter} {list}: {report}");
+        let said = found[0]["hint"].as_str().unwrap_or_default();
+        assert!(said.contains(hint), "{expected}: {said}");
+    }
+    // What is encrypted is told also where nothing would change.
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: apps}\nstringData:\n  image: ghcr.io/acme/app:1.2.4 # {\"$imagepolicy\": \"flux-system:app\"}\nsops: {mac: 'ENC[x]', version: 3.9.0}\n";
+    let files = Files::from([("apps/secret.yaml".to_owned(), secret.to_owned())]);
+    assert_eq!(
+        codes(&linted(&tree(&base(), &files), &[])),
+        BTreeSet::from(["encrypted".to_owned()])
+    );
+}
+
 /// A template that Flux refuses is written with what is there now, in its own quotes, where
 /// it says the same.
 #[test]

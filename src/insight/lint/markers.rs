@@ -1,9 +1,10 @@
 //! Rules on markers and the values behind them.
 
-use super::{Subject, Texts};
+use super::{LintText, Subject, Texts};
 use crate::binding::marker::{self, Comment, ImagePart, MarkerTarget};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::insight::uses::Use;
+use crate::plan::edits;
 use crate::quote;
 use memchr::memmem;
 use oci_tags::image::is_tag;
@@ -18,6 +19,7 @@ pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
     }
     for (name, text) in subject.texts.iter() {
         findings.extend(commented(name, text.text));
+        findings.extend(sealed(name, text));
     }
     findings
 }
@@ -121,6 +123,32 @@ fn near<'t>(
     found.extend(below);
     found.retain(|line| indent(line) == own);
     found
+}
+
+/// Markers in documents whose values a checksum covers, whether anything changes now or not.
+fn sealed(name: &str, text: LintText<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let documents = text
+        .outline
+        .into_iter()
+        .flat_map(|outline| &outline.documents);
+    for document in documents {
+        for marked in &document.marked {
+            let is_marker = || {
+                matches!(
+                    marker::read(marked.comment.of(text.text)),
+                    Comment::Marker(_)
+                )
+            };
+            let object = document.object_of(marked);
+            if object.seals(&marked.text) && is_marker() {
+                let (message, hint) = edits::sealed(object);
+                let location = object.location(name, marked.place, document.path_of(marked));
+                findings.push(Finding::warning(Code::Encrypted, message, location).hint(hint));
+            }
+        }
+    }
+    findings
 }
 
 /// Markers on lines that are commented out.

@@ -281,6 +281,7 @@ impl Look<'_, '_> {
         }
         let release = Version::of(version.numbers(), "");
         if range.admits(&release) {
+            self.opened(traced, range, &first.tag);
             return;
         }
         let refusals = range.refusals(&release);
@@ -303,6 +304,38 @@ impl Look<'_, '_> {
             }
             _ => "write an upper bound with `-0` behind it, as `<2.0.0-0`".to_owned(),
         };
+        self.warn(Code::AccidentalPrerelease, RANGE, message, hint);
+    }
+
+    /// A prerelease of a range that one prerelease in it has opened to all of them, although
+    /// there are releases.
+    fn opened(&mut self, traced: &TracedTags<'_>, range: &Constraint, tag: &str) {
+        let is_release = |one: &TracedTag| {
+            let version = one.value.as_deref().map(Version::parse_tag);
+            matches!(version, Some(Ok(version)) if !version.is_prerelease())
+        };
+        let written = range.as_str();
+        let mut words = written.split([' ', ',', '|']);
+        let prerelease = words.find_map(|word| {
+            let (version, prerelease) = word.split_once('-')?;
+            let is_told = !prerelease.is_empty() && prerelease != "0" && version.contains('.');
+            is_told.then_some((version, word))
+        });
+        let (Some((version, word)), Some(latest)) = (
+            prerelease,
+            traced.funnel.ranked().find(|one| is_release(one)),
+        ) else {
+            return;
+        };
+        let message = format!(
+            "chooses the prerelease `{}` before the release `{}`: `{word}` opens the range to all prereleases",
+            quote::at_most(tag, 200),
+            quote::at_most(&latest.tag, 200)
+        );
+        let hint = format!(
+            "write `{}`, or `-0` in its place where prereleases are meant",
+            written.replacen(word, version, 1)
+        );
         self.warn(Code::AccidentalPrerelease, RANGE, message, hint);
     }
 
@@ -407,6 +440,9 @@ impl Look<'_, '_> {
     }
 
     fn collisions(&mut self, traced: &TracedTags<'_>) {
+        if self.extracts_nothing(traced) {
+            return;
+        }
         let collided: Vec<&TracedTag> = traced.funnel.ended_at(Step::Extract).collect();
         let chosen = traced.funnel.chosen.as_deref().ok();
         let at_top = collided.iter().find(|one| match &one.fate {
@@ -434,6 +470,34 @@ impl Look<'_, '_> {
         let hint =
             "have the pattern match one of them, or `extract` what tells them apart".to_owned();
         self.say((severity, Code::ExtractCollides), EXTRACT, message, hint);
+    }
+
+    /// Whether `extract` makes nothing of every tag, which is said.
+    fn extracts_nothing(&mut self, traced: &TracedTags<'_>) -> bool {
+        let Some((_, extract)) = traced.checked.filter() else {
+            return false;
+        };
+        let mut values = traced
+            .funnel
+            .tags
+            .iter()
+            .filter_map(|one| one.value.as_deref());
+        let is_empty = values.next().is_some_and(str::is_empty) && values.all(str::is_empty);
+        if is_empty && !extract.is_empty() {
+            let message = format!(
+                "extracts nothing of its tags: `{}` names no group of the pattern",
+                quote::at_most(extract, 200)
+            );
+            let hint =
+                "name a group, as `(?P<version>…)` in the pattern and `$version` here".to_owned();
+            self.say(
+                (Severity::Error, Code::MatchesNothing),
+                EXTRACT,
+                message,
+                hint,
+            );
+        }
+        is_empty
     }
 
     /// A list of thousands of tags that a few exclusions would spare.
