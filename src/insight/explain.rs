@@ -41,6 +41,9 @@ pub struct Explanation {
     pub tags_from: TagsFrom,
     /// What became of the tags, step by step; empty where none are known.
     pub steps: Vec<StepCount>,
+    /// Names in the list that are no tags. Flux chooses one like any other, and fails then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub malformed: Vec<String>,
     /// How many tags have a place in the order.
     pub ranked: usize,
     /// The latest of them, the chosen one first.
@@ -316,6 +319,8 @@ fn traced(
     let traced = Traced::new(policy, exclusions, &tags.tags, &mut Budget::default()).ok()?;
     let funnel = &traced.funnel;
     told.steps = steps(funnel);
+    let malformed = tags.tags.iter().filter(|tag| !is_tag(tag));
+    told.malformed = malformed.take(SAMPLES).cloned().collect();
     told.ranked = funnel.ranked().count();
     told.order = funnel.ranked().take(SAMPLES + 1).map(sample).collect();
     told.tag = tag.and_then(|tag| explained_tag(tag, &traced));

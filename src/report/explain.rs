@@ -119,6 +119,12 @@ fn funnel(told: &Explanation, out: &mut String) {
         out,
         format_args!("  {:>width$} listed\n", told.tags_from.count),
     );
+    if !told.malformed.is_empty() {
+        let names: Vec<&str> = told.malformed.iter().map(String::as_str).collect();
+        let said = format!("no tags by their names: {}", names.join(", "));
+        put(out, format_args!("  {:>width$} ", ""));
+        flow(&line(&said), BAD, width + 3, out);
+    }
     for step in &told.steps {
         let StepCount {
             why,

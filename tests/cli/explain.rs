@@ -252,6 +252,19 @@ fn a_policy_is_tried_on_other_tags_before_it_is_written() {
 }
 
 #[test]
+fn names_that_are_no_tags_are_told() {
+    let tree = tree();
+    tree.write("tags", r#"["app-1.0.0", "app-1.2.0 x", "app-1.3.0/y"]"#);
+    let told = explained(&tree, &["app", "--tags", "tags"]);
+    assert_eq!(
+        told["malformed"],
+        serde_json::json!(["app-1.2.0 x", "app-1.3.0/y"])
+    );
+    let output = run_in(tree.path(), &["explain", "app", "--tags", "tags"], b"");
+    assert!(stdout(&output).contains("no tags by their names: app-1.2.0 x, app-1.3.0/y"));
+}
+
+#[test]
 fn what_gives_nothing_says_why() {
     let tree = tree();
     let suspended = FLUX.replace("  update: {path", "  suspend: true\n  update: {path");
