@@ -13,6 +13,7 @@ use crate::api::{Id, OnUnresolved};
 use crate::documents::Documents;
 use crate::engine::{Learned, Whose};
 use crate::finding::Finding;
+use crate::insight::RunFacts;
 use crate::insight::trial::Trial;
 use crate::insight::uses::{self, Use};
 use crate::parallel;
@@ -42,6 +43,19 @@ pub struct Surveyed<'r> {
 }
 
 impl<'r> Surveyed<'r> {
+    /// What is known of the run.
+    #[must_use]
+    pub fn facts(&self) -> RunFacts<'_> {
+        RunFacts {
+            cluster: self.cluster.as_deref(),
+            documents: &self.documents,
+            images: &self.learned.images,
+            tags: self.learned.tags(),
+            uses: &self.uses,
+            owners: &self.automations.owners,
+        }
+    }
+
     /// What the automations would change.
     #[must_use]
     pub fn planned(&self) -> Planned {

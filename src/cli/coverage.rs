@@ -56,12 +56,7 @@ pub(super) fn run(args: &CoverageArgs) -> anyhow::Result<Exit> {
         };
         let surveyed = survey::of(checkout, (&request, &repositories), subject, Some(&mut ask));
         let known = Known {
-            cluster: surveyed.cluster.as_deref(),
-            documents: &surveyed.documents,
-            images: &surveyed.learned.images,
-            tags: surveyed.learned.tags(),
-            uses: &surveyed.uses,
-            owners: &surveyed.automations.owners,
+            run: surveyed.facts(),
             in_files: &surveyed.in_files,
             needs_automation: !args.without_automations,
         };

@@ -142,12 +142,7 @@ fn trial(args: &ExplainArgs, request: &mut Request) -> anyhow::Result<Trial> {
 fn explained(surveyed: &Surveyed<'_>, only: &BTreeSet<Id>, args: &ExplainArgs) -> Vec<Explanation> {
     let commits = commits(surveyed);
     let known = Known {
-        cluster: surveyed.cluster.as_deref(),
-        documents: &surveyed.documents,
-        images: &surveyed.learned.images,
-        tags: surveyed.learned.tags(),
-        uses: &surveyed.uses,
-        owners: &surveyed.automations.owners,
+        run: surveyed.facts(),
         commits: &commits,
         are_tags_given: args.tags.is_some(),
     };

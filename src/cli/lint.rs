@@ -222,11 +222,7 @@ fn lint_text<'r>(one: &'r Outlined<'r>) -> Option<(&'r str, LintText<'r>)> {
 fn findings_of(surveyed: &Surveyed<'_>, texts: &Texts<'_>, tags: &mut TagsUsed) -> Vec<Finding> {
     let images = &surveyed.learned.images;
     let mut findings = lint::lint(&lint::Subject {
-        documents: &surveyed.documents,
-        images,
-        tags: surveyed.learned.tags(),
-        uses: &surveyed.uses,
-        owners: &surveyed.automations.owners,
+        run: surveyed.facts(),
         texts,
     });
     let said: BTreeSet<(Code, String)> = (findings.iter())

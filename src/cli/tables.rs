@@ -16,7 +16,7 @@ use crate::checkout::{self, BoundIn, Request};
 use crate::documents::Documents;
 use crate::finding::{Code, Finding};
 use crate::foreign::json_pretty;
-use crate::insight::tables::{self, AutomationRow, Known, PolicyRow, RepositoryRow, RowHead};
+use crate::insight::tables::{self, AutomationRow, PolicyRow, RepositoryRow, RowHead};
 use crate::insight::trial::Trial;
 use crate::plan::outcome::Outcome;
 use crate::report::table::table;
@@ -55,23 +55,12 @@ trait Row: Serialize {
 /// Prints a table.
 pub(super) fn run(args: &TableArgs, which: Table) -> anyhow::Result<Exit> {
     match which {
-        Table::Policies => rows(args, |surveyed| tables::policies(&known(surveyed))),
-        Table::Repositories => rows(args, |surveyed| tables::repositories(&known(surveyed))),
+        Table::Policies => rows(args, |surveyed| tables::policies(&surveyed.facts())),
+        Table::Repositories => rows(args, |surveyed| tables::repositories(&surveyed.facts())),
         Table::Automations => rows(args, |surveyed| {
             let why_not = |id: &_| surveyed.automations.why_not(id);
-            tables::automations(&known(surveyed), &why_not)
+            tables::automations(&surveyed.facts(), &why_not)
         }),
-    }
-}
-
-fn known<'k>(surveyed: &'k Surveyed<'_>) -> Known<'k> {
-    Known {
-        cluster: surveyed.cluster.as_deref(),
-        documents: &surveyed.documents,
-        images: &surveyed.learned.images,
-        tags: surveyed.learned.tags(),
-        uses: &surveyed.uses,
-        owners: &surveyed.automations.owners,
     }
 }
 

@@ -16,6 +16,7 @@ use crate::documents::builder::{Builder, DocumentText};
 use crate::documents::{Documents, Provenance, Rank};
 use crate::engine::{self, Learned, Run, SourceText, Whose};
 use crate::finding::{Code, Finding, Location, Severity};
+use crate::insight::RunFacts;
 use crate::insight::lint::{self, Ignores, LintText, Texts};
 use crate::insight::uses::{self, Carrier};
 use crate::plan::edits::Plan;
@@ -270,11 +271,14 @@ fn linted(
         },
     )));
     let mut findings = lint::lint(&lint::Subject {
-        documents,
-        images: &learned.images,
-        tags: learned.tags(),
-        uses: &uses.unwrap_or_default(),
-        owners: &[],
+        run: RunFacts {
+            cluster: None,
+            documents,
+            images: &learned.images,
+            tags: learned.tags(),
+            uses: &uses.unwrap_or_default(),
+            owners: &[],
+        },
         texts: &texts,
     });
     findings.retain(|finding| finding.code != Code::CommentedMarker);

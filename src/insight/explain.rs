@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::RunFacts;
 use super::uses::{Carrier, Use};
 use crate::api::{Id, ImagePolicySpec};
-use crate::documents::{Documents, Sourced};
-use crate::plan::planned::Owner;
+use crate::documents::Sourced;
 use crate::policy::exclusion::{self, BadExclusion};
 use crate::policy::funnel::{Fate, Funnel, Step, TracedTag};
 use crate::policy::{Choice, ChosenNothing, Policy};
-use crate::selection::resolve::{self, Resolved};
+use crate::selection::resolve::{self};
 use crate::selection::tags::{KnownTags, TagBook};
 use go_regexp::Budget;
 use masterminds_semver::Version;
@@ -196,19 +196,9 @@ pub struct CommitFacts {
 /// What is known of the run that a policy is of.
 #[derive(Clone, Copy)]
 pub struct Known<'k> {
-    /// The cluster, where there are some.
-    pub cluster: Option<&'k str>,
-    /// The documents.
-    pub documents: &'k Documents,
-    /// What came of the policies.
-    pub images: &'k BTreeMap<Id, Resolved>,
-    /// What is known of tags.
-    pub tags: &'k TagBook,
-    /// Where policies are used.
-    pub uses: &'k [Use],
-    /// The automations that edit.
-    pub owners: &'k [Owner],
-    /// Their commits, by the number of the automation.
+    /// The run.
+    pub run: RunFacts<'k>,
+    /// The commits of the automations, by their numbers.
     pub commits: &'k BTreeMap<usize, CommitFacts>,
     /// Whether the user gave the tags.
     pub are_tags_given: bool,
@@ -218,11 +208,11 @@ pub struct Known<'k> {
 #[must_use]
 pub fn explain(id: &Id, known: &Known<'_>, tag: Option<&str>) -> Explanation {
     let mut told = Explanation {
-        cluster: known.cluster.map(str::to_owned),
+        cluster: known.run.cluster.map(str::to_owned),
         policy: id.to_string(),
         ..Explanation::default()
     };
-    if let Some(resolved) = known.images.get(id) {
+    if let Some(resolved) = known.run.images.get(id) {
         told.at = resolved.location.to_string();
         told.image = resolved.image.as_ref().ok().map(ToString::to_string);
         if let Some(reason) = resolved.reason() {
@@ -230,12 +220,12 @@ pub fn explain(id: &Id, known: &Known<'_>, tag: Option<&str>) -> Explanation {
             told.hint = reason.hint();
         }
     }
-    let policy = known.documents.policies.get(id);
+    let policy = known.run.documents.policies.get(id);
     let traced = policy.and_then(|policy| {
         told.rule = rule(&policy.document.spec);
         traced(id, policy, known, &mut told, tag)
     });
-    let uses = known.uses.iter().filter(|one| one.policy == *id);
+    let uses = known.run.uses.iter().filter(|one| one.policy == *id);
     told.uses = uses
         .map(|one| explained_use(one, known, traced.as_ref()))
         .collect();
@@ -295,16 +285,16 @@ fn traced(
     told: &mut Explanation,
     tag: Option<&str>,
 ) -> Option<Traced> {
-    let found = resolve::repository_of(known.documents, id, &policy.document);
+    let found = resolve::repository_of(known.run.documents, id, &policy.document);
     let (repository_id, repository) = found.ok()?;
-    let location = known.documents.repositories.get(&repository_id);
+    let location = known.run.documents.repositories.get(&repository_id);
     told.repository = Some(ExplainedRepository {
         name: repository_id.to_string(),
         image: repository.spec.image.clone(),
         at: location.map_or_else(String::new, |known| known.location.to_string()),
     });
     let name = Repository::parse(&repository.spec.image).ok();
-    let (tags, source) = tags_of(known.tags, &repository_id, name.as_ref());
+    let (tags, source) = tags_of(known.run.tags, &repository_id, name.as_ref());
     told.tags_from = TagsFrom {
         source: match known.are_tags_given {
             true => "given",
@@ -465,7 +455,7 @@ fn explained_use(one: &Use, known: &Known<'_>, traced: Option<&Traced>) -> Expla
     }
     match &one.carrier {
         Carrier::Automation(number) => {
-            let owner = known.owners.get(*number);
+            let owner = known.run.owners.get(*number);
             told.automation = owner.map(|owner| owner.id.to_string());
             let commit = known.commits.get(number).filter(|_| one.new.is_some());
             told.branch = commit.and_then(|commit| commit.branch.clone());

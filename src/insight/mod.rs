@@ -14,3 +14,28 @@ pub mod tables;
 pub mod tag_scheme;
 pub mod trial;
 pub mod uses;
+
+use std::collections::BTreeMap;
+
+use crate::api::Id;
+use crate::documents::Documents;
+use crate::plan::planned::Owner;
+use crate::selection::resolve::Resolved;
+use crate::selection::tags::TagBook;
+
+/// What is known of a run, as one cluster sees it where it knows of some.
+#[derive(Clone, Copy)]
+pub struct RunFacts<'k> {
+    /// The cluster, where there are some.
+    pub cluster: Option<&'k str>,
+    /// The documents.
+    pub documents: &'k Documents,
+    /// What came of the policies.
+    pub images: &'k BTreeMap<Id, Resolved>,
+    /// What is known of tags.
+    pub tags: &'k TagBook,
+    /// The values that belong to policies.
+    pub uses: &'k [uses::Use],
+    /// The automations that edit.
+    pub owners: &'k [Owner],
+}

@@ -6,16 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::RunFacts;
 use super::explain::tags_of;
 use super::uses::{Carrier, Use};
 use crate::api::{Id, ImagePolicy, ImageRepository};
-use crate::documents::{Documents, Sourced};
-use crate::plan::planned::Owner;
+use crate::documents::Sourced;
 use crate::policy::exclusion;
 use crate::policy::funnel::{Fate, Funnel};
 use crate::selection::ready;
-use crate::selection::resolve::{self, Resolved, Unresolved};
-use crate::selection::tags::TagBook;
+use crate::selection::resolve::{self, Unresolved};
 use go_regexp::Budget;
 use oci_tags::image::Repository;
 
@@ -98,39 +97,25 @@ pub struct AutomationRow {
     pub outdated: usize,
 }
 
-/// What is known of a run.
-#[derive(Clone, Copy)]
-pub struct Known<'k> {
-    /// The cluster, where there are some.
-    pub cluster: Option<&'k str>,
-    /// The documents.
-    pub documents: &'k Documents,
-    /// What came of the policies.
-    pub images: &'k BTreeMap<Id, Resolved>,
-    /// What is known of tags.
-    pub tags: &'k TagBook,
-    /// Where policies are used.
-    pub uses: &'k [Use],
-    /// The automations that edit.
-    pub owners: &'k [Owner],
-}
-
-impl Known<'_> {
-    fn head<T>(&self, id: &Id, sourced: &Sourced<T>, labels: &BTreeMap<String, String>) -> RowHead {
-        RowHead {
-            cluster: self.cluster.map(str::to_owned),
-            namespace: id.namespace.clone(),
-            name: id.name.clone(),
-            labels: labels.clone(),
-            at: sourced.location.to_string(),
-            ..RowHead::default()
-        }
+fn head<T>(
+    known: &RunFacts<'_>,
+    id: &Id,
+    sourced: &Sourced<T>,
+    labels: &BTreeMap<String, String>,
+) -> RowHead {
+    RowHead {
+        cluster: known.cluster.map(str::to_owned),
+        namespace: id.namespace.clone(),
+        name: id.name.clone(),
+        labels: labels.clone(),
+        at: sourced.location.to_string(),
+        ..RowHead::default()
     }
 }
 
 /// The policies, by namespace and name.
 #[must_use]
-pub fn policies(known: &Known<'_>) -> Vec<PolicyRow> {
+pub fn policies(known: &RunFacts<'_>) -> Vec<PolicyRow> {
     let mut uses: BTreeMap<&Id, Vec<&Use>> = BTreeMap::new();
     for one in known.uses {
         uses.entry(&one.policy).or_default().push(one);
@@ -145,14 +130,14 @@ pub fn policies(known: &Known<'_>) -> Vec<PolicyRow> {
 }
 
 fn policy_row(
-    known: &Known<'_>,
+    known: &RunFacts<'_>,
     (id, policy): (&Id, &Sourced<ImagePolicy>),
     uses: &[&Use],
     budget: &mut Budget,
 ) -> PolicyRow {
     let document = &policy.document;
     let mut row = PolicyRow {
-        head: known.head(id, policy, &document.metadata.labels),
+        head: head(known, id, policy, &document.metadata.labels),
         ..PolicyRow::default()
     };
     if let Some(resolved) = known.images.get(id) {
@@ -184,7 +169,7 @@ fn policy_row(
 
 /// How many tags are later than the oldest of some.
 fn behind(
-    known: &Known<'_>,
+    known: &RunFacts<'_>,
     (id, policy): (&Id, &ImagePolicy),
     current: &BTreeSet<String>,
     budget: &mut Budget,
@@ -204,7 +189,7 @@ fn behind(
 
 /// The ImageRepositories, by namespace and name.
 #[must_use]
-pub fn repositories(known: &Known<'_>) -> Vec<RepositoryRow> {
+pub fn repositories(known: &RunFacts<'_>) -> Vec<RepositoryRow> {
     let mut policies: BTreeMap<Id, BTreeSet<String>> = BTreeMap::new();
     for (id, policy) in &known.documents.policies {
         let named = policies.entry(resolve::repository_id(id, &policy.document));
@@ -221,14 +206,14 @@ pub fn repositories(known: &Known<'_>) -> Vec<RepositoryRow> {
 }
 
 fn repository_row(
-    known: &Known<'_>,
+    known: &RunFacts<'_>,
     (id, repository): (&Id, &Sourced<ImageRepository>),
     budget: &mut Budget,
 ) -> RepositoryRow {
     let document = &repository.document;
     let spec = &document.spec;
     let mut row = RepositoryRow {
-        head: known.head(id, repository, &document.metadata.labels),
+        head: head(known, id, repository, &document.metadata.labels),
         image: spec.image.clone(),
         suspended: spec.suspend,
         ..RepositoryRow::default()
@@ -270,7 +255,7 @@ fn repository_row(
 /// The automations, by namespace and name. `why_not` tells of one that edits nothing why.
 #[must_use]
 pub fn automations(
-    known: &Known<'_>,
+    known: &RunFacts<'_>,
     why_not: &dyn Fn(&Id) -> Option<String>,
 ) -> Vec<AutomationRow> {
     let mut counts: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
@@ -296,7 +281,7 @@ pub fn automations(
                 format!("would change {outdated} of {values} values"),
             ),
         };
-        let mut head = known.head(id, automation, &automation.document.metadata.labels);
+        let mut head = head(known, id, automation, &automation.document.metadata.labels);
         head.ready = ready.to_owned();
         head.message = message;
         AutomationRow {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use super::text::line;
+use super::text::{flow, line};
 use crate::insight::explain::{
     ExplainedTag, ExplainedUse, Explanation, SAMPLES, Sample, StepCount, TagsFrom,
 };
@@ -88,26 +88,7 @@ fn source(told: &Explanation, out: &mut String) {
 /// A name and what belongs to it, which goes on below itself.
 fn field(name: &str, style: Style, value: &str, out: &mut String) {
     put(out, format_args!("  {name:<9} "));
-    flow(&line(value), style, 12, out);
-}
-
-/// A text over as many lines as it needs, which begin with so many spaces; the first is
-/// begun.
-fn flow(text: &str, style: Style, indent: usize, out: &mut String) {
-    let mut column = indent;
-    for (number, word) in text.split(' ').enumerate() {
-        let length = word.chars().count() + 1;
-        if number > 0 && column + length > WIDTH + 1 {
-            out.push('\n');
-            out.push_str(&" ".repeat(indent));
-            column = indent;
-        } else if number > 0 {
-            out.push(' ');
-        }
-        column += length;
-        put(out, format_args!("{style}{word}{style:#}"));
-    }
-    out.push('\n');
+    flow(&line(value), (12, WIDTH), style, out);
 }
 
 fn funnel(told: &Explanation, out: &mut String) {
@@ -123,7 +104,7 @@ fn funnel(told: &Explanation, out: &mut String) {
         let names: Vec<&str> = told.malformed.iter().map(String::as_str).collect();
         let said = format!("no tags by their names: {}", names.join(", "));
         put(out, format_args!("  {:>width$} ", ""));
-        flow(&line(&said), BAD, width + 3, out);
+        flow(&line(&said), (width + 3, WIDTH), BAD, out);
     }
     for step in &told.steps {
         let StepCount {
@@ -134,7 +115,7 @@ fn funnel(told: &Explanation, out: &mut String) {
         } = step;
         let minus = format!("-{count}");
         put(out, format_args!("  {minus:>width$} "));
-        flow(&line(why), Style::new(), width + 3, out);
+        flow(&line(why), (width + 3, WIDTH), Style::new(), out);
         let more = count - samples.len();
         list(samples, more, width + 5, out);
     }
@@ -207,7 +188,7 @@ fn asked(tag: &ExplainedTag, told: &Explanation, out: &mut String) {
         out.push_str("  is not among the known tags; if it were:\n");
     }
     out.push_str("  ");
-    flow(&line(&tag.why), Style::new(), 2, out);
+    flow(&line(&tag.why), (2, WIDTH), Style::new(), out);
     if let Some(way_in) = &tag.way_in {
         field("hint:", Style::new(), way_in, out);
     }

@@ -153,6 +153,25 @@ fn place(word: &str, location: &Location) -> String {
     out
 }
 
+/// A text over as many lines as it needs, each from `indent` to `width` columns; the first
+/// is begun.
+pub fn flow(text: &str, (indent, width): (usize, usize), style: Style, out: &mut String) {
+    let mut column = indent;
+    for (number, word) in text.split(' ').enumerate() {
+        let length = word.chars().count() + 1;
+        if number > 0 && column + length > width + 1 {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            column = indent;
+        } else if number > 0 {
+            out.push(' ');
+        }
+        column += length;
+        _ = write!(out, "{style}{word}{style:#}");
+    }
+    out.push('\n');
+}
+
 /// A line of a document with a caret under the place.
 fn snippet(piece: &Snippet, line: usize) -> String {
     let shown = |c: char| if is_hidden(c) { ' ' } else { c };

@@ -129,6 +129,7 @@ fn what_a_change_does_to_choices_and_values() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story")]
 fn people_and_pull_requests_read_it() {
     let tree = folders();
     let output = run_in(tree.path(), &["compare", "before", "after"], b"");
@@ -587,6 +588,7 @@ fn a_hostile_repository_runs_nothing() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_is_no_commit_is_refused() {
     let Some(tree) = repository("what_is_no_commit_is_refused") else {
         return;

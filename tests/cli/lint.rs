@@ -272,6 +272,7 @@ spec:
 
 /// Further shapes of what the page has one example of; what each hint says is followed.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn other_shapes_of_the_same_faults() {
     let policy = |choice: &str, filter: &str| {
         format!(

@@ -163,6 +163,7 @@ fn each_reason_is_told() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn wrong_documents_are_told_with_their_place() {
     let tree = tree();
     for (spec, at, said) in [

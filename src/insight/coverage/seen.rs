@@ -7,32 +7,20 @@ use super::found::{Found, InFile};
 use super::tag::{Later, Standing};
 use crate::api::Id;
 use crate::binding::marker::ImagePart;
-use crate::documents::Documents;
 use crate::finding::{Code, Finding, Location};
+use crate::insight::RunFacts;
 use crate::insight::explain::tags_of;
 use crate::insight::uses::{Carrier, Use};
-use crate::plan::planned::Owner;
 use crate::policy::funnel::Funnel;
-use crate::selection::resolve::{self, Resolved, Unresolved};
-use crate::selection::tags::TagBook;
+use crate::selection::resolve::{self, Unresolved};
 use go_regexp::Budget;
 use oci_tags::image::Repository;
 
-/// What is known of a run, of one cluster where it knows of some.
+/// What is known of a run, and what of it counts.
 #[derive(Clone, Copy)]
 pub struct Known<'k> {
-    /// The cluster.
-    pub cluster: Option<&'k str>,
-    /// The documents.
-    pub documents: &'k Documents,
-    /// What came of the policies.
-    pub images: &'k BTreeMap<Id, Resolved>,
-    /// What is known of tags.
-    pub tags: &'k TagBook,
-    /// The values that belong to policies.
-    pub uses: &'k [Use],
-    /// The automations that edit.
-    pub owners: &'k [Owner],
+    /// The run.
+    pub run: RunFacts<'k>,
     /// What was found in the files.
     pub in_files: &'k [Finding],
     /// Whether only what an automation carries is updated.
@@ -116,7 +104,7 @@ impl Seen {
             .map(|finding| (spot(&finding.location), finding.message.as_str()))
             .collect();
         // A name alone does not say which image is run.
-        let uses = known.uses.iter();
+        let uses = known.run.uses.iter();
         let uses: Vec<&Use> = uses.filter(|one| one.part != ImagePart::Name).collect();
         let mut tags: BTreeMap<&Id, HashSet<&str>> = BTreeMap::new();
         for one in &uses {
@@ -134,7 +122,7 @@ impl Seen {
             let policy = policies.get(&one.policy).unwrap_or(&unknown);
             let (automation, mut held) = match &one.carrier {
                 Carrier::Automation(number) => {
-                    let owner = known.owners.get(*number);
+                    let owner = known.run.owners.get(*number);
                     (owner.map(|owner| owner.id.to_string()), Vec::new())
                 }
                 Carrier::Nobody(_) if !known.needs_automation => (None, Vec::new()),
@@ -161,7 +149,7 @@ impl Seen {
             file.bound.entry(at).or_default().push(BoundValue {
                 location: one.location.clone(),
                 policy: one.policy.to_string(),
-                cluster: known.cluster.map(str::to_owned),
+                cluster: known.run.cluster.map(str::to_owned),
                 automation,
                 held,
                 image: policy.image.clone(),
@@ -173,7 +161,7 @@ impl Seen {
 
     /// Learns of images without a policy which tags are later, where tags are known.
     fn learn_later(&mut self, known: &Known<'_>, files: &[InFile]) {
-        let repositories = known.documents.repositories.iter();
+        let repositories = known.run.documents.repositories.iter();
         let named: HashMap<String, &Id> = repositories
             .filter_map(|(id, one)| {
                 let name = Repository::parse(&one.document.spec.image).ok()?;
@@ -191,8 +179,8 @@ impl Seen {
             }
             let of_name = later.entry(key.0.clone()).or_insert_with(|| {
                 let tags = match named.get(&key.0) {
-                    Some(id) => tags_of(known.tags, id, Some(&name)).0,
-                    None => known.tags.written(&name),
+                    Some(id) => tags_of(known.run.tags, id, Some(&name)).0,
+                    None => known.run.tags.written(&name),
                 };
                 tags.map(|tags| Later::of(&tags.tags))
             });
@@ -218,7 +206,7 @@ fn spot(location: &Location) -> (&str, usize, usize) {
 /// What is to be told of a policy, and of these tags.
 fn of_policy(id: &Id, wanted: &HashSet<&str>, known: &Known<'_>, budget: &mut Budget) -> OfPolicy {
     let mut of = OfPolicy::default();
-    let resolved = known.images.get(id);
+    let resolved = known.run.images.get(id);
     of.held = resolved.and_then(|resolved| {
         let reason = resolved.reason()?;
         // That nothing is known of tags now holds nobody back.
@@ -228,10 +216,10 @@ fn of_policy(id: &Id, wanted: &HashSet<&str>, known: &Known<'_>, budget: &mut Bu
         );
         (!is_unknown).then(|| format!("ImagePolicy `{id}`: {}", reason.explained()))
     });
-    let Some(policy) = known.documents.policies.get(id) else {
+    let Some(policy) = known.run.documents.policies.get(id) else {
         return of;
     };
-    let found = resolve::repository_of(known.documents, id, &policy.document);
+    let found = resolve::repository_of(known.run.documents, id, &policy.document);
     let Ok((repository_id, repository)) = found else {
         return of;
     };
@@ -244,7 +232,7 @@ fn of_policy(id: &Id, wanted: &HashSet<&str>, known: &Known<'_>, budget: &mut Bu
         of.held = Some(format!("ImagePolicy `{id}` is suspended"));
     }
     let name = Repository::parse(&repository.spec.image).ok();
-    let tags = tags_of(known.tags, &repository_id, name.as_ref()).0;
+    let tags = tags_of(known.run.tags, &repository_id, name.as_ref()).0;
     let Some((tags, policy)) = tags.zip(policy.document.spec.checked().ok()) else {
         return of;
     };

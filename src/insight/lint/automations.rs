@@ -14,16 +14,16 @@ const MOST: usize = 50;
 /// What is odd about automations.
 pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
     let mut folders: BTreeMap<&Path, Vec<usize>> = BTreeMap::new();
-    for (number, owner) in subject.owners.iter().enumerate() {
+    for (number, owner) in subject.run.owners.iter().enumerate() {
         folders.entry(&owner.base).or_default().push(number);
     }
-    let carried: std::collections::BTreeSet<usize> = (subject.uses.iter())
+    let carried: std::collections::BTreeSet<usize> = (subject.run.uses.iter())
         .filter_map(|one| match one.carrier {
             Carrier::Automation(number) => Some(number),
             Carrier::Nobody(_) => None,
         })
         .collect();
-    let owners = subject.owners.iter().enumerate();
+    let owners = subject.run.owners.iter().enumerate();
     let found = owners.filter_map(|(number, owner)| {
         let around = owner
             .base
@@ -32,10 +32,10 @@ pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
         let others = around.flat_map(|numbers| numbers.iter().take(MOST));
         let mut others = others.filter(|other| **other != number);
         let other = others.find(|other| {
-            let is_first = **other < number || subject.owners[**other].base != owner.base;
-            is_first && carried.contains(*other) && is_shared(owner, &subject.owners[**other])
+            let is_first = **other < number || subject.run.owners[**other].base != owner.base;
+            is_first && carried.contains(*other) && is_shared(owner, &subject.run.owners[**other])
         })?;
-        Some(twice(owner, &subject.owners[*other]))
+        Some(twice(owner, &subject.run.owners[*other]))
     });
     found.collect()
 }

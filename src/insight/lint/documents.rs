@@ -14,7 +14,7 @@ use oci_tags::image::Repository;
 
 /// What is wrong with documents.
 pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
-    let documents = subject.documents;
+    let documents = subject.run.documents;
     let policies = documents.policies.iter();
     let used: BTreeSet<Id> = policies
         .map(|(id, policy)| resolve::repository_id(id, &policy.document))
@@ -96,7 +96,7 @@ impl Look<'_> {
         let reference = spec.secret_ref.as_ref()?;
         let image = Repository::parse(&spec.image).ok()?;
         let id = Id::new(self.id.namespace.clone(), reference.name.clone());
-        let logins = &self.subject.documents.logins;
+        let logins = &self.subject.run.documents.logins;
         let none = References::default();
         let Lookup::Document(secret) = logins.secret(&id, &none) else {
             return None;

@@ -13,7 +13,7 @@ use yaml_edit_spans::Place;
 /// What is wrong with markers.
 pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for one in subject.uses {
+    for one in subject.run.uses {
         findings.extend(part(one));
         findings.extend(beside_digest(one, subject.texts));
     }

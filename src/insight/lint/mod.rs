@@ -20,17 +20,17 @@ use std::collections::BTreeMap;
 
 use crate::api::{self, Id, ImagePolicy, ImageRepository};
 use crate::cluster::flux;
-use crate::documents::{Documents, Sourced};
+use crate::documents::Sourced;
 use crate::finding::{Code, Finding, Location, Severity};
+use crate::insight::RunFacts;
 use crate::insight::explain;
 use crate::insight::uses::Use;
 use crate::parallel;
-use crate::plan::planned::Owner;
 use crate::policy::Policy;
 use crate::policy::funnel::Funnel;
 use crate::resource_list::{Object, Outline};
 use crate::selection::resolve::{self, Resolved};
-use crate::selection::tags::{KnownTags, TagBook};
+use crate::selection::tags::KnownTags;
 use go_regexp::Budget;
 use oci_tags::image::Repository;
 use yaml_edit_spans::{ByteSpan, Snippet};
@@ -45,16 +45,8 @@ pub const ALSO_READ: &[&str] = &[flux::OPERATOR_GROUP];
 /// What is looked at.
 #[derive(Clone, Copy)]
 pub struct Subject<'l> {
-    /// The documents.
-    pub documents: &'l Documents,
-    /// What came of the policies.
-    pub images: &'l BTreeMap<Id, Resolved>,
-    /// What is known of tags.
-    pub tags: &'l TagBook,
-    /// The values that belong to policies.
-    pub uses: &'l [Use],
-    /// The automations that edit.
-    pub owners: &'l [Owner],
+    /// The run.
+    pub run: RunFacts<'l>,
     /// The texts.
     pub texts: &'l Texts<'l>,
 }
@@ -195,10 +187,10 @@ impl PolicyFacts<'_> {
 #[must_use]
 pub fn lint(subject: &Subject<'_>) -> Vec<Finding> {
     let mut uses: BTreeMap<&Id, Vec<&Use>> = BTreeMap::new();
-    for one in subject.uses {
+    for one in subject.run.uses {
         uses.entry(&one.policy).or_default().push(one);
     }
-    let policies: Vec<_> = subject.documents.policies.iter().collect();
+    let policies: Vec<_> = subject.run.documents.policies.iter().collect();
     let look = |chunk: &[(&Id, &Sourced<ImagePolicy>)]| -> Vec<Finding> {
         // Patterns of a chunk share what they may take, as those of a run do.
         let mut budget = Budget::default();
@@ -223,10 +215,10 @@ fn facts<'l>(
     uses: &BTreeMap<&Id, Vec<&'l Use>>,
     budget: &mut Budget,
 ) -> PolicyFacts<'l> {
-    let repository = resolve::repository_of(subject.documents, id, &policy.document).ok();
+    let repository = resolve::repository_of(subject.run.documents, id, &policy.document).ok();
     let traced = repository.as_ref().and_then(|(repository_id, repository)| {
         let name = Repository::parse(&repository.spec.image).ok();
-        let (known, _) = explain::tags_of(subject.tags, repository_id, name.as_ref());
+        let (known, _) = explain::tags_of(subject.run.tags, repository_id, name.as_ref());
         let (known, checked) = (known?, policy.document.spec.checked().ok()?);
         let exclusions = &repository.spec.exclusion_list;
         let funnel = Funnel::of(&checked, exclusions, &known.tags, budget).ok()?;
@@ -240,7 +232,7 @@ fn facts<'l>(
         id,
         policy,
         repository,
-        resolved: subject.images.get(id),
+        resolved: subject.run.images.get(id),
         traced,
         uses: uses.get(id).cloned().unwrap_or_default(),
     }

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::{by_state, left_out, sum};
 use crate::insight::coverage::{Coverage, CoverageItem, State};
-use crate::report::text::line;
+use crate::report::text::{flow, line};
 
 const HEAD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -154,27 +154,9 @@ fn row(item: &CoverageItem, width: usize, out: &mut String) {
     if length > width || begin > WIDTH - 20 {
         out.push('\n');
         out.push_str(&" ".repeat(14));
-        flow(&line(&told), 14, out);
+        flow(&line(&told), (14, WIDTH), DIM, out);
     } else {
         out.push_str(&" ".repeat(width - length + 2));
-        flow(&line(&told), begin, out);
+        flow(&line(&told), (begin, WIDTH), DIM, out);
     }
-}
-
-/// A text over as many lines as it needs, which begin with so many spaces; the first is begun.
-fn flow(text: &str, indent: usize, out: &mut String) {
-    let mut column = indent;
-    for (number, word) in text.split(' ').enumerate() {
-        let length = word.chars().count() + 1;
-        if number > 0 && column + length > WIDTH + 1 {
-            out.push('\n');
-            out.push_str(&" ".repeat(indent));
-            column = indent;
-        } else if number > 0 {
-            out.push(' ');
-        }
-        column += length;
-        put(out, format_args!("{DIM}{word}{DIM:#}"));
-    }
-    out.push('\n');
 }
