@@ -1,5 +1,5 @@
 //! What becomes of each tag on its way through a policy, and why: the steps of
-//! [`exclusion::keep`](super::exclusion::keep) and [`Policy::select`], told for every tag.
+//! [`exclusion::keep`] and [`Policy::select`], told for every tag.
 //!
 //! The choice itself is [`Policy::select`]'s; the funnel only says how it came about.
 //! A tag ends at the first step that lets it out, or has a place in the policy's order.

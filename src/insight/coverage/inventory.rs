@@ -7,7 +7,7 @@
 //! - kustomize's `images`: `newName` or `name` with `newTag` and `digest`; Argo CD's and other
 //!   lists of `[name=]image` under `images`; `literals` of generators and environment
 //!   variables whose name ends in `IMAGE`; `value` of a JSON patch whose path ends in `/image`.
-//! - charts and artifacts: see [`charts`].
+//! - charts and artifacts: see `charts`.
 //! - all this in YAML that stands in a literal block: values of a chart, a patch, a file of a
 //!   ConfigMap.
 //!
