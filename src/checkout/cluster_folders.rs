@@ -189,14 +189,22 @@ pub fn named_by_builds(
     (is_elsewhere || renames()).then_some(MarkedPolicies { known, unknown })
 }
 
-/// What may be markers in a text: the comments that hold the token.
+/// What may be markers in a text: of each line that holds the token, the comment that does.
 fn comments_of(text: &str) -> impl Iterator<Item = &str> {
-    let tokens = memmem::find_iter(text.as_bytes(), marker::TOKEN);
-    tokens.filter_map(|token| {
-        let line = text[..token].rfind('\n').map_or(0, |at| at + 1);
-        let begin = line + text[line..token].rfind('#')?;
-        let end = memchr::memchr(b'\n', &text.as_bytes()[token..]);
-        Some(text[begin..end.map_or(text.len(), |at| token + at)].trim_end_matches('\r'))
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            let token = memmem::find(rest.as_bytes(), marker::TOKEN.as_bytes())?;
+            let line = rest[..token].rfind('\n').map_or(0, |at| at + 1);
+            let end = memchr::memchr(b'\n', &rest.as_bytes()[token..]);
+            let end = end.map_or(rest.len(), |at| token + at);
+            let hash = rest[line..token].rfind('#');
+            let comment = hash.map(|at| rest[line + at..end].trim_end_matches('\r'));
+            rest = &rest[end..];
+            if comment.is_some() {
+                return comment;
+            }
+        }
     })
 }
 

@@ -112,6 +112,8 @@ pub struct LeftOut {
     pub base: PathBuf,
     /// The policies that it would select.
     pub selected: Selection,
+    /// Why, in words.
+    pub said: String,
 }
 
 /// Why an automation edits nothing here.
@@ -132,12 +134,7 @@ impl Automations {
     #[must_use]
     pub fn why_not(&self, id: &Id) -> Option<String> {
         let one = self.left_out.iter().find(|one| one.id == *id)?;
-        Some(match one.reason {
-            Reason::OtherRepository => "it is for another repository".to_owned(),
-            Reason::Suspended => "it is suspended".to_owned(),
-            Reason::Fault => "it is not valid".to_owned(),
-            Reason::Outranked => "`--policies` has another one of this name".to_owned(),
-        })
+        Some(one.said.clone())
     }
 
     /// Whether there is nothing to do because somebody wants it so.
@@ -198,6 +195,10 @@ pub fn of_automations(
                 all.owners.push(owner);
             }
             Err((reason, finding)) => {
+                let said = finding.message.split_once("is left out: ");
+                let said = said
+                    .map_or(finding.message.as_str(), |(_, why)| why)
+                    .to_owned();
                 findings.push(*finding);
                 // Of two different ones nothing is sure.
                 let unsure = ImageUpdateAutomation::default();
@@ -205,7 +206,8 @@ pub fn of_automations(
                     Some(_) => &unsure,
                     None => &automation.document,
                 };
-                let one = left_out(id, document, reason, &mut selections, root);
+                let mut one = left_out(id, document, reason, &mut selections, root);
+                one.said = said;
                 all.left_out.push(one);
             }
         }
@@ -242,6 +244,7 @@ fn left_out(
         base: source_files::resolve_within(root, path.unwrap_or("."))
             .unwrap_or_else(|_| source_files::join_within(root, path.unwrap_or("."))),
         selected: selected.unwrap_or_else(|_| selections.all()),
+        said: "`--policies` has another one of this name".to_owned(),
     }
 }
 

@@ -119,7 +119,7 @@ fn look(
     };
     let mut ignores = ignores.unwrap_or_default();
     options.add_ignores(&mut ignores);
-    let (left, ignored) = ignores.apply(unique(found));
+    let (left, ignored) = ignores.apply(unique(found), &|file| options.inside(file));
     looked.findings = left;
     looked.ignored = (ignored.into_iter())
         .map(|one| IgnoredFinding {

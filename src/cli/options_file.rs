@@ -6,21 +6,25 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use globset::GlobBuilder;
+use globset::{Glob, GlobBuilder};
 use jiff::civil::Date;
 
 use super::streams::{lists_all, say};
-use crate::api::{Bind, ExclusionSpec, IgnoreSpec, ImageUpdateSpec};
+use crate::api::{self, Bind, ExclusionSpec, ImageUpdateSpec};
 use crate::binding::bindings::BindingConfig;
 use crate::checkout::Request;
 use crate::checkout::git::Repositories;
-use crate::checkout::regular_file;
+use crate::checkout::{regular_file, source_files};
 use crate::documents::builder::Builder;
 use crate::documents::{Provenance, Rank};
 use crate::finding::Location;
 use crate::function::config;
-use crate::insight::lint::{FileMatch, Ignores};
+use crate::insight::lint::Ignores;
 use crate::resource_list;
+use yaml_edit_spans::Place;
+
+/// So many entries are told with their lines: each is looked for in the whole file.
+const MAX_PLACES: usize = 200;
 
 /// Its name.
 pub(super) const NAME: &str = ".flux-image.yaml";
@@ -35,8 +39,8 @@ pub(super) struct OptionsFile {
     /// What it says.
     spec: ImageUpdateSpec,
     bindings: BindingConfig,
-    /// Where it stands.
-    location: Location,
+    /// Where the entries of `ignores` stand.
+    ignores_at: Vec<Place>,
 }
 
 impl OptionsFile {
@@ -93,13 +97,19 @@ impl OptionsFile {
         if let Some(error) = said(&findings) {
             return Err(error);
         }
-        let file = Self {
+        let mut file = Self {
             root,
             current,
             bindings: settings.bindings,
             spec: settings.spec,
-            location: Location::new(NAME, object.place),
+            ignores_at: Vec::new(),
         };
+        let count = file.spec.ignores.len().min(MAX_PLACES);
+        let places = (0..count).map(|number| {
+            let field = format!("spec.ignores[{number}]");
+            api::place_of_field(text, object, &field)
+        });
+        file.ignores_at = places.collect();
         file.check()?;
         Ok(file)
     }
@@ -133,7 +143,10 @@ impl OptionsFile {
             let is_inside = Path::new(path)
                 .components()
                 .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-            if !is_inside {
+            // Nor by a link. One that is not there is told where it is read.
+            let real = source_files::resolve_within(&self.root, path);
+            let leads_out = real.is_err_and(|error| !error.is_missing());
+            if !is_inside || leads_out {
                 bail!(
                     "{NAME}: `clusterPaths` has `{path}`, which is not below the root of the work tree"
                 );
@@ -178,17 +191,20 @@ impl OptionsFile {
 
     /// Adds what it ignores.
     pub(super) fn add_ignores(&self, ignores: &mut Ignores) {
-        for IgnoreSpec { code, path, reason } in &self.spec.ignores {
-            let is_meant: FileMatch = match path {
-                None => Box::new(|_| true),
-                Some(path) => {
-                    let (root, current) = (self.root.clone(), self.current.clone());
-                    let is_of = of_path(path);
-                    Box::new(move |file| is_of(&inside(&root, &current, file)))
-                }
+        for (number, one) in self.spec.ignores.iter().enumerate() {
+            let globs = one.path.iter().flat_map(|path| globs_of(path));
+            let place = self.ignores_at.get(number).copied();
+            let location = Location {
+                field: format!("spec.ignores[{number}]"),
+                ..Location::new(NAME, place.unwrap_or_default())
             };
-            ignores.add(code, reason, self.location.clone(), is_meant);
+            ignores.add(&one.code, &one.reason, location, globs.collect());
         }
+    }
+
+    /// A file as it is from the root of the work tree on.
+    pub(super) fn inside(&self, file: &str) -> String {
+        inside(&self.root, &self.current, file)
     }
 
     /// What it excludes.
@@ -208,6 +224,19 @@ impl OptionsFile {
             is_image && is_file && one.until.is_none_or(|until| until >= today)
         })
     }
+}
+
+/// The globs of a path: itself, and what is below the folder of that name.
+fn globs_of(path: &str) -> Vec<Glob> {
+    let path = path.trim_start_matches("./").trim_end_matches('/');
+    let globs = match path {
+        "" | "." => vec!["**".to_owned()],
+        path => vec![path.to_owned(), format!("{path}/**")],
+    };
+    let built = globs
+        .iter()
+        .map(|glob| GlobBuilder::new(glob).literal_separator(true).build());
+    built.filter_map(Result::ok).collect()
 }
 
 /// A file as it is from the root of the work tree on.

@@ -90,8 +90,14 @@ fn test(args: &TestArgs) -> anyhow::Result<Exit> {
         let said: Vec<Finding> = said.filter(|one| !about_tags(one)).collect();
         add(&mut outcome.findings, said);
     })?;
-    let (results, wrong) = tests.finish();
+    let (mut results, wrong) = tests.finish();
     outcome.findings.extend(wrong);
+    // A report that leaves out what could not be run looks better than it is.
+    results.extend(outcome.findings.iter().filter_map(TestResult::not_run));
+    results.sort_by(|a, b| {
+        let place = |one: &TestResult| (one.location.file.clone(), one.location.line);
+        place(a).cmp(&place(b))
+    });
     if read.tests.is_empty() && outcome.worst() != Some(Severity::Error) {
         outcome.findings.push(no_test());
     }

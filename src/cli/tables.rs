@@ -65,6 +65,11 @@ pub(super) fn run(args: &TableArgs, which: Table) -> anyhow::Result<Exit> {
 }
 
 fn rows<R: Row>(args: &TableArgs, of: impl Fn(&Surveyed<'_>) -> Vec<R>) -> anyhow::Result<Exit> {
+    if let Some(wanted) = &args.status_selector
+        && !wanted.to_ascii_lowercase().starts_with("ready")
+    {
+        bail!("`--status-selector {wanted}`: write it as `ready=false` or `ready!=true`");
+    }
     let repositories = Repositories::default();
     let request = Request {
         tags_from: args.tags_from.clone(),

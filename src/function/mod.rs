@@ -282,7 +282,7 @@ fn linted(
         texts: &texts,
     });
     findings.retain(|finding| finding.code != Code::CommentedMarker);
-    let (mut findings, _) = Ignores::of_comments(&texts).apply(findings);
+    let (mut findings, _) = Ignores::of_comments(&texts).apply(findings, &str::to_owned);
     for finding in &mut findings {
         finding.severity = finding.severity.min(Severity::Warning);
     }

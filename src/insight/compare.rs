@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::explain::rule;
 use super::uses::{Carrier, Use};
 use crate::api::Id;
+use crate::binding::marker::ImagePart;
 use crate::documents::Documents;
 use crate::finding::{Code, Finding, Location};
 use crate::plan::planned::Owner;
@@ -138,10 +139,10 @@ pub fn compare(
     (before, after): (Side<'_>, Side<'_>),
     files: InFiles<'_>,
 ) -> Comparison {
-    let mut uses: BTreeMap<&Id, Vec<MovedValue>> = BTreeMap::new();
+    let mut uses: BTreeMap<&Id, Vec<(ImagePart, MovedValue)>> = BTreeMap::new();
     for one in files.uses {
         let known = uses.entry(&one.policy).or_default();
-        known.push(moved(one, files.owners));
+        known.push((one.part, moved(one, files.owners)));
     }
     let orphans = orphans(files.findings);
     let ids: BTreeSet<&Id> = before.images.keys().chain(after.images.keys()).collect();
@@ -154,7 +155,12 @@ pub fn compare(
             None => told.same += 1,
             Some(mut one) => {
                 one.values = match one.effect {
-                    Effect::Differs | Effect::Added => uses.remove(id).unwrap_or_default(),
+                    Effect::Differs | Effect::Added => {
+                        let all = uses.remove(id).unwrap_or_default().into_iter();
+                        let parts = [before, after].map(|side| side.images.get(id));
+                        let moving = all.filter(|(part, _)| is_other_part(*part, parts));
+                        moving.map(|(_, value)| value).collect()
+                    }
                     Effect::Removed => {
                         let name = id.to_string();
                         orphans.get(name.as_str()).cloned().unwrap_or_default()
@@ -182,6 +188,20 @@ impl Comparison {
         };
         self.policies.iter().any(is_other)
     }
+}
+
+/// Whether a part of an image is another one than before.
+fn is_other_part(part: ImagePart, [before, after]: [Option<&Resolved>; 2]) -> bool {
+    let of = |side: Option<&Resolved>| {
+        let image = side?.image.as_ref().ok()?;
+        Some(match part {
+            ImagePart::Image => image.to_string(),
+            ImagePart::Tag => image.tag.clone(),
+            ImagePart::Name => image.name.clone(),
+            ImagePart::Digest => image.digest.clone().unwrap_or_default(),
+        })
+    };
+    of(before) != of(after)
 }
 
 /// Values in the files whose policy is not known, by its name.

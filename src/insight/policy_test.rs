@@ -10,7 +10,7 @@ use super::explain::{self, Traced};
 use crate::api::{self, Expectation, Expected, Id, ImagePolicyTest};
 use crate::documents::Documents;
 use crate::documents::twins::Twins;
-use crate::finding::{Code, Finding, Location};
+use crate::finding::{Code, Finding, Location, Severity};
 use crate::quote;
 use crate::selection::resolve::{self, Unresolved};
 use go_regexp::{Budget, Regex};
@@ -43,6 +43,35 @@ pub struct TestResult {
     pub reason: Option<String>,
     /// What is not as expected.
     pub failures: Vec<String>,
+    /// It could not be run: its document is wrong, or its policy is not known.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub could_not_run: bool,
+}
+
+impl TestResult {
+    /// What stands for a test that could not be run, which a finding says; `None` for a
+    /// finding about something else.
+    #[must_use]
+    pub fn not_run(finding: &Finding) -> Option<Self> {
+        let resource = finding.location.resource.as_ref();
+        let resource = resource.filter(|one| one.kind == "ImagePolicyTest")?;
+        let test = match resource.namespace.as_str() {
+            "" => resource.name.clone(),
+            namespace => format!("{namespace}/{}", resource.name),
+        };
+        (finding.severity == Severity::Error).then(|| Self {
+            test,
+            location: finding.location.clone(),
+            cluster: None,
+            policy: String::new(),
+            is_passed: false,
+            expected: None,
+            chosen: None,
+            reason: None,
+            failures: vec![finding.message.clone()],
+            could_not_run: true,
+        })
+    }
 }
 
 /// What a policy makes of some tags.
@@ -317,6 +346,7 @@ fn result(test: &Test<'_>, id: &Id, documents: &Documents, budget: &mut Budget) 
         chosen: outcome.chosen.as_ref().ok().cloned(),
         reason: outcome.chosen.as_ref().err().map(Unresolved::explained),
         failures,
+        could_not_run: false,
     }
 }
 

@@ -259,11 +259,16 @@ pub fn automations(
     why_not: &dyn Fn(&Id) -> Option<String>,
 ) -> Vec<AutomationRow> {
     let mut counts: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+    let mut unknown: BTreeMap<usize, usize> = BTreeMap::new();
     for one in known.uses {
         if let Carrier::Automation(number) = one.carrier {
             let (values, outdated) = counts.entry(number).or_default();
             *values += 1;
             *outdated += usize::from(one.new.is_some());
+            let resolved = known.images.get(&one.policy);
+            if resolved.is_none_or(|resolved| resolved.image.is_err()) {
+                *unknown.entry(number).or_default() += 1;
+            }
         }
     }
     let numbers: BTreeMap<&Id, usize> = (known.owners.iter().enumerate())
@@ -273,10 +278,17 @@ pub fn automations(
         let spec = &automation.document.spec;
         let count = numbers.get(id).and_then(|number| counts.get(number));
         let (values, outdated) = count.copied().unwrap_or_default();
-        let (ready, message) = match why_not(id) {
-            Some(why) => ("False", why),
-            None if outdated == 0 => ("True", "repository up-to-date".to_owned()),
-            None => (
+        let unknown = numbers.get(id).and_then(|number| unknown.get(number));
+        let (ready, message) = match (why_not(id), unknown) {
+            // What it did before is not known here.
+            (Some(_), _) if spec.suspend => ("Unknown", "suspended".to_owned()),
+            (Some(why), _) => ("False", why),
+            (None, Some(count)) => (
+                "Unknown",
+                format!("the images of {count} of {values} values are not known"),
+            ),
+            (None, None) if outdated == 0 => ("True", "repository up-to-date".to_owned()),
+            (None, None) => (
                 "True",
                 format!("would change {outdated} of {values} values"),
             ),

@@ -105,7 +105,7 @@ impl ChosenNothing {
     #[must_use]
     pub fn plainly(&self) -> Option<String> {
         Some(match self {
-            Self::NoTags => "the repository has no tag that `exclusionList` leaves".to_owned(),
+            Self::NoTags => "there are no tags, or `exclusionList` leaves none".to_owned(),
             Self::AllFiltered => "no tag matches `filterTags.pattern`".to_owned(),
             Self::NoneInRange(None) => "no tag that is left is a version in the range".to_owned(),
             Self::NoneInRange(Some(Nearest { value, why })) => {

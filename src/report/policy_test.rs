@@ -107,7 +107,10 @@ fn case(result: &TestResult) -> TestCase {
     let status = if result.is_passed {
         TestCaseStatus::success()
     } else {
-        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        let mut status = TestCaseStatus::non_success(match result.could_not_run {
+            true => NonSuccessKind::Error,
+            false => NonSuccessKind::Failure,
+        });
         let failures: Vec<_> = result.failures.iter().map(|one| line(one)).collect();
         status.set_message(failures.join("; "));
         let at = result.location.to_string();

@@ -138,7 +138,7 @@ fn each_reason_is_told() {
         ),
         (
             "{policy: app, tags: [], expect: {reason: is not in}}",
-            "no tag is chosen, and not for the reason `is not in`: the repository has no tag that `exclusionList` leaves (Flux: no tags in database)",
+            "no tag is chosen, and not for the reason `is not in`: there are no tags, or `exclusionList` leaves none (Flux: no tags in database)",
         ),
     ] {
         tree.write("tests/app.yaml", &test(spec));

@@ -107,11 +107,47 @@ idle                        True       Unknown  suspended
 ";
     assert_eq!(printed(&["repositories"]), expected);
     let expected = "\
-NAME  LAST RUN  SUSPENDED  READY  MESSAGE
-all             False      True   would change 1 of 2 values
-idle            True       False  it is suspended
+NAME  LAST RUN  SUSPENDED  READY    MESSAGE
+all             False      True     would change 1 of 2 values
+idle            True       Unknown  suspended
 ";
     assert_eq!(printed(&["automations"]), expected);
+}
+
+/// What is not known is not said to be fine.
+#[test]
+fn an_automation_says_what_it_does_not_know() {
+    for (change, said) in [
+        (
+            ("1.x}}", "8.x}}"),
+            "the images of 2 of 2 values are not known",
+        ),
+        (
+            ("path: ./apps", "path: ./nope"),
+            "its update.path `./nope` is not in this checkout",
+        ),
+    ] {
+        let flux = FLUX.replacen(change.0, change.1, 1).replace(
+            "status:\n  latestRef: {name: ghcr.io/acme/app, tag: 1.1.0}\n",
+            "",
+        );
+        let tree = Tree::new(&[
+            (".git/HEAD", ""),
+            ("flux.yaml", &flux),
+            ("apps/app.yaml", APP),
+        ]);
+        let output = run_in(
+            tree.path(),
+            &["automations", "all", "--max-age", "87600h"],
+            b"",
+        );
+        assert!(
+            stdout(&output).contains(said),
+            "{}{}",
+            stdout(&output),
+            stderr(&output)
+        );
+    }
 }
 
 #[test]

@@ -7,12 +7,27 @@
 
 use std::collections::BTreeMap;
 
+use globset::{Glob, GlobSet, GlobSetBuilder};
 use memchr::memmem;
 
 use super::Texts;
 use crate::finding::{Code, Finding, Location};
 use crate::quote;
 use yaml_edit_spans::Place;
+
+/// The column, the codes and the reason of a comment in which the words stand at a byte of a
+/// line; `None` where they are no comment's beginning.
+fn comment(line: &str, at: usize) -> Option<(usize, &str, &str)> {
+    let before = line[..at].trim_end();
+    let rest = line[at + WORDS.len()..].trim_end();
+    let is_word = rest.is_empty() || rest.starts_with([' ', '\t']);
+    if !before.ends_with('#') || !is_word {
+        return None;
+    }
+    let rest = rest.trim_start();
+    let (codes, reason) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
+    Some((line[..at].chars().count() + 1, codes, reason))
+}
 
 /// What a comment begins with.
 const WORDS: &str = "flux-image: ignore";
@@ -32,12 +47,50 @@ struct Ignore {
     is_used: bool,
 }
 
-/// Tells whether a file is meant.
-pub type FileMatch = Box<dyn Fn(&str) -> bool>;
-
+/// An ignore of a file of options, for the files of some globs; for all where there are none.
 struct FileIgnore {
     ignore: Ignore,
-    is_meant: FileMatch,
+    globs: Vec<Glob>,
+}
+
+/// Those of one code, to be asked about many files.
+struct OfCode {
+    ignores: Vec<Ignore>,
+    set: GlobSet,
+    /// Whose each glob of the set is.
+    owners: Vec<usize>,
+    /// Those for all files.
+    everywhere: Vec<usize>,
+}
+
+impl OfCode {
+    fn of(all: Vec<FileIgnore>) -> Self {
+        let mut builder = GlobSetBuilder::new();
+        let (mut ignores, mut owners, mut everywhere) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, one) in all.into_iter().enumerate() {
+            if one.globs.is_empty() {
+                everywhere.push(number);
+            }
+            for glob in one.globs {
+                builder.add(glob);
+                owners.push(number);
+            }
+            ignores.push(one.ignore);
+        }
+        Self {
+            ignores,
+            // Each of them was compiled before.
+            set: builder.build().unwrap_or_default(),
+            owners,
+            everywhere,
+        }
+    }
+
+    fn get(&mut self, file: &str) -> Option<&mut Ignore> {
+        let matching = self.set.matches(file).into_iter().map(|at| self.owners[at]);
+        let first = matching.chain(self.everywhere.iter().copied()).min()?;
+        self.ignores.get_mut(first)
+    }
 }
 
 /// A finding that is silenced, and why.
@@ -60,51 +113,54 @@ impl Ignores {
         ignores
     }
 
-    /// Adds one of a file of options, which stands at `location`. `is_meant` tells of the
-    /// name of a file whether it counts there.
-    pub fn add(&mut self, code: &str, reason: &str, location: Location, is_meant: FileMatch) {
+    /// Adds one of a file of options, which stands at `location`, for the files of some
+    /// globs; for all where there are none.
+    pub fn add(&mut self, code: &str, reason: &str, location: Location, globs: Vec<Glob>) {
         if let Some(ignore) = self.checked(code, reason, location) {
-            self.in_files.push(FileIgnore { ignore, is_meant });
+            self.in_files.push(FileIgnore { ignore, globs });
         }
     }
 
     fn add_text(&mut self, name: &str, text: &str) {
-        let (mut at, mut place) = (0, Place::of(text.as_bytes(), 0));
-        for found in memmem::find_iter(text.as_bytes(), WORDS) {
-            let line = text[..found].rfind('\n').map_or(0, |at| at + 1);
-            let end = text[found..].find('\n').map_or(text.len(), |at| found + at);
-            let before = text[line..found].trim_end();
-            let is_comment = before.ends_with('#');
-            let rest = text[found + WORDS.len()..end].trim_end();
-            let is_word = rest.is_empty() || rest.starts_with([' ', '\t']);
-            if !is_comment || !is_word {
+        if memmem::find(text.as_bytes(), WORDS.as_bytes()).is_none() {
+            return;
+        }
+        // Those on lines of their own, until the line comes that they are for.
+        let mut waiting: Vec<Ignore> = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let number = number + 1;
+            let found = memmem::find(line.as_bytes(), WORDS.as_bytes());
+            let comment = found.and_then(|at| comment(line, at));
+            let trimmed = line.trim_start();
+            let is_alone = trimmed.starts_with('#');
+            let codes = comment.map(|(column, codes, reason)| {
+                let location = Location::new(
+                    name,
+                    Place {
+                        line: number,
+                        column,
+                    },
+                );
+                let codes = codes.split(',');
+                let ignores = codes.filter_map(|code| self.checked(code, reason, location.clone()));
+                ignores.collect::<Vec<Ignore>>()
+            });
+            let codes = codes.unwrap_or_default();
+            if is_alone || trimmed.is_empty() {
+                waiting.extend(codes);
                 continue;
             }
-            place = place.further(&text.as_bytes()[at..found]);
-            at = found;
-            let location = Location::new(name, place);
-            let is_alone = before.trim_start().chars().all(|c| c == '#');
-            let target = match is_alone {
-                false => place.line,
-                true => {
-                    let below = text[end..].lines().skip(1);
-                    let comments = below.take_while(|line| {
-                        let line = line.trim_start();
-                        line.is_empty() || line.starts_with('#')
-                    });
-                    place.line + 1 + comments.count()
-                }
-            };
-            let (codes, reason) = rest
-                .trim()
-                .split_once([' ', '\t'])
-                .unwrap_or((rest.trim(), ""));
-            for code in codes.split(',') {
-                if let Some(ignore) = self.checked(code, reason, location.clone()) {
-                    let known = self.in_lines.entry((name.to_owned(), target));
-                    known.or_default().push(ignore);
-                }
+            if waiting.is_empty() && codes.is_empty() {
+                continue;
             }
+            let known = self.in_lines.entry((name.to_owned(), number)).or_default();
+            known.append(&mut waiting);
+            known.extend(codes);
+        }
+        // What is for no line silences nothing.
+        let last = self.in_lines.entry((name.to_owned(), 0));
+        if !waiting.is_empty() {
+            last.or_default().extend(waiting);
         }
     }
 
@@ -137,39 +193,49 @@ impl Ignores {
     }
 
     /// The findings that count, with what is wrong with ignores, and those that do not.
+    /// `inside` makes of a file's name the one that globs are about.
     #[must_use]
-    pub fn apply(mut self, findings: Vec<Finding>) -> (Vec<Finding>, Vec<Ignored>) {
+    pub fn apply(
+        mut self,
+        findings: Vec<Finding>,
+        inside: &dyn Fn(&str) -> String,
+    ) -> (Vec<Finding>, Vec<Ignored>) {
+        let mut by_code: BTreeMap<Code, Vec<FileIgnore>> = BTreeMap::new();
+        for one in self.in_files {
+            by_code.entry(one.ignore.code).or_default().push(one);
+        }
+        let mut in_files: BTreeMap<Code, OfCode> = (by_code.into_iter())
+            .map(|(code, all)| (code, OfCode::of(all)))
+            .collect();
         let (mut left, mut ignored) = (Vec::new(), Vec::new());
         for finding in findings {
-            match self.reason(&finding) {
-                Some(reason) => ignored.push(Ignored { finding, reason }),
+            let location = &finding.location;
+            let key = (location.file.clone(), location.line);
+            let mut in_line = self.in_lines.get_mut(&key).into_iter().flatten();
+            let found = in_line.find(|one| one.code == finding.code);
+            let found = found.or_else(|| {
+                let of_code = in_files.get_mut(&finding.code)?;
+                of_code.get(&inside(&location.file))
+            });
+            match found {
+                Some(ignore) => {
+                    ignore.is_used = true;
+                    let reason = ignore.reason.clone();
+                    ignored.push(Ignored { finding, reason });
+                }
                 None => left.push(finding),
             }
         }
         let in_lines = self.in_lines.into_values().flatten();
-        let in_files = self.in_files.into_iter().map(|one| one.ignore);
+        let in_files = in_files.into_values().flat_map(|all| all.ignores);
         let unused = in_lines.chain(in_files).filter(|one| !one.is_used);
         left.append(&mut self.broken);
         left.extend(unused.map(|one| {
-            let message = format!(
-                "this ignores `{}`, and nothing of it is found",
-                one.code.word()
-            );
+            let code = one.code.word();
+            let message = format!("this ignores `{code}`, and nothing of it is found");
             let finding = Finding::warning(Code::UnusedIgnore, message, one.location);
             finding.hint("take it out")
         }));
         (left, ignored)
-    }
-
-    fn reason(&mut self, finding: &Finding) -> Option<String> {
-        let location = &finding.location;
-        let key = (location.file.clone(), location.line);
-        let in_line = self.in_lines.get_mut(&key).into_iter().flatten();
-        let in_files = self.in_files.iter_mut();
-        let in_files = in_files.filter(|one| (one.is_meant)(&location.file));
-        let mut all = in_line.chain(in_files.map(|one| &mut one.ignore));
-        let found = all.find(|one| one.code == finding.code)?;
-        found.is_used = true;
-        Some(found.reason.clone())
     }
 }

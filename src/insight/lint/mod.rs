@@ -37,7 +37,7 @@ use yaml_edit_spans::{ByteSpan, Snippet};
 
 pub(crate) use policies::naturally;
 
-pub use ignores::{FileMatch, Ignored, Ignores};
+pub use ignores::{Ignored, Ignores};
 
 /// Words of documents that rules look at and no other command reads.
 pub const ALSO_READ: &[&str] = &[flux::OPERATOR_GROUP];
