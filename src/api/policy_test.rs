@@ -78,7 +78,7 @@ impl ImagePolicyTestSpec {
     /// The policy, by the namespace that is written, if one is, and its name.
     #[must_use]
     pub fn named(&self) -> (Option<&str>, &str) {
-        match self.policy.split_once(':') {
+        match self.policy.split_once([':', '/']) {
             Some((namespace, name)) => (Some(namespace), name),
             None => (None, &self.policy),
         }

@@ -195,8 +195,10 @@ fn asked(tag: &ExplainedTag, told: &Explanation, out: &mut String) {
     let is_in = tag.step == "order";
     match tag.place {
         Some(1) if is_in => out.push_str("  it is the latest\n"),
+        Some(2) if is_in => out.push_str("  one is later\n"),
         Some(place) if is_in => put(out, format_args!("  {} are later\n", place - 1)),
         Some(1) => out.push_str("  it would be the latest then\n"),
+        Some(2) => out.push_str("  one would be later then\n"),
         Some(place) => put(out, format_args!("  {} would be later then\n", place - 1)),
         None => {}
     }

@@ -280,10 +280,19 @@ fn wrong_documents_are_told_with_their_place() {
     let output = run_in(tree.path(), &["test"], b"");
     assert_eq!(code(&output), 2);
     assert!(
-        stdout(&output).starts_with("FAILED  tests/app.yaml:6:1  one"),
+        stdout(&output).contains("FAILED  tests/app.yaml:6:1  one"),
         "{}",
         stdout(&output)
     );
+    // What could not be run is counted, as an error and no failure.
+    assert!(
+        stderr(&output).contains("2 of 2 tests failed"),
+        "{}",
+        stderr(&output)
+    );
+    let output = run_in(tree.path(), &["test", "-o", "junit"], b"");
+    let xml = stdout(&output);
+    assert!(xml.contains("failures=\"1\" errors=\"1\""), "{xml}");
 }
 
 /// Without a namespace a policy is that of the test's own, or the only one of its name.
