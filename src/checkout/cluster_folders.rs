@@ -25,6 +25,9 @@ use crate::cluster::kustomization;
 use crate::documents::{Documents, Sourced};
 use crate::parallel;
 
+/// Why documents may be parts of a build of which one cannot be read, which is said.
+pub const UNREADABLE: &str = "a document cannot be read as it lies";
+
 /// Why documents as they lie are plainly parts of what a build makes of them, if they
 /// are.
 #[must_use]
@@ -58,7 +61,7 @@ pub fn why_parts(documents: &Documents) -> Option<&'static str> {
         return Some("several different documents have one name");
     }
     let is_broken = !documents.unreadable.is_empty() || documents.has_unreadable_automation;
-    is_broken.then_some("a document cannot be read as it lies")
+    is_broken.then_some(UNREADABLE)
 }
 
 /// Whether a field that counts waits for the value of a variable.

@@ -76,6 +76,10 @@ pub fn instead(
         return Ok(vec![lying]);
     };
     let paths = cluster_folders::folders(files);
+    if paths.is_empty() && why == cluster_folders::UNREADABLE {
+        // The error says it, and nothing speaks of a build.
+        return Ok(vec![lying]);
+    }
     if paths.is_empty() {
         let message = format!("{why}, and no folder of a cluster was found that would build it");
         let finding = Finding::info(Code::BuiltClusters, message, Location::default());

@@ -136,7 +136,7 @@ impl Files {
             .any(|open| source.text.contains(open));
         match is_template {
             true => finding.hint(
-                "it looks like a template: exclude it with `.gitignore`, or mark a file that is YAML as it lies",
+                "it looks like a template: mark the values of a file that is YAML as it lies",
             ),
             false => finding,
         }
