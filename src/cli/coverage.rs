@@ -19,7 +19,6 @@ use crate::checkout::{self, BoundIn, Checkout, Request};
 use crate::documents::Documents;
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::foreign::json_pretty;
-use crate::insight::coverage::exclusion::CoverageSettings;
 use crate::insight::coverage::found::{InFile, NotLookedAt, Unknown};
 use crate::insight::coverage::seen::{Known, Seen};
 use crate::insight::coverage::{self, Coverage, inventory};
@@ -65,12 +64,9 @@ pub(super) fn run(args: &CoverageArgs) -> anyhow::Result<Exit> {
         outcome.findings.extend(findings.map(weighed));
     })?;
     let today = network::now().to_zoned(TimeZone::UTC).date();
-    let exclusions = OptionsFile::read(&repositories)?;
-    let exclusions = exclusions.exclusions().iter().map(Into::into);
-    let settings = CoverageSettings {
-        exclusions: exclusions.collect(),
-    };
-    let coverage = coverage::judge(&files.unwrap_or_default(), &seen, &settings, today);
+    let options = OptionsFile::read(&repositories)?;
+    let settings = options.exclusions();
+    let coverage = coverage::judge(&files.unwrap_or_default(), &seen, settings, today);
     say_findings(&outcome.findings);
     show(&coverage, args)?;
     let missed = args.min.filter(|min| !min.is_met(&coverage.summary));

@@ -10,7 +10,7 @@ use globset::{Glob, GlobBuilder};
 use jiff::civil::Date;
 
 use super::streams::{lists_all, say};
-use crate::api::{self, Bind, ExclusionSpec, ImageUpdateSpec};
+use crate::api::{self, Bind, ImageUpdateSpec};
 use crate::binding::bindings::BindingConfig;
 use crate::checkout::Request;
 use crate::checkout::git::Repositories;
@@ -19,6 +19,7 @@ use crate::documents::builder::Builder;
 use crate::documents::{Provenance, Rank};
 use crate::finding::Location;
 use crate::function::config;
+use crate::insight::coverage::exclusion::{self, CoverageSettings, Excluded, Exclusion};
 use crate::insight::lint::Ignores;
 use crate::resource_list;
 use yaml_edit_spans::Place;
@@ -39,6 +40,8 @@ pub(super) struct OptionsFile {
     /// What it says.
     spec: ImageUpdateSpec,
     bindings: BindingConfig,
+    /// What it excludes.
+    exclusions: CoverageSettings,
     /// Where the entries of `ignores` stand.
     ignores_at: Vec<Place>,
 }
@@ -102,6 +105,7 @@ impl OptionsFile {
             current,
             bindings: settings.bindings,
             spec: settings.spec,
+            exclusions: CoverageSettings::default(),
             ignores_at: Vec::new(),
         };
         let count = file.spec.ignores.len().min(MAX_PLACES);
@@ -111,6 +115,10 @@ impl OptionsFile {
         });
         file.ignores_at = places.collect();
         file.check()?;
+        let exclusions = file.spec.exclusions.iter().map(Exclusion::try_from);
+        let exclusions = exclusions.collect::<Result<_, _>>();
+        file.exclusions.exclusions =
+            exclusions.with_context(|| format!("{NAME}: an entry of `exclusions` has no glob"))?;
         Ok(file)
     }
 
@@ -152,13 +160,8 @@ impl OptionsFile {
                 );
             }
         }
-        let globs = spec
-            .exclusions
-            .iter()
-            .flat_map(|one| [&one.image, &one.path]);
-        let globs = globs.chain(spec.ignores.iter().map(|one| &one.path));
-        for glob in globs.flatten() {
-            matcher(glob).with_context(|| format!("{NAME}: `{glob}` is no glob"))?;
+        for path in spec.ignores.iter().filter_map(|one| one.path.as_ref()) {
+            exclusion::glob(path).with_context(|| format!("{NAME}: `{path}` is no glob"))?;
         }
         if spec
             .exclusions
@@ -208,21 +211,14 @@ impl OptionsFile {
     }
 
     /// What it excludes.
-    pub(super) fn exclusions(&self) -> &[ExclusionSpec] {
-        &self.spec.exclusions
+    pub(super) fn exclusions(&self) -> &CoverageSettings {
+        &self.exclusions
     }
 
     /// Whether it excludes an image in a file, on a day.
     pub(super) fn is_excluded(&self, image: &str, file: &str, today: Date) -> bool {
-        let file = inside(&self.root, &self.current, file);
-        self.spec.exclusions.iter().any(|one| {
-            let is_image = one.image.as_ref().is_none_or(|glob| {
-                let glob = matcher(glob).ok();
-                glob.is_some_and(|glob| glob.is_match(image))
-            });
-            let is_file = one.path.as_ref().is_none_or(|path| of_path(path)(&file));
-            is_image && is_file && one.until.is_none_or(|until| until >= today)
-        })
+        let excluded = self.exclusions.excludes(&self.inside(file), image, today);
+        matches!(excluded, Some(Excluded::Yes(_)))
     }
 }
 
@@ -244,17 +240,4 @@ fn inside(root: &Path, current: &Path, file: &str) -> String {
     let path = current.join(file);
     let path = path.strip_prefix(root).unwrap_or(&path);
     path.to_string_lossy().into_owned()
-}
-
-/// Whether a file is of a glob, or below the folder of that name.
-fn of_path(path: &str) -> impl Fn(&str) -> bool + use<> {
-    let folder = format!("{}/", path.trim_start_matches("./").trim_end_matches('/'));
-    let glob = matcher(path.trim_start_matches("./")).ok();
-    move |file| file.starts_with(&folder) || glob.as_ref().is_some_and(|glob| glob.is_match(file))
-}
-
-/// A glob: `*` for anything but a slash, `**` for anything.
-fn matcher(glob: &str) -> Result<globset::GlobMatcher, globset::Error> {
-    let built = GlobBuilder::new(glob).literal_separator(true).build();
-    built.map(|glob| glob.compile_matcher())
 }

@@ -6,50 +6,79 @@
 
 use std::collections::BTreeMap;
 
+use globset::{GlobBuilder, GlobMatcher};
 use jiff::civil::Date;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::api::ExclusionSpec;
-
 use crate::quote;
 
 /// What `coverage` is told about a repository.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default)]
 pub struct CoverageSettings {
     /// Images that are left alone on purpose; the first that fits counts.
     pub exclusions: Vec<Exclusion>,
 }
 
-/// Images that are left alone on purpose.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+/// Images that are left alone on purpose, told by globs: `*` for anything but a slash, `**`
+/// for anything.
+#[derive(Clone, Debug)]
 pub struct Exclusion {
-    /// Their names, without tag and digest: a pattern with `*` (no slash), `**` and `?`. All
-    /// where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<String>,
-    /// The files that they are in, from the root of the work tree on: such a pattern, or a
-    /// folder. All where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
-    /// Why.
-    pub reason: String,
-    /// The last day on which this counts (`YYYY-MM-DD`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub until: Option<Date>,
+    /// Their names, without tag and digest; all where absent.
+    image: Option<GlobMatcher>,
+    /// The files that they are in, from the root of the work tree on; all where absent.
+    path: Option<PathGlob>,
+    reason: String,
+    until: Option<Date>,
 }
 
-impl From<&ExclusionSpec> for Exclusion {
-    fn from(spec: &ExclusionSpec) -> Self {
-        Self {
-            image: spec.image.clone(),
-            path: spec.path.clone(),
+/// A glob of files, or the name of a folder that they are below.
+#[derive(Clone, Debug)]
+pub struct PathGlob {
+    folder: String,
+    glob: GlobMatcher,
+}
+
+/// A glob of names with slashes.
+///
+/// # Errors
+/// A text that is no glob.
+pub fn glob(text: &str) -> Result<GlobMatcher, globset::Error> {
+    let built = GlobBuilder::new(text).literal_separator(true).build();
+    built.map(|glob| glob.compile_matcher())
+}
+
+impl PathGlob {
+    /// Of a text as it is written in options.
+    ///
+    /// # Errors
+    /// A text that is no glob.
+    pub fn new(text: &str) -> Result<Self, globset::Error> {
+        let bare = text.trim_start_matches("./").trim_end_matches('/');
+        let bare = if bare == "." { "**" } else { bare };
+        Ok(Self {
+            folder: format!("{bare}/"),
+            glob: glob(bare)?,
+        })
+    }
+
+    /// Whether it means a file, which is named from the root of the work tree on.
+    #[must_use]
+    pub fn is_match(&self, file: &str) -> bool {
+        let file = file.trim_start_matches("./");
+        file.starts_with(&self.folder) || self.glob.is_match(file)
+    }
+}
+
+impl TryFrom<&ExclusionSpec> for Exclusion {
+    type Error = globset::Error;
+
+    fn try_from(spec: &ExclusionSpec) -> Result<Self, globset::Error> {
+        Ok(Self {
+            image: spec.image.as_deref().map(glob).transpose()?,
+            path: spec.path.as_deref().map(PathGlob::new).transpose()?,
             reason: spec.reason.clone(),
             until: spec.until,
-        }
+        })
     }
 }
 
@@ -66,16 +95,9 @@ pub enum Excluded {
 
 impl Exclusion {
     fn fits(&self, file: &str, image: &str) -> bool {
-        let is_path = |pattern: &String| {
-            let pattern = pattern.trim_start_matches("./").trim_end_matches('/');
-            let file = file.trim_start_matches("./");
-            let inside = file
-                .strip_prefix(pattern)
-                .is_some_and(|rest| rest.starts_with('/'));
-            inside || matches_glob(pattern, file)
-        };
-        let is_image = |pattern: &String| matches_glob(pattern, image);
-        self.path.as_ref().is_none_or(is_path) && self.image.as_ref().is_none_or(is_image)
+        let is_image = |glob: &GlobMatcher| glob.is_match(image);
+        self.image.as_ref().is_none_or(is_image)
+            && self.path.as_ref().is_none_or(|path| path.is_match(file))
     }
 }
 
@@ -103,37 +125,6 @@ fn judged(reason: &str, until: Option<Date>, today: Date) -> Excluded {
         Some(until) => Excluded::Yes(format!("{reason} (until {until})")),
         None => Excluded::Yes(reason.to_owned()),
     }
-}
-
-/// Whether a text is of a pattern: `*` stands for anything but a slash, `**` for anything,
-/// `?` for one character but a slash. The work is at most the product of both lengths.
-#[must_use]
-pub fn matches_glob(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    // Whether the pattern up to here takes the text up to there; one row for the text.
-    let text: Vec<char> = text.chars().collect();
-    let mut row = vec![false; text.len() + 1];
-    row[0] = true;
-    let mut at = 0;
-    while at < pattern.len() {
-        let is_any = pattern[at] == '*';
-        let is_deep = is_any && pattern.get(at + 1) == Some(&'*');
-        let mut next = vec![false; text.len() + 1];
-        if is_any {
-            next[0] = row[0];
-            for (number, c) in text.iter().enumerate() {
-                next[number + 1] = row[number + 1] || (next[number] && (is_deep || *c != '/'));
-            }
-        } else {
-            for (number, c) in text.iter().enumerate() {
-                let is_it = pattern[at] == *c || (pattern[at] == '?' && *c != '/');
-                next[number + 1] = row[number] && is_it;
-            }
-        }
-        row = next;
-        at += if is_deep { 2 } else { 1 };
-    }
-    row[text.len()]
 }
 
 /// An exclusion that a comment speaks of.
@@ -251,7 +242,8 @@ mod tests {
             ("a*b*c", "axxbyyc", true),
             ("a*b*c", "axxbyy", false),
         ] {
-            assert_eq!(matches_glob(pattern, text), expected, "{pattern} {text}");
+            let matcher = glob(pattern).expect("a glob");
+            assert_eq!(matcher.is_match(text), expected, "{pattern} {text}");
         }
     }
 
@@ -292,11 +284,14 @@ h: s # flux-image: exclude waits until 2026-13-01
 
     #[test]
     fn the_first_that_counts_is_told() {
-        let exclusion = |path: Option<&str>, image: Option<&str>, until: Option<Date>| Exclusion {
-            image: image.map(str::to_owned),
-            path: path.map(str::to_owned),
-            reason: "because".to_owned(),
-            until,
+        let exclusion = |path: Option<&str>, image: Option<&str>, until: Option<Date>| {
+            let spec = ExclusionSpec {
+                image: image.map(str::to_owned),
+                path: path.map(str::to_owned),
+                reason: "because".to_owned(),
+                until,
+            };
+            Exclusion::try_from(&spec).expect("globs")
         };
         let settings = CoverageSettings {
             exclusions: vec![

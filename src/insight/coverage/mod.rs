@@ -572,6 +572,7 @@ fn unnamed(marker: &Dead) -> Found {
 mod tests {
     use super::exclusion::Exclusion;
     use super::*;
+    use crate::api::ExclusionSpec;
 
     #[test]
     fn settings_exclude_by_path_and_name() {
@@ -581,13 +582,14 @@ mod tests {
             path: "apps/old/a.yaml".to_owned(),
             ..inventory::of_text("../old/a.yaml", text, &outline)
         };
+        let spec = ExclusionSpec {
+            image: Some("ghcr.io/acme/*".to_owned()),
+            path: Some("apps/old".to_owned()),
+            reason: "goes away".to_owned(),
+            until: None,
+        };
         let settings = CoverageSettings {
-            exclusions: vec![Exclusion {
-                image: Some("ghcr.io/acme/*".to_owned()),
-                path: Some("apps/old".to_owned()),
-                reason: "goes away".to_owned(),
-                until: None,
-            }],
+            exclusions: vec![Exclusion::try_from(&spec).expect("globs")],
         };
         let today = jiff::civil::date(2026, 11, 26);
         let coverage = judge(&[file], &[], &settings, today);
