@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use globset::GlobBuilder;
+use globset::{GlobBuilder, GlobMatcher};
 use jiff::civil::Date;
 
 use super::streams::{lists_all, say};
@@ -35,8 +35,18 @@ pub(super) struct OptionsFile {
     /// What it says.
     spec: ImageUpdateSpec,
     bindings: BindingConfig,
+    /// Its exclusions, with their globs compiled once for all images.
+    exclusions: Vec<Exclusion>,
     /// Where it stands.
     location: Location,
+}
+
+/// An exclusion, compiled.
+#[derive(Clone, Debug)]
+struct Exclusion {
+    image: Option<GlobMatcher>,
+    path: Option<PathMatch>,
+    until: Option<Date>,
 }
 
 impl OptionsFile {
@@ -93,14 +103,24 @@ impl OptionsFile {
         if let Some(error) = said(&findings) {
             return Err(error);
         }
-        let file = Self {
+        let mut file = Self {
             root,
             current,
+            exclusions: Vec::new(),
             bindings: settings.bindings,
             spec: settings.spec,
             location: Location::new(NAME, object.place),
         };
         file.check()?;
+        let exclusions = file.spec.exclusions.iter();
+        file.exclusions = exclusions
+            .map(|one| Exclusion {
+                // `check` has refused what is no glob.
+                image: one.image.as_deref().and_then(|glob| matcher(glob).ok()),
+                path: one.path.as_deref().map(PathMatch::of),
+                until: one.until,
+            })
+            .collect();
         Ok(file)
     }
 
@@ -183,8 +203,8 @@ impl OptionsFile {
                 None => Box::new(|_| true),
                 Some(path) => {
                     let (root, current) = (self.root.clone(), self.current.clone());
-                    let is_of = of_path(path);
-                    Box::new(move |file| is_of(&inside(&root, &current, file)))
+                    let is_of = PathMatch::of(path);
+                    Box::new(move |file| is_of.is_match(&inside(&root, &current, file)))
                 }
             };
             ignores.add(code, reason, self.location.clone(), is_meant);
@@ -198,15 +218,11 @@ impl OptionsFile {
 
     /// Whether it excludes an image in a file, on a day.
     pub(super) fn is_excluded(&self, image: &str, file: &str, today: Date) -> bool {
+        let mut left = (self.exclusions.iter())
+            .filter(|one| one.until.is_none_or(|until| until >= today))
+            .filter(|one| one.image.as_ref().is_none_or(|glob| glob.is_match(image)));
         let file = inside(&self.root, &self.current, file);
-        self.spec.exclusions.iter().any(|one| {
-            let is_image = one.image.as_ref().is_none_or(|glob| {
-                let glob = matcher(glob).ok();
-                glob.is_some_and(|glob| glob.is_match(image))
-            });
-            let is_file = one.path.as_ref().is_none_or(|path| of_path(path)(&file));
-            is_image && is_file && one.until.is_none_or(|until| until >= today)
-        })
+        left.any(|one| one.path.as_ref().is_none_or(|path| path.is_match(&file)))
     }
 }
 
@@ -217,15 +233,30 @@ fn inside(root: &Path, current: &Path, file: &str) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Whether a file is of a glob, or below the folder of that name.
-fn of_path(path: &str) -> impl Fn(&str) -> bool + use<> {
-    let folder = format!("{}/", path.trim_start_matches("./").trim_end_matches('/'));
-    let glob = matcher(path.trim_start_matches("./")).ok();
-    move |file| file.starts_with(&folder) || glob.as_ref().is_some_and(|glob| glob.is_match(file))
+/// A glob of files, or the name of a folder that they are below.
+#[derive(Clone, Debug)]
+struct PathMatch {
+    folder: String,
+    glob: Option<GlobMatcher>,
+}
+
+impl PathMatch {
+    fn of(path: &str) -> Self {
+        let bare = path.trim_start_matches("./");
+        Self {
+            folder: format!("{}/", bare.trim_end_matches('/')),
+            glob: matcher(bare).ok(),
+        }
+    }
+
+    fn is_match(&self, file: &str) -> bool {
+        let is_of_glob = || self.glob.as_ref().is_some_and(|glob| glob.is_match(file));
+        file.starts_with(&self.folder) || is_of_glob()
+    }
 }
 
 /// A glob: `*` for anything but a slash, `**` for anything.
-fn matcher(glob: &str) -> Result<globset::GlobMatcher, globset::Error> {
+fn matcher(glob: &str) -> Result<GlobMatcher, globset::Error> {
     let built = GlobBuilder::new(glob).literal_separator(true).build();
     built.map(|glob| glob.compile_matcher())
 }
