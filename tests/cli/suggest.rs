@@ -189,7 +189,7 @@ fn a_home_is_automated_by_one_command() {
     let output = run(&tree, &["suggest", "--write", "flux/images"]);
     let said = stderr(&output);
     assert!(
-        said.contains("wrote 29 policies and marked 29 values; 3 images have no tag"),
+        said.contains("wrote 29 policies and marked 29 values; 3 images get none"),
         "{said}"
     );
     for (number, (image, _)) in IMAGES.iter().enumerate() {
