@@ -792,7 +792,6 @@ mod tests {
 
     /// The images of the first seed, with how their tags go on, and what would be a trap.
     #[test]
-    #[expect(clippy::too_many_lines, reason = "a table")]
     fn the_images_of_a_home_are_kept_to_their_schemes() {
         for (image, next, trap) in [
             ("ollama/ollama:0.14.2", "0.14.3", "0.15.0-rc1"),

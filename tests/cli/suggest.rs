@@ -616,12 +616,17 @@ fn an_image_repository_counts_where_it_can_be_used() {
         );
         assert_eq!(told["chooses"][0], "1.0.1");
     }
+}
+
+/// What an ImageRepository leaves out is not chosen.
+#[test]
+fn the_exclusion_list_of_an_image_repository_counts() {
     let tree = Tree::new(&[
         (".git/HEAD", ""),
         ("tags", "1.0.0\n1.0.1\n1.0.2\n"),
         (
             "repository.yaml",
-            &repository("flux-system", ", exclusionList: ['2$']"),
+            "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {name: app, namespace: flux-system}\nspec: {image: ghcr.io/acme/app, exclusionList: ['2$']}\n",
         ),
     ]);
     let output = run(
