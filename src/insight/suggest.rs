@@ -8,14 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
-use super::tag_scheme::{Core, PolicyScheme, SchemeOrder, TagScheme, Unsortable};
+use super::tag_scheme::{self, Core, PolicyScheme, SchemeOrder, TagScheme, Unsortable};
 use crate::api::{Id, ImagePolicySpec, OrderChoice, PolicyChoice, SemverChoice, TagFilter};
 use crate::binding::bindings::Bindings;
 use crate::binding::image::{self, ImageFieldKind};
 use crate::binding::marker::{split_digest, split_tag};
+use crate::cluster::kustomization;
 use crate::finding::Location;
-use crate::policy::funnel::{Fate, Funnel};
+use crate::policy::exclusion;
+use crate::policy::funnel::{Fate, Funnel, Step};
 use crate::resource_list::{self, Outline};
 use go_regexp::Budget;
 use oci_tags::image::{Reference, Repository};
@@ -195,42 +198,95 @@ pub fn group(candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
     groups.into_values().collect()
 }
 
-/// The suggestion for values of one image whose tags are made alike. `tags` are those that
-/// are known; `names` are taken, and the new one is added.
+/// What is known of an image.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known<'k> {
+    /// Its tags, where they are known.
+    pub tags: Option<&'k [String]>,
+    /// The ImageRepository that the policy may name.
+    pub repository: Option<&'k Id>,
+    /// The `exclusionList` of that.
+    pub exclusions: &'k [String],
+}
+
+/// Names that are taken.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    policies: BTreeSet<String>,
+    repositories: BTreeSet<String>,
+}
+
+impl Names {
+    /// Those of documents that are there.
+    #[must_use]
+    pub fn new(mut policies: BTreeSet<String>, repositories: BTreeSet<String>) -> Self {
+        // Files are named by policies, and this one is taken.
+        policies.insert("kustomization".to_owned());
+        Self {
+            policies,
+            repositories,
+        }
+    }
+
+    /// Takes a name for a policy, and for an ImageRepository where one is made.
+    fn take(&mut self, name: &str, with_repository: bool) -> bool {
+        let is_taken =
+            self.policies.contains(name) || (with_repository && self.repositories.contains(name));
+        if !is_taken {
+            self.policies.insert(name.to_owned());
+            if with_repository {
+                self.repositories.insert(name.to_owned());
+            }
+        }
+        !is_taken
+    }
+}
+
+/// The suggestions for values of one image whose tags are made alike: one, or more where no
+/// policy takes all of them. The `names` of new documents are added.
 #[must_use]
-pub fn suggest(
+pub fn suggest(values: Vec<Candidate>, known: &Known<'_>, names: &mut Names) -> Vec<Suggestion> {
+    let mut all = Vec::new();
+    let mut left = values;
+    while let Some(first) = left.first().cloned() {
+        let own: BTreeSet<String> = left.iter().map(|one| one.tag.clone()).collect();
+        let found = Proved::of(&first.tag, own, known);
+        let is_taken = |one: &Candidate| match &found {
+            Ok(proved) => proved.accepted.contains(&one.tag),
+            Err(_) => one.tag == first.tag,
+        };
+        let (values, others) = left.into_iter().partition(is_taken);
+        left = others;
+        all.push(one_suggestion(&first, values, found, known, names));
+    }
+    all
+}
+
+fn one_suggestion(
+    first: &Candidate,
     values: Vec<Candidate>,
-    tags: Option<&[String]>,
-    repository: Option<&Id>,
-    names: &mut BTreeSet<String>,
+    found: Result<Proved, Refused>,
+    known: &Known<'_>,
+    names: &mut Names,
 ) -> Suggestion {
-    let Some(first) = values.first() else {
-        return Suggestion::default();
-    };
+    let repository = known.repository;
     let mut told = Suggestion {
         image: first.image.clone(),
         tag: first.tag.clone(),
-        tags: tags.map(<[String]>::len),
+        tags: known.tags.map(<[String]>::len),
         repository: repository.map(Id::to_string),
         at: values.iter().map(|one| one.location.to_string()).collect(),
         ..Suggestion::default()
     };
-    let scheme = match PolicyScheme::of(&first.tag) {
-        Ok(scheme) => scheme,
-        Err(why) => {
-            (told.why, told.hint) = not_sortable(why, &first.tag, tags);
-            told.values = values;
-            return told;
-        }
-    };
-    let mut spec = spec_of(&scheme);
-    if values.iter().any(|one| one.is_pinned) {
-        spec.digest_reflection_policy = Some("IfNotPresent".to_owned());
-    }
-    match accepted(&spec, &first.tag, tags) {
-        Ok(chooses) => {
-            told.chooses = chooses;
-            told.name = name_of(first, names);
+    match found {
+        Ok(proved) => {
+            let mut spec = proved.spec;
+            if values.iter().any(|one| one.is_pinned) {
+                spec.digest_reflection_policy = Some("IfNotPresent".to_owned());
+            }
+            told.chooses = proved.chooses;
+            told.hint = proved.hint;
+            told.name = name_of(first, repository.is_none(), names);
             spec.image_repository_ref.name = match repository {
                 Some(id) => id.name.clone(),
                 None => told.name.clone(),
@@ -238,17 +294,207 @@ pub fn suggest(
             spec.image_repository_ref.namespace = repository.map(|id| id.namespace.clone());
             told.policy = Some(spec);
         }
-        Err(why) => told.why = Some(why),
+        Err(refused) => {
+            told.why = Some(refused.why);
+            told.hint = refused.hint;
+        }
     }
     told.values = values;
     told
 }
 
-fn not_sortable(
-    why: Unsortable,
-    tag: &str,
-    tags: Option<&[String]>,
-) -> (Option<String>, Option<String>) {
+/// Why there is no policy.
+struct Refused {
+    why: String,
+    hint: Option<String>,
+}
+
+/// A policy that was run on the tags.
+struct Proved {
+    spec: ImagePolicySpec,
+    chooses: Vec<String>,
+    /// The tags that have a place in its order.
+    accepted: BTreeSet<String>,
+    hint: Option<String>,
+}
+
+/// Why a scheme does not fit a list of tags.
+enum Misfit {
+    /// Two tags are one to it.
+    Collision(String, String),
+    /// It leaves out tags that are made like today's.
+    Drops(Box<Proved>),
+    /// It does not accept today's tag.
+    NotToday,
+}
+
+impl Proved {
+    /// The first scheme by which no two tags collide, and that accepts today's.
+    /// Where no tags are known, those of the values are all that there are.
+    fn of(today: &str, own: BTreeSet<String>, known: &Known<'_>) -> Result<Self, Refused> {
+        let choices = match PolicyScheme::choices(today) {
+            Ok(choices) => choices,
+            Err(why) => {
+                let (why, hint) = not_sortable(why, today, known.tags);
+                return Err(Refused { why, hint });
+            }
+        };
+        listed(today, known)?;
+        let all = match known.tags {
+            Some(tags) => tags.iter().cloned().collect(),
+            None => own,
+        };
+        let all: Vec<String> = all.into_iter().collect();
+        let (mut collision, mut dropping) = (None, None);
+        for scheme in &choices {
+            match Self::by(scheme, today, &all, known)? {
+                Ok(mut proved) => {
+                    proved.hint = of_one_day(today);
+                    return Ok(proved);
+                }
+                Err(Misfit::Collision(a, b)) => collision = collision.or(Some((a, b))),
+                Err(Misfit::Drops(proved)) => dropping = dropping.or(Some(*proved)),
+                Err(Misfit::NotToday) => {}
+            }
+        }
+        match (dropping, collision) {
+            (Some(proved), _) => Ok(proved),
+            (None, Some((a, b))) => Err(collided(today, &a, &b)),
+            (None, None) => Err(Refused {
+                why: format!("no policy was found that accepts `{today}`"),
+                hint: None,
+            }),
+        }
+    }
+
+    fn by(
+        scheme: &PolicyScheme,
+        today: &str,
+        all: &[String],
+        known: &Known<'_>,
+    ) -> Result<Result<Self, Misfit>, Refused> {
+        let refused = |why: String| Refused { why, hint: None };
+        let spec = spec_of(scheme);
+        let checked = spec.checked().map_err(|error| refused(error.to_string()))?;
+        let funnel = Funnel::of(&checked, known.exclusions, all, &mut Budget::default());
+        let funnel = funnel.map_err(|error| refused(error.to_string()))?;
+        for one in funnel.ended_at(Step::Extract) {
+            if let Fate::Collided { with } = &one.fate {
+                return Ok(Err(Misfit::Collision(one.tag.clone(), with.clone())));
+            }
+        }
+        let accepted: BTreeSet<String> = funnel.ranked().map(|one| one.tag.clone()).collect();
+        if !accepted.contains(today) {
+            return Ok(Err(Misfit::NotToday));
+        }
+        // Days and seconds among numbers that are far smaller.
+        let is_numerical = scheme.by == SchemeOrder::Numerical;
+        let digits = |text: &str| text.chars().filter(char::is_ascii_digit).count();
+        let longest = accepted.iter().map(|tag| digits(tag)).max();
+        let is_mixed = is_numerical && longest.unwrap_or_default() > digits(today) + 2;
+        let has_drops = is_mixed || funnel.ended_at(Step::Value).next().is_some();
+        let shown = known.tags.map_or(0, |_| FIRST);
+        let chooses = funnel.ranked().take(shown);
+        let proved = Self {
+            spec,
+            chooses: chooses.map(|one| one.tag.clone()).collect(),
+            accepted,
+            hint: None,
+        };
+        Ok(match has_drops {
+            true if is_mixed => Err(Misfit::NotToday),
+            true => Err(Misfit::Drops(Box::new(proved))),
+            false => Ok(proved),
+        })
+    }
+}
+
+/// Refuses a tag that is not among those that are known, or is left out of them.
+fn listed(today: &str, known: &Known<'_>) -> Result<(), Refused> {
+    let Some(tags) = known.tags else {
+        return Ok(());
+    };
+    if !tags.iter().any(|tag| tag == today) {
+        let known = match tags.len() {
+            1 => "the one tag that is known".to_owned(),
+            count => format!("the {count} tags that are known"),
+        };
+        return Err(Refused {
+            why: format!("`{today}` is not among {known}"),
+            hint: nearest(today, tags).map(|tag| format!("did you mean `{tag}`?")),
+        });
+    }
+    let only = [today.to_owned()];
+    let kept = exclusion::keep(known.exclusions, &only, &mut Budget::default());
+    match kept {
+        Ok(kept) if kept.is_empty() => Err(Refused {
+            why: match known.repository {
+                Some(id) => {
+                    format!("`exclusionList` of ImageRepository `{id}` leaves out `{today}`")
+                }
+                None => format!("Flux leaves out tags like `{today}` (signatures)"),
+            },
+            hint: None,
+        }),
+        Ok(_) => Ok(()),
+        Err(error) => Err(Refused {
+            why: error.to_string(),
+            hint: None,
+        }),
+    }
+}
+
+/// The tag that differs the least in one place; none where more than half of it does.
+fn nearest<'t>(today: &str, tags: &'t [String]) -> Option<&'t str> {
+    let differs = |tag: &str| {
+        let (a, b) = (today.as_bytes(), tag.as_bytes());
+        let shorter = a.len().min(b.len());
+        let same = |pair: &(&u8, &u8)| pair.0 == pair.1;
+        let head = a.iter().zip(b).take_while(same).count();
+        let tail = a.iter().rev().zip(b.iter().rev()).take_while(same).count();
+        a.len().max(b.len()) - (head + tail).min(shorter)
+    };
+    let near = tags.iter().map(|tag| (differs(tag), tag.as_str()));
+    let near = near.filter(|(differs, _)| *differs * 2 <= today.len());
+    let later = |a: &(usize, &str), b: &(usize, &str)| super::lint::naturally(b.1, a.1);
+    let found = near.min_by(|a, b| a.0.cmp(&b.0).then_with(|| later(a, b)));
+    found.map(|(_, tag)| tag)
+}
+
+/// Whether builds of a commit are told apart by their day alone.
+fn is_of_one_day(tag: &str) -> bool {
+    let scheme = TagScheme::of(tag);
+    let pieces = scheme.suffix.split(['-', '.', '_', '+']);
+    let before = scheme.prefix.split(['-', '.', '_', '+']);
+    let has_hash = before.chain(pieces).any(tag_scheme::is_hash);
+    matches!(scheme.core, Core::Date(date) if date.len() <= 10) && has_hash
+}
+
+fn of_one_day(tag: &str) -> Option<String> {
+    is_of_one_day(tag).then(|| {
+        format!(
+            "two builds of one day could not be told apart, and Flux would take any of them: {CI}"
+        )
+    })
+}
+
+fn collided(today: &str, a: &str, b: &str) -> Refused {
+    let (why, hint) = match is_of_one_day(today) {
+        true => (
+            format!(
+                "not sortable: builds of one day cannot be told apart, such as `{a}` and `{b}`"
+            ),
+            Some(CI.to_owned()),
+        ),
+        false => (
+            format!("not sortable: nothing that can be compared tells `{a}` and `{b}` apart"),
+            None,
+        ),
+    };
+    Refused { why, hint }
+}
+
+fn not_sortable(why: Unsortable, tag: &str, tags: Option<&[String]>) -> (String, Option<String>) {
     let shown = if tag.is_empty() {
         "no tag, which is `latest`"
     } else {
@@ -265,9 +511,13 @@ fn not_sortable(
         (Unsortable::Word, Some(tag)) => {
             format!("pin a version first, such as `{tag}`, and ask again")
         }
+        (Unsortable::Major, _) => {
+            "pin a whole version of that variant, such as `20.11.1-alpine`, and ask again"
+                .to_owned()
+        }
         (Unsortable::Word, None) => "pin a version first, and ask again".to_owned(),
     };
-    (Some(format!("not sortable ({shown}): {why}")), Some(hint))
+    (format!("not sortable ({shown}): {why}"), Some(hint))
 }
 
 fn spec_of(scheme: &PolicyScheme) -> ImagePolicySpec {
@@ -300,34 +550,9 @@ fn spec_of(scheme: &PolicyScheme) -> ImagePolicySpec {
     }
 }
 
-/// The first tags that a policy would choose, where today's is among what it accepts.
-fn accepted(
-    spec: &ImagePolicySpec,
-    today: &str,
-    tags: Option<&[String]>,
-) -> Result<Vec<String>, String> {
-    let checked = spec.checked().map_err(|error| error.to_string())?;
-    let mut all: BTreeSet<String> = tags.unwrap_or_default().iter().cloned().collect();
-    all.insert(today.to_owned());
-    let all: Vec<String> = all.into_iter().collect();
-    let none: [&str; 0] = [];
-    let funnel = Funnel::of(&checked, &none, &all, &mut Budget::default());
-    let funnel = funnel.map_err(|error| error.to_string())?;
-    let is_accepted = matches!(
-        funnel.get(today).map(|one| &one.fate),
-        Some(Fate::Ranked { .. })
-    );
-    if !is_accepted {
-        return Err(format!("no policy was found that accepts `{today}`"));
-    }
-    let known: BTreeSet<&String> = tags.unwrap_or_default().iter().collect();
-    let ranked = funnel.ranked().filter(|one| known.contains(&one.tag));
-    Ok(ranked.take(FIRST).map(|one| one.tag.clone()).collect())
-}
-
 /// A name for the documents of an image: the last part of its path, with more of it where
 /// that is taken.
-fn name_of(one: &Candidate, names: &mut BTreeSet<String>) -> String {
+fn name_of(one: &Candidate, with_repository: bool, names: &mut Names) -> String {
     let path = one.canonical.split('/').skip(1).collect::<Vec<_>>();
     let plain = |text: &str| {
         let lower = text.to_ascii_lowercase();
@@ -339,7 +564,7 @@ fn name_of(one: &Candidate, names: &mut BTreeSet<String>) -> String {
     };
     for parts in 1..=path.len() {
         let name = plain(&path[path.len() - parts..].join("-"));
-        if !name.is_empty() && names.insert(name.clone()) {
+        if !name.is_empty() && names.take(&name, with_repository) {
             return name;
         }
     }
@@ -350,7 +575,7 @@ fn name_of(one: &Candidate, names: &mut BTreeSet<String>) -> String {
         base
     };
     let mut numbered = (2..).map(|number: u32| format!("{base}-{number}"));
-    let free = numbered.find(|name| names.insert(name.clone()));
+    let free = numbered.find(|name| names.take(name, with_repository));
     free.unwrap_or(base)
 }
 
@@ -439,22 +664,51 @@ fn marker(text: &str, one: &Candidate, policy: &str) -> Result<Edit, &'static st
 }
 
 /// The edits that add files to `resources` of a kustomization; `None` where its list cannot
-/// be found in block style.
+/// be found in block style. What the edits make is read again: it holds what was there, and
+/// the new files, and nothing else.
 #[must_use]
 pub fn resources(text: &str, names: &[String]) -> Option<Vec<Edit>> {
-    let bare = |item: &str| {
-        let item = item.split(" #").next().unwrap_or(item).trim();
-        item.trim_matches(['"', '\''])
-            .trim_start_matches("./")
-            .to_owned()
+    let before = sole_document(text)?;
+    let list = |fields: &Map<String, Value>| match fields.get("resources") {
+        None | Some(Value::Null) => Some(Vec::new()),
+        Some(Value::Array(list)) => Some(list.clone()),
+        Some(_) => None,
     };
-    let known = |name: &String| {
-        text.lines().any(|line| {
-            let item = line.trim_start().strip_prefix("- ");
-            item.is_some_and(|item| bare(item) == name.as_str())
-        })
+    let known = list(&before)?;
+    let is_known = |name: &&String| {
+        let mut known = known.iter().filter_map(Value::as_str);
+        known.any(|one| one.trim_start_matches("./") == name.as_str())
     };
-    let new: Vec<&String> = names.iter().filter(|name| !known(name)).collect();
+    let new: Vec<&String> = names.iter().filter(|name| !is_known(name)).collect();
+    let edits = added(text, &new)?;
+    let patched = Patched::new(text, edits.clone()).ok()?.to_string();
+    let after = sole_document(&patched)?;
+    let wanted = new.iter().map(|name| Value::String((*name).clone()));
+    let wanted: Vec<Value> = known.iter().cloned().chain(wanted).collect();
+    let without = |mut fields: Map<String, Value>| {
+        fields.remove("resources");
+        fields
+    };
+    let is_as_wanted = list(&after)? == wanted && without(before) == without(after);
+    is_as_wanted.then_some(edits)
+}
+
+/// The fields of the one document of a text, in block style and without aliases.
+fn sole_document(text: &str) -> Option<Map<String, Value>> {
+    let outline = resource_list::read(text).ok()?;
+    let is_one = matches!(outline.documents.len(), 0 | 1);
+    // What may follow the end of a document is none of it.
+    let has_end = text.lines().any(|line| line.trim_end() == "...");
+    let is_json = text.trim_start().starts_with('{');
+    let mut documents = kustomization::documents(text).ok()?.into_iter();
+    match documents.next().unwrap_or_default() {
+        Value::Object(fields) if is_one && !has_end && !is_json => Some(fields),
+        Value::Null if is_one && !has_end => Some(Map::new()),
+        _ => None,
+    }
+}
+
+fn added(text: &str, new: &[&String]) -> Option<Vec<Edit>> {
     if new.is_empty() {
         return Some(Vec::new());
     }
@@ -526,9 +780,18 @@ pub fn named(image: &str) -> Result<Candidate, oci_tags::image::NameError> {
 mod tests {
     use super::*;
 
+    fn told_of(value: Candidate, tags: Option<&[String]>) -> Suggestion {
+        let known = Known {
+            tags,
+            ..Known::default()
+        };
+        let mut all = suggest(vec![value], &known, &mut Names::default());
+        assert_eq!(all.len(), 1);
+        all.remove(0)
+    }
+
     /// The images of the first seed, with how their tags go on, and what would be a trap.
     #[test]
-    #[expect(clippy::too_many_lines, reason = "a table")]
     fn the_images_of_a_home_are_kept_to_their_schemes() {
         for (image, next, trap) in [
             ("ollama/ollama:0.14.2", "0.14.3", "0.15.0-rc1"),
@@ -573,7 +836,7 @@ mod tests {
         ] {
             let value = named(image).expect("an image");
             let tags = [value.tag.clone(), next.to_owned(), trap.to_owned()];
-            let told = suggest(vec![value], Some(&tags), None, &mut BTreeSet::new());
+            let told = told_of(value, Some(&tags));
             assert_eq!(told.why, None, "{image}");
             assert_eq!(
                 told.chooses.first().map(String::as_str),
@@ -582,31 +845,236 @@ mod tests {
             );
             assert!(!told.chooses.contains(&trap.to_owned()), "{image}");
         }
-        let told = suggest(
-            vec![named("ghcr.io/gabe565/obico/web:release").expect("an image")],
+        let told = told_of(
+            named("ghcr.io/gabe565/obico/web:release").expect("an image"),
             None,
-            None,
-            &mut BTreeSet::new(),
         );
         assert!(told.why.expect("why").starts_with("not sortable"));
-        let told = suggest(
-            vec![named("ghcr.io/acme/app:8f2c1d9").expect("an image")],
-            None,
-            None,
-            &mut BTreeSet::new(),
-        );
+        let told = told_of(named("ghcr.io/acme/app:8f2c1d9").expect("an image"), None);
         assert!(told.hint.expect("a hint").contains("RUN_NUMBER"));
+    }
+
+    /// Images with all tags: what is chosen, in which order; or why nothing is.
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
+    fn no_tag_collides_and_the_order_is_that_of_the_builds() {
+        for (today, others, expected) in [
+            (
+                "7.2.4-debian-12-r5",
+                &[
+                    "7.2.4-debian-12-r10",
+                    "7.2.4-debian-12-r9",
+                    "8.0.0-debian-12-r0",
+                ][..],
+                Ok(&[
+                    "7.2.4-debian-12-r10",
+                    "7.2.4-debian-12-r9",
+                    "7.2.4-debian-12-r5",
+                ][..]),
+            ),
+            (
+                "4.0.1-ls299",
+                &["4.0.1-ls300", "4.0.2-ls301", "5.0.0-ls302"],
+                Ok(&["4.0.2-ls301", "4.0.1-ls300", "4.0.1-ls299"]),
+            ),
+            (
+                "1.27.3-alpine3.19",
+                &[
+                    "1.27.3-alpine3.20",
+                    "1.27.4-alpine3.19",
+                    "1.27.4-alpine3.20",
+                ],
+                Ok(&["1.27.4-alpine3.19", "1.27.3-alpine3.19"]),
+            ),
+            (
+                "v1.27.3-k3s1",
+                &["v1.27.3-k3s2"],
+                Ok(&["v1.27.3-k3s2", "v1.27.3-k3s1"]),
+            ),
+            (
+                "6.0.4.10291",
+                &["6.1.0.10300", "7.0.0.1"],
+                Ok(&["6.1.0.10300", "6.0.4.10291"]),
+            ),
+            (
+                "14-vectorchord0.4.3",
+                &[
+                    "14-vectorchord0.4.10",
+                    "15-vectorchord0.4.10",
+                    "16-vectorchord0.5.0",
+                ],
+                Ok(&["14-vectorchord0.4.10", "14-vectorchord0.4.3"]),
+            ),
+            ("20-alpine", &["22-alpine"], Err("a major version")),
+            ("8-jdk17", &["8-jdk21"], Err("a major version")),
+            ("15-3.4", &["15-3.5", "16-3.5"], Ok(&["15-3.5", "15-3.4"])),
+            ("8", &["9", "20240101", "1700000000"], Ok(&["9", "8"])),
+            ("build-8", &["build-10", "build-20240101"], Ok(&["build-8"])),
+            (
+                "20241124.1",
+                &["20241124.10", "20241124.9", "20250101.1"],
+                Ok(&["20250101.1", "20241124.10", "20241124.9", "20241124.1"]),
+            ),
+            (
+                "2024-11-24-2",
+                &["2024-11-24-10", "2025-01-01-1"],
+                Ok(&["2025-01-01-1", "2024-11-24-10", "2024-11-24-2"]),
+            ),
+            (
+                "main-20241124-abc1234",
+                &["main-20241124-0000abc"],
+                Err("builds of one day cannot be told apart"),
+            ),
+            (
+                "v0.0.0-20240101120000-abcdef123456",
+                &["v0.0.0-20240201120000-0bcdef123456"],
+                Ok(&[
+                    "v0.0.0-20240201120000-0bcdef123456",
+                    "v0.0.0-20240101120000-abcdef123456",
+                ]),
+            ),
+            (
+                "1.2.3-beta9",
+                &[
+                    "1.2.3-beta10",
+                    "1.2.3-alpha11",
+                    "1.2.3-beta10-alpine",
+                    "1.2.2",
+                    "2.0.0-beta1",
+                ],
+                Ok(&["1.2.3-beta10", "1.2.3-beta9", "1.2.2"]),
+            ),
+            (
+                "1.2.3-rc.1",
+                &["1.2.3-rc.10", "1.2.3", "1.2.4-dev.1", "1.2.3-rc.10-alpine"],
+                Ok(&["1.2.3", "1.2.3-rc.10", "1.2.3-rc.1"]),
+            ),
+            (
+                "2026.2.0b9",
+                &["2026.2.0b10"],
+                Ok(&["2026.2.0b10", "2026.2.0b9"]),
+            ),
+            (
+                "1.2.3-rc.1-alpine",
+                &["1.2.3-rc.10-alpine", "1.2.3-rc.11"],
+                Ok(&["1.2.3-rc.10-alpine", "1.2.3-rc.1-alpine"]),
+            ),
+            ("24.04", &["24.10", "22.04"], Ok(&["24.10", "24.04"])),
+            (
+                "v2024.10.22-7ca5933",
+                &["v2024.10.22-0a1b2c3"],
+                Err("nothing that can be compared tells"),
+            ),
+        ] {
+            let value = named(&format!("ghcr.io/acme/app:{today}")).expect("an image");
+            let mut tags: Vec<String> = others.iter().map(|tag| (*tag).to_owned()).collect();
+            tags.push(today.to_owned());
+            let told = told_of(value, Some(&tags));
+            match expected {
+                Ok(order) => {
+                    assert_eq!(told.why, None, "{today}");
+                    assert_eq!(told.chooses, order, "{today}: {:?}", told.policy);
+                }
+                Err(why) => {
+                    assert!(
+                        told.why.as_deref().unwrap_or_default().contains(why),
+                        "{told:?}"
+                    );
+                    assert!(told.policy.is_none() && told.documents("x").is_empty());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_tag_that_is_not_there_gets_no_policy() {
+        let of = |today: &str, tags: &[&str]| {
+            let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            told_of(
+                named(&format!("ghcr.io/acme/app:{today}")).expect("an image"),
+                Some(&tags),
+            )
+        };
+        let told = of("1.2.33", &["1.2.3", "1.2.4", "v2"]);
+        assert!(told.policy.is_none());
+        assert_eq!(
+            told.why.as_deref(),
+            Some("`1.2.33` is not among the 3 tags that are known")
+        );
+        assert_eq!(told.hint.as_deref(), Some("did you mean `1.2.3`?"));
+        let told = of("1.2.3", &["completely-different"]);
+        assert_eq!((told.policy, told.hint), (None, None));
+    }
+
+    /// Values of one image that no one policy takes.
+    #[test]
+    fn one_policy_for_all_values_or_several() {
+        let values = |tags: &[&str]| -> Vec<Candidate> {
+            let image = |tag: &&str| named(&format!("ghcr.io/acme/app:{tag}")).expect("an image");
+            tags.iter().map(image).collect()
+        };
+        let counts = |values: Vec<Candidate>, tags: Option<&[String]>| -> Vec<(usize, bool)> {
+            let known = Known {
+                tags,
+                ..Known::default()
+            };
+            let all = suggest(values, &known, &mut Names::default());
+            all.iter()
+                .map(|told| (told.values.len(), told.policy.is_some()))
+                .collect()
+        };
+        let all = values(&["1.2.3", "1.2.4", "1.2.5"]);
+        assert_eq!(counts(all.clone(), None), [(3, true)]);
+        let tags = ["1.2.3".to_owned(), "1.2.5".to_owned()];
+        assert_eq!(counts(all, Some(&tags)), [(2, true), (1, false)]);
+    }
+
+    /// What the ImageRepository leaves out is not chosen, and gets no policy.
+    #[test]
+    fn exclusions_count_in_the_proof() {
+        let tags = ["1.2.3", "1.2.4", "1.2.5"].map(str::to_owned);
+        let exclusions = ["^1\\.2\\.5$".to_owned()];
+        let id = Id::new("flux-system", "app");
+        let known = Known {
+            tags: Some(&tags),
+            repository: Some(&id),
+            exclusions: &exclusions,
+        };
+        let value = |tag: &str| vec![named(&format!("a.example/app:{tag}")).expect("an image")];
+        let told = suggest(value("1.2.3"), &known, &mut Names::default());
+        assert_eq!(told[0].chooses, ["1.2.4", "1.2.3"]);
+        let told = suggest(value("1.2.5"), &known, &mut Names::default());
+        let why = told[0].why.as_deref().unwrap_or_default();
+        assert!(
+            why.starts_with("`exclusionList` of ImageRepository `flux-system:app`"),
+            "{why}"
+        );
     }
 
     #[test]
     fn names_are_told_apart() {
-        let mut names = BTreeSet::new();
-        let mut name = |image: &str| name_of(&named(image).expect("an image"), &mut names);
+        let mut names = Names::default();
+        let mut name = |image: &str| name_of(&named(image).expect("an image"), true, &mut names);
         assert_eq!(name("ghcr.io/acme/app:1"), "app");
         assert_eq!(name("ghcr.io/other/app:1"), "other-app");
         assert_eq!(name("ghcr.io/acme/app:2"), "acme-app");
         assert_eq!(name("ghcr.io/acme/app:3"), "app-2");
         assert_eq!(name("ghcr.io/acme/my_app:1.0"), "my-app");
+        // Of files, one has a meaning of its own; of documents, two have one name.
+        let mut names = Names::new(BTreeSet::new(), BTreeSet::from(["web".to_owned()]));
+        let mut name = |image: &str, with_repository| {
+            name_of(
+                &named(image).expect("an image"),
+                with_repository,
+                &mut names,
+            )
+        };
+        assert_eq!(
+            name("ghcr.io/acme/kustomization:1", true),
+            "acme-kustomization"
+        );
+        assert_eq!(name("ghcr.io/acme/web:1", true), "acme-web");
+        assert_eq!(name("ghcr.io/acme/web:1", false), "web");
     }
 
     #[test]
@@ -634,6 +1102,23 @@ mod tests {
             let patched = Patched::new(text, edits).expect("edits").to_string();
             assert_eq!(patched, expected);
         }
-        assert_eq!(resources("resources: [a.yaml]\n", &names), None);
+        for text in [
+            "resources: [a.yaml]\n",
+            "{\"resources\": [\"c.yaml\"]}\n",
+            "{}\n",
+            "{\n\"namespace\": \"x\"\n}\n",
+            "namespace: x\n...\n",
+            "resources:\n- c.yaml\n...\n",
+            "namespace: x\n---\nnamespace: y\n",
+            "resources: &all\n- c.yaml\n",
+            "\"resources\":\n- c.yaml\n",
+            "resources :\n- c.yaml\n",
+            "resources:\n- c.yaml\nresources:\n- d.yaml\n",
+            "- c.yaml\n",
+            "resources:\n- |\n  c.yaml\n",
+            "a: [\n",
+        ] {
+            assert_eq!(resources(text, &names), None, "{text}");
+        }
     }
 }

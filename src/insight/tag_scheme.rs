@@ -57,9 +57,10 @@ impl<'t> TagScheme<'t> {
                 found.map(|(start, end)| (start, end, Core::Date(&tag[start..end])))
             })
             .or_else(|| {
-                let longest = free().max_by_key(|(start, end)| end - start);
-                let stands = longest.filter(|(start, _)| stands_alone(tag, *start));
-                stands.map(|(start, end)| (start, end, Core::Number(&tag[start..end])))
+                // Of the longest the first, which is none of the numbers of a variant.
+                let alone = free().filter(|(start, _)| is_first_of_dotted(tag, *start));
+                let longest = alone.rev().max_by_key(|(start, end)| end - start);
+                longest.map(|(start, end)| (start, end, Core::Number(&tag[start..end])))
             })
             .or_else(|| {
                 let (start, end) = *hashes.first()?;
@@ -171,6 +172,13 @@ fn stands_alone(tag: &str, start: usize) -> bool {
     bare.is_empty() || bare.ends_with(['-', '.', '_', '+'])
 }
 
+/// Whether a number stands alone, and behind no other and a dot, as in `alpine3.19`.
+fn is_first_of_dotted(tag: &str, start: usize) -> bool {
+    let before = tag[..start].strip_suffix('.');
+    let is_later = before.is_some_and(|text| text.ends_with(|c: char| c.is_ascii_digit()));
+    stands_alone(tag, start) && !is_later
+}
+
 /// A version of two to four numbers that begins with a run of digits.
 fn version_at(tag: &str, (start, _): (usize, usize)) -> Option<(usize, usize)> {
     if !stands_alone(tag, start) || tag[..start].ends_with('.') {
@@ -187,19 +195,24 @@ fn version_at(tag: &str, (start, _): (usize, usize)) -> Option<(usize, usize)> {
     (is_whole && (2..=4).contains(&parts)).then_some((start, start + text.len()))
 }
 
+fn is_date(year: &str, month: &str, day: &str) -> bool {
+    let fits = |text: &str, range: std::ops::RangeInclusive<u32>| {
+        let number = text.parse();
+        number.is_ok_and(|number| range.contains(&number))
+    };
+    fits(year, 1990..=2100) && fits(month, 1..=12) && fits(day, 1..=31)
+}
+
+/// Whether digits are a date, or begin with one.
+fn is_plain_date(run: &str) -> bool {
+    (8..=14).contains(&run.len()) && is_date(&run[..4], &run[4..6], &run[6..8])
+}
+
 /// A date that begins with a run of digits.
 fn date_at(tag: &str, (start, end): (usize, usize)) -> Option<(usize, usize)> {
     let run = &tag[start..end];
-    let number = |text: &str| text.parse::<u32>().ok();
-    let is_date = |year: &str, month: &str, day: &str| {
-        let fits = |number: Option<u32>, range: std::ops::RangeInclusive<u32>| {
-            number.is_some_and(|number| range.contains(&number))
-        };
-        fits(number(year), 1990..=2100) && fits(number(month), 1..=12) && fits(number(day), 1..=31)
-    };
     if (8..=14).contains(&run.len()) {
-        let found = is_date(&run[..4], &run[4..6], &run[6..8]);
-        return found.then_some((start, end));
+        return is_plain_date(run).then_some((start, end));
     }
     let text = tag.get(start..start + 10)?;
     let bytes = text.as_bytes();
@@ -249,121 +262,470 @@ pub enum Unsortable {
     /// A word alone.
     #[error("the tag is a word, which moves by itself")]
     Word,
+    /// A major version of a variant, such as `20-alpine`.
+    #[error(
+        "the tag is a major version, which moves by itself, and the next one is not compatible"
+    )]
+    Major,
 }
 
 impl PolicyScheme {
-    /// The policy that keeps prefix, variant and number of parts of a tag.
+    /// The policy that keeps prefix, variant, number of parts and major version of a tag:
+    /// the first of [`Self::choices`].
     ///
     /// # Errors
     /// A tag in which nothing tells which is later.
     pub fn of(tag: &str) -> Result<Self, Unsortable> {
+        let mut choices = Self::choices(tag)?.into_iter();
+        choices.next().ok_or(Unsortable::Word)
+    }
+
+    /// Policies that keep prefix, variant, number of parts and major version of a tag, the
+    /// best first. The later ones are for lists of tags in which the earlier ones would
+    /// take tags for one that are none: they compare a number of the variant, too, or hold
+    /// the variant as it is.
+    ///
+    /// # Errors
+    /// A tag in which nothing tells which is later.
+    pub fn choices(tag: &str) -> Result<Vec<Self>, Unsortable> {
         let scheme = TagScheme::of(tag);
-        let (before, behind) = (literal(scheme.prefix), literal(scheme.suffix));
-        let is_plain = scheme.suffix.is_empty();
+        let before = before(scheme.prefix);
+        let behind = Behind::of(scheme.suffix);
         match scheme.core {
             Core::Word => Err(Unsortable::Word),
             Core::Hash(_) => Err(Unsortable::Hash),
+            Core::Version(_) if scheme.is_prerelease() => {
+                Ok(of_prerelease(&scheme, &before, &behind))
+            }
             Core::Version(_) => Ok(of_version(&scheme, &before, &behind)),
-            Core::Date(date) => Ok(Self {
-                pattern: format!("^{before}(?P<date>{}){behind}$", fixed(date)),
-                extract: Some("$date".to_owned()),
-                by: SchemeOrder::Alphabetical,
-            }),
-            Core::Number(_) => Ok(Self {
-                pattern: format!("^{before}(?P<number>\\d+){behind}$"),
-                extract: (!is_plain || !scheme.prefix.is_empty()).then(|| "$number".to_owned()),
-                by: SchemeOrder::Numerical,
-            }),
+            Core::Date(date) => Ok(of_date(date, &before, &behind)),
+            Core::Number(number) => of_number(&scheme, number, &before, &behind),
         }
     }
 }
 
-fn of_version(scheme: &TagScheme<'_>, before: &str, behind: &str) -> PolicyScheme {
-    let numbers = scheme.numbers();
-    let major = numbers
-        .first()
-        .map_or("", |number| number.trim_start_matches('0'));
-    let major = if major.is_empty() { "0" } else { major };
-    let is_bare = matches!(scheme.prefix, "" | "v");
-    let variant = scheme.variant();
-    if scheme.is_prerelease() && variant.is_empty() && numbers.len() == 3 && is_bare {
-        let number = r"\d+";
-        let suffix = "(-[0-9A-Za-z.-]+)?";
-        return PolicyScheme {
-            pattern: format!("^{before}{number}\\.{number}\\.{number}{suffix}$"),
-            extract: None,
-            by: SchemeOrder::Semver(format!(">={major}.0.0-0")),
+/// How a version is captured and compared.
+struct Captured {
+    pattern: String,
+    /// Three numbers.
+    version: &'static str,
+    /// What is compared behind them, as a prerelease.
+    build: Option<&'static str>,
+}
+
+impl Captured {
+    fn of(parts: usize) -> Self {
+        let (numbers, version) = match parts {
+            2 => (r"\d+\.\d+", "$version.0"),
+            _ => (r"\d+\.\d+\.\d+", "$version"),
         };
+        let fourth = if parts == 4 { r"\.(?P<build>\d+)" } else { "" };
+        Self {
+            pattern: format!("(?P<version>{numbers}){fourth}"),
+            version,
+            build: (parts == 4).then_some("$build"),
+        }
     }
-    // Years go by.
-    let is_year = major
-        .parse()
-        .is_ok_and(|major: u32| (1990..=2100).contains(&major));
-    let range = match is_year {
-        true => format!(">={major}.0.0"),
-        false => format!("{major}.x"),
+
+    /// What is extracted, with something more that is compared.
+    fn extract(&self, more: Option<&str>) -> String {
+        let tail: Vec<&str> = self.build.into_iter().chain(more).collect();
+        match tail.as_slice() {
+            [] => self.version.to_owned(),
+            tail => format!("{}-{}", self.version, tail.join(".")),
+        }
+    }
+}
+
+/// The range that holds a major version; `with_tail` for versions that are compared with a
+/// prerelease behind them. Years and dates go by, and have no upper bound.
+fn range_of(major: &str, with_tail: bool) -> String {
+    let major = match major.trim_start_matches('0') {
+        "" => "0",
+        major => major,
     };
-    let three = r"(?P<version>\d+\.\d+\.\d+)";
-    match numbers.len() {
-        3 if is_bare && scheme.suffix.is_empty() => PolicyScheme {
+    let number = major.parse::<u64>().ok();
+    let tail = if with_tail { "-0" } else { "" };
+    match number {
+        _ if is_plain_date(major) => format!(">=0.0.0{tail}"),
+        Some(1990..=2100) | None => format!(">={major}.0.0{tail}"),
+        Some(number) if with_tail => {
+            format!(">={major}.0.0-0 <{}.0.0-0", number.saturating_add(1))
+        }
+        Some(_) => format!("{major}.x"),
+    }
+}
+
+fn of_version(scheme: &TagScheme<'_>, before: &str, behind: &Behind<'_>) -> Vec<PolicyScheme> {
+    let numbers = scheme.numbers();
+    let major = numbers.first().copied().unwrap_or_default();
+    let is_bare = matches!(scheme.prefix, "" | "v");
+    if numbers.len() == 3 && is_bare && scheme.suffix.is_empty() {
+        return vec![PolicyScheme {
             pattern: format!("^{before}\\d+\\.\\d+\\.\\d+$"),
             extract: None,
-            by: SchemeOrder::Semver(range),
-        },
-        2 => PolicyScheme {
-            pattern: format!("^{before}(?P<version>\\d+\\.\\d+){behind}$"),
-            extract: Some("$version.0".to_owned()),
-            by: SchemeOrder::Semver(range),
-        },
-        4 => PolicyScheme {
-            pattern: format!("^{before}{three}\\.(?P<build>\\d+){behind}$"),
-            extract: Some("$version-$build".to_owned()),
-            by: SchemeOrder::Semver(format!(">={major}.0.0-0")),
-        },
-        _ => PolicyScheme {
-            pattern: format!("^{before}{three}{behind}$"),
-            extract: Some("$version".to_owned()),
-            by: SchemeOrder::Semver(range),
-        },
+            by: SchemeOrder::Semver(range_of(major, false)),
+        }];
     }
+    let captured = Captured::of(numbers.len());
+    let choices = behind.choices().into_iter();
+    choices
+        .map(|(suffix, more)| PolicyScheme {
+            pattern: format!("^{before}{}{suffix}$", captured.pattern),
+            extract: Some(captured.extract(more)),
+            by: SchemeOrder::Semver(range_of(major, captured.build.or(more).is_some())),
+        })
+        .collect()
 }
 
-/// A pattern for what stands around a core: words as they are, numbers and hashes as any.
-fn literal(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = rest.find(['-', '.', '_', '+']).unwrap_or(rest.len());
-        let piece = &rest[..end];
-        if is_hash(piece) {
-            out.push_str(if piece.starts_with('g') { "g" } else { "" });
-            out.push_str("[0-9a-f]{7,64}");
-        } else {
-            numbers_as_any(piece, &mut out);
-        }
-        if let Some(separator) = rest[end..].chars().next() {
-            out.push_str(&escaped(separator));
-            rest = &rest[end + separator.len_utf8()..];
-        } else {
-            rest = "";
+/// Prereleases of the same words, and the releases where one pattern takes both.
+fn of_prerelease(scheme: &TagScheme<'_>, before: &str, behind: &Behind<'_>) -> Vec<PolicyScheme> {
+    let numbers = scheme.numbers();
+    let major = numbers.first().copied().unwrap_or_default();
+    let by = SchemeOrder::Semver(range_of(major, true));
+    let captured = Captured::of(numbers.len());
+    let mut choices = Vec::new();
+    let bare = scheme.suffix.strip_prefix('-');
+    let is_simple = scheme.variant().is_empty() && !behind.has_hash() && captured.build.is_none();
+    if let Some(bare) = bare.filter(|_| is_simple) {
+        let core = &captured.pattern;
+        let version = captured.version;
+        let of = |pattern, extract| PolicyScheme {
+            pattern,
+            extract,
+            by: by.clone(),
+        };
+        if behind.is_dotted() {
+            let words = behind.text(|_| Slot::Any);
+            let is_plain = numbers.len() == 3 && matches!(scheme.prefix, "" | "v");
+            choices.push(match is_plain {
+                true => of(format!("^{before}\\d+\\.\\d+\\.\\d+({words})?$"), None),
+                false => of(
+                    format!("^{before}{core}(?P<pre>{words})?$"),
+                    Some(format!("{version}$pre")),
+                ),
+            });
+        } else if behind.numbers().count() == 1 {
+            // The words are left out, so that a number alone is compared, as a number.
+            let words = Behind::of(bare).text(|_| Slot::Named("number"));
+            choices.push(of(
+                format!("^{before}{core}(?:(?P<dash>-){words})?$"),
+                Some(format!("{version}$dash$number")),
+            ));
         }
     }
-    out
+    let number = behind.prerelease_number();
+    for others in [Slot::Any, Slot::Pinned] {
+        let slot = |at| match Some(at) == number {
+            true => Slot::Named("number"),
+            false => others,
+        };
+        choices.push(PolicyScheme {
+            pattern: format!("^{before}{}{}$", captured.pattern, behind.text(slot)),
+            extract: Some(captured.extract(number.map(|_| "$number"))),
+            by: by.clone(),
+        });
+    }
+    choices.dedup();
+    choices
 }
 
-fn numbers_as_any(piece: &str, out: &mut String) {
-    let mut is_in_number = false;
-    for c in piece.chars() {
-        if c.is_ascii_digit() {
-            if !is_in_number {
-                out.push_str(r"\d+");
+fn of_date(date: &str, before: &str, behind: &Behind<'_>) -> Vec<PolicyScheme> {
+    let is_plain = date.bytes().all(|byte| byte.is_ascii_digit());
+    let choices = behind.choices().into_iter();
+    choices
+        .map(|(suffix, more)| match more {
+            // A version is what is compared by two numbers.
+            Some(more) if is_plain => PolicyScheme {
+                pattern: format!("^{before}(?P<date>{}){suffix}$", fixed(date)),
+                extract: Some(format!("$date.{more}.0")),
+                by: SchemeOrder::Semver(">=0.0.0".to_owned()),
+            },
+            Some(more) if date.len() == 10 => PolicyScheme {
+                pattern: format!(
+                    "^{before}(?P<year>\\d{{4}})-(?P<month>\\d{{2}})-(?P<day>\\d{{2}}){suffix}$"
+                ),
+                extract: Some(format!("$year$month$day.{more}.0")),
+                by: SchemeOrder::Semver(">=0.0.0".to_owned()),
+            },
+            _ => PolicyScheme {
+                pattern: format!("^{before}(?P<date>{}){suffix}$", fixed(date)),
+                extract: Some("$date".to_owned()),
+                by: SchemeOrder::Alphabetical,
+            },
+        })
+        .collect()
+}
+
+fn of_number(
+    scheme: &TagScheme<'_>,
+    number: &str,
+    before: &str,
+    behind: &Behind<'_>,
+) -> Result<Vec<PolicyScheme>, Unsortable> {
+    let is_bare = matches!(scheme.prefix, "" | "v");
+    let has_words = !scheme.variant().is_empty();
+    if is_bare && number.len() <= 3 && (has_words || behind.numbers().count() > 0) {
+        return behind.of_major(number, before).ok_or(Unsortable::Major);
+    }
+    let numerical = |digits: &str, suffix: &str| PolicyScheme {
+        pattern: format!("^{before}(?P<number>{digits}){suffix}$"),
+        extract: Some("$number".to_owned()),
+        by: SchemeOrder::Numerical,
+    };
+    let as_long = format!("\\d{{{}}}", number.len());
+    if is_bare && scheme.suffix.is_empty() {
+        // Majors, days and seconds may stand beside each other.
+        let one = numerical(&as_long, "");
+        let whole = PolicyScheme {
+            pattern: format!("^{as_long}$"),
+            extract: None,
+            ..one.clone()
+        };
+        return Ok(vec![if scheme.prefix.is_empty() { whole } else { one }]);
+    }
+    let mut choices: Vec<PolicyScheme> = Vec::new();
+    for digits in [r"\d+", as_long.as_str()] {
+        choices.extend(
+            behind
+                .choices()
+                .into_iter()
+                .map(|(suffix, more)| match more {
+                    Some(more) => PolicyScheme {
+                        pattern: format!("^{before}(?P<number>{digits}){suffix}$"),
+                        extract: Some(format!("$number.{more}.0")),
+                        by: SchemeOrder::Semver(">=0.0.0".to_owned()),
+                    },
+                    None => numerical(digits, &suffix),
+                }),
+        );
+    }
+    Ok(choices)
+}
+
+/// What stands behind a core, in pieces.
+struct Behind<'t> {
+    pieces: Vec<Piece<'t>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Piece<'t> {
+    Text(&'t str),
+    Number(&'t str),
+    Hash,
+}
+
+/// How a pattern takes a number.
+#[derive(Clone, Copy, Debug)]
+enum Slot {
+    /// Any number.
+    Any,
+    /// This one.
+    Pinned,
+    /// Any, which is compared.
+    Named(&'static str),
+}
+
+/// Words before the number of a build of one version.
+const REVISIONS: [&str; 9] = [
+    "", "r", "rev", "revision", "ls", "p", "patch", "build", "release",
+];
+
+impl<'t> Behind<'t> {
+    fn of(text: &'t str) -> Self {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let end = rest.find(['-', '.', '_', '+']).unwrap_or(rest.len());
+            let (piece, behind) = rest.split_at(end);
+            if is_hash(piece) {
+                pieces.extend(piece.strip_prefix('g').map(|_| Piece::Text("g")));
+                pieces.push(Piece::Hash);
+            } else {
+                numbers_and_words(piece, &mut pieces);
             }
-            is_in_number = true;
-        } else {
-            is_in_number = false;
-            out.push_str(&escaped(c));
+            let separator = behind.len().min(1);
+            pieces.extend((separator > 0).then(|| Piece::Text(&behind[..separator])));
+            rest = &behind[separator..];
+        }
+        Self { pieces }
+    }
+
+    fn numbers(&self) -> impl DoubleEndedIterator<Item = usize> {
+        let pieces = self.pieces.iter().enumerate();
+        pieces.filter_map(|(at, piece)| matches!(piece, Piece::Number(_)).then_some(at))
+    }
+
+    fn has_hash(&self) -> bool {
+        self.pieces.contains(&Piece::Hash)
+    }
+
+    /// The word right before a piece; empty where a separator or nothing stands there.
+    fn word_before(&self, at: usize) -> &'t str {
+        match at.checked_sub(1).and_then(|before| self.pieces.get(before)) {
+            Some(Piece::Text(text)) if !is_separator(text) => text,
+            _ => "",
         }
     }
+
+    fn is_end_or_separator(&self, at: usize) -> bool {
+        match self.pieces.get(at) {
+            None => true,
+            Some(Piece::Text(text)) => is_separator(text),
+            Some(_) => false,
+        }
+    }
+
+    /// The last number, where it counts the builds of one version: `-r5`, `-ls299`, `-5`,
+    /// `k3s1`, but not the 19 of `alpine3.19` or the 12 of `cuda12`.
+    fn revision(&self) -> Option<usize> {
+        let at = self.numbers().next_back()?;
+        let word = self.word_before(at);
+        let start = at - usize::from(!word.is_empty());
+        let before = |back: usize| start.checked_sub(back).and_then(|at| self.pieces.get(at));
+        let is_behind_number = matches!(before(1), Some(Piece::Number(_)));
+        let is_minor =
+            before(1) == Some(&Piece::Text(".")) && matches!(before(2), Some(Piece::Number(_)));
+        let is_known = REVISIONS.contains(&word.to_ascii_lowercase().as_str());
+        let is_one = (is_known && !is_minor) || (!word.is_empty() && is_behind_number);
+        (is_one && self.is_end_or_separator(at + 1)).then_some(at)
+    }
+
+    /// The number of a prerelease: the first behind one of its words.
+    fn prerelease_number(&self) -> Option<usize> {
+        let mut is_word_seen = false;
+        for (at, piece) in self.pieces.iter().enumerate() {
+            match piece {
+                Piece::Text(text) if PRERELEASES.contains(&text.to_ascii_lowercase().as_str()) => {
+                    is_word_seen = true;
+                }
+                Piece::Number(_) if is_word_seen => return Some(at),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Whether each number is an identifier of its own (semver), or there is none.
+    fn is_dotted(&self) -> bool {
+        let is_dot =
+            |at: Option<usize>| at.and_then(|at| self.pieces.get(at)) == Some(&Piece::Text("."));
+        self.numbers().all(|at| {
+            let is_closed = at + 1 == self.pieces.len() || is_dot(Some(at + 1));
+            is_dot(at.checked_sub(1)) && is_closed
+        })
+    }
+
+    /// Patterns of it, the best first, with what is compared of it.
+    fn choices(&self) -> Vec<(String, Option<&'static str>)> {
+        if let Some(revision) = self.revision() {
+            let slot = |at| match at == revision {
+                true => Slot::Named("revision"),
+                false => Slot::Pinned,
+            };
+            return vec![(self.text(slot), Some("$revision"))];
+        }
+        let mut choices = vec![
+            (self.text(|_| Slot::Any), None),
+            (self.text(|_| Slot::Pinned), None),
+        ];
+        choices.dedup();
+        choices
+    }
+
+    /// What holds a major version and compares the version of what comes with it, as in
+    /// `14-vectorchord0.4.3`.
+    fn of_major(&self, major: &str, before: &str) -> Option<Vec<PolicyScheme>> {
+        let is_dot = |at: usize| self.pieces.get(at) == Some(&Piece::Text("."));
+        let is_number = |at: usize| matches!(self.pieces.get(at), Some(Piece::Number(_)));
+        let mut numbers = self.numbers();
+        let found = numbers.find(|at| is_dot(at + 1) && is_number(at + 2));
+        let (first, parts) = match found {
+            Some(first) if is_dot(first + 3) && is_number(first + 4) => (first, 3),
+            Some(first) => (first, 2),
+            None => (self.revision()?, 1),
+        };
+        let (extract, range) = match (parts, self.pieces.get(first)) {
+            (2, Some(Piece::Number(number))) => ("$version.0", range_of(number, false)),
+            (3, Some(Piece::Number(number))) => ("$version", range_of(number, false)),
+            _ => ("$version.0.0", ">=0.0.0".to_owned()),
+        };
+        let end = first + 2 * parts - 1;
+        let start = Behind {
+            pieces: self.pieces[..first].to_vec(),
+        };
+        let rest = Behind {
+            pieces: self.pieces[end..].to_vec(),
+        };
+        let version = vec![r"\d+"; parts].join(r"\.");
+        let mut choices: Vec<PolicyScheme> = [Slot::Any, Slot::Pinned]
+            .map(|others| PolicyScheme {
+                pattern: format!(
+                    "^{before}{major}{}(?P<version>{version}){}$",
+                    start.text(|_| Slot::Pinned),
+                    rest.text(|_| others)
+                ),
+                extract: Some(extract.to_owned()),
+                by: SchemeOrder::Semver(range.clone()),
+            })
+            .to_vec();
+        choices.dedup();
+        Some(choices)
+    }
+
+    /// A pattern: words as they are, hashes as any, numbers as `slot` says by their places.
+    fn text(&self, slot: impl Fn(usize) -> Slot) -> String {
+        let mut out = String::new();
+        for (at, piece) in self.pieces.iter().enumerate() {
+            match piece {
+                Piece::Text(text) => out.extend(text.chars().map(escaped)),
+                Piece::Hash => out.push_str("[0-9a-f]{7,64}"),
+                Piece::Number(number) => match slot(at) {
+                    Slot::Any => out.push_str(r"\d+"),
+                    Slot::Pinned => out.push_str(number),
+                    Slot::Named(name) => {
+                        // No number of a version begins with a zero.
+                        let has_zeros = number.len() > 1 && number.starts_with('0');
+                        out.push_str(if has_zeros { "0*" } else { "" });
+                        _ = write!(out, "(?P<{name}>\\d+)");
+                    }
+                },
+            }
+        }
+        out
+    }
+}
+
+fn is_separator(text: &str) -> bool {
+    matches!(text, "-" | "." | "_" | "+")
+}
+
+fn numbers_and_words<'t>(piece: &'t str, pieces: &mut Vec<Piece<'t>>) {
+    let mut rest = piece;
+    while let Some(first) = rest.chars().next() {
+        let is_number = first.is_ascii_digit();
+        let end = rest.find(|c: char| c.is_ascii_digit() != is_number);
+        let (run, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        pieces.push(match is_number {
+            true => Piece::Number(run),
+            false => Piece::Text(run),
+        });
+        rest = behind;
+    }
+}
+
+/// A pattern for what stands before a core: as it is, but for hashes and for numbers that
+/// are so long that they count something.
+fn before(text: &str) -> String {
+    let behind = Behind::of(text);
+    let is_long = |at: usize| {
+        let piece = behind.pieces.get(at);
+        matches!(piece, Some(Piece::Number(number)) if number.len() > 4)
+    };
+    behind.text(|at| match is_long(at) {
+        true => Slot::Any,
+        false => Slot::Pinned,
+    })
 }
 
 fn escaped(c: char) -> String {

@@ -25,6 +25,12 @@ pub fn text(all: &[Suggestion], namespace: &str) -> String {
     out
 }
 
+/// So many of something.
+#[must_use]
+pub fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 fn one(told: &Suggestion, namespace: &str, out: &mut String) {
     let mut put = |text: std::fmt::Arguments<'_>| {
         // A String takes everything.
@@ -43,7 +49,10 @@ fn one(told: &Suggestion, namespace: &str, out: &mut String) {
     }
     let more = told.at.len().saturating_sub(PLACES);
     if more > 0 {
-        put(format_args!("{DIM}#   and {more} more places{DIM:#}\n"));
+        put(format_args!(
+            "{DIM}#   and {}{DIM:#}\n",
+            count(more, "more place", "more places")
+        ));
     }
     match (&told.why, told.tags) {
         (Some(why), _) => put(format_args!("{BAD}#   {}{BAD:#}\n", line(why))),
@@ -51,11 +60,12 @@ fn one(told: &Suggestion, namespace: &str, out: &mut String) {
             "#   no tags are known; `{}` is accepted\n",
             line(&told.tag)
         )),
-        (None, Some(count)) => {
+        (None, Some(known)) => {
             let chooses = told.chooses.iter().map(|tag| line(tag).into_owned());
             let chooses: Vec<String> = chooses.collect();
             put(format_args!(
-                "#   of {count} tags it would choose, in this order: {}\n",
+                "#   of {} it would choose, in this order: {}\n",
+                count(known, "tag", "tags"),
                 chooses.join(", ")
             ));
         }

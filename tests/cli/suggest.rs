@@ -189,7 +189,7 @@ fn a_home_is_automated_by_one_command() {
     let output = run(&tree, &["suggest", "--write", "flux/images"]);
     let said = stderr(&output);
     assert!(
-        said.contains("wrote 29 policies and marked 29 values; 3 images have no tag"),
+        said.contains("wrote 29 policies and marked 29 values; 3 images get none"),
         "{said}"
     );
     for (number, (image, _)) in IMAGES.iter().enumerate() {
@@ -395,4 +395,254 @@ fn what_is_there_already_stays() {
     );
     assert_eq!(tree.read("flux/other.yaml"), "mine: true\n");
     assert!(!tree.read("b.yaml").contains("imagepolicy"));
+}
+
+fn pod(image: &str) -> String {
+    format!("kind: Pod\nspec:\n  containers:\n  - image: {image}\n")
+}
+
+/// Flux generates a kustomization over all files where there is none: one with the new files
+/// alone would have it delete the others.
+#[test]
+fn no_kustomization_is_made_over_manifests_that_have_none() {
+    for there in ["flux/cm.yaml", "flux/deep/er/cm.yml"] {
+        let tree = Tree::new(&[
+            (".git/HEAD", ""),
+            (there, "kind: ConfigMap\n"),
+            ("a.yaml", &pod("ghcr.io/acme/app:1.0.0")),
+        ]);
+        let output = run(&tree, &["suggest", "a.yaml", "--write", "flux"]);
+        let said = stderr(&output);
+        assert!(
+            said.contains("holds manifests and no kustomization"),
+            "{said}"
+        );
+        assert!(
+            said.contains("wrote 1 policy and marked 1 value\n"),
+            "{said}"
+        );
+        assert!(tree.at("flux/app.yaml").exists());
+        assert!(!tree.at("flux/kustomization.yaml").exists());
+    }
+    // Where there is nothing to drop, one is made.
+    for there in ["x", "flux/README.md"] {
+        let tree = Tree::new(&[
+            (".git/HEAD", ""),
+            (there, "text\n"),
+            ("a.yaml", &pod("ghcr.io/acme/app:1.0.0")),
+        ]);
+        run(&tree, &["suggest", "--write", "flux"]);
+        let list = tree.read("flux/kustomization.yaml");
+        assert!(list.ends_with("resources:\n  - app.yaml\n"), "{list}");
+    }
+}
+
+/// The other names of kustomizations, also where the run does not read them.
+#[test]
+fn a_kustomization_of_any_name_is_edited() {
+    for name in ["kustomization.yaml", "kustomization.yml", "Kustomization"] {
+        for about in [&[][..], &["a.yaml"]] {
+            let at = format!("flux/{name}");
+            let tree = Tree::new(&[
+                (".git/HEAD", ""),
+                (&at, "resources:\n- cm.yaml\n"),
+                ("flux/cm.yaml", "kind: ConfigMap\n"),
+                ("a.yaml", &pod("ghcr.io/acme/app:1.0.0")),
+            ]);
+            let mut arguments = vec!["suggest"];
+            arguments.extend(about);
+            arguments.extend(["--write", "flux"]);
+            run(&tree, &arguments);
+            assert_eq!(
+                tree.read(&at),
+                "resources:\n- cm.yaml\n- app.yaml\n",
+                "{arguments:?}"
+            );
+            let names = std::fs::read_dir(tree.at("flux"))
+                .expect("a folder")
+                .count();
+            assert_eq!(names, 3, "{name}: no second one");
+        }
+    }
+    // What cannot be added to stays, which is said; so does a link.
+    for text in [
+        "{\"resources\": [\"cm.yaml\"]}\n",
+        "resources: [cm.yaml]\n",
+        "namespace: x\n...\n",
+    ] {
+        let tree = Tree::new(&[
+            (".git/HEAD", ""),
+            ("flux/kustomization.yaml", text),
+            ("a.yaml", &pod("ghcr.io/acme/app:1.0.0")),
+        ]);
+        let output = run_in(tree.path(), &["suggest", "--write", "flux"], b"");
+        assert!(
+            stderr(&output).contains("`resources` of this kustomization"),
+            "{}",
+            stderr(&output)
+        );
+        assert_eq!(tree.read("flux/kustomization.yaml"), text);
+    }
+    let tree = Tree::new(&[
+        (".git/HEAD", ""),
+        ("flux/x", ""),
+        ("base/kustomization.yaml", "resources: []\n"),
+        ("a.yaml", &pod("ghcr.io/acme/app:1.0.0")),
+    ]);
+    tree.link("../base/kustomization.yaml", "flux/kustomization.yaml");
+    let output = run_in(tree.path(), &["suggest", "--write", "flux"], b"");
+    assert!(
+        stderr(&output).contains("is a link or no file"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(tree.read("base/kustomization.yaml"), "resources: []\n");
+}
+
+/// Nothing is written outside of the work tree, in whatever way the folder is named.
+#[test]
+fn a_folder_outside_of_the_work_tree_is_refused() {
+    let tree = Tree::new(&[
+        ("work/.git/HEAD", ""),
+        ("work/a.yaml", &pod("ghcr.io/acme/app:1.0.0")),
+        ("work/in/x", ""),
+        ("out/x", ""),
+    ]);
+    tree.link("../out", "work/link");
+    tree.link("../gone", "work/broken");
+    tree.link(".git", "work/git");
+    tree.link("in", "work/inner");
+    let work = tree.at("work");
+    for (folder, said) in [
+        ("../out", "leads out of the work tree"),
+        ("/", "leads out of the work tree"),
+        ("link", "leads out of the work tree"),
+        ("link/new", "leads out of the work tree"),
+        ("in/../../out", "leads out of the work tree"),
+        ("broken", "leads nowhere"),
+        ("broken/new", "leads nowhere"),
+        (".git", "leads into `.git`"),
+        (".git/hooks", "leads into `.git`"),
+        ("git/hooks", "leads into `.git`"),
+        ("a.yaml", "is no folder"),
+        ("new/../../out", "`..`"),
+    ] {
+        for diff in [&[][..], &["--diff"]] {
+            let mut arguments = vec!["suggest", "--write", folder];
+            arguments.extend(diff);
+            let output = run_in(&work, &arguments, b"");
+            assert_eq!(code(&output), 2, "{folder}: {}", stderr(&output));
+            assert!(
+                stderr(&output).contains(said),
+                "{folder}: {}",
+                stderr(&output)
+            );
+        }
+    }
+    assert!(!tree.read("work/a.yaml").contains("imagepolicy"));
+    assert!(!tree.at("out/app.yaml").exists() && !tree.at("gone").exists());
+    // A link that stays inside is where it leads.
+    let output = run_in(&work, &["suggest", "--write", "inner"], b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(tree.at("work/in/app.yaml").exists());
+}
+
+#[test]
+fn the_namespace_is_a_dns_label() {
+    let tree = Tree::new(&[(".git/HEAD", "")]);
+    let long = "a".repeat(64);
+    for name in ["", "Apps", "a.b", "-a", "a-", "a b", "a\nb: c", &long] {
+        let output = run_in(
+            tree.path(),
+            &[
+                "suggest",
+                "ghcr.io/acme/app:1.0.0",
+                &format!("--namespace={name}"),
+            ],
+            b"",
+        );
+        assert_eq!(code(&output), 2, "{name}");
+        assert!(
+            stderr(&output).contains("no name of a namespace") || name.is_empty(),
+            "{}",
+            stderr(&output)
+        );
+    }
+}
+
+/// An ImageRepository of another namespace that does not let the policy in, one that is
+/// suspended, or none: a new one, with a name that is free. What one leaves out counts.
+#[test]
+fn an_image_repository_counts_where_it_can_be_used() {
+    let repository = |namespace: &str, more: &str| {
+        format!(
+            "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {{name: app, namespace: {namespace}}}\nspec: {{image: ghcr.io/acme/app, interval: 1h{more}}}\n"
+        )
+    };
+    for (namespace, more, name, is_new) in [
+        ("flux-system", "", "app", false),
+        ("flux-system", ", suspend: true", "acme-app", true),
+        ("other", "", "acme-app", true),
+        (
+            "other",
+            ", accessFrom: {namespaceSelectors: [{}]}",
+            "app",
+            false,
+        ),
+        (
+            "other",
+            ", accessFrom: {namespaceSelectors: [{matchLabels: {kubernetes.io/metadata.name: apps}}]}",
+            "acme-app",
+            true,
+        ),
+    ] {
+        let tree = Tree::new(&[
+            (".git/HEAD", ""),
+            ("repository.yaml", &repository(namespace, more)),
+            (
+                "tags.yaml",
+                "apiVersion: flux-image.dev/v1alpha1\nkind: TagSnapshot\nmetadata: {name: tags}\nspec:\n  repositories:\n  - {image: ghcr.io/acme/app, tags: ['1.0.0', '1.0.1']}\n",
+            ),
+            ("a.yaml", &pod("ghcr.io/acme/app:1.0.0")),
+        ]);
+        let output = run(&tree, &["suggest", "-o", "json"]);
+        let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let told = &told["items"][0];
+        assert_eq!(told["name"], name, "{namespace}{more}: {told}");
+        assert_eq!(
+            told["repository"].is_null(),
+            is_new,
+            "{namespace}{more}: {told}"
+        );
+        assert_eq!(told["chooses"][0], "1.0.1");
+    }
+}
+
+/// What an ImageRepository leaves out is not chosen.
+#[test]
+fn the_exclusion_list_of_an_image_repository_counts() {
+    let tree = Tree::new(&[
+        (".git/HEAD", ""),
+        ("tags", "1.0.0\n1.0.1\n1.0.2\n"),
+        (
+            "repository.yaml",
+            "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {name: app, namespace: flux-system}\nspec: {image: ghcr.io/acme/app, exclusionList: ['2$']}\n",
+        ),
+    ]);
+    let output = run(
+        &tree,
+        &[
+            "suggest",
+            "ghcr.io/acme/app:1.0.0",
+            "--tags",
+            "tags",
+            "-o",
+            "json",
+        ],
+    );
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        told["items"][0]["chooses"],
+        serde_json::json!(["1.0.1", "1.0.0"])
+    );
 }
