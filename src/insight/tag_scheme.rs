@@ -328,7 +328,8 @@ impl Captured {
     }
 
     /// What is extracted, with something more that is compared.
-    fn extract(&self, more: Option<&str>) -> String {
+    fn extract(&self, more: &[&str]) -> String {
+        let more = more.iter().copied();
         let tail: Vec<&str> = self.build.into_iter().chain(more).collect();
         match tail.as_slice() {
             [] => self.version.to_owned(),
@@ -372,8 +373,8 @@ fn of_version(scheme: &TagScheme<'_>, before: &str, behind: &Behind<'_>) -> Vec<
     choices
         .map(|(suffix, more)| PolicyScheme {
             pattern: format!("^{before}{}{suffix}$", captured.pattern),
-            extract: Some(captured.extract(more)),
-            by: SchemeOrder::Semver(range_of(major, captured.build.or(more).is_some())),
+            extract: Some(captured.extract(more.unwrap_or_default())),
+            by: SchemeOrder::Semver(range_of(major, captured.build.is_some() || more.is_some())),
         })
         .collect()
 }
@@ -422,7 +423,7 @@ fn of_prerelease(scheme: &TagScheme<'_>, before: &str, behind: &Behind<'_>) -> V
         };
         choices.push(PolicyScheme {
             pattern: format!("^{before}{}{}$", captured.pattern, behind.text(slot)),
-            extract: Some(captured.extract(number.map(|_| "$number"))),
+            extract: Some(captured.extract(number.map_or(&[], |_| &["$number"]))),
             by: by.clone(),
         });
     }
@@ -438,14 +439,14 @@ fn of_date(date: &str, before: &str, behind: &Behind<'_>) -> Vec<PolicyScheme> {
             // A version is what is compared by two numbers.
             Some(more) if is_plain => PolicyScheme {
                 pattern: format!("^{before}(?P<date>{}){suffix}$", fixed(date)),
-                extract: Some(format!("$date.{more}.0")),
+                extract: Some(as_version("$date", more)),
                 by: SchemeOrder::Semver(">=0.0.0".to_owned()),
             },
             Some(more) if date.len() == 10 => PolicyScheme {
                 pattern: format!(
                     "^{before}(?P<year>\\d{{4}})-(?P<month>\\d{{2}})-(?P<day>\\d{{2}}){suffix}$"
                 ),
-                extract: Some(format!("$year$month$day.{more}.0")),
+                extract: Some(as_version("$year$month$day", more)),
                 by: SchemeOrder::Semver(">=0.0.0".to_owned()),
             },
             _ => PolicyScheme {
@@ -493,7 +494,7 @@ fn of_number(
                 .map(|(suffix, more)| match more {
                     Some(more) => PolicyScheme {
                         pattern: format!("^{before}(?P<number>{digits}){suffix}$"),
-                        extract: Some(format!("$number.{more}.0")),
+                        extract: Some(as_version("$number", more)),
                         by: SchemeOrder::Semver(">=0.0.0".to_owned()),
                     },
                     None => numerical(digits, &suffix),
@@ -530,6 +531,24 @@ enum Slot {
 const REVISIONS: [&str; 9] = [
     "", "r", "rev", "revision", "ls", "p", "patch", "build", "release",
 ];
+
+/// The number of a build, and the last of those that count with it.
+#[derive(Clone, Copy, Debug)]
+struct Revision {
+    at: usize,
+    last: usize,
+}
+
+/// What of a suffix is compared: one number, or two.
+type More = Option<&'static [&'static str]>;
+
+/// Numbers as a version.
+fn as_version(first: &str, more: &[&str]) -> String {
+    match more {
+        [one] => format!("{first}.{one}.0"),
+        more => format!("{first}.{}", more.join(".")),
+    }
+}
 
 impl<'t> Behind<'t> {
     fn of(text: &'t str) -> Self {
@@ -577,18 +596,21 @@ impl<'t> Behind<'t> {
     }
 
     /// The last number, where it counts the builds of one version: `-r5`, `-ls299`, `-5`,
-    /// `k3s1`, but not the 19 of `alpine3.19` or the 12 of `cuda12`.
-    fn revision(&self) -> Option<usize> {
-        let at = self.numbers().next_back()?;
+    /// `k3s1`, but not the 19 of `alpine3.19` or the 12 of `cuda12`. Of two numbers with a
+    /// dot between, as in `-20241124.1`, it is the first, and both count.
+    fn revision(&self) -> Option<Revision> {
+        let last = self.numbers().next_back()?;
+        let is_number = |at: usize| matches!(self.pieces.get(at), Some(Piece::Number(_)));
+        let is_dot = |at: usize| self.pieces.get(at) == Some(&Piece::Text("."));
+        let is_minor = |at: usize| at >= 2 && is_dot(at - 1) && is_number(at - 2);
+        let at = if is_minor(last) { last - 2 } else { last };
         let word = self.word_before(at);
         let start = at - usize::from(!word.is_empty());
-        let before = |back: usize| start.checked_sub(back).and_then(|at| self.pieces.get(at));
-        let is_behind_number = matches!(before(1), Some(Piece::Number(_)));
-        let is_minor =
-            before(1) == Some(&Piece::Text(".")) && matches!(before(2), Some(Piece::Number(_)));
+        let is_behind_number = start > 0 && is_number(start - 1);
         let is_known = REVISIONS.contains(&word.to_ascii_lowercase().as_str());
-        let is_one = (is_known && !is_minor) || (!word.is_empty() && is_behind_number);
-        (is_one && self.is_end_or_separator(at + 1)).then_some(at)
+        let is_one = is_known || (!word.is_empty() && is_behind_number);
+        let is_whole = self.is_end_or_separator(last + 1) && !is_minor(at);
+        (is_one && is_whole).then_some(Revision { at, last })
     }
 
     /// The number of a prerelease: the first behind one of its words.
@@ -617,13 +639,18 @@ impl<'t> Behind<'t> {
     }
 
     /// Patterns of it, the best first, with what is compared of it.
-    fn choices(&self) -> Vec<(String, Option<&'static str>)> {
-        if let Some(revision) = self.revision() {
-            let slot = |at| match at == revision {
-                true => Slot::Named("revision"),
-                false => Slot::Pinned,
+    fn choices(&self) -> Vec<(String, More)> {
+        if let Some(Revision { at: first, last }) = self.revision() {
+            let slot = |at| match at {
+                at if at == first => Slot::Named("revision"),
+                at if at == last => Slot::Named("minor"),
+                _ => Slot::Pinned,
             };
-            return vec![(self.text(slot), Some("$revision"))];
+            let more: &[&str] = match first == last {
+                true => &["$revision"],
+                false => &["$revision", "$minor"],
+            };
+            return vec![(self.text(slot), Some(more))];
         }
         let mut choices = vec![
             (self.text(|_| Slot::Any), None),
@@ -643,7 +670,7 @@ impl<'t> Behind<'t> {
         let (first, parts) = match found {
             Some(first) if is_dot(first + 3) && is_number(first + 4) => (first, 3),
             Some(first) => (first, 2),
-            None => (self.revision()?, 1),
+            None => (self.revision()?.at, 1),
         };
         let (extract, range) = match (parts, self.pieces.get(first)) {
             (2, Some(Piece::Number(number))) => ("$version.0", range_of(number, false)),
