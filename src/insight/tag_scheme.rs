@@ -220,15 +220,28 @@ fn date_at(tag: &str, (start, end): (usize, usize)) -> Option<(usize, usize)> {
     if !is_dashed || !is_date(&text[..4], text.get(5..7)?, text.get(8..10)?) {
         return None;
     }
-    // A time may follow, as in `2024-11-07T00-52-20Z`.
-    let rest = &tag[start + 10..];
-    let time = rest.strip_prefix('T').map_or(0, |_| {
-        let is_time = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'T' | b'Z' | b'-' | b':');
-        rest.bytes()
-            .position(|byte| !is_time(byte))
-            .unwrap_or(rest.len())
-    });
-    Some((start, start + 10 + time))
+    Some((start, start + 10 + time_at(&tag[start + 10..])))
+}
+
+/// The length of the time that follows a date, as in `2024-11-07T00-52-20Z`; 0 for none.
+fn time_at(rest: &str) -> usize {
+    let bytes = rest.as_bytes();
+    let digits = |from: usize| {
+        let run = bytes.iter().skip(from);
+        run.take_while(|byte| byte.is_ascii_digit()).count()
+    };
+    if bytes.first() != Some(&b'T') || digits(1) == 0 {
+        return 0;
+    }
+    let mut end = 1 + digits(1);
+    for _ in 0..2 {
+        let is_separated = matches!(bytes.get(end), Some(b'-' | b':'));
+        let goes_on = |at: usize| bytes.get(at).is_some_and(|b| b.is_ascii_lowercase());
+        if is_separated && digits(end + 1) == 2 && !goes_on(end + 3) {
+            end += 3;
+        }
+    }
+    end + usize::from(bytes.get(end) == Some(&b'Z'))
 }
 
 /// A policy that keeps to how a tag is made.
@@ -713,6 +726,8 @@ impl<'t> Behind<'t> {
                     Slot::Named(name) => {
                         // No number of a version begins with a zero.
                         let has_zeros = number.len() > 1 && number.starts_with('0');
+                        // A time of day begins with one in the morning.
+                        let has_zeros = has_zeros || name == "minor";
                         out.push_str(if has_zeros { "0*" } else { "" });
                         _ = write!(out, "(?P<{name}>\\d+)");
                     }
@@ -813,6 +828,20 @@ mod tests {
             ),
             ("2024-11-24", "", Core::Date("2024-11-24"), ""),
             (
+                "2024-11-24T10-00-00Z-0bc1234",
+                "",
+                Core::Date("2024-11-24T10-00-00Z"),
+                "-0bc1234",
+            ),
+            (
+                "2024-11-24T10-00-12bc345",
+                "",
+                Core::Date("2024-11-24T10-00"),
+                "-12bc345",
+            ),
+            ("20-alpine3.19", "", Core::Number("20"), "-alpine3.19"),
+            ("15-3.4", "15-", Core::Version("3.4"), ""),
+            (
                 "main-abc1234-1700000000",
                 "main-abc1234-",
                 Core::Number("1700000000"),
@@ -846,6 +875,48 @@ mod tests {
         assert_eq!(variant("1.2.3-8f2c1d9"), [""; 0]);
         assert!(TagScheme::of("1.2.3-rc.1").is_prerelease());
         assert!(!TagScheme::of("1.2.3-alpine").is_prerelease());
+    }
+
+    /// Major version, prefix and variant are held by the first choice.
+    #[test]
+    fn the_first_choice_holds_the_major_version() {
+        let semver = |range: &str| SchemeOrder::Semver(range.to_owned());
+        for (tag, pattern, extract, by) in [
+            ("1.2.3", r"^\d+\.\d+\.\d+$", None, semver("1.x")),
+            (
+                "release-6.0.4.10291",
+                r"^release-(?P<version>\d+\.\d+\.\d+)\.(?P<build>\d+)$",
+                Some("$version-$build"),
+                semver(">=6.0.0-0 <7.0.0-0"),
+            ),
+            (
+                "14-vectorchord0.4.3",
+                r"^14-vectorchord(?P<version>\d+\.\d+\.\d+)$",
+                Some("$version"),
+                semver("0.x"),
+            ),
+            (
+                "20241124.1",
+                r"^(?P<version>\d+\.\d+)$",
+                Some("$version.0"),
+                semver(">=0.0.0"),
+            ),
+            ("8", r"^\d{1}$", None, SchemeOrder::Numerical),
+            (
+                "1.2.3-beta1",
+                r"^(?P<version>\d+\.\d+\.\d+)(?:(?P<dash>-)beta(?P<number>\d+))?$",
+                Some("$version$dash$number"),
+                semver(">=1.0.0-0 <2.0.0-0"),
+            ),
+        ] {
+            let expected = PolicyScheme {
+                pattern: pattern.to_owned(),
+                extract: extract.map(str::to_owned),
+                by,
+            };
+            assert_eq!(PolicyScheme::of(tag), Ok(expected), "{tag}");
+        }
+        assert_eq!(PolicyScheme::of("20-alpine"), Err(Unsortable::Major));
     }
 
     #[test]
