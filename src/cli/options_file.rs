@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet};
 use jiff::civil::Date;
 
 use super::streams::{lists_all, say};
@@ -36,17 +36,61 @@ pub(super) struct OptionsFile {
     spec: ImageUpdateSpec,
     bindings: BindingConfig,
     /// Its exclusions, with their globs compiled once for all images.
-    exclusions: Vec<Exclusion>,
+    exclusions: Exclusions,
     /// Where it stands.
     location: Location,
 }
 
-/// An exclusion, compiled.
+/// Exclusions, compiled: an image is tried on the globs of all of them at once.
+#[derive(Clone, Debug, Default)]
+struct Exclusions {
+    all: Vec<Exclusion>,
+    images: GlobSet,
+    /// The exclusion of each glob of `images`.
+    of_glob: Vec<usize>,
+    /// The exclusions that name no image.
+    of_any: Vec<usize>,
+}
+
+/// What counts of an exclusion besides its image.
 #[derive(Clone, Debug)]
 struct Exclusion {
-    image: Option<GlobMatcher>,
     path: Option<PathMatch>,
     until: Option<Date>,
+}
+
+impl Exclusions {
+    fn of(specs: &[ExclusionSpec]) -> Result<Self, globset::Error> {
+        let mut made = Self::default();
+        let mut images = GlobSet::builder();
+        for (at, one) in specs.iter().enumerate() {
+            match &one.image {
+                Some(image) => {
+                    images.add(glob(image)?);
+                    made.of_glob.push(at);
+                }
+                None => made.of_any.push(at),
+            }
+            made.all.push(Exclusion {
+                path: one.path.as_deref().map(PathMatch::of),
+                until: one.until,
+            });
+        }
+        made.images = images.build()?;
+        Ok(made)
+    }
+
+    fn is_match(&self, image: &str, file: &str, today: Date) -> bool {
+        let of_image = self.images.matches(image).into_iter();
+        let of_image = of_image.filter_map(|glob| self.of_glob.get(glob));
+        let mut found = of_image
+            .chain(&self.of_any)
+            .filter_map(|at| self.all.get(*at));
+        found.any(|one| {
+            one.until.is_none_or(|until| until >= today)
+                && one.path.as_ref().is_none_or(|path| path.is_match(file))
+        })
+    }
 }
 
 impl OptionsFile {
@@ -106,21 +150,14 @@ impl OptionsFile {
         let mut file = Self {
             root,
             current,
-            exclusions: Vec::new(),
+            exclusions: Exclusions::default(),
             bindings: settings.bindings,
             spec: settings.spec,
             location: Location::new(NAME, object.place),
         };
         file.check()?;
-        let exclusions = file.spec.exclusions.iter();
-        file.exclusions = exclusions
-            .map(|one| Exclusion {
-                // `check` has refused what is no glob.
-                image: one.image.as_deref().and_then(|glob| matcher(glob).ok()),
-                path: one.path.as_deref().map(PathMatch::of),
-                until: one.until,
-            })
-            .collect();
+        file.exclusions = Exclusions::of(&file.spec.exclusions)
+            .with_context(|| format!("{NAME}: `exclusions` cannot be compiled"))?;
         Ok(file)
     }
 
@@ -218,11 +255,8 @@ impl OptionsFile {
 
     /// Whether it excludes an image in a file, on a day.
     pub(super) fn is_excluded(&self, image: &str, file: &str, today: Date) -> bool {
-        let mut left = (self.exclusions.iter())
-            .filter(|one| one.until.is_none_or(|until| until >= today))
-            .filter(|one| one.image.as_ref().is_none_or(|glob| glob.is_match(image)));
         let file = inside(&self.root, &self.current, file);
-        left.any(|one| one.path.as_ref().is_none_or(|path| path.is_match(&file)))
+        self.exclusions.is_match(image, &file, today)
     }
 }
 
@@ -256,7 +290,43 @@ impl PathMatch {
 }
 
 /// A glob: `*` for anything but a slash, `**` for anything.
-fn matcher(glob: &str) -> Result<GlobMatcher, globset::Error> {
-    let built = GlobBuilder::new(glob).literal_separator(true).build();
-    built.map(|glob| glob.compile_matcher())
+fn matcher(text: &str) -> Result<GlobMatcher, globset::Error> {
+    glob(text).map(|glob| glob.compile_matcher())
+}
+
+fn glob(text: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(text).literal_separator(true).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exclusion_holds_for_its_images_files_and_days() {
+        let spec = |image: Option<&str>, path: Option<&str>, until: Option<Date>| ExclusionSpec {
+            image: image.map(str::to_owned),
+            path: path.map(str::to_owned),
+            reason: "r".to_owned(),
+            until,
+        };
+        let day = |day| Date::new(2026, 1, day).expect("a day");
+        let exclusions = Exclusions::of(&[
+            spec(Some("a.example/*"), None, None),
+            spec(None, Some("legacy"), None),
+            spec(Some("b.example/**"), Some("apps/*.yaml"), Some(day(10))),
+        ])
+        .expect("globs");
+        for (image, file, today, expected) in [
+            ("a.example/x", "x.yaml", 1, true),
+            ("a.example/x/y", "x.yaml", 1, false),
+            ("c.example/x", "legacy/deep/x.yaml", 1, true),
+            ("b.example/x/y", "apps/x.yaml", 10, true),
+            ("b.example/x/y", "apps/x.yaml", 11, false),
+            ("b.example/x/y", "other/x.yaml", 10, false),
+        ] {
+            let is = exclusions.is_match(image, file, day(today));
+            assert_eq!(is, expected, "{image} {file} {today}");
+        }
+    }
 }
