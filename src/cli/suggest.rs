@@ -202,12 +202,15 @@ impl Target {
 
     /// What to know of the folder, besides findings.
     fn note(&self) -> Option<String> {
-        let folder = path_name::shown(&self.folder);
         let inside = self.folder.strip_prefix(&self.root).ok()?;
         let above = inside.ancestors().skip(1).find_map(|above| {
-            let all = NAMES.map(|name| self.root.join(above).join(name));
-            all.into_iter().find(|path| path.is_file())
+            let all = NAMES.map(|name| above.join(name));
+            (all.into_iter()).find(|path| self.root.join(path).is_file())
         });
+        let folder = match inside.as_os_str().is_empty() {
+            true => "the root of the work tree".to_owned(),
+            false => path_name::shown(inside).to_string(),
+        };
         let above = above.map(|path| path_name::shown(&path).to_string());
         match (&self.list, above) {
             (FileList::Generated, None) => Some(format!(

@@ -473,13 +473,19 @@ fn nearest<'t>(today: &str, tags: &'t [String]) -> Option<&'t str> {
     found.map(|(_, tag)| tag)
 }
 
-/// Whether builds of a commit are told apart by their day alone.
+/// Whether a tag holds a commit's hash.
+fn has_hash(scheme: &TagScheme<'_>) -> bool {
+    let separators = ['-', '.', '_', '+'];
+    let behind = scheme.suffix.split(separators);
+    let mut pieces = scheme.prefix.split(separators).chain(behind);
+    pieces.any(tag_scheme::is_hash)
+}
+
+/// Whether builds of commits are told apart by their day alone.
 fn is_of_one_day(tag: &str) -> bool {
     let scheme = TagScheme::of(tag);
-    let pieces = scheme.suffix.split(['-', '.', '_', '+']);
-    let before = scheme.prefix.split(['-', '.', '_', '+']);
-    let has_hash = before.chain(pieces).any(tag_scheme::is_hash);
-    matches!(scheme.core, Core::Date(date) if date.len() <= 10) && has_hash
+    let is_day = matches!(scheme.core, Core::Date(date) if date.len() <= 10);
+    is_day && has_hash(&scheme)
 }
 
 fn of_one_day(tag: &str) -> Option<String> {
@@ -500,7 +506,7 @@ fn collided(today: &str, a: &str, b: &str) -> Refused {
         ),
         false => (
             format!("not sortable: nothing that can be compared tells `{a}` and `{b}` apart"),
-            None,
+            has_hash(&TagScheme::of(today)).then(|| CI.to_owned()),
         ),
     };
     Refused {
@@ -1043,7 +1049,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_is_not_there_gets_no_policy() {
+    fn a_tag_that_is_not_there_gets_no_policy_but_a_hint() {
         let of = |today: &str, tags: &[&str]| {
             let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
             told_of(
@@ -1064,6 +1070,17 @@ mod tests {
         );
         let hint = told.hint.unwrap_or_default();
         assert!(hint.contains("`20.1.2-alpine`"), "{hint}");
+        // What may be the case tomorrow is said today.
+        let told = of(
+            "20241124-abc1234",
+            &["20241124-abc1234", "20241125-0bc1234"],
+        );
+        assert_eq!(told.chooses, ["20241125-0bc1234", "20241124-abc1234"]);
+        let hint = told.hint.unwrap_or_default();
+        assert!(
+            hint.contains("two builds of one day") && hint.contains("RUN_NUMBER"),
+            "{hint}"
+        );
         let told = of("1.2.3", &["completely-different"]);
         assert_eq!((told.policy, told.hint), (None, None));
     }
