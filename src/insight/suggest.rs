@@ -18,9 +18,10 @@ use crate::binding::marker::{split_digest, split_tag};
 use crate::cluster::kustomization;
 use crate::finding::Location;
 use crate::policy::exclusion;
-use crate::policy::funnel::{Fate, Funnel, Step};
+use crate::policy::funnel::{Fate, Funnel, Step, TracedTag};
 use crate::resource_list::{self, Outline};
 use go_regexp::Budget;
+use masterminds_semver::Version;
 use oci_tags::image::{Reference, Repository};
 use yaml_edit_spans::patch::{Edit, Patched};
 use yaml_edit_spans::{ByteSpan, Style, tree};
@@ -404,6 +405,9 @@ impl Proved {
                 return Ok(Err(Misfit::Collision(one.tag.clone(), with.clone())));
             }
         }
+        if let Some((a, b)) = equals(&scheme.by, &funnel) {
+            return Ok(Err(Misfit::Collision(a, b)));
+        }
         let accepted: BTreeSet<String> = funnel.ranked().map(|one| one.tag.clone()).collect();
         if !accepted.contains(today) {
             return Ok(Err(Misfit::NotToday));
@@ -428,6 +432,27 @@ impl Proved {
             false => Ok(proved),
         })
     }
+}
+
+/// Two tags that are one to the order, though not to the pattern: `1.02.3` and `1.2.3`, or
+/// numbers of which a float holds the first digits alone.
+fn equals(by: &SchemeOrder, funnel: &Funnel) -> Option<(String, String)> {
+    let value = |one: &TracedTag| one.value.clone().unwrap_or_else(|| one.tag.clone());
+    let is_equal = |a: &str, b: &str| match by {
+        SchemeOrder::Semver(_) => match (Version::parse_tag(a), Version::parse_tag(b)) {
+            (Ok(a), Ok(b)) => a.precedence(&b).is_eq(),
+            _ => false,
+        },
+        SchemeOrder::Numerical => {
+            let number = |text: &str| text.parse::<f64>().ok();
+            number(a).is_some() && number(a) == number(b)
+        }
+        SchemeOrder::Alphabetical => a == b,
+    };
+    let later = funnel.ranked().skip(1);
+    let mut pairs = funnel.ranked().zip(later);
+    let found = pairs.find(|(one, next)| is_equal(&value(one), &value(next)));
+    found.map(|(one, next)| (one.tag.clone(), next.tag.clone()))
 }
 
 /// Refuses a tag that is not among those that are known, or is left out of them.
@@ -1020,6 +1045,17 @@ mod tests {
                 "3.2.1-node18.19",
                 &["3.2.1-node20.1", "3.2.2-node18.19"],
                 Ok(&["3.2.2-node18.19", "3.2.1-node18.19"]),
+            ),
+            (
+                "24.04",
+                &["24.4"],
+                Err("nothing that can be compared tells"),
+            ),
+            ("1.2.3-r10", &["1.3.0-r01"], Ok(&["1.3.0-r01", "1.2.3-r10"])),
+            (
+                "90071992547409920",
+                &["90071992547409921"],
+                Ok(&["90071992547409921", "90071992547409920"]),
             ),
             ("24.04", &["24.10", "22.04"], Ok(&["24.10", "24.04"])),
             (

@@ -496,7 +496,13 @@ fn of_number(
             extract: None,
             ..one.clone()
         };
-        return Ok(vec![if scheme.prefix.is_empty() { whole } else { one }]);
+        let first = if scheme.prefix.is_empty() { whole } else { one };
+        // Of numbers as long as these, bytes say the same, and more than a float can hold.
+        let by_bytes = PolicyScheme {
+            by: SchemeOrder::Alphabetical,
+            ..first.clone()
+        };
+        return Ok(vec![first, by_bytes]);
     }
     let mut choices: Vec<PolicyScheme> = Vec::new();
     for digits in [r"\d+", as_long.as_str()] {
@@ -538,6 +544,8 @@ enum Slot {
     Pinned,
     /// Any, which is compared.
     Named(&'static str),
+    /// The same without the zeros before it, which no number of a version may have.
+    Padded(&'static str),
 }
 
 /// Words before the number of a build of one version.
@@ -654,16 +662,23 @@ impl<'t> Behind<'t> {
     /// Patterns of it, the best first, with what is compared of it.
     fn choices(&self) -> Vec<(String, More)> {
         if let Some(Revision { at: first, last }) = self.revision() {
-            let slot = |at| match at {
-                at if at == first => Slot::Named("revision"),
-                at if at == last => Slot::Named("minor"),
-                _ => Slot::Pinned,
+            let with = |named: fn(&'static str) -> Slot| {
+                self.text(|at| match at {
+                    at if at == first => named("revision"),
+                    at if at == last => named("minor"),
+                    _ => Slot::Pinned,
+                })
             };
             let more: &[&str] = match first == last {
                 true => &["$revision"],
                 false => &["$revision", "$minor"],
             };
-            return vec![(self.text(slot), Some(more))];
+            let mut choices = vec![
+                (with(Slot::Named), Some(more)),
+                (with(Slot::Padded), Some(more)),
+            ];
+            choices.dedup();
+            return choices;
         }
         let mut choices = vec![
             (self.text(|_| Slot::Any), None),
@@ -724,18 +739,22 @@ impl<'t> Behind<'t> {
                     Slot::Any => out.push_str(r"\d+"),
                     Slot::Pinned => out.push_str(number),
                     Slot::Named(name) => {
-                        // No number of a version begins with a zero.
                         let has_zeros = number.len() > 1 && number.starts_with('0');
                         // A time of day begins with one in the morning.
-                        let has_zeros = has_zeros || name == "minor";
-                        out.push_str(if has_zeros { "0*" } else { "" });
-                        _ = write!(out, "(?P<{name}>\\d+)");
+                        let is_padded = has_zeros || name == "minor";
+                        out.push_str(&captured(name, is_padded));
                     }
+                    Slot::Padded(name) => out.push_str(&captured(name, true)),
                 },
             }
         }
         out
     }
+}
+
+fn captured(name: &str, is_padded: bool) -> String {
+    let zeros = if is_padded { "0*" } else { "" };
+    format!("{zeros}(?P<{name}>\\d+)")
 }
 
 fn is_separator(text: &str) -> bool {
