@@ -192,6 +192,14 @@ impl Target {
         if parts.any(|part| part.eq_ignore_ascii_case(".git")) {
             bail!("`--write` {shown} leads into `.git`; nothing was changed");
         }
+        let there = folder.ancestors().find(|above| above.is_dir());
+        let nearest = there.and_then(|there| repositories.work_tree(there));
+        let nearest = nearest.map(|nearest| nearest.canonicalize().unwrap_or(nearest));
+        if nearest.is_some_and(|nearest| nearest != root) {
+            bail!(
+                "`--write` {shown} is in another work tree, such as a submodule; nothing was changed"
+            );
+        }
         if folder.exists() && !folder.is_dir() {
             bail!("`--write` {shown} is no folder; nothing was changed");
         }

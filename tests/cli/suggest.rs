@@ -531,6 +531,7 @@ fn a_folder_outside_of_the_work_tree_is_refused() {
         ("work/.git/HEAD", ""),
         ("work/a.yaml", &pod("ghcr.io/acme/app:1.0.0")),
         ("work/in/x", ""),
+        ("work/sub/.git/HEAD", ""),
         ("out/x", ""),
     ]);
     tree.link("../out", "work/link");
@@ -549,6 +550,8 @@ fn a_folder_outside_of_the_work_tree_is_refused() {
         (".git", "leads into `.git`"),
         (".git/hooks", "leads into `.git`"),
         ("git/hooks", "leads into `.git`"),
+        ("sub", "is in another work tree"),
+        ("sub/new", "is in another work tree"),
         ("a.yaml", "is no folder"),
         ("new/../../out", "`..`"),
     ] {
