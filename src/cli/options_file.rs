@@ -19,7 +19,7 @@ use crate::documents::builder::Builder;
 use crate::documents::{Provenance, Rank};
 use crate::finding::Location;
 use crate::function::config;
-use crate::insight::coverage::exclusion::{self, CoverageSettings, Excluded, Exclusion};
+use crate::insight::coverage::exclusion::{self, CoverageSettings, Excluded};
 use crate::insight::lint::Ignores;
 use crate::resource_list;
 use yaml_edit_spans::Place;
@@ -115,10 +115,8 @@ impl OptionsFile {
         });
         file.ignores_at = places.collect();
         file.check()?;
-        let exclusions = file.spec.exclusions.iter().map(Exclusion::try_from);
-        let exclusions = exclusions.collect::<Result<_, _>>();
-        file.exclusions.exclusions =
-            exclusions.with_context(|| format!("{NAME}: an entry of `exclusions` has no glob"))?;
+        file.exclusions = CoverageSettings::of(&file.spec.exclusions)
+            .with_context(|| format!("{NAME}: an entry of `exclusions` has no glob"))?;
         Ok(file)
     }
 

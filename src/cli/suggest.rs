@@ -192,6 +192,14 @@ impl Target {
         if parts.any(|part| part.eq_ignore_ascii_case(".git")) {
             bail!("`--write` {shown} leads into `.git`; nothing was changed");
         }
+        let there = folder.ancestors().find(|above| above.is_dir());
+        let nearest = there.and_then(|there| repositories.work_tree(there));
+        let nearest = nearest.map(|nearest| nearest.canonicalize().unwrap_or(nearest));
+        if nearest.is_some_and(|nearest| nearest != root) {
+            bail!(
+                "`--write` {shown} is in another work tree, such as a submodule; nothing was changed"
+            );
+        }
         if folder.exists() && !folder.is_dir() {
             bail!("`--write` {shown} is no folder; nothing was changed");
         }
@@ -202,10 +210,25 @@ impl Target {
 
     /// What to know of the folder, besides findings.
     fn note(&self) -> Option<String> {
-        match self.list {
-            FileList::Generated => Some(format!(
-                "{} holds manifests and no kustomization, so that Flux takes all files below it: none is made, which would leave the others out\n",
-                path_name::shown(&self.folder)
+        let inside = self.folder.strip_prefix(&self.root).ok()?;
+        let above = inside.ancestors().skip(1).find_map(|above| {
+            let all = NAMES.map(|name| above.join(name));
+            (all.into_iter()).find(|path| self.root.join(path).is_file())
+        });
+        let folder = match inside.as_os_str().is_empty() {
+            true => "the root of the work tree".to_owned(),
+            false => path_name::shown(inside).to_string(),
+        };
+        let above = above.map(|path| path_name::shown(&path).to_string());
+        match (&self.list, above) {
+            (FileList::Generated, None) => Some(format!(
+                "{folder} holds manifests and no kustomization, so that Flux takes all files below it: none is made, which would leave the others out\n"
+            )),
+            (FileList::Generated, Some(above)) => Some(format!(
+                "{folder} holds manifests and no kustomization: none is made, which would leave the others out; where Flux builds {above}, add the new files to its `resources`\n"
+            )),
+            (FileList::New, Some(above)) => Some(format!(
+                "where Flux builds {above}, add {folder} to its `resources`\n"
             )),
             _ => None,
         }
@@ -466,6 +489,7 @@ impl Made {
         if names.is_empty() {
             return;
         }
+        self.note = target.note();
         match &target.list {
             FileList::New => {
                 let list: String = names.iter().map(|name| format!("  - {name}\n")).collect();
@@ -481,8 +505,7 @@ impl Made {
                 let hint = "add them by hand where it leads";
                 self.outcome.findings.push(finding.hint(hint));
             }
-            FileList::Generated => self.note = target.note(),
-            FileList::Kustomization(_) => {}
+            FileList::Generated | FileList::Kustomization(_) => {}
         }
     }
 

@@ -18,9 +18,10 @@ use crate::binding::marker::{split_digest, split_tag};
 use crate::cluster::kustomization;
 use crate::finding::Location;
 use crate::policy::exclusion;
-use crate::policy::funnel::{Fate, Funnel, Step};
+use crate::policy::funnel::{Fate, Funnel, Step, TracedTag};
 use crate::resource_list::{self, Outline};
 use go_regexp::Budget;
+use masterminds_semver::Version;
 use oci_tags::image::{Reference, Repository};
 use yaml_edit_spans::patch::{Edit, Patched};
 use yaml_edit_spans::{ByteSpan, Style, tree};
@@ -253,6 +254,10 @@ pub fn suggest(values: Vec<Candidate>, known: &Known<'_>, names: &mut Names) -> 
         let found = Proved::of(&first.tag, own, known);
         let is_taken = |one: &Candidate| match &found {
             Ok(proved) => proved.accepted.contains(&one.tag),
+            Err(refused) if refused.is_of_scheme => {
+                let is_listed = || known.tags.is_none_or(|tags| tags.contains(&one.tag));
+                one.tag == first.tag || (is_alike(&one.tag, &first.tag) && is_listed())
+            }
             Err(_) => one.tag == first.tag,
         };
         let (values, others) = left.into_iter().partition(is_taken);
@@ -260,6 +265,11 @@ pub fn suggest(values: Vec<Candidate>, known: &Known<'_>, names: &mut Names) -> 
         all.push(one_suggestion(&first, values, found, known, names));
     }
     all
+}
+
+/// Whether the same policies are tried for two tags.
+fn is_alike(tag: &str, other: &str) -> bool {
+    PolicyScheme::choices(tag) == PolicyScheme::choices(other)
 }
 
 fn one_suggestion(
@@ -307,6 +317,18 @@ fn one_suggestion(
 struct Refused {
     why: String,
     hint: Option<String>,
+    /// It holds for all tags that are made alike.
+    is_of_scheme: bool,
+}
+
+impl Refused {
+    fn new(why: String, hint: Option<String>) -> Self {
+        Self {
+            why,
+            hint,
+            is_of_scheme: false,
+        }
+    }
 }
 
 /// A policy that was run on the tags.
@@ -336,7 +358,7 @@ impl Proved {
             Ok(choices) => choices,
             Err(why) => {
                 let (why, hint) = not_sortable(why, today, known.tags);
-                return Err(Refused { why, hint });
+                return Err(Refused::new(why, hint));
             }
         };
         listed(today, known)?;
@@ -360,10 +382,10 @@ impl Proved {
         match (dropping, collision) {
             (Some(proved), _) => Ok(proved),
             (None, Some((a, b))) => Err(collided(today, &a, &b)),
-            (None, None) => Err(Refused {
-                why: format!("no policy was found that accepts `{today}`"),
-                hint: None,
-            }),
+            (None, None) => {
+                let why = format!("no policy was found that accepts `{today}`");
+                Err(Refused::new(why, None))
+            }
         }
     }
 
@@ -373,7 +395,7 @@ impl Proved {
         all: &[String],
         known: &Known<'_>,
     ) -> Result<Result<Self, Misfit>, Refused> {
-        let refused = |why: String| Refused { why, hint: None };
+        let refused = |why: String| Refused::new(why, None);
         let spec = spec_of(scheme);
         let checked = spec.checked().map_err(|error| refused(error.to_string()))?;
         let funnel = Funnel::of(&checked, known.exclusions, all, &mut Budget::default());
@@ -382,6 +404,9 @@ impl Proved {
             if let Fate::Collided { with } = &one.fate {
                 return Ok(Err(Misfit::Collision(one.tag.clone(), with.clone())));
             }
+        }
+        if let Some((a, b)) = equals(&scheme.by, &funnel) {
+            return Ok(Err(Misfit::Collision(a, b)));
         }
         let accepted: BTreeSet<String> = funnel.ranked().map(|one| one.tag.clone()).collect();
         if !accepted.contains(today) {
@@ -409,6 +434,27 @@ impl Proved {
     }
 }
 
+/// Two tags that are one to the order, though not to the pattern: `1.02.3` and `1.2.3`, or
+/// numbers of which a float holds the first digits alone.
+fn equals(by: &SchemeOrder, funnel: &Funnel) -> Option<(String, String)> {
+    let value = |one: &TracedTag| one.value.clone().unwrap_or_else(|| one.tag.clone());
+    let is_equal = |a: &str, b: &str| match by {
+        SchemeOrder::Semver(_) => match (Version::parse_tag(a), Version::parse_tag(b)) {
+            (Ok(a), Ok(b)) => a.precedence(&b).is_eq(),
+            _ => false,
+        },
+        SchemeOrder::Numerical => {
+            let number = |text: &str| text.parse::<f64>().ok();
+            number(a).is_some() && number(a) == number(b)
+        }
+        SchemeOrder::Alphabetical => a == b,
+    };
+    let later = funnel.ranked().skip(1);
+    let mut pairs = funnel.ranked().zip(later);
+    let found = pairs.find(|(one, next)| is_equal(&value(one), &value(next)));
+    found.map(|(one, next)| (one.tag.clone(), next.tag.clone()))
+}
+
 /// Refuses a tag that is not among those that are known, or is left out of them.
 fn listed(today: &str, known: &Known<'_>) -> Result<(), Refused> {
     let Some(tags) = known.tags else {
@@ -419,29 +465,20 @@ fn listed(today: &str, known: &Known<'_>) -> Result<(), Refused> {
             1 => "the one tag that is known".to_owned(),
             count => format!("the {count} tags that are known"),
         };
-        return Err(Refused {
-            why: format!("`{today}` is not among {known}"),
-            hint: nearest(today, tags).map(|tag| format!("did you mean `{tag}`?")),
-        });
+        let why = format!("`{today}` is not among {known}");
+        let hint = nearest(today, tags).map(|tag| format!("did you mean `{tag}`?"));
+        return Err(Refused::new(why, hint));
     }
     let only = [today.to_owned()];
-    let kept = exclusion::keep(known.exclusions, &only, &mut Budget::default());
-    match kept {
-        Ok(kept) if kept.is_empty() => Err(Refused {
-            why: match known.repository {
-                Some(id) => {
-                    format!("`exclusionList` of ImageRepository `{id}` leaves out `{today}`")
-                }
-                None => format!("Flux leaves out tags like `{today}` (signatures)"),
-            },
-            hint: None,
-        }),
-        Ok(_) => Ok(()),
-        Err(error) => Err(Refused {
-            why: error.to_string(),
-            hint: None,
-        }),
-    }
+    let why = match exclusion::keep(known.exclusions, &only, &mut Budget::default()) {
+        Ok(kept) if !kept.is_empty() => return Ok(()),
+        Ok(_) => match known.repository {
+            Some(id) => format!("`exclusionList` of ImageRepository `{id}` leaves out `{today}`"),
+            None => format!("Flux leaves out tags like `{today}` (signatures)"),
+        },
+        Err(error) => error.to_string(),
+    };
+    Err(Refused::new(why, None))
 }
 
 /// The tag that differs the least in one place; none where more than half of it does.
@@ -461,13 +498,19 @@ fn nearest<'t>(today: &str, tags: &'t [String]) -> Option<&'t str> {
     found.map(|(_, tag)| tag)
 }
 
-/// Whether builds of a commit are told apart by their day alone.
+/// Whether a tag holds a commit's hash.
+fn has_hash(scheme: &TagScheme<'_>) -> bool {
+    let separators = ['-', '.', '_', '+'];
+    let behind = scheme.suffix.split(separators);
+    let mut pieces = scheme.prefix.split(separators).chain(behind);
+    pieces.any(tag_scheme::is_hash)
+}
+
+/// Whether builds of commits are told apart by their day alone.
 fn is_of_one_day(tag: &str) -> bool {
     let scheme = TagScheme::of(tag);
-    let pieces = scheme.suffix.split(['-', '.', '_', '+']);
-    let before = scheme.prefix.split(['-', '.', '_', '+']);
-    let has_hash = before.chain(pieces).any(tag_scheme::is_hash);
-    matches!(scheme.core, Core::Date(date) if date.len() <= 10) && has_hash
+    let is_day = matches!(scheme.core, Core::Date(date) if date.len() <= 10);
+    is_day && has_hash(&scheme)
 }
 
 fn of_one_day(tag: &str) -> Option<String> {
@@ -488,10 +531,13 @@ fn collided(today: &str, a: &str, b: &str) -> Refused {
         ),
         false => (
             format!("not sortable: nothing that can be compared tells `{a}` and `{b}` apart"),
-            None,
+            has_hash(&TagScheme::of(today)).then(|| CI.to_owned()),
         ),
     };
-    Refused { why, hint }
+    Refused {
+        is_of_scheme: true,
+        ..Refused::new(why, hint)
+    }
 }
 
 fn not_sortable(why: Unsortable, tag: &str, tags: Option<&[String]>) -> (String, Option<String>) {
@@ -500,20 +546,29 @@ fn not_sortable(why: Unsortable, tag: &str, tags: Option<&[String]>) -> (String,
     } else {
         tag
     };
+    let own = TagScheme::of(tag);
+    let major = match own.core {
+        Core::Number(number) if why == Unsortable::Major => Some(number),
+        _ => None,
+    };
+    let variant = major.map_or_else(Vec::new, |_| own.variant());
     let fixed = tags.into_iter().flatten().filter(|tag| {
         let scheme = TagScheme::of(tag);
         let is_version = matches!(scheme.core, Core::Version(_));
-        is_version && !scheme.is_prerelease() && scheme.variant().is_empty()
+        let is_of_major = major.is_none() || scheme.numbers().first().copied() == major;
+        is_version && is_of_major && !scheme.is_prerelease() && scheme.variant() == variant
     });
     let latest = fixed.max_by(|a, b| super::lint::naturally(a, b));
     let hint = match (why, latest) {
         (Unsortable::Hash, _) => CI.to_owned(),
+        (Unsortable::Major, Some(tag)) => {
+            format!("pin a whole version of that variant first, such as `{tag}`, and ask again")
+        }
+        (Unsortable::Major, None) => {
+            "pin a whole version of that variant first, and ask again".to_owned()
+        }
         (Unsortable::Word, Some(tag)) => {
             format!("pin a version first, such as `{tag}`, and ask again")
-        }
-        (Unsortable::Major, _) => {
-            "pin a whole version of that variant, such as `20.11.1-alpine`, and ask again"
-                .to_owned()
         }
         (Unsortable::Word, None) => "pin a version first, and ask again".to_owned(),
     };
@@ -959,6 +1014,49 @@ mod tests {
                 &["1.2.3-rc.10-alpine", "1.2.3-rc.11"],
                 Ok(&["1.2.3-rc.10-alpine", "1.2.3-rc.1-alpine"]),
             ),
+            (
+                "1.2.3-20241124.2",
+                &["1.2.3-20241124.10", "1.2.3-20241125.1"],
+                Ok(&["1.2.3-20241125.1", "1.2.3-20241124.10", "1.2.3-20241124.2"]),
+            ),
+            (
+                "v1.2.3-0.20240101120000-abcdef123456",
+                &["v1.2.3-0.20240201120000-0bcdef123456"],
+                Ok(&[
+                    "v1.2.3-0.20240201120000-0bcdef123456",
+                    "v1.2.3-0.20240101120000-abcdef123456",
+                ]),
+            ),
+            (
+                "1.2.3-20241124.103000",
+                &["1.2.3-20241125.093000", "1.2.3-20241124.113000"],
+                Ok(&[
+                    "1.2.3-20241125.093000",
+                    "1.2.3-20241124.113000",
+                    "1.2.3-20241124.103000",
+                ]),
+            ),
+            (
+                "20241124.1030",
+                &["20241125.0930", "20241124.1130"],
+                Ok(&["20241125.0930", "20241124.1130", "20241124.1030"]),
+            ),
+            (
+                "3.2.1-node18.19",
+                &["3.2.1-node20.1", "3.2.2-node18.19"],
+                Ok(&["3.2.2-node18.19", "3.2.1-node18.19"]),
+            ),
+            (
+                "24.04",
+                &["24.4"],
+                Err("nothing that can be compared tells"),
+            ),
+            ("1.2.3-r10", &["1.3.0-r01"], Ok(&["1.3.0-r01", "1.2.3-r10"])),
+            (
+                "90071992547409920",
+                &["90071992547409921"],
+                Ok(&["90071992547409921", "90071992547409920"]),
+            ),
             ("24.04", &["24.10", "22.04"], Ok(&["24.10", "24.04"])),
             (
                 "v2024.10.22-7ca5933",
@@ -987,7 +1085,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_is_not_there_gets_no_policy() {
+    fn a_tag_that_is_not_there_gets_no_policy_but_a_hint() {
         let of = |today: &str, tags: &[&str]| {
             let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
             told_of(
@@ -1002,6 +1100,23 @@ mod tests {
             Some("`1.2.33` is not among the 3 tags that are known")
         );
         assert_eq!(told.hint.as_deref(), Some("did you mean `1.2.3`?"));
+        let told = of(
+            "20-alpine",
+            &["20-alpine", "20.1.2-alpine", "20.1.3", "22.1.0-alpine"],
+        );
+        let hint = told.hint.unwrap_or_default();
+        assert!(hint.contains("`20.1.2-alpine`"), "{hint}");
+        // What may be the case tomorrow is said today.
+        let told = of(
+            "20241124-abc1234",
+            &["20241124-abc1234", "20241125-0bc1234"],
+        );
+        assert_eq!(told.chooses, ["20241125-0bc1234", "20241124-abc1234"]);
+        let hint = told.hint.unwrap_or_default();
+        assert!(
+            hint.contains("two builds of one day") && hint.contains("RUN_NUMBER"),
+            "{hint}"
+        );
         let told = of("1.2.3", &["completely-different"]);
         assert_eq!((told.policy, told.hint), (None, None));
     }
@@ -1027,6 +1142,8 @@ mod tests {
         assert_eq!(counts(all.clone(), None), [(3, true)]);
         let tags = ["1.2.3".to_owned(), "1.2.5".to_owned()];
         assert_eq!(counts(all, Some(&tags)), [(2, true), (1, false)]);
+        let days = ["20241124-abc1234", "20241124-0bc1234", "20241125-0bc1234"];
+        assert_eq!(counts(values(&days), None), [(3, false)]);
     }
 
     /// What the ImageRepository leaves out is not chosen, and gets no policy.

@@ -220,15 +220,28 @@ fn date_at(tag: &str, (start, end): (usize, usize)) -> Option<(usize, usize)> {
     if !is_dashed || !is_date(&text[..4], text.get(5..7)?, text.get(8..10)?) {
         return None;
     }
-    // A time may follow, as in `2024-11-07T00-52-20Z`.
-    let rest = &tag[start + 10..];
-    let time = rest.strip_prefix('T').map_or(0, |_| {
-        let is_time = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'T' | b'Z' | b'-' | b':');
-        rest.bytes()
-            .position(|byte| !is_time(byte))
-            .unwrap_or(rest.len())
-    });
-    Some((start, start + 10 + time))
+    Some((start, start + 10 + time_at(&tag[start + 10..])))
+}
+
+/// The length of the time that follows a date, as in `2024-11-07T00-52-20Z`; 0 for none.
+fn time_at(rest: &str) -> usize {
+    let bytes = rest.as_bytes();
+    let digits = |from: usize| {
+        let run = bytes.iter().skip(from);
+        run.take_while(|byte| byte.is_ascii_digit()).count()
+    };
+    if bytes.first() != Some(&b'T') || digits(1) == 0 {
+        return 0;
+    }
+    let mut end = 1 + digits(1);
+    for _ in 0..2 {
+        let is_separated = matches!(bytes.get(end), Some(b'-' | b':'));
+        let goes_on = |at: usize| bytes.get(at).is_some_and(|b| b.is_ascii_lowercase());
+        if is_separated && digits(end + 1) == 2 && !goes_on(end + 3) {
+            end += 3;
+        }
+    }
+    end + usize::from(bytes.get(end) == Some(&b'Z'))
 }
 
 /// A policy that keeps to how a tag is made.
@@ -328,7 +341,8 @@ impl Captured {
     }
 
     /// What is extracted, with something more that is compared.
-    fn extract(&self, more: Option<&str>) -> String {
+    fn extract(&self, more: &[&str]) -> String {
+        let more = more.iter().copied();
         let tail: Vec<&str> = self.build.into_iter().chain(more).collect();
         match tail.as_slice() {
             [] => self.version.to_owned(),
@@ -372,8 +386,8 @@ fn of_version(scheme: &TagScheme<'_>, before: &str, behind: &Behind<'_>) -> Vec<
     choices
         .map(|(suffix, more)| PolicyScheme {
             pattern: format!("^{before}{}{suffix}$", captured.pattern),
-            extract: Some(captured.extract(more)),
-            by: SchemeOrder::Semver(range_of(major, captured.build.or(more).is_some())),
+            extract: Some(captured.extract(more.unwrap_or_default())),
+            by: SchemeOrder::Semver(range_of(major, captured.build.is_some() || more.is_some())),
         })
         .collect()
 }
@@ -422,7 +436,7 @@ fn of_prerelease(scheme: &TagScheme<'_>, before: &str, behind: &Behind<'_>) -> V
         };
         choices.push(PolicyScheme {
             pattern: format!("^{before}{}{}$", captured.pattern, behind.text(slot)),
-            extract: Some(captured.extract(number.map(|_| "$number"))),
+            extract: Some(captured.extract(number.map_or(&[], |_| &["$number"]))),
             by: by.clone(),
         });
     }
@@ -438,14 +452,14 @@ fn of_date(date: &str, before: &str, behind: &Behind<'_>) -> Vec<PolicyScheme> {
             // A version is what is compared by two numbers.
             Some(more) if is_plain => PolicyScheme {
                 pattern: format!("^{before}(?P<date>{}){suffix}$", fixed(date)),
-                extract: Some(format!("$date.{more}.0")),
+                extract: Some(as_version("$date", more)),
                 by: SchemeOrder::Semver(">=0.0.0".to_owned()),
             },
             Some(more) if date.len() == 10 => PolicyScheme {
                 pattern: format!(
                     "^{before}(?P<year>\\d{{4}})-(?P<month>\\d{{2}})-(?P<day>\\d{{2}}){suffix}$"
                 ),
-                extract: Some(format!("$year$month$day.{more}.0")),
+                extract: Some(as_version("$year$month$day", more)),
                 by: SchemeOrder::Semver(">=0.0.0".to_owned()),
             },
             _ => PolicyScheme {
@@ -482,7 +496,13 @@ fn of_number(
             extract: None,
             ..one.clone()
         };
-        return Ok(vec![if scheme.prefix.is_empty() { whole } else { one }]);
+        let first = if scheme.prefix.is_empty() { whole } else { one };
+        // Of numbers as long as these, bytes say the same, and more than a float can hold.
+        let by_bytes = PolicyScheme {
+            by: SchemeOrder::Alphabetical,
+            ..first.clone()
+        };
+        return Ok(vec![first, by_bytes]);
     }
     let mut choices: Vec<PolicyScheme> = Vec::new();
     for digits in [r"\d+", as_long.as_str()] {
@@ -493,7 +513,7 @@ fn of_number(
                 .map(|(suffix, more)| match more {
                     Some(more) => PolicyScheme {
                         pattern: format!("^{before}(?P<number>{digits}){suffix}$"),
-                        extract: Some(format!("$number.{more}.0")),
+                        extract: Some(as_version("$number", more)),
                         by: SchemeOrder::Semver(">=0.0.0".to_owned()),
                     },
                     None => numerical(digits, &suffix),
@@ -524,12 +544,32 @@ enum Slot {
     Pinned,
     /// Any, which is compared.
     Named(&'static str),
+    /// The same without the zeros before it, which no number of a version may have.
+    Padded(&'static str),
 }
 
 /// Words before the number of a build of one version.
 const REVISIONS: [&str; 9] = [
     "", "r", "rev", "revision", "ls", "p", "patch", "build", "release",
 ];
+
+/// The number of a build, and the last of those that count with it.
+#[derive(Clone, Copy, Debug)]
+struct Revision {
+    at: usize,
+    last: usize,
+}
+
+/// What of a suffix is compared: one number, or two.
+type More = Option<&'static [&'static str]>;
+
+/// Numbers as a version.
+fn as_version(first: &str, more: &[&str]) -> String {
+    match more {
+        [one] => format!("{first}.{one}.0"),
+        more => format!("{first}.{}", more.join(".")),
+    }
+}
 
 impl<'t> Behind<'t> {
     fn of(text: &'t str) -> Self {
@@ -577,18 +617,21 @@ impl<'t> Behind<'t> {
     }
 
     /// The last number, where it counts the builds of one version: `-r5`, `-ls299`, `-5`,
-    /// `k3s1`, but not the 19 of `alpine3.19` or the 12 of `cuda12`.
-    fn revision(&self) -> Option<usize> {
-        let at = self.numbers().next_back()?;
+    /// `k3s1`, but not the 19 of `alpine3.19` or the 12 of `cuda12`. Of two numbers with a
+    /// dot between, as in `-20241124.1`, it is the first, and both count.
+    fn revision(&self) -> Option<Revision> {
+        let last = self.numbers().next_back()?;
+        let is_number = |at: usize| matches!(self.pieces.get(at), Some(Piece::Number(_)));
+        let is_dot = |at: usize| self.pieces.get(at) == Some(&Piece::Text("."));
+        let is_minor = |at: usize| at >= 2 && is_dot(at - 1) && is_number(at - 2);
+        let at = if is_minor(last) { last - 2 } else { last };
         let word = self.word_before(at);
         let start = at - usize::from(!word.is_empty());
-        let before = |back: usize| start.checked_sub(back).and_then(|at| self.pieces.get(at));
-        let is_behind_number = matches!(before(1), Some(Piece::Number(_)));
-        let is_minor =
-            before(1) == Some(&Piece::Text(".")) && matches!(before(2), Some(Piece::Number(_)));
+        let is_behind_number = start > 0 && is_number(start - 1);
         let is_known = REVISIONS.contains(&word.to_ascii_lowercase().as_str());
-        let is_one = (is_known && !is_minor) || (!word.is_empty() && is_behind_number);
-        (is_one && self.is_end_or_separator(at + 1)).then_some(at)
+        let is_one = is_known || (!word.is_empty() && is_behind_number);
+        let is_whole = self.is_end_or_separator(last + 1) && !is_minor(at);
+        (is_one && is_whole).then_some(Revision { at, last })
     }
 
     /// The number of a prerelease: the first behind one of its words.
@@ -617,13 +660,25 @@ impl<'t> Behind<'t> {
     }
 
     /// Patterns of it, the best first, with what is compared of it.
-    fn choices(&self) -> Vec<(String, Option<&'static str>)> {
-        if let Some(revision) = self.revision() {
-            let slot = |at| match at == revision {
-                true => Slot::Named("revision"),
-                false => Slot::Pinned,
+    fn choices(&self) -> Vec<(String, More)> {
+        if let Some(Revision { at: first, last }) = self.revision() {
+            let with = |named: fn(&'static str) -> Slot| {
+                self.text(|at| match at {
+                    at if at == first => named("revision"),
+                    at if at == last => named("minor"),
+                    _ => Slot::Pinned,
+                })
             };
-            return vec![(self.text(slot), Some("$revision"))];
+            let more: &[&str] = match first == last {
+                true => &["$revision"],
+                false => &["$revision", "$minor"],
+            };
+            let mut choices = vec![
+                (with(Slot::Named), Some(more)),
+                (with(Slot::Padded), Some(more)),
+            ];
+            choices.dedup();
+            return choices;
         }
         let mut choices = vec![
             (self.text(|_| Slot::Any), None),
@@ -643,7 +698,7 @@ impl<'t> Behind<'t> {
         let (first, parts) = match found {
             Some(first) if is_dot(first + 3) && is_number(first + 4) => (first, 3),
             Some(first) => (first, 2),
-            None => (self.revision()?, 1),
+            None => (self.revision()?.at, 1),
         };
         let (extract, range) = match (parts, self.pieces.get(first)) {
             (2, Some(Piece::Number(number))) => ("$version.0", range_of(number, false)),
@@ -684,16 +739,22 @@ impl<'t> Behind<'t> {
                     Slot::Any => out.push_str(r"\d+"),
                     Slot::Pinned => out.push_str(number),
                     Slot::Named(name) => {
-                        // No number of a version begins with a zero.
                         let has_zeros = number.len() > 1 && number.starts_with('0');
-                        out.push_str(if has_zeros { "0*" } else { "" });
-                        _ = write!(out, "(?P<{name}>\\d+)");
+                        // A time of day begins with one in the morning.
+                        let is_padded = has_zeros || name == "minor";
+                        out.push_str(&captured(name, is_padded));
                     }
+                    Slot::Padded(name) => out.push_str(&captured(name, true)),
                 },
             }
         }
         out
     }
+}
+
+fn captured(name: &str, is_padded: bool) -> String {
+    let zeros = if is_padded { "0*" } else { "" };
+    format!("{zeros}(?P<{name}>\\d+)")
 }
 
 fn is_separator(text: &str) -> bool {
@@ -786,6 +847,20 @@ mod tests {
             ),
             ("2024-11-24", "", Core::Date("2024-11-24"), ""),
             (
+                "2024-11-24T10-00-00Z-0bc1234",
+                "",
+                Core::Date("2024-11-24T10-00-00Z"),
+                "-0bc1234",
+            ),
+            (
+                "2024-11-24T10-00-12bc345",
+                "",
+                Core::Date("2024-11-24T10-00"),
+                "-12bc345",
+            ),
+            ("20-alpine3.19", "", Core::Number("20"), "-alpine3.19"),
+            ("15-3.4", "15-", Core::Version("3.4"), ""),
+            (
                 "main-abc1234-1700000000",
                 "main-abc1234-",
                 Core::Number("1700000000"),
@@ -819,6 +894,48 @@ mod tests {
         assert_eq!(variant("1.2.3-8f2c1d9"), [""; 0]);
         assert!(TagScheme::of("1.2.3-rc.1").is_prerelease());
         assert!(!TagScheme::of("1.2.3-alpine").is_prerelease());
+    }
+
+    /// Major version, prefix and variant are held by the first choice.
+    #[test]
+    fn the_first_choice_holds_the_major_version() {
+        let semver = |range: &str| SchemeOrder::Semver(range.to_owned());
+        for (tag, pattern, extract, by) in [
+            ("1.2.3", r"^\d+\.\d+\.\d+$", None, semver("1.x")),
+            (
+                "release-6.0.4.10291",
+                r"^release-(?P<version>\d+\.\d+\.\d+)\.(?P<build>\d+)$",
+                Some("$version-$build"),
+                semver(">=6.0.0-0 <7.0.0-0"),
+            ),
+            (
+                "14-vectorchord0.4.3",
+                r"^14-vectorchord(?P<version>\d+\.\d+\.\d+)$",
+                Some("$version"),
+                semver("0.x"),
+            ),
+            (
+                "20241124.1",
+                r"^(?P<version>\d+\.\d+)$",
+                Some("$version.0"),
+                semver(">=0.0.0"),
+            ),
+            ("8", r"^\d{1}$", None, SchemeOrder::Numerical),
+            (
+                "1.2.3-beta1",
+                r"^(?P<version>\d+\.\d+\.\d+)(?:(?P<dash>-)beta(?P<number>\d+))?$",
+                Some("$version$dash$number"),
+                semver(">=1.0.0-0 <2.0.0-0"),
+            ),
+        ] {
+            let expected = PolicyScheme {
+                pattern: pattern.to_owned(),
+                extract: extract.map(str::to_owned),
+                by,
+            };
+            assert_eq!(PolicyScheme::of(tag), Ok(expected), "{tag}");
+        }
+        assert_eq!(PolicyScheme::of("20-alpine"), Err(Unsortable::Major));
     }
 
     #[test]

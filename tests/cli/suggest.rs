@@ -437,6 +437,31 @@ fn no_kustomization_is_made_over_manifests_that_have_none() {
     }
 }
 
+/// A kustomization above takes what it lists, which is said.
+#[test]
+fn a_kustomization_above_is_told_of() {
+    for (there, said) in [
+        (
+            "flux/images/cm.yaml",
+            "add the new files to its `resources`",
+        ),
+        ("x", "to its `resources`"),
+    ] {
+        let tree = Tree::new(&[
+            (".git/HEAD", ""),
+            ("flux/kustomization.yaml", "resources: []\n"),
+            (there, "kind: ConfigMap\n"),
+            ("a.yaml", &pod("ghcr.io/acme/app:1.0.0")),
+        ]);
+        let output = run(&tree, &["suggest", "--write", "flux/images"]);
+        let text = stderr(&output);
+        assert!(
+            text.contains(said) && text.contains("flux/kustomization.yaml"),
+            "{text}"
+        );
+    }
+}
+
 /// The other names of kustomizations, also where the run does not read them.
 #[test]
 fn a_kustomization_of_any_name_is_edited() {
@@ -506,6 +531,7 @@ fn a_folder_outside_of_the_work_tree_is_refused() {
         ("work/.git/HEAD", ""),
         ("work/a.yaml", &pod("ghcr.io/acme/app:1.0.0")),
         ("work/in/x", ""),
+        ("work/sub/.git/HEAD", ""),
         ("out/x", ""),
     ]);
     tree.link("../out", "work/link");
@@ -524,6 +550,8 @@ fn a_folder_outside_of_the_work_tree_is_refused() {
         (".git", "leads into `.git`"),
         (".git/hooks", "leads into `.git`"),
         ("git/hooks", "leads into `.git`"),
+        ("sub", "is in another work tree"),
+        ("sub/new", "is in another work tree"),
         ("a.yaml", "is no folder"),
         ("new/../../out", "`..`"),
     ] {

@@ -6,25 +6,28 @@
 
 use std::collections::BTreeMap;
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet};
 use jiff::civil::Date;
 
 use crate::api::ExclusionSpec;
 use crate::quote;
 
-/// What `coverage` is told about a repository.
+/// What `coverage` is told about a repository: images that are left alone on purpose, told
+/// by globs (`*` for anything but a slash, `**` for anything). A name is tried on those of
+/// all images at once.
 #[derive(Clone, Debug, Default)]
 pub struct CoverageSettings {
-    /// Images that are left alone on purpose; the first that fits counts.
-    pub exclusions: Vec<Exclusion>,
+    exclusions: Vec<Exclusion>,
+    images: GlobSet,
+    /// The exclusion of each glob of `images`.
+    of_glob: Vec<usize>,
+    /// The exclusions that are of all images.
+    of_all: Vec<usize>,
 }
 
-/// Images that are left alone on purpose, told by globs: `*` for anything but a slash, `**`
-/// for anything.
+/// What an exclusion says besides of which images it is.
 #[derive(Clone, Debug)]
-pub struct Exclusion {
-    /// Their names, without tag and digest; all where absent.
-    image: Option<GlobMatcher>,
+struct Exclusion {
     /// The files that they are in, from the root of the work tree on; all where absent.
     path: Option<PathGlob>,
     reason: String,
@@ -42,9 +45,8 @@ pub struct PathGlob {
 ///
 /// # Errors
 /// A text that is no glob.
-pub fn glob(text: &str) -> Result<GlobMatcher, globset::Error> {
-    let built = GlobBuilder::new(text).literal_separator(true).build();
-    built.map(|glob| glob.compile_matcher())
+pub fn glob(text: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(text).literal_separator(true).build()
 }
 
 impl PathGlob {
@@ -57,7 +59,7 @@ impl PathGlob {
         let bare = if bare == "." { "**" } else { bare };
         Ok(Self {
             folder: format!("{bare}/"),
-            glob: glob(bare)?,
+            glob: glob(bare)?.compile_matcher(),
         })
     }
 
@@ -66,19 +68,6 @@ impl PathGlob {
     pub fn is_match(&self, file: &str) -> bool {
         let file = file.trim_start_matches("./");
         file.starts_with(&self.folder) || self.glob.is_match(file)
-    }
-}
-
-impl TryFrom<&ExclusionSpec> for Exclusion {
-    type Error = globset::Error;
-
-    fn try_from(spec: &ExclusionSpec) -> Result<Self, globset::Error> {
-        Ok(Self {
-            image: spec.image.as_deref().map(glob).transpose()?,
-            path: spec.path.as_deref().map(PathGlob::new).transpose()?,
-            reason: spec.reason.clone(),
-            until: spec.until,
-        })
     }
 }
 
@@ -93,20 +82,43 @@ pub enum Excluded {
     Unusable(&'static str),
 }
 
-impl Exclusion {
-    fn fits(&self, file: &str, image: &str) -> bool {
-        let is_image = |glob: &GlobMatcher| glob.is_match(image);
-        self.image.as_ref().is_none_or(is_image)
-            && self.path.as_ref().is_none_or(|path| path.is_match(file))
-    }
-}
-
 impl CoverageSettings {
+    /// Of the exclusions of options.
+    ///
+    /// # Errors
+    /// A text that is no glob.
+    pub fn of(specs: &[ExclusionSpec]) -> Result<Self, globset::Error> {
+        let mut made = Self::default();
+        let mut images = GlobSet::builder();
+        for (at, spec) in specs.iter().enumerate() {
+            match &spec.image {
+                Some(image) => {
+                    images.add(glob(image)?);
+                    made.of_glob.push(at);
+                }
+                None => made.of_all.push(at),
+            }
+            made.exclusions.push(Exclusion {
+                path: spec.path.as_deref().map(PathGlob::new).transpose()?,
+                reason: spec.reason.clone(),
+                until: spec.until,
+            });
+        }
+        made.images = images.build()?;
+        Ok(made)
+    }
+
     /// What the exclusions say of an image: the first that fits and counts today, else the
     /// first that fits.
     #[must_use]
     pub fn excludes(&self, file: &str, image: &str, today: Date) -> Option<Excluded> {
-        let fitting = self.exclusions.iter().filter(|one| one.fits(file, image));
+        let of_image = self.images.matches(image).into_iter();
+        let of_image = of_image.filter_map(|glob| self.of_glob.get(glob).copied());
+        let mut fitting: Vec<usize> = of_image.chain(self.of_all.iter().copied()).collect();
+        fitting.sort_unstable();
+        let fitting = fitting.into_iter().filter_map(|at| self.exclusions.get(at));
+        let fitting =
+            fitting.filter(|one| one.path.as_ref().is_none_or(|path| path.is_match(file)));
         let mut said = fitting.map(|one| judged(&one.reason, one.until, today));
         let first = said.next()?;
         if matches!(first, Excluded::Yes(_)) {
@@ -242,7 +254,7 @@ mod tests {
             ("a*b*c", "axxbyyc", true),
             ("a*b*c", "axxbyy", false),
         ] {
-            let matcher = glob(pattern).expect("a glob");
+            let matcher = glob(pattern).expect("a glob").compile_matcher();
             assert_eq!(matcher.is_match(text), expected, "{pattern} {text}");
         }
     }
@@ -284,21 +296,18 @@ h: s # flux-image: exclude waits until 2026-13-01
 
     #[test]
     fn the_first_that_counts_is_told() {
-        let exclusion = |path: Option<&str>, image: Option<&str>, until: Option<Date>| {
-            let spec = ExclusionSpec {
+        let exclusion =
+            |path: Option<&str>, image: Option<&str>, until: Option<Date>| ExclusionSpec {
                 image: image.map(str::to_owned),
                 path: path.map(str::to_owned),
                 reason: "because".to_owned(),
                 until,
             };
-            Exclusion::try_from(&spec).expect("globs")
-        };
-        let settings = CoverageSettings {
-            exclusions: vec![
-                exclusion(Some("apps/old"), None, Some(jiff::civil::date(2026, 1, 1))),
-                exclusion(Some("apps/**/*.yaml"), Some("ghcr.io/acme/*"), None),
-            ],
-        };
+        let settings = CoverageSettings::of(&[
+            exclusion(Some("apps/old"), None, Some(jiff::civil::date(2026, 1, 1))),
+            exclusion(Some("apps/**/*.yaml"), Some("ghcr.io/acme/*"), None),
+        ])
+        .expect("globs");
         let told = |file, image| settings.excludes(file, image, TODAY);
         assert_eq!(
             told("apps/old/x.yaml", "ghcr.io/acme/app"),

@@ -570,7 +570,6 @@ fn unnamed(marker: &Dead) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use super::exclusion::Exclusion;
     use super::*;
     use crate::api::ExclusionSpec;
 
@@ -588,9 +587,7 @@ mod tests {
             reason: "goes away".to_owned(),
             until: None,
         };
-        let settings = CoverageSettings {
-            exclusions: vec![Exclusion::try_from(&spec).expect("globs")],
-        };
+        let settings = CoverageSettings::of(&[spec]).expect("globs");
         let today = jiff::civil::date(2026, 11, 26);
         let coverage = judge(&[file], &[], &settings, today);
         let states: Vec<State> = coverage.items.iter().map(|item| item.state).collect();
