@@ -73,6 +73,44 @@ pub enum Fate {
     },
 }
 
+/// What the `exclusionList` of an ImageRepository leaves of its tags: the same for all of
+/// its policies.
+#[derive(Clone, Debug)]
+pub struct Offered<'t> {
+    /// Bytewise descending.
+    kept: Vec<&'t str>,
+    excluded: Vec<TracedTag>,
+}
+
+impl<'t> Offered<'t> {
+    /// Sends tags through an `exclusionList`.
+    ///
+    /// # Errors
+    /// An exclusion pattern that Go would refuse, or for which nothing is left in the
+    /// budget.
+    pub fn of<S: AsRef<str>>(
+        exclusions: &[S],
+        listed: &'t [String],
+        budget: &mut Budget,
+    ) -> Result<Self, BadExclusion> {
+        let mut excluded = Vec::new();
+        let kept = exclude(exclusions, listed, budget, &mut excluded)?;
+        Ok(Self { kept, excluded })
+    }
+
+    /// The tags that are left, bytewise descending.
+    #[must_use]
+    pub fn kept(&self) -> &[&'t str] {
+        &self.kept
+    }
+
+    /// Whether a tag is left.
+    #[must_use]
+    pub fn has(&self, tag: &str) -> bool {
+        self.kept.binary_search_by(|one| tag.cmp(one)).is_ok()
+    }
+}
+
 /// The steps of the funnel, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
@@ -117,10 +155,21 @@ impl Funnel {
         listed: &[String],
         budget: &mut Budget,
     ) -> Result<Self, BadExclusion> {
-        let mut tags: Vec<TracedTag> = Vec::with_capacity(listed.len());
-        let kept = exclude(exclusions, listed, budget, &mut tags)?;
-        let chosen = policy.select_within(&kept, budget);
-        let candidates = filter(policy, &kept, &chosen, budget, &mut tags);
+        Ok(Self::of_offered(
+            policy,
+            &Offered::of(exclusions, listed, budget)?,
+            budget,
+        ))
+    }
+
+    /// As [`Self::of`], of tags that have been through the `exclusionList` before.
+    #[must_use]
+    pub fn of_offered(policy: &Policy, offered: &Offered<'_>, budget: &mut Budget) -> Self {
+        let kept = &offered.kept;
+        let mut tags = Vec::with_capacity(kept.len() + offered.excluded.len());
+        tags.extend_from_slice(&offered.excluded);
+        let chosen = policy.select_within(kept, budget);
+        let candidates = filter(policy, kept, &chosen, budget, &mut tags);
         let mut ranked = compared(policy, candidates, &mut tags);
         if let Ok(chosen) = &chosen
             && let Some(at) = ranked.iter().position(|one| one.tag == *chosen)
@@ -135,10 +184,10 @@ impl Funnel {
             value: Some(one.value),
             fate: Fate::Ranked { place },
         });
-        Ok(Self {
+        Self {
             tags: ranked.chain(tags).collect(),
             chosen,
-        })
+        }
     }
 
     /// What became of a tag, `None` where it is not among the tags.

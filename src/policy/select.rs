@@ -348,6 +348,7 @@ mod tests {
                 &["1.2.3-01"],
                 "`1.2.3-01`, is no version: a numeric",
             ),
+            (">=1.0.0", &["1.2.3_2"], "has a `_` where a version has"),
             (
                 ">=1.0.0",
                 &["latest"],
