@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{TracedTags, policies::naturally};
 use crate::insight::tag_scheme::{PolicyScheme, SchemeOrder};
-use crate::policy::funnel::{Fate, Funnel};
+use crate::policy::funnel::Funnel;
 use crate::policy::{Choice, Order, Policy};
 use go_regexp::Budget;
 use masterminds_semver::Constraint;
@@ -128,8 +128,16 @@ pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// What must be gone with a mend: a look at the policy and what becomes of its tags.
-pub(super) type IsGone<'g> = &'g dyn Fn(&Policy, &Funnel) -> bool;
+/// When what is found is gone.
+#[derive(Clone, Copy)]
+pub(super) enum Gone<'g> {
+    /// As soon as anything is chosen.
+    Any,
+    /// By the tag that is chosen.
+    By(&'g dyn Fn(&str) -> bool),
+    /// By what becomes of all tags.
+    Look(&'g dyn Fn(&Policy, &Funnel) -> bool),
+}
 
 impl<'l> TracedTags<'l> {
     /// The first of some policies that is proved: on the known tags it chooses something, it
@@ -138,27 +146,39 @@ impl<'l> TracedTags<'l> {
         &self,
         mends: impl IntoIterator<Item = Mend>,
         current: &[&str],
-        is_gone: IsGone<'_>,
+        gone: Gone<'_>,
     ) -> Option<Mend> {
         let mut tried: Vec<Mend> = vec![Mend::of_policy(&self.checked)];
         mends.into_iter().find(|mend| {
             let is_new = !tried.contains(mend);
             tried.push(mend.clone());
-            is_new && self.proves(mend, current, is_gone)
+            is_new && self.proves(mend, current, gone)
         })
     }
 
-    fn proves(&self, mend: &Mend, current: &[&str], is_gone: IsGone<'_>) -> bool {
+    fn proves(&self, mend: &Mend, current: &[&str], gone: Gone<'_>) -> bool {
         let Some(policy) = mend.policy() else {
             return false;
         };
-        let funnel = Funnel::of_offered(&policy, &self.offered, &mut Budget::default());
-        let is_accepted = |tag: &&str| {
-            let found = funnel.get(tag);
-            found.is_none_or(|one| matches!(one.fate, Fate::Ranked { .. }))
-        };
+        let mut budget = Budget::default();
+        // What costs least goes first: lists may have tens of thousands of tags.
         let mut listed = current.iter().filter(|tag| self.offered.has(tag));
-        funnel.chosen.is_ok() && listed.all(is_accepted) && is_gone(&policy, &funnel)
+        if !listed.all(|tag| policy.select_within(&[tag], &mut budget).is_ok()) {
+            return false;
+        }
+        match gone {
+            Gone::Any => policy
+                .select_within(self.offered.kept(), &mut budget)
+                .is_ok(),
+            Gone::By(is_gone) => {
+                let chosen = policy.select_within(self.offered.kept(), &mut budget);
+                chosen.is_ok_and(|tag| is_gone(&tag))
+            }
+            Gone::Look(is_gone) => {
+                let funnel = Funnel::of_offered(&policy, self.offered, &mut budget);
+                funnel.chosen.is_ok() && is_gone(&policy, &funnel)
+            }
+        }
     }
 
     /// Policies that keep to how tags are made: each with the order of the policy, where that

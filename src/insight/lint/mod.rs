@@ -48,10 +48,9 @@ pub use ignores::{FileMatch, Ignored, Ignores};
 /// The last are how a marker is misspelled.
 pub const ALSO_READ: &[&str] = &[
     flux::OPERATOR_GROUP,
-    "imagepolicy",
-    "imagePolicy",
-    "image-policy",
-    "image_policy",
+    "\"imagePolicy\"",
+    "$imagePolicy",
+    "$ImagePolicy",
 ];
 
 /// What is looked at.

@@ -22,10 +22,17 @@ fn masked(text: &str) -> String {
     let pieces = text.split_inclusive(['-', '.', '_', '+']);
     for piece in pieces {
         let bare = piece.trim_end_matches(['-', '.', '_', '+']);
-        out.push_str(if is_hash(bare) { "#" } else { bare });
+        out.push_str(if is_hex(bare) { "#" } else { bare });
         out.push_str(&piece[bare.len()..]);
     }
     out
+}
+
+/// Whether a piece is a commit's hash, also one that has no digit by chance.
+fn is_hex(piece: &str) -> bool {
+    let bare = piece.strip_prefix('g').unwrap_or(piece);
+    let is_word = bare.bytes().all(|byte| matches!(byte, b'a'..=b'f'));
+    is_hash(piece) || (is_word && (7..=64).contains(&bare.len()))
 }
 
 /// What is wrong with values in the order of their bytes, the greatest first.
@@ -205,6 +212,7 @@ mod tests {
             (&["8f2c1d9", "0a1b2c3"], Some(Disorder::Hashes)),
             // The same version of two commits.
             (&["1.2.3-8f2c1d9", "1.2.3-0f2c1d99"], None),
+            (&["sha-fffec3b", "sha-fddccad", "a-1", "a-0"], None),
             (&["main-20240102-1234abc", "main-20240101-99999abc"], None),
             (&["1.2.4", "1.2.3"], None),
         ] {

@@ -1,13 +1,12 @@
 //! Rules on what policies would make of the values that the files hold now.
 
-use super::mends::Mend;
+use super::mends::{Gone, Mend};
 use super::{PolicyFacts, Texts, markers};
 use crate::binding::marker::{ImagePart, split_digest, split_tag};
 use crate::finding::{Code, Finding, Severity};
 use crate::insight::tag_scheme::TagScheme;
 use crate::insight::uses::Use;
-use crate::policy::Policy;
-use crate::policy::funnel::{Fate, Funnel};
+use crate::policy::funnel::Fate;
 use crate::quote;
 use oci_tags::image::{Repository, is_tag};
 
@@ -36,11 +35,8 @@ pub(super) fn look(facts: &PolicyFacts<'_>, texts: &Texts<'_>) -> Vec<Finding> {
 /// A policy that keeps to how a tag is made: it is chosen by it, as the tags are known.
 fn keeping_to(facts: &PolicyFacts<'_>, tag: &str) -> Option<String> {
     let traced = facts.traced.as_ref()?;
-    let is_kept = |_: &Policy, funnel: &Funnel| {
-        let chosen = funnel.chosen.as_deref().unwrap_or_default();
-        difference(tag, chosen).is_none()
-    };
-    let mend = traced.first_proved(traced.like(&[tag]), &[tag], &is_kept)?;
+    let is_kept = |chosen: &str| difference(tag, chosen).is_none();
+    let mend = traced.first_proved(traced.like(&[tag]), &[tag], Gone::By(&is_kept))?;
     Some(mend.written(&Mend::of_policy(&traced.checked)))
 }
 

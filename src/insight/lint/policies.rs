@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::mends::{By, LOOKED_AT, Mend};
+use super::mends::{By, Gone, LOOKED_AT, Mend};
 use super::orders::{self, Disorder};
 use super::{PolicyFacts, Texts, TracedTags, ranges};
 use crate::finding::{Code, Finding, Severity};
@@ -59,22 +59,6 @@ fn shown(tag: &str) -> String {
     quote::at_most(tag, 200).into_owned()
 }
 
-fn is_anything(_: &Policy, _: &Funnel) -> bool {
-    true
-}
-
-/// Whether a mend has a policy choose a tag.
-fn chooses(tag: &str) -> impl Fn(&Policy, &Funnel) -> bool {
-    let tag = tag.to_owned();
-    move |_: &Policy, funnel: &Funnel| funnel.chosen.as_deref() == Ok(&tag)
-}
-
-/// Whether a mend has a policy choose another tag.
-fn leaves(tag: &str) -> impl Fn(&Policy, &Funnel) -> bool {
-    let tag = tag.to_owned();
-    move |_: &Policy, funnel: &Funnel| funnel.chosen.as_deref() != Ok(&tag)
-}
-
 impl Look<'_, '_> {
     fn warn(&mut self, code: Code, field: &str, message: String, hint: String) {
         self.say((Severity::Warning, code), field, message, hint);
@@ -116,7 +100,7 @@ impl Look<'_, '_> {
             Some(traced) => {
                 let own = Mend::of_policy(&traced.checked);
                 let mends = ranges.iter().map(|range| own.by(By::Semver(range.clone())));
-                let proved = traced.first_proved(mends, &self.currents(), &is_anything);
+                let proved = traced.first_proved(mends, &self.currents(), Gone::Any);
                 proved.and_then(|mend| match mend.by {
                     By::Semver(range) => Some(range),
                     _ => None,
@@ -178,7 +162,7 @@ impl Look<'_, '_> {
         };
         let spelled = with_blanks.map(|range| own.by(By::Semver(range)));
         let mends = spelled.into_iter().chain(traced.like(&self.likely(traced)));
-        let proved = traced.first_proved(mends, &self.currents(), &is_anything);
+        let proved = traced.first_proved(mends, &self.currents(), Gone::Any);
         let hint = match proved {
             Some(mend) => format!("write {}", mend.written(&own)),
             None => words.to_owned(),
@@ -218,7 +202,7 @@ impl Look<'_, '_> {
         let mut mends = traced.like(&self.likely(traced));
         mends.sort_by_key(|mend| !matches!(mend.by, By::Numerical(_)));
         let own = Mend::of_policy(&traced.checked);
-        let proved = traced.first_proved(mends, &self.currents(), &is_anything);
+        let proved = traced.first_proved(mends, &self.currents(), Gone::Any);
         let hint = match proved {
             Some(mend) => format!("let numbers alone come to it: {}", mend.written(&own)),
             None => {
@@ -249,7 +233,7 @@ impl Look<'_, '_> {
         );
         let range = explain::with_prereleases(traced.checked.choice());
         let mend = Mend::of_policy(&traced.checked).by(By::Semver(range.clone()));
-        let hint = match traced.first_proved([mend], &self.currents(), &is_anything) {
+        let hint = match traced.first_proved([mend], &self.currents(), Gone::Any) {
             Some(_) => format!("write `{range}`"),
             None => "give the range a prerelease, as `>=1.0.0-0`".to_owned(),
         };
@@ -330,7 +314,7 @@ impl Look<'_, '_> {
                 .into_iter()
                 .chain(by_date)
                 .chain(traced.like(&[latest]));
-            traced.first_proved(mends, &self.currents(), &chooses(latest))
+            traced.first_proved(mends, &self.currents(), Gone::By(&|tag| tag == latest))
         });
         let hint = match proved {
             Some(mend) => format!("compare the numbers: {}", mend.written(&own)),
@@ -361,7 +345,7 @@ impl Look<'_, '_> {
         let own = Mend::of_policy(&traced.checked);
         let mends = [own.by(By::Semver(">=0.0.0".to_owned()))].into_iter();
         let mends = mends.chain(traced.like(&[&release.tag]));
-        let proved = traced.first_proved(mends, &self.currents(), &leaves(chosen));
+        let proved = traced.first_proved(mends, &self.currents(), Gone::By(&|tag| tag != chosen));
         let hint = match proved {
             Some(mend) => format!("compare versions: {}", mend.written(&own)),
             None => "compare versions, with `policy: {semver: {range: …}}`".to_owned(),
@@ -404,7 +388,7 @@ impl Look<'_, '_> {
             "$version-$word.$number",
         );
         let mends = Some(mend).filter(|_| !has_release);
-        let proved = traced.first_proved(mends, &self.currents(), &chooses(latest));
+        let proved = traced.first_proved(mends, &self.currents(), Gone::By(&|tag| tag == latest));
         let words = "have the build write a dot before the number, as `1.2.3-rc.10`";
         let hint = match proved {
             Some(mend) => format!("{words}, or put one there: {}", mend.written(&own)),
@@ -441,7 +425,7 @@ impl Look<'_, '_> {
             shown(chosen)
         );
         let mend = Mend::of_policy(&traced.checked).by(by);
-        let proved = traced.first_proved([mend], &self.currents(), &leaves(chosen));
+        let proved = traced.first_proved([mend], &self.currents(), Gone::By(&|tag| tag != chosen));
         let hint = match proved {
             Some(_) => "write `order: asc`",
             None => "choose an order in which the newest tag is the latest",
@@ -489,7 +473,8 @@ impl Look<'_, '_> {
         let own = Mend::of_policy(&traced.checked);
         let either = own.filtered(r"^[vV]?(?P<version>\d+\.\d+\.\d+)$".to_owned(), "$version");
         let mends = [either].into_iter().chain(traced.like(&[&first.tag]));
-        let proved = traced.first_proved(mends, &self.currents(), &chooses(&first.tag));
+        let proved =
+            traced.first_proved(mends, &self.currents(), Gone::By(&|tag| tag == first.tag));
         let hint = match proved {
             Some(mend) => format!("if it is: {}", mend.written(&own)),
             None => "if it is, have `filterTags` extract a version of three parts from each tag: try it with `flux-image explain NAME --pattern … --extract …`".to_owned(),
@@ -537,7 +522,7 @@ impl Look<'_, '_> {
             return;
         };
         let mend = range.map(|range| Mend::of_policy(&traced.checked).by(By::Semver(range)));
-        let proved = traced.first_proved(mend, &self.currents(), &leaves(&first.tag));
+        let proved = traced.first_proved(mend, &self.currents(), Gone::By(&|tag| tag != first.tag));
         let hint = match proved.map(|mend| mend.by) {
             Some(By::Semver(range)) => format!("write `{range}`"),
             _ => words.to_owned(),
@@ -610,7 +595,8 @@ impl Look<'_, '_> {
         let keep = keep.unwrap_or(first);
         let is_gone = |_: &Policy, funnel: &Funnel| equals(funnel).len() < 2;
         let own = Mend::of_policy(&traced.checked);
-        let proved = traced.first_proved(traced.like(&[keep]), &currents, &is_gone);
+        let likely: Vec<&str> = [keep].into_iter().chain(equal.iter().copied()).collect();
+        let proved = traced.first_proved(traced.like(&likely), &currents, Gone::Look(&is_gone));
         let hint = match proved {
             Some(mend) => format!("keep to one form: {}", mend.written(&own)),
             None => "keep to one form with `filterTags.pattern`".to_owned(),
@@ -651,7 +637,7 @@ impl Look<'_, '_> {
             let pattern = policy.filter().map_or("", |(pattern, _)| pattern);
             self::partial(pattern, funnel, &mut Budget::default()).is_empty()
         };
-        let proved = traced.first_proved(mends, &self.currents(), &is_gone);
+        let proved = traced.first_proved(mends, &self.currents(), Gone::Look(&is_gone));
         let hint = match proved {
             Some(mend)
                 if mend.by == own.by
@@ -691,7 +677,7 @@ impl Look<'_, '_> {
         let own = Mend::of_policy(&traced.checked);
         let is_gone =
             |policy: &Policy, funnel: &Funnel| other_variants(policy, funnel, keep).is_empty();
-        let proved = traced.first_proved(traced.like(&[keep]), &currents, &is_gone);
+        let proved = traced.first_proved(traced.like(&[keep]), &currents, Gone::Look(&is_gone));
         let hint = match proved {
             Some(mend) => format!("keep to one: {}", mend.written(&own)),
             None => "keep to one with `filterTags.pattern`".to_owned(),
@@ -752,7 +738,7 @@ impl Look<'_, '_> {
         let mends =
             group_names(pattern).map(|name| own.filtered(pattern.to_owned(), &format!("${name}")));
         let is_gone = |_: &Policy, funnel: &Funnel| !has_no_value(funnel);
-        let proved = traced.first_proved(mends, &self.currents(), &is_gone);
+        let proved = traced.first_proved(mends, &self.currents(), Gone::Look(&is_gone));
         let hint = match proved.and_then(|mend| mend.filter) {
             Some((_, extract)) => format!("name a group of the pattern: `extract: {extract}`"),
             None => {
