@@ -240,7 +240,7 @@ fn misspelled_key(line: &str) -> Option<(usize, &str)> {
     }
     let value = value.trim_matches([' ', '"', '\'', '}']);
     // Where the key is as Flux has it, reading says what is wrong.
-    let is_spelled = key == marker::TOKEN || line.contains(marker::TOKEN);
+    let is_spelled = line.contains("$imagepolicy");
     let names_policy = MarkerTarget::parse(value).is_some();
     (names_policy && !is_spelled && !value.contains(' ')).then_some((hash, bare))
 }

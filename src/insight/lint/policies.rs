@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::mends::{By, Gone, LOOKED_AT, Mend};
 use super::orders::{self, Disorder};
-use super::{PolicyFacts, Texts, TracedTags, ranges};
+use super::{PolicyFacts, Texts, TracedTags, mends, ranges};
 use crate::finding::{Code, Finding, Severity};
 use crate::insight::explain;
 use crate::insight::tag_scheme::{Core, TagScheme};
@@ -638,6 +638,15 @@ impl Look<'_, '_> {
             self::partial(pattern, funnel, &mut Budget::default()).is_empty()
         };
         let proved = traced.first_proved(mends, &self.currents(), Gone::Look(&is_gone));
+        let is_again = proved.as_ref().is_some_and(|mend| {
+            let pattern = mends::quoted(mend.pattern());
+            let mut said = self.findings.iter().chain(self.outcome);
+            said.any(|one| {
+                one.hint
+                    .as_ref()
+                    .is_some_and(|hint| hint.contains(&pattern))
+            })
+        });
         let hint = match proved {
             Some(mend)
                 if mend.by == own.by
@@ -648,10 +657,6 @@ impl Look<'_, '_> {
             Some(mend) => format!("if one family is meant: {}", mend.written(&own)),
             None => "have the pattern say what the whole tag is, from `^` to `$`".to_owned(),
         };
-        let mut said = self.findings.iter().chain(self.outcome);
-        let mend = hint.split_once(": ").map_or("", |(_, mend)| mend);
-        let is_again = !mend.is_empty()
-            && said.any(|one| one.hint.as_ref().is_some_and(|hint| hint.ends_with(mend)));
         if !is_again {
             self.say((severity, Code::UnanchoredPattern), PATTERN, message, hint);
         }
