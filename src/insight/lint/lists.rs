@@ -7,7 +7,7 @@ use crate::api::Id;
 use crate::finding::{Code, Finding, Severity};
 use crate::insight::tag_scheme::{Core, TagScheme};
 use crate::policy::exclusion;
-use crate::policy::funnel::{Fate, Offered, Step};
+use crate::policy::funnel::{Fate, Offered, Step, TracedTag};
 use go_regexp::{Budget, Regex};
 
 /// A list of this many tags is long.
@@ -17,7 +17,7 @@ const LONG_LIST: usize = 1000;
 const MOST: usize = 5;
 
 /// Of one policy: the tags that it looks at, by their places among those that its
-/// ImageRepository has; `None` where nobody knows.
+/// ImageRepository has; `None` where nobody knows, and where they are most of them.
 pub(super) struct Wanted {
     repository: Id,
     places: Option<Vec<bool>>,
@@ -36,18 +36,22 @@ impl Wanted {
         if kept.len() < LONG_LIST {
             return None;
         }
-        let mut places = vec![false; kept.len()];
-        let mut is_known = true;
         // What a pattern of its own matches is meant, whatever comes of it.
         let last = match traced.checked.filter() {
             Some(_) => Step::Pattern,
             None => Step::Value,
         };
-        for one in &traced.funnel.tags {
-            is_known &= one.fate != Fate::Untried;
-            if one.fate.step() <= last {
-                continue;
-            }
+        let wanted = || {
+            let tags = traced.funnel.tags.iter();
+            tags.filter(|one| one.fate.step() > last)
+        };
+        let is_untried = |one: &TracedTag| one.fate == Fate::Untried;
+        if wanted().count() * 2 > kept.len() || traced.funnel.tags.iter().any(is_untried) {
+            let places = None;
+            return Some(Self { repository, places });
+        }
+        let mut places = vec![false; kept.len()];
+        for one in wanted() {
             let place = kept.binary_search_by(|tag| one.tag.as_str().cmp(tag));
             if let Some(wanted) = place.ok().and_then(|place| places.get_mut(place)) {
                 *wanted = true;
@@ -55,7 +59,7 @@ impl Wanted {
         }
         Some(Self {
             repository,
-            places: is_known.then_some(places),
+            places: Some(places),
         })
     }
 }

@@ -49,7 +49,12 @@ pub(super) fn of_bytes(values: &[&str]) -> Option<Disorder> {
         return Some(Disorder::Dates(dates));
     }
     let (mut latest, mut at) = (masked(by_bytes), None);
-    for (place, value) in values.iter().enumerate().skip(1) {
+    // Where hashes stand, every value has to be written anew.
+    let most = match latest.contains('#') {
+        true => LOOKED_AT,
+        false => values.len(),
+    };
+    for (place, value) in values.iter().enumerate().take(most).skip(1) {
         // Only what has a hash needs to be written anew.
         let is_later = naturally(value, &latest).is_gt() && {
             let value = masked(value);

@@ -631,8 +631,12 @@ impl Look<'_, '_> {
         let mut likely = self.currents();
         likely.extend(traced.funnel.chosen.as_deref());
         let mends = anchored.into_iter().chain(traced.like(&likely));
-        let widened = own.filtered(format!("{}.*$", pattern.trim_end_matches('$')), extract);
-        let mends = mends.chain([widened].into_iter().filter(|_| pattern.starts_with('^')));
+        let widened = own.filtered(format!("{pattern}.*$"), extract);
+        let mends = mends.chain(
+            [widened]
+                .into_iter()
+                .filter(|_| pattern.starts_with('^') && !ends(pattern)),
+        );
         let is_gone = |policy: &Policy, funnel: &Funnel| {
             let pattern = policy.filter().map_or("", |(pattern, _)| pattern);
             self::partial(pattern, funnel, &mut Budget::default()).is_empty()
