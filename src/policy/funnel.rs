@@ -1,7 +1,8 @@
 //! What becomes of each tag on its way through a policy, and why: the steps of
 //! [`exclusion::keep`] and [`Policy::select`], told for every tag.
 //!
-//! The choice itself is [`Policy::select`]'s; the funnel only says how it came about.
+//! The choice itself is made as in [`Policy::select`]; the funnel only says how it came
+//! about.
 //! A tag ends at the first step that lets it out, or has a place in the policy's order.
 
 use std::cmp::Ordering;
@@ -168,8 +169,12 @@ impl Funnel {
         let kept = &offered.kept;
         let mut tags = Vec::with_capacity(kept.len() + offered.excluded.len());
         tags.extend_from_slice(&offered.excluded);
-        let chosen = policy.select_within(kept, budget);
-        let candidates = filter(policy, kept, &chosen, budget, &mut tags);
+        let filtered = filter(policy, kept, budget, &mut tags);
+        let (chosen, candidates) = match filtered {
+            _ if kept.is_empty() => (Err(ChosenNothing::NoTags), Vec::new()),
+            Ok(candidates) => (policy.latest_of(&candidates), candidates),
+            Err(nothing) => (Err(nothing), Vec::new()),
+        };
         let mut ranked = compared(policy, candidates, &mut tags);
         if let Ok(chosen) = &chosen
             && let Some(at) = ranked.iter().position(|one| one.tag == *chosen)
@@ -234,29 +239,25 @@ fn exclude<'t, S: AsRef<str>>(
     Ok(kept)
 }
 
-/// What `filterTags` leaves.
+/// What `filterTags` leaves, bytewise descending, as [`Filter::apply`] has it.
 fn filter(
     policy: &Policy,
     tags: &[&str],
-    chosen: &Result<String, ChosenNothing>,
     budget: &mut Budget,
     ended: &mut Vec<TracedTag>,
-) -> Vec<Candidate> {
+) -> Result<Vec<Candidate>, ChosenNothing> {
     let whole = |tag: &&str| Candidate {
         value: (*tag).to_owned(),
         tag: (*tag).to_owned(),
     };
     let Some((pattern, extract)) = policy.filter() else {
-        return tags.iter().map(whole).collect();
+        return Ok(tags.iter().map(whole).collect());
     };
-    let filter = match chosen {
-        Err(ChosenNothing::BadPattern { .. }) => None,
-        _ => Filter::new(pattern, extract, budget).ok(),
-    };
-    let Some(filter) = filter else {
+    let filter = Filter::new(pattern, extract, budget).map_err(|source| {
         ended.extend(tags.iter().map(|tag| end(tag, None, Fate::Untried)));
-        return Vec::new();
-    };
+        let pattern = pattern.to_owned();
+        ChosenNothing::BadPattern { pattern, source }
+    })?;
     // Of one value the last counts, as in `Filter::apply`.
     let values: Vec<Option<String>> = filter.values(tags).collect();
     let mut counting: BTreeMap<&str, &str> = BTreeMap::new();
@@ -282,7 +283,7 @@ fn filter(
             }),
         }
     }
-    left
+    Ok(left)
 }
 
 /// The candidates in the order of the policy, the latest first.
@@ -431,6 +432,36 @@ mod tests {
         );
         let ranked: Vec<&str> = funnel.ranked().map(|one| one.tag.as_str()).collect();
         assert_eq!(ranked, ["7-a", "6-a"]);
+    }
+
+    /// The funnel filters by itself, and chooses what the policy does.
+    #[test]
+    fn the_choice_is_that_of_the_policy() {
+        let tags = ["1.2.3", "1.2.3-debug", "1.2.4", "latest", "v1.2.4"];
+        let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        let by_number = || Choice::Numerical(Order::Ascending);
+        for (choice, filter) in [
+            (semver("1.x"), None),
+            (semver("2.x"), None),
+            (semver("1.x"), Some(("^v?(?P<v>[0-9.]+)(-debug)?$", "$v"))),
+            (semver("1.x"), Some(("^x", ""))),
+            (semver("1.x"), Some(("(", ""))),
+            (by_number(), None),
+            (
+                Choice::Alphabetical(Order::Descending),
+                Some(("[0-9]$", "")),
+            ),
+        ] {
+            let owned = |(a, b): (&str, &str)| (a.to_owned(), b.to_owned());
+            let policy = Policy::new(choice, filter.map(owned));
+            let none: [&str; 0] = [];
+            for tags in [&tags[..], &[]] {
+                let funnel = Funnel::of(&policy, &none, tags, &mut Budget::default());
+                let kept = exclusion::keep(&none, tags, &mut Budget::default());
+                let expected = policy.select(&kept.expect("exclusions"));
+                assert_eq!(funnel.expect("exclusions").chosen, expected, "{filter:?}");
+            }
+        }
     }
 
     #[test]
