@@ -321,11 +321,11 @@ fn versions(
                 continue;
             }
         };
-        let refusals = range.refusals(&version);
-        if refusals.is_empty() {
+        if range.admits(&version) {
             ranked.push((version, one));
             continue;
         }
+        let refusals = range.refusals(&version);
         let is_prerelease = refusals.contains(&Refusal::Prerelease);
         let clauses = refusals.iter().filter_map(|refusal| match refusal {
             Refusal::Comparator(text) => Some((*text).trim().to_owned()),

@@ -765,6 +765,14 @@ fn what_is_meant_is_no_finding() {
             "main-20240102-1234abc",
             &[],
         ),
+        // Another commit is no other prefix.
+        (
+            "numerical: {order: asc}",
+            "pattern: '^main-[0-9a-f]+-(?P<n>\\d+)$', extract: $n",
+            "main-abc1234-1700000000, main-0bc1234-1700000001",
+            "main-abc1234-1700000000",
+            &[],
+        ),
         // One cause is said once.
         (
             "semver: {range: '>=1.0.0-0'}",
@@ -804,6 +812,37 @@ fn what_is_meant_is_no_finding() {
             "{choice} {filter} {list}: {report}"
         );
     }
+}
+
+/// A policy that chooses nothing is told also where no value is marked with it.
+#[test]
+fn nothing_is_told_without_values() {
+    let tree = policy_tree("semver: {range: '>=2.0.0'}", "", "1.2.3, 1.2.4", "1.2.3");
+    tree.write("apps/app.yaml", "kind: None\n");
+    let report = linted(&tree, &[]);
+    let expected = BTreeSet::from(["matches-nothing", "unused-policy"].map(str::to_owned));
+    assert_eq!(codes(&report), expected, "{report}");
+    let said = report["findings"].to_string();
+    assert!(
+        said.contains("the nearest, `1.2.4`, is not in `>=2.0.0`"),
+        "{said}"
+    );
+    assert_eq!(report["summary"]["errors"], 1);
+}
+
+/// The hint for hashes keeps to how the tags begin; hashes behind a version have no order.
+#[test]
+fn hashes_are_told() {
+    let order = "alphabetical: {order: asc}";
+    let list = "sha-8f2c1d9, sha-0a1b2c3, sha-9f8e7d6";
+    let report = linted(&policy_tree(order, "", list, "sha-8f2c1d9"), &[]);
+    let said = hints(&report, "unordered-values").join("");
+    assert!(said.contains("'^sha-[0-9a-f]+-(?P<number>"), "{said}");
+    let range = "semver: {range: '>=1.0.0-0'}";
+    let list = "1.2.3-8f2c1d9, 1.2.3-0a1b2c3";
+    let report = linted(&policy_tree(range, "", list, "1.2.3-8f2c1d9"), &[]);
+    let said = hints(&report, "unordered-values").join("");
+    assert!(said.contains("$RUN_NUMBER.$COMMIT"), "{report}");
 }
 
 /// The comparator that is to blame is replaced where it stands.

@@ -28,6 +28,19 @@ fn masked(text: &str) -> String {
     out
 }
 
+/// What a part of a tag is when hashes are all alike, and numbers are.
+pub(super) fn shape(text: &str) -> String {
+    let mut out = String::new();
+    for c in masked(text).chars() {
+        let c = if c.is_ascii_digit() { '0' } else { c };
+        if c != '0' || !out.ends_with('0') {
+            out.push(c);
+        }
+    }
+    // A number and a hash stand for each other: some hashes are digits alone.
+    out.replace('#', "0")
+}
+
 /// Whether a piece is a commit's hash, also one that has no digit by chance.
 fn is_hex(piece: &str) -> bool {
     let bare = piece.strip_prefix('g').unwrap_or(piece);

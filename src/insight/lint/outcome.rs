@@ -1,7 +1,7 @@
 //! Rules on what policies would make of the values that the files hold now.
 
 use super::mends::{Gone, Mend};
-use super::{PolicyFacts, Texts, markers};
+use super::{PolicyFacts, Texts, markers, orders};
 use crate::binding::marker::{ImagePart, split_digest, split_tag};
 use crate::finding::{Code, Finding, Severity};
 use crate::insight::tag_scheme::TagScheme;
@@ -45,7 +45,9 @@ fn difference(current: &str, new: &str) -> Option<(Code, &'static str)> {
     let (before, after) = (TagScheme::of(current), TagScheme::of(new));
     if before.variant() != after.variant() {
         Some((Code::VariantChanges, "another variant of the image"))
-    } else if before.prefix != after.prefix && before.family() == after.family() {
+    } else if orders::shape(before.prefix) != orders::shape(after.prefix)
+        && before.family() == after.family()
+    {
         Some((Code::PrefixChanges, "a tag with another prefix"))
     } else if before.family() != after.family() {
         Some((Code::PrefixChanges, "a tag of another family"))
