@@ -170,12 +170,11 @@ impl Funnel {
         let mut tags = Vec::with_capacity(kept.len() + offered.excluded.len());
         tags.extend_from_slice(&offered.excluded);
         let filtered = filter(policy, kept, budget, &mut tags);
-        let (chosen, candidates) = match filtered {
+        let (chosen, mut ranked) = match filtered {
             _ if kept.is_empty() => (Err(ChosenNothing::NoTags), Vec::new()),
-            Ok(candidates) => (policy.latest_of(&candidates), candidates),
             Err(nothing) => (Err(nothing), Vec::new()),
+            Ok(candidates) => choose(policy, candidates, &mut tags),
         };
-        let mut ranked = compared(policy, candidates, &mut tags);
         if let Ok(chosen) = &chosen
             && let Some(at) = ranked.iter().position(|one| one.tag == *chosen)
         {
@@ -284,6 +283,38 @@ fn filter(
         }
     }
     Ok(left)
+}
+
+/// The tag that is chosen, and the candidates in the order of the policy.
+fn choose(
+    policy: &Policy,
+    candidates: Vec<Candidate>,
+    ended: &mut Vec<TracedTag>,
+) -> (Result<String, ChosenNothing>, Vec<Candidate>) {
+    if !matches!(policy.choice(), Choice::Semver(_)) {
+        let chosen = policy.latest_of(&candidates);
+        return (chosen, compared(policy, candidates, ended));
+    }
+    // Versions are read once, for the order: its first is the one that is chosen. Why none
+    // is takes a look of its own.
+    let from = ended.len();
+    let ranked = compared(policy, candidates, ended);
+    let chosen = match ranked.first() {
+        Some(first) => Ok(first.tag.clone()),
+        None => policy.latest_of(&candidates_of(&ended[from..])),
+    };
+    (chosen, ranked)
+}
+
+/// The candidates that all came to nothing.
+fn candidates_of(ended: &[TracedTag]) -> Vec<Candidate> {
+    let left = ended.iter().filter_map(|one| {
+        Some(Candidate {
+            value: one.value.clone()?,
+            tag: one.tag.clone(),
+        })
+    });
+    left.collect()
 }
 
 /// The candidates in the order of the policy, the latest first.
