@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{TracedTags, policies::naturally};
+use super::TracedTags;
+use super::natural::naturally;
 use crate::insight::tag_scheme::{PolicyScheme, SchemeOrder};
 use crate::policy::funnel::Funnel;
 use crate::policy::{Choice, Order, Policy};

@@ -15,6 +15,7 @@ mod ignores;
 mod lists;
 mod markers;
 mod mends;
+mod natural;
 mod orders;
 mod outcome;
 mod policies;
@@ -40,7 +41,7 @@ use oci_tags::image::Repository;
 use yaml_edit_spans::{ByteSpan, Snippet};
 
 use lists::Wanted;
-pub(crate) use policies::naturally;
+pub(crate) use natural::naturally;
 
 pub use ignores::{FileMatch, Ignored, Ignores};
 
