@@ -1,7 +1,8 @@
 //! What becomes of each tag on its way through a policy, and why: the steps of
 //! [`exclusion::keep`] and [`Policy::select`], told for every tag.
 //!
-//! The choice itself is [`Policy::select`]'s; the funnel only says how it came about.
+//! The choice itself is made as in [`Policy::select`]; the funnel only says how it came
+//! about.
 //! A tag ends at the first step that lets it out, or has a place in the policy's order.
 
 use std::cmp::Ordering;
@@ -73,6 +74,44 @@ pub enum Fate {
     },
 }
 
+/// What the `exclusionList` of an ImageRepository leaves of its tags: the same for all of
+/// its policies.
+#[derive(Clone, Debug)]
+pub struct Offered<'t> {
+    /// Bytewise descending.
+    kept: Vec<&'t str>,
+    excluded: Vec<TracedTag>,
+}
+
+impl<'t> Offered<'t> {
+    /// Sends tags through an `exclusionList`.
+    ///
+    /// # Errors
+    /// An exclusion pattern that Go would refuse, or for which nothing is left in the
+    /// budget.
+    pub fn of<S: AsRef<str>>(
+        exclusions: &[S],
+        listed: &'t [String],
+        budget: &mut Budget,
+    ) -> Result<Self, BadExclusion> {
+        let mut excluded = Vec::new();
+        let kept = exclude(exclusions, listed, budget, &mut excluded)?;
+        Ok(Self { kept, excluded })
+    }
+
+    /// The tags that are left, bytewise descending.
+    #[must_use]
+    pub fn kept(&self) -> &[&'t str] {
+        &self.kept
+    }
+
+    /// Whether a tag is left.
+    #[must_use]
+    pub fn has(&self, tag: &str) -> bool {
+        self.kept.binary_search_by(|one| tag.cmp(one)).is_ok()
+    }
+}
+
 /// The steps of the funnel, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
@@ -117,11 +156,25 @@ impl Funnel {
         listed: &[String],
         budget: &mut Budget,
     ) -> Result<Self, BadExclusion> {
-        let mut tags: Vec<TracedTag> = Vec::with_capacity(listed.len());
-        let kept = exclude(exclusions, listed, budget, &mut tags)?;
-        let chosen = policy.select_within(&kept, budget);
-        let candidates = filter(policy, &kept, &chosen, budget, &mut tags);
-        let mut ranked = compared(policy, candidates, &mut tags);
+        Ok(Self::of_offered(
+            policy,
+            &Offered::of(exclusions, listed, budget)?,
+            budget,
+        ))
+    }
+
+    /// As [`Self::of`], of tags that have been through the `exclusionList` before.
+    #[must_use]
+    pub fn of_offered(policy: &Policy, offered: &Offered<'_>, budget: &mut Budget) -> Self {
+        let kept = &offered.kept;
+        let mut tags = Vec::with_capacity(kept.len() + offered.excluded.len());
+        tags.extend_from_slice(&offered.excluded);
+        let filtered = filter(policy, kept, budget, &mut tags);
+        let (chosen, mut ranked) = match filtered {
+            _ if kept.is_empty() => (Err(ChosenNothing::NoTags), Vec::new()),
+            Err(nothing) => (Err(nothing), Vec::new()),
+            Ok(candidates) => choose(policy, candidates, &mut tags),
+        };
         if let Ok(chosen) = &chosen
             && let Some(at) = ranked.iter().position(|one| one.tag == *chosen)
         {
@@ -135,10 +188,10 @@ impl Funnel {
             value: Some(one.value),
             fate: Fate::Ranked { place },
         });
-        Ok(Self {
+        Self {
             tags: ranked.chain(tags).collect(),
             chosen,
-        })
+        }
     }
 
     /// What became of a tag, `None` where it is not among the tags.
@@ -185,29 +238,25 @@ fn exclude<'t, S: AsRef<str>>(
     Ok(kept)
 }
 
-/// What `filterTags` leaves.
+/// What `filterTags` leaves, bytewise descending, as [`Filter::apply`] has it.
 fn filter(
     policy: &Policy,
     tags: &[&str],
-    chosen: &Result<String, ChosenNothing>,
     budget: &mut Budget,
     ended: &mut Vec<TracedTag>,
-) -> Vec<Candidate> {
+) -> Result<Vec<Candidate>, ChosenNothing> {
     let whole = |tag: &&str| Candidate {
         value: (*tag).to_owned(),
         tag: (*tag).to_owned(),
     };
     let Some((pattern, extract)) = policy.filter() else {
-        return tags.iter().map(whole).collect();
+        return Ok(tags.iter().map(whole).collect());
     };
-    let filter = match chosen {
-        Err(ChosenNothing::BadPattern { .. }) => None,
-        _ => Filter::new(pattern, extract, budget).ok(),
-    };
-    let Some(filter) = filter else {
+    let filter = Filter::new(pattern, extract, budget).map_err(|source| {
         ended.extend(tags.iter().map(|tag| end(tag, None, Fate::Untried)));
-        return Vec::new();
-    };
+        let pattern = pattern.to_owned();
+        ChosenNothing::BadPattern { pattern, source }
+    })?;
     // Of one value the last counts, as in `Filter::apply`.
     let values: Vec<Option<String>> = filter.values(tags).collect();
     let mut counting: BTreeMap<&str, &str> = BTreeMap::new();
@@ -233,7 +282,39 @@ fn filter(
             }),
         }
     }
-    left
+    Ok(left)
+}
+
+/// The tag that is chosen, and the candidates in the order of the policy.
+fn choose(
+    policy: &Policy,
+    candidates: Vec<Candidate>,
+    ended: &mut Vec<TracedTag>,
+) -> (Result<String, ChosenNothing>, Vec<Candidate>) {
+    if !matches!(policy.choice(), Choice::Semver(_)) {
+        let chosen = policy.latest_of(&candidates);
+        return (chosen, compared(policy, candidates, ended));
+    }
+    // Versions are read once, for the order: its first is the one that is chosen. Why none
+    // is takes a look of its own.
+    let from = ended.len();
+    let ranked = compared(policy, candidates, ended);
+    let chosen = match ranked.first() {
+        Some(first) => Ok(first.tag.clone()),
+        None => policy.latest_of(&candidates_of(&ended[from..])),
+    };
+    (chosen, ranked)
+}
+
+/// The candidates that all came to nothing.
+fn candidates_of(ended: &[TracedTag]) -> Vec<Candidate> {
+    let left = ended.iter().filter_map(|one| {
+        Some(Candidate {
+            value: one.value.clone()?,
+            tag: one.tag.clone(),
+        })
+    });
+    left.collect()
 }
 
 /// The candidates in the order of the policy, the latest first.
@@ -271,11 +352,11 @@ fn versions(
                 continue;
             }
         };
-        let refusals = range.refusals(&version);
-        if refusals.is_empty() {
+        if range.admits(&version) {
             ranked.push((version, one));
             continue;
         }
+        let refusals = range.refusals(&version);
         let is_prerelease = refusals.contains(&Refusal::Prerelease);
         let clauses = refusals.iter().filter_map(|refusal| match refusal {
             Refusal::Comparator(text) => Some((*text).trim().to_owned()),
@@ -382,6 +463,36 @@ mod tests {
         );
         let ranked: Vec<&str> = funnel.ranked().map(|one| one.tag.as_str()).collect();
         assert_eq!(ranked, ["7-a", "6-a"]);
+    }
+
+    /// The funnel filters by itself, and chooses what the policy does.
+    #[test]
+    fn the_choice_is_that_of_the_policy() {
+        let tags = ["1.2.3", "1.2.3-debug", "1.2.4", "latest", "v1.2.4"];
+        let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        let by_number = || Choice::Numerical(Order::Ascending);
+        for (choice, filter) in [
+            (semver("1.x"), None),
+            (semver("2.x"), None),
+            (semver("1.x"), Some(("^v?(?P<v>[0-9.]+)(-debug)?$", "$v"))),
+            (semver("1.x"), Some(("^x", ""))),
+            (semver("1.x"), Some(("(", ""))),
+            (by_number(), None),
+            (
+                Choice::Alphabetical(Order::Descending),
+                Some(("[0-9]$", "")),
+            ),
+        ] {
+            let owned = |(a, b): (&str, &str)| (a.to_owned(), b.to_owned());
+            let policy = Policy::new(choice, filter.map(owned));
+            let none: [&str; 0] = [];
+            for tags in [&tags[..], &[]] {
+                let funnel = Funnel::of(&policy, &none, tags, &mut Budget::default());
+                let kept = exclusion::keep(&none, tags, &mut Budget::default());
+                let expected = policy.select(&kept.expect("exclusions"));
+                assert_eq!(funnel.expect("exclusions").chosen, expected, "{filter:?}");
+            }
+        }
     }
 
     #[test]

@@ -177,12 +177,17 @@ impl Policy {
                 pattern: pattern.clone(),
                 source,
             })?;
-        let mut candidates: Vec<Candidate> = filter.apply(tags);
+        let candidates = filter.apply(tags);
+        self.latest_of(&candidates)
+    }
+
+    /// The latest of the tags that the filter leaves, which come bytewise descending.
+    pub(super) fn latest_of(&self, candidates: &[Candidate]) -> Result<String, ChosenNothing> {
         if candidates.is_empty() {
             return Err(ChosenNothing::AllFiltered);
         }
         let latest = self.latest(|| candidates.iter().map(|c| c.value.as_str()))?;
-        Ok(candidates.swap_remove(latest).tag)
+        Ok(candidates[latest].tag.clone())
     }
 
     /// The position of the latest value.
@@ -348,6 +353,7 @@ mod tests {
                 &["1.2.3-01"],
                 "`1.2.3-01`, is no version: a numeric",
             ),
+            (">=1.0.0", &["1.2.3_2"], "has a `_` where a version has"),
             (
                 ">=1.0.0",
                 &["latest"],

@@ -319,7 +319,7 @@ fn other_shapes_of_the_same_faults() {
             "",
             "1.2.3",
             "odd-range",
-            ">=0.0.0 <0.1.0",
+            "`>=0.0.0`",
         ),
         (
             "semver: {range: 1.x}",
@@ -566,4 +566,417 @@ fn every_code_of_lint_is_on_the_page() {
     let both: BTreeSet<&str> = told.union(&others).copied().collect();
     assert_eq!(all, both);
     assert_eq!(told.intersection(&others).count(), 0);
+}
+
+/// A policy, a list of tags and a value that belongs to it.
+fn policy_tree(choice: &str, filter: &str, list: &str, current: &str) -> Tree {
+    let filter = match filter {
+        "" => String::new(),
+        filter => format!("  filterTags: {{{filter}}}\n"),
+    };
+    let policy = format!(
+        "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: {{name: app, namespace: flux-system}}\nspec:\n  imageRepositoryRef: {{name: app}}\n{filter}  policy: {{{choice}}}\n"
+    );
+    let tags = format!(
+        "apiVersion: flux-image.dev/v1alpha1\nkind: TagSnapshot\nmetadata: {{name: tags}}\nspec: {{repositories: [{{image: ghcr.io/acme/app, tags: [{list}]}}]}}\n"
+    );
+    let app = base()["apps/app.yaml"].replace("app:1.2.3", &format!("app:{current}"));
+    let files = Files::from([
+        ("flux/policy.yaml".to_owned(), policy),
+        ("flux/tags.yaml".to_owned(), tags),
+        ("apps/app.yaml".to_owned(), app),
+    ]);
+    tree(&base(), &files)
+}
+
+fn hints(report: &Value, code: &str) -> Vec<String> {
+    let findings = report["findings"].as_array().expect("findings").iter();
+    let found = findings.filter(|one| one["code"] == code);
+    found
+        .map(|one| one["hint"].as_str().unwrap_or_default().to_owned())
+        .collect()
+}
+
+/// The policy of a hint, put in the place of the one that is there, has no finding of the code,
+/// and chooses what is said.
+fn follow(tree: &Tree, hint: &str) {
+    let text = tree.read("flux/policy.yaml");
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for part in hint.split('`').skip(1).step_by(2) {
+        let key = part.split(':').next().unwrap_or_default();
+        if !matches!(key, "filterTags" | "policy") {
+            continue;
+        }
+        lines.retain(|line| !line.trim_start().starts_with(&format!("{key}:")));
+        lines.push(format!("  {part}"));
+    }
+    tree.write("flux/policy.yaml", &(lines.join("\n") + "\n"));
+}
+
+/// What each hint writes is a policy that chooses, and is without what was found.
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn hints_are_policies_that_work() {
+    for (choice, filter, list, current, expected) in [
+        (
+            "semver: {range: 1.x}",
+            "pattern: '^release-', extract: ''",
+            "release-1.2.3, release-1.2.4, 1.0.0",
+            "release-1.2.3",
+            "matches-nothing",
+        ),
+        (
+            "semver: {range: 1.x}",
+            "pattern: '^v\\d+'",
+            "app-1.2.3, app-1.2.4, latest",
+            "app-1.2.3",
+            "matches-nothing",
+        ),
+        (
+            "semver: {range: 1.0.0-2.0.0}",
+            "",
+            "1.2.3, 1.2.4",
+            "1.2.3",
+            "matches-nothing",
+        ),
+        (
+            "semver: {range: '>=1.0.0'}",
+            "",
+            "'1.2', '1.3'",
+            "1.2",
+            "matches-nothing",
+        ),
+        (
+            "semver: {range: '>=1.0.0'}",
+            "",
+            "1.2.3.4, 1.2.3.5",
+            "1.2.3.4",
+            "matches-nothing",
+        ),
+        (
+            "semver: {range: '>=2.0.0'}",
+            "",
+            "1.2.3, 1.2.4",
+            "1.2.3",
+            "matches-nothing",
+        ),
+        (
+            "alphabetical: {order: asc}",
+            "pattern: '^main-(?P<n>\\d+)$', extract: $n",
+            "main-9, main-10",
+            "main-9",
+            "unordered-values",
+        ),
+        (
+            "alphabetical: {order: asc}",
+            "",
+            "2024-9-30, 2024-10-1",
+            "2024-9-30",
+            "unordered-values",
+        ),
+        (
+            "alphabetical: {order: asc}",
+            "",
+            "20-02-2023, 01-02-2024",
+            "20-02-2023",
+            "unordered-values",
+        ),
+        (
+            "semver: {range: '>=0.0.0-0'}",
+            "",
+            "1.2.3-rc9, 1.2.3-rc10",
+            "1.2.3-rc9",
+            "unordered-values",
+        ),
+        (
+            "numerical: {order: asc}",
+            "",
+            "main-abc1234-1700000000, main-0bc1234-1700000001, latest",
+            "main-abc1234-1700000000",
+            "not-a-number",
+        ),
+        (
+            "semver: {range: '>=1.0.0-0'}",
+            "pattern: '^1[.]'",
+            "1.2.3, 1.2.4, 1.2.5-alpine",
+            "1.2.3",
+            "variant-changes",
+        ),
+        (
+            "alphabetical: {order: asc}",
+            "",
+            "1.2.3, 1.2.3-rc1, 1.2.2",
+            "1.2.2",
+            "accidental-prerelease",
+        ),
+    ] {
+        let tree = policy_tree(choice, filter, list, current);
+        let report = linted(&tree, &[]);
+        let found = hints(&report, expected);
+        assert_eq!(found.len(), 1, "{choice} {list}: {report}");
+        assert!(
+            !codes(&report).contains("never-again"),
+            "{choice} {list}: {report}"
+        );
+        follow(&tree, &found[0]);
+        let left = linted(&tree, &[]);
+        assert_eq!(left["summary"]["errors"], 0, "{}: {left}", found[0]);
+        assert!(!codes(&left).contains(expected), "{}: {left}", found[0]);
+        assert!(
+            !codes(&left).contains("never-again"),
+            "{}: {left}",
+            found[0]
+        );
+    }
+}
+
+/// What is meant, or said in another finding, is none.
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn what_is_meant_is_no_finding() {
+    for (choice, filter, list, current, allowed) in [
+        (
+            "alphabetical: {order: asc}",
+            "pattern: '^release-'",
+            "release-20240101, release-20240102",
+            "release-20240101",
+            &[][..],
+        ),
+        (
+            "alphabetical: {order: asc}",
+            "pattern: '^RELEASE\\.'",
+            "RELEASE.2024-11-07T00-52-20Z, RELEASE.2024-12-07T00-52-20Z",
+            "RELEASE.2024-11-07T00-52-20Z",
+            &[],
+        ),
+        (
+            "semver: {range: '*'}",
+            "pattern: '^1\\.'",
+            "1.2.3, 1.2.4, 2.0.0",
+            "1.2.3",
+            &[],
+        ),
+        ("semver: {range: ~0}", "", "0.2.3, 0.3.0", "0.2.3", &[]),
+        // Two commits of one day.
+        (
+            "alphabetical: {order: asc}",
+            "",
+            "main-20240102-1234abc, main-20240102-99999abc",
+            "main-20240102-1234abc",
+            &[],
+        ),
+        // Another commit is no other prefix.
+        (
+            "numerical: {order: asc}",
+            "pattern: '^main-[0-9a-f]+-(?P<n>\\d+)$', extract: $n",
+            "main-abc1234-1700000000, main-0bc1234-1700000001",
+            "main-abc1234-1700000000",
+            &[],
+        ),
+        // One cause is said once.
+        (
+            "semver: {range: '>=1.0.0-0'}",
+            "pattern: '1[.]'",
+            "1.2.3, 1.2.4, 1.2.5-alpine",
+            "1.2.3",
+            &["variant-changes"],
+        ),
+        (
+            "semver: {range: 1.x}",
+            "",
+            "'1.2', '1.3', 1.2.4",
+            "1.2",
+            &["parts-change"],
+        ),
+        (
+            "semver: {range: ^*}",
+            "",
+            "1.2.3",
+            "1.2.3",
+            &["matches-nothing", "odd-range"],
+        ),
+        // A value that is no tag says nothing of tags.
+        (
+            "semver: {range: 1.x}",
+            "",
+            "1.2.3, 1.2.4",
+            "${TAG}",
+            &["part-mismatch"],
+        ),
+    ] {
+        let report = linted(&policy_tree(choice, filter, list, current), &[]);
+        let allowed: BTreeSet<String> = allowed.iter().map(|&code| code.to_owned()).collect();
+        assert_eq!(
+            codes(&report),
+            allowed,
+            "{choice} {filter} {list}: {report}"
+        );
+    }
+}
+
+/// A policy that chooses nothing is told also where no value is marked with it.
+#[test]
+fn nothing_is_told_without_values() {
+    let tree = policy_tree("semver: {range: '>=2.0.0'}", "", "1.2.3, 1.2.4", "1.2.3");
+    tree.write("apps/app.yaml", "kind: None\n");
+    let report = linted(&tree, &[]);
+    let expected = BTreeSet::from(["matches-nothing", "unused-policy"].map(str::to_owned));
+    assert_eq!(codes(&report), expected, "{report}");
+    let said = report["findings"].to_string();
+    assert!(
+        said.contains("the nearest, `1.2.4`, is not in `>=2.0.0`"),
+        "{said}"
+    );
+    assert_eq!(report["summary"]["errors"], 1);
+}
+
+/// The hint for hashes keeps to how the tags begin; hashes behind a version have no order.
+#[test]
+fn hashes_are_told() {
+    let order = "alphabetical: {order: asc}";
+    let list = "sha-8f2c1d9, sha-0a1b2c3, sha-9f8e7d6";
+    let report = linted(&policy_tree(order, "", list, "sha-8f2c1d9"), &[]);
+    let said = hints(&report, "unordered-values").join("");
+    assert!(said.contains("'^sha-[0-9a-f]+-(?P<number>"), "{said}");
+    let range = "semver: {range: '>=1.0.0-0'}";
+    let list = "1.2.3-8f2c1d9, 1.2.3-0a1b2c3";
+    let report = linted(&policy_tree(range, "", list, "1.2.3-8f2c1d9"), &[]);
+    let said = hints(&report, "unordered-values").join("");
+    assert!(said.contains("$RUN_NUMBER.$COMMIT"), "{report}");
+}
+
+/// The comparator that is to blame is replaced where it stands.
+#[test]
+fn accidental_prereleases_blame_their_comparator() {
+    for (range, list, current, hint) in [
+        (
+            ">=1.0.0-0 <2 || >=3.0.0-0 <20",
+            "3.2.3, 20.0.0-rc.1",
+            "3.2.3",
+            "`>=1.0.0-0 <2 || >=3.0.0-0 <20-0`",
+        ),
+        (
+            ">=1.0.0 <2.0.0-0",
+            "1.2.3, 1.3.0-rc.1",
+            "1.2.3",
+            "`>=1.0.0 <2.0.0`",
+        ),
+        (
+            "1.0.0 - 2.0.0-0",
+            "1.2.3, 1.3.0-rc.1",
+            "1.2.3",
+            "`1.0.0 - 2.0.0`",
+        ),
+        (">=1.0.0-0", "1.2.3, 1.3.0-rc.1", "1.2.3", "`>=1.0.0`"),
+    ] {
+        let choice = format!("semver: {{range: '{range}'}}");
+        let report = linted(&policy_tree(&choice, "", list, current), &[]);
+        let found = hints(&report, "accidental-prerelease");
+        assert_eq!(found.len(), 1, "{range}: {report}");
+        assert!(found[0].contains(hint), "{range}: {}", found[0]);
+    }
+}
+
+/// Comments that are nearly markers, and markers that write another part.
+#[test]
+fn nearly_markers_are_broken() {
+    for (comment, code, hint) in [
+        (
+            "{\"$imagePolicy\": \"flux-system:app\"}",
+            "broken-marker",
+            "$imagepolicy",
+        ),
+        (
+            "{\"imagepolicy\": \"flux-system:app\"}",
+            "broken-marker",
+            "$imagepolicy",
+        ),
+        (
+            "$imagepolicy: flux-system:app",
+            "broken-marker",
+            "$imagepolicy",
+        ),
+        (
+            "{\"$imagepolicy\": \"flux-system:app:name\"}",
+            "part-mismatch",
+            "`flux-system:app`",
+        ),
+        ("see imagepolicy: flux-system:app", "", ""),
+        ("{\"image\": \"flux-system:app\"}", "", ""),
+    ] {
+        let tree = with("apps/app.yaml", |text| {
+            let marker = "{\"$imagepolicy\": \"flux-system:app\"}";
+            format!(
+                "{text}        - image: ghcr.io/acme/app:1.2.3 # {comment}\n        - image: ghcr.io/acme/app:1.2.3 # {marker}\n"
+            )
+        });
+        let report = linted(&tree, &[]);
+        let found = hints(&report, code);
+        assert_eq!(
+            found.len(),
+            usize::from(!code.is_empty()),
+            "{comment}: {report}"
+        );
+        assert!(found.iter().all(|said| said.contains(hint)), "{found:?}");
+    }
+    let tree = with("apps/app.yaml", |text| {
+        format!(
+            "{text}          env:\n            - name: X\n              value: 1.2.3 # {{\"$imagepolicy\": \"flux-system:app:name\"}}\n"
+        )
+    });
+    let report = linted(&tree, &[]);
+    assert_eq!(
+        hints(&report, "part-mismatch"),
+        ["write `flux-system:app:tag`"]
+    );
+    // A marker that is commented out is what an unused policy has.
+    let tree = with("apps/app.yaml", |text| text.replace("image:", "# image:"));
+    let said = hints(&linted(&tree, &[]), "unused-policy").join("");
+    assert!(said.contains("apps/app.yaml:9:"), "{said}");
+}
+
+/// An exclusion is for all policies of an ImageRepository, and said once.
+#[test]
+fn long_lists_are_those_of_all_policies() {
+    let many: Vec<String> = (0..1200).map(|n| format!("sha-{n:07}")).collect();
+    let list = format!("1.2.3, 1.2.4, {}", many.join(", "));
+    let tree = policy_tree("semver: {range: 1.x}", "", &list, "1.2.3");
+    let second = tree
+        .read("flux/policy.yaml")
+        .replace("name: app, namespace", "name: second, namespace");
+    tree.write("flux/second.yaml", &second);
+    let report = linted(&tree, &[]);
+    let said = hints(&report, "long-tag-list");
+    assert_eq!(said, ["write `exclusionList: ['^.*\\.sig$', '^sha-']`"]);
+    let shas = second.replace(
+        "  policy: {semver: {range: 1.x}}",
+        "  filterTags: {pattern: '^sha-(?P<n>\\d+)$', extract: $n}\n  policy: {numerical: {order: asc}}",
+    );
+    tree.write("flux/second.yaml", &shas);
+    let report = linted(&tree, &[]);
+    assert_eq!(hints(&report, "long-tag-list"), [""; 0], "{report}");
+}
+
+/// `--fix` leaves what is another document as `v1`.
+#[test]
+fn a_fix_keeps_the_meaning() {
+    for spec in [
+        "  gitRepositoryRef: {name: fleet}\n  update: {path: ./apps, strategy: Setters}\n",
+        "  sourceRef: {kind: GitRepository, name: fleet}\n  update: {path: ./apps, strategy: Others}\n",
+        "  sourceRef: {kind: GitRepository, name: fleet}\n  image: x\n  update: {path: ./apps, strategy: Setters}\n",
+        "  update: {path: ./apps, strategy: Setters}\n",
+    ] {
+        let old = format!(
+            "apiVersion: image.toolkit.fluxcd.io/v1beta1\nkind: ImageUpdateAutomation\nmetadata: {{name: old, namespace: flux-system}}\nspec:\n  interval: 1h\n  git: {{commit: {{author: {{email: flux@example.com}}}}}}\n{spec}"
+        );
+        let tree = tree(
+            &base(),
+            &Files::from([("flux/old.yaml".to_owned(), old.clone())]),
+        );
+        let report = linted(&tree, &["--fix"]);
+        let lacks_source = !spec.contains("sourceRef");
+        let said = report.to_string().contains("has no `spec.sourceRef`");
+        assert_eq!(said, lacks_source, "{report}");
+        assert_eq!(tree.read("flux/old.yaml"), old, "{spec}");
+    }
 }

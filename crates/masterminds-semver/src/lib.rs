@@ -99,7 +99,8 @@ impl Version {
         for (index, part) in core.split('.').enumerate() {
             let digits = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
             let slot = numbers.get_mut(index).filter(|_| digits);
-            *slot.ok_or(VersionFault::Form)? = part.parse().map_err(|_| VersionFault::TooLong)?;
+            let slot = slot.ok_or(VersionFault::Form)?;
+            *slot = part.parse().map_err(|_| VersionFault::TooLong)?;
         }
         let prerelease = prerelease.unwrap_or_default();
         let leading_zero = |id: &str| {

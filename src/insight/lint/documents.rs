@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Subject;
-use crate::api::{Id, ImageRepository};
+use crate::api::{self, Document, Id, ImageRepository, Kind};
 use crate::cluster::flux::OPERATOR_GROUP;
 use crate::documents::Sourced;
 use crate::documents::logins::{Lookup, References};
@@ -36,8 +36,12 @@ pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
             .outline
             .into_iter()
             .flat_map(|outline| outline.objects());
-        let providers = objects.filter(|object| is_tag_provider(object));
-        findings.extend(providers.filter_map(|object| text_order(name, text.text, object)));
+        for object in objects {
+            if is_tag_provider(object) {
+                findings.extend(text_order(name, text.text, object));
+            }
+            findings.extend(without_source(name, text.text, object));
+        }
     }
     findings
 }
@@ -156,6 +160,32 @@ fn hosts(json: &str) -> Option<Vec<(String, bool)>> {
         (host.clone(), ends)
     });
     Some(hosts.collect())
+}
+
+/// An automation that names no repository, which the API server refuses.
+fn without_source(name: &str, text: &str, object: &Object) -> Option<Finding> {
+    if Kind::of(object) != Some(Kind::Automation) || object.is_concealed {
+        return None;
+    }
+    let Document::Automation(automation) = api::read(text, object, Kind::Automation).ok()?.document
+    else {
+        return None;
+    };
+    let spec = &automation.spec;
+    // What an older version has in its place is told with the version.
+    if !spec.source_ref.name.is_empty() || spec.checkout.is_some() {
+        return None;
+    }
+    let message = format!(
+        "ImageUpdateAutomation `{}` has no `spec.sourceRef`",
+        crate::quote::at_most(&object.name, 200)
+    );
+    let place = api::place_of_field(text, object, "spec");
+    let location = object.location(name, place, "spec");
+    let finding = Finding::error(Code::BadDocument, message, location);
+    Some(finding.hint(
+        "write `sourceRef: {kind: GitRepository, name: …}`, the GitRepository that it updates",
+    ))
 }
 
 /// Whether a resource is a ResourceSetInputProvider of flux-operator that lists tags.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::LintText;
-use crate::api::FLUX_GROUP;
+use crate::api::{self, Document, FLUX_GROUP};
 use crate::finding::{Code, Finding};
 use crate::resource_list::{self, Object};
 use yaml_edit_spans::patch::{Edit, Patched};
@@ -106,5 +106,33 @@ fn is_migrated(text: &str, edit: &Edit, object: &Object) -> bool {
     if let Some(version) = number.and_then(|number| expected.get_mut(number)) {
         *version = format!("{FLUX_GROUP}/v1");
     }
-    versions(&after) == expected
+    let migrated = number.and_then(|number| after.objects().nth(number));
+    let is_alike =
+        migrated.is_some_and(|migrated| means_the_same((text, object), (&patched, migrated)));
+    is_alike && versions(&after) == expected
+}
+
+/// Whether a document of `v1` is what it was before, and has all that `v1` wants.
+fn means_the_same(before: (&str, &Object), after: (&str, &Object)) -> bool {
+    let read = |(text, object): (&str, &Object)| {
+        let kind = api::Kind::of(object)?;
+        api::read(text, object, kind).ok()
+    };
+    let (Some(before), Some(after)) = (read(before), read(after)) else {
+        return false;
+    };
+    // What nobody reads here may be a field that `v1` has in another place.
+    if !before.unknown_fields.is_empty() || !after.unknown_fields.is_empty() {
+        return false;
+    }
+    match (&before.document, &after.document) {
+        (Document::Repository(one), Document::Repository(other)) => one == other,
+        (Document::Policy(one), Document::Policy(other)) => one == other,
+        (Document::Automation(one), Document::Automation(other)) => {
+            let spec = &other.spec;
+            let is_whole = !spec.source_ref.name.is_empty() && spec.check_strategy().is_ok();
+            one == other && is_whole && spec.moved_to_v1().is_none()
+        }
+        _ => false,
+    }
 }

@@ -1,14 +1,17 @@
 //! Rules on markers and the values behind them.
 
 use super::{LintText, Subject, Texts};
+use crate::api::Id;
 use crate::binding::marker::{self, Comment, ImagePart, MarkerTarget};
 use crate::finding::{Code, Finding, Location, Severity};
+use crate::insight::tag_scheme::{Core, TagScheme};
 use crate::insight::uses::Use;
 use crate::plan::edits;
 use crate::quote;
 use memchr::memmem;
 use oci_tags::image::is_tag;
-use yaml_edit_spans::Place;
+use std::collections::BTreeMap;
+use yaml_edit_spans::{ByteSpan, Place};
 
 /// What is wrong with markers.
 pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
@@ -18,7 +21,8 @@ pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
         findings.extend(beside_digest(one, subject.texts));
     }
     for (name, text) in subject.texts.iter() {
-        findings.extend(commented(name, text.text));
+        findings.extend(commented(name, text.text).into_iter().map(told));
+        findings.extend(misspelled(name, text));
         findings.extend(sealed(name, text));
     }
     findings
@@ -31,7 +35,7 @@ fn finding(one: &Use, code: Code, message: String) -> Finding {
 }
 
 /// A marker for one part of an image at a value that holds another.
-fn part(one: &Use) -> Option<Finding> {
+pub(super) fn part(one: &Use) -> Option<Finding> {
     let value = one.current.as_str();
     let is_shown = value != crate::resource_list::MASK;
     if !is_shown || value.is_empty() {
@@ -44,8 +48,9 @@ fn part(one: &Use) -> Option<Finding> {
         && value.contains(|c: char| c.is_ascii_digit());
     let shown = quote::at_most(value, 100);
     let id = &one.policy;
+    let is_image = ImagePart::Image.takes(value) && value.contains('/');
     let (message, hint) = match one.part {
-        ImagePart::Name if looks_like_tag => (
+        ImagePart::Name if looks_like_tag || is_version(value) => (
             format!(
                 "this marker writes the name of the image in the place of `{shown}`, which is a tag"
             ),
@@ -56,7 +61,13 @@ fn part(one: &Use) -> Option<Finding> {
             format!("write `{id}:tag`"),
         ),
         part if part.takes(value) => return None,
-        ImagePart::Tag if ImagePart::Image.takes(value) && value.contains('/') => (
+        ImagePart::Name if is_image => (
+            format!(
+                "this marker writes the name of the image in the place of `{shown}`, which is a whole image"
+            ),
+            format!("write `{id}`"),
+        ),
+        ImagePart::Tag if is_image => (
             format!("this marker writes a tag in the place of `{shown}`, which is a whole image"),
             format!("write `{id}`"),
         ),
@@ -69,6 +80,14 @@ fn part(one: &Use) -> Option<Finding> {
         ),
     };
     Some(finding(one, Code::PartMismatch, message).hint(hint))
+}
+
+/// Whether a value is a version or a date, with nothing before it but a `v`: no image is named
+/// so.
+fn is_version(value: &str) -> bool {
+    let scheme = TagScheme::of(value);
+    let is_bare = matches!(scheme.prefix, "" | "v" | "V");
+    is_tag(value) && is_bare && matches!(scheme.core, Core::Version(_) | Core::Date(_))
 }
 
 /// A tag that is updated beside a digest that is not.
@@ -151,8 +170,83 @@ fn sealed(name: &str, text: LintText<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Markers on lines that are commented out.
-fn commented(name: &str, text: &str) -> Vec<Finding> {
+/// Where a marker of each policy is commented out.
+pub(super) fn commented_out(texts: &Texts<'_>) -> BTreeMap<Id, Location> {
+    let mut found = BTreeMap::new();
+    for (name, text) in texts.iter() {
+        for (target, location) in commented(name, text.text) {
+            let id = Id::new(target.namespace, target.name);
+            found.entry(id).or_insert(location);
+        }
+    }
+    found
+}
+
+fn told((target, location): (MarkerTarget, Location)) -> Finding {
+    let message = format!(
+        "the marker of `{}:{}` is on a line that is commented out",
+        quote::at_most(&target.namespace, 100),
+        quote::at_most(&target.name, 100)
+    );
+    let finding = Finding::new(Severity::Info, Code::CommentedMarker, message, location);
+    finding.hint("take the line out, or bring it back")
+}
+
+/// Comments that are markers but for the spelling of the key: to Flux they are none, and no
+/// reason to read the file.
+fn misspelled(name: &str, text: LintText<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let (mut at, mut place) = (0, Place::of(text.text.as_bytes(), 0));
+    let mut start = 0;
+    for line in text.text.split_inclusive('\n') {
+        let from = start;
+        start += line.len();
+        let Some((hash, key)) = misspelled_key(line) else {
+            continue;
+        };
+        let is_hidden = text
+            .outline
+            .is_none_or(|outline| outline.concealed.touches(ByteSpan::new(from, start)));
+        if is_hidden {
+            continue;
+        }
+        place = place.further(&text.text.as_bytes()[at..from + hash]);
+        at = from + hash;
+        let message = format!(
+            "this marker does nothing: its key is `{}`, where Flux looks for `\"$imagepolicy\"` in a JSON object",
+            quote::at_most(key, 100)
+        );
+        let finding = Finding::warning(Code::BrokenMarker, message, Location::new(name, place));
+        findings.push(finding.hint("write `# {\"$imagepolicy\": \"namespace:name\"}`, with `:tag`, `:name` or `:digest` after the name for a part"));
+    }
+    findings
+}
+
+/// Where on a line a comment begins that is nearly a marker, and the key that it has.
+fn misspelled_key(line: &str) -> Option<(usize, &str)> {
+    let (hash, _) = line.match_indices('#').find(|(at, _)| {
+        let body = line[*at..].trim_start_matches(['#', ' ']);
+        let is_first = line[..*at].ends_with([' ', '\t']) || *at == 0;
+        is_first && (body.starts_with('{') || body.starts_with(['$', '"']))
+    })?;
+    let body = line[hash..].trim_start_matches(['#', ' ']).trim_end();
+    let is_object = body.starts_with('{');
+    let (key, value) = body.trim_start_matches(['{', ' ']).split_once(':')?;
+    let key = key.trim();
+    let bare = key.trim_matches(['"', '\'']);
+    let letters = bare.trim_start_matches('$').replace(['-', '_'], "");
+    if !letters.eq_ignore_ascii_case("imagepolicy") || (!is_object && !bare.starts_with('$')) {
+        return None;
+    }
+    let value = value.trim_matches([' ', '"', '\'', '}']);
+    // Where the key is as Flux has it, reading says what is wrong.
+    let is_spelled = line.contains("$imagepolicy");
+    let names_policy = MarkerTarget::parse(value).is_some();
+    (names_policy && !is_spelled && !value.contains(' ')).then_some((hash, bare))
+}
+
+/// Markers on lines that are commented out: whose, and where.
+fn commented(name: &str, text: &str) -> Vec<(MarkerTarget, Location)> {
     let (mut at, mut place) = (0, Place::of(text.as_bytes(), 0));
     let tokens = memmem::find_iter(text.as_bytes(), marker::TOKEN);
     let found = tokens.filter_map(|token| {
@@ -168,14 +262,7 @@ fn commented(name: &str, text: &str) -> Vec<Finding> {
         let target = MarkerTarget::parse(&value).filter(|_| is_commented)?;
         place = place.further(&text.as_bytes()[at..line]);
         at = line;
-        let message = format!(
-            "the marker of `{}:{}` is on a line that is commented out",
-            quote::at_most(&target.namespace, 100),
-            quote::at_most(&target.name, 100)
-        );
-        let location = Location::new(name, place);
-        let finding = Finding::new(Severity::Info, Code::CommentedMarker, message, location);
-        Some(finding.hint("take the line out, or bring it back"))
+        Some((target, Location::new(name, place)))
     });
     found.collect()
 }

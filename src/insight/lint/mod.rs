@@ -12,9 +12,14 @@ mod automations;
 mod documents;
 pub mod fixes;
 mod ignores;
+mod lists;
 mod markers;
+mod mends;
+mod natural;
+mod orders;
 mod outcome;
 mod policies;
+mod ranges;
 
 use std::collections::BTreeMap;
 
@@ -27,7 +32,7 @@ use crate::insight::explain;
 use crate::insight::uses::Use;
 use crate::parallel;
 use crate::policy::Policy;
-use crate::policy::funnel::Funnel;
+use crate::policy::funnel::{Funnel, Offered};
 use crate::resource_list::{Object, Outline};
 use crate::selection::resolve::{self, Resolved};
 use crate::selection::tags::KnownTags;
@@ -35,12 +40,19 @@ use go_regexp::Budget;
 use oci_tags::image::Repository;
 use yaml_edit_spans::{ByteSpan, Snippet};
 
-pub(crate) use policies::naturally;
+use lists::Wanted;
+pub(crate) use natural::naturally;
 
 pub use ignores::{Ignored, Ignores};
 
 /// Words of documents that rules look at and no other command reads.
-pub const ALSO_READ: &[&str] = &[flux::OPERATOR_GROUP];
+/// The last are how a marker is misspelled.
+pub const ALSO_READ: &[&str] = &[
+    flux::OPERATOR_GROUP,
+    "\"imagePolicy\"",
+    "$imagePolicy",
+    "$ImagePolicy",
+];
 
 /// What is looked at.
 #[derive(Clone, Copy)]
@@ -156,12 +168,16 @@ pub(crate) struct PolicyFacts<'l> {
     pub traced: Option<TracedTags<'l>>,
     /// The values that belong to it.
     pub uses: Vec<&'l Use>,
+    /// Where a marker of it is commented out.
+    pub commented: Option<&'l Location>,
 }
 
 /// The tags of a policy, and what became of them.
 pub(crate) struct TracedTags<'l> {
     /// All of them.
     pub known: &'l KnownTags,
+    /// Those that `exclusionList` leaves.
+    pub offered: &'l Offered<'l>,
     /// The policy, checked.
     pub checked: Policy,
     /// The way of each.
@@ -190,40 +206,82 @@ pub fn lint(subject: &Subject<'_>) -> Vec<Finding> {
     for one in subject.run.uses {
         uses.entry(&one.policy).or_default().push(one);
     }
+    let around = Around {
+        offered: offered(subject),
+        commented: markers::commented_out(subject.texts),
+        uses,
+    };
     let policies: Vec<_> = subject.run.documents.policies.iter().collect();
-    let look = |chunk: &[(&Id, &Sourced<ImagePolicy>)]| -> Vec<Finding> {
+    let look = |chunk: &[(&Id, &Sourced<ImagePolicy>)]| -> Vec<(Vec<Finding>, Option<Wanted>)> {
         // Patterns of a chunk share what they may take, as those of a run do.
         let mut budget = Budget::default();
-        let mut findings = Vec::new();
-        for (id, policy) in chunk {
-            let facts = facts(subject, (id, policy), &uses, &mut budget);
-            policies::look(&facts, subject.texts, &mut budget, &mut findings);
-            outcome::look(&facts, subject.texts, &mut findings);
-        }
-        findings
+        let look = |(id, policy): &(&Id, &Sourced<ImagePolicy>)| {
+            let facts = facts(subject, &around, (id, policy), &mut budget);
+            let mut findings = outcome::look(&facts, subject.texts);
+            let own = policies::look(&facts, subject.texts, &findings, &mut budget);
+            findings.extend(own);
+            (findings, Wanted::of(&facts))
+        };
+        chunk.iter().map(look).collect()
     };
-    let mut findings = parallel::map(&policies, &look);
+    let (found, wanted): (Vec<_>, Vec<_>) = parallel::map(&policies, &look).into_iter().unzip();
+    let mut findings: Vec<Finding> = found.into_iter().flatten().collect();
+    let wanted = wanted.into_iter().flatten().collect();
+    findings.extend(lists::look(subject, wanted, &around.offered));
     findings.extend(documents::look(subject));
     findings.extend(markers::look(subject));
     findings.extend(automations::look(subject));
     findings
 }
 
-fn facts<'l>(
+/// What the policies of a run share.
+struct Around<'l> {
+    /// What the `exclusionList` of each ImageRepository leaves.
+    offered: BTreeMap<Id, Offered<'l>>,
+    /// Where markers are commented out.
+    commented: BTreeMap<Id, Location>,
+    /// The values, by their policies.
+    uses: BTreeMap<&'l Id, Vec<&'l Use>>,
+}
+
+fn offered<'l>(subject: &Subject<'l>) -> BTreeMap<Id, Offered<'l>> {
+    let mut budget = Budget::default();
+    let mut offered = BTreeMap::new();
+    for (id, policy) in &subject.run.documents.policies {
+        let repository = resolve::repository_of(subject.run.documents, id, &policy.document);
+        let Ok((id, repository)) = repository else {
+            continue;
+        };
+        if offered.contains_key(&id) {
+            continue;
+        }
+        let name = Repository::parse(&repository.spec.image).ok();
+        let (known, _) = explain::tags_of(subject.run.tags, &id, name.as_ref());
+        let Some(known) = known else { continue };
+        let exclusions = &repository.spec.exclusion_list;
+        if let Ok(left) = Offered::of(exclusions, &known.tags, &mut budget) {
+            offered.insert(id, left);
+        }
+    }
+    offered
+}
+
+fn facts<'f, 'l: 'f>(
     subject: &Subject<'l>,
+    around: &'f Around<'l>,
     (id, policy): (&'l Id, &'l Sourced<ImagePolicy>),
-    uses: &BTreeMap<&Id, Vec<&'l Use>>,
     budget: &mut Budget,
-) -> PolicyFacts<'l> {
+) -> PolicyFacts<'f> {
     let repository = resolve::repository_of(subject.run.documents, id, &policy.document).ok();
     let traced = repository.as_ref().and_then(|(repository_id, repository)| {
         let name = Repository::parse(&repository.spec.image).ok();
         let (known, _) = explain::tags_of(subject.run.tags, repository_id, name.as_ref());
         let (known, checked) = (known?, policy.document.spec.checked().ok()?);
-        let exclusions = &repository.spec.exclusion_list;
-        let funnel = Funnel::of(&checked, exclusions, &known.tags, budget).ok()?;
+        let offered = around.offered.get(repository_id)?;
+        let funnel = Funnel::of_offered(&checked, offered, budget);
         Some(TracedTags {
             known,
+            offered,
             checked,
             funnel,
         })
@@ -234,6 +292,7 @@ fn facts<'l>(
         repository,
         resolved: subject.run.images.get(id),
         traced,
-        uses: uses.get(id).cloned().unwrap_or_default(),
+        uses: around.uses.get(id).cloned().unwrap_or_default(),
+        commented: around.commented.get(id),
     }
 }

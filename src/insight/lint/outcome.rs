@@ -1,26 +1,60 @@
 //! Rules on what policies would make of the values that the files hold now.
 
-use super::policies::written;
-use super::{PolicyFacts, Texts};
+use super::mends::{Gone, Mend};
+use super::{PolicyFacts, Texts, markers, orders};
 use crate::binding::marker::{ImagePart, split_digest, split_tag};
 use crate::finding::{Code, Finding, Severity};
-use crate::insight::tag_scheme::{PolicyScheme, TagScheme};
+use crate::insight::tag_scheme::TagScheme;
 use crate::insight::uses::Use;
 use crate::policy::funnel::Fate;
 use crate::quote;
-use oci_tags::image::Repository;
+use oci_tags::image::{Repository, is_tag};
 
-/// What is odd about the change from what is there to what is chosen.
-pub(super) fn look(facts: &PolicyFacts<'_>, texts: &Texts<'_>, findings: &mut Vec<Finding>) {
+/// What is odd about the change from what is there to what is chosen. Of one value the most
+/// direct is said.
+pub(super) fn look(facts: &PolicyFacts<'_>, texts: &Texts<'_>) -> Vec<Finding> {
     let chosen = facts
         .resolved
         .and_then(|resolved| resolved.image.as_ref().ok());
+    let mut findings = Vec::new();
     for one in &facts.uses {
-        if let (Some(current), Some(image)) = (&one.tag, chosen) {
-            findings.extend(of_tags(facts, one, current, &image.tag));
+        if let Some(image) = chosen {
             findings.extend(other_image(facts, one, &image.name));
         }
-        findings.extend(never_again(facts, one, texts));
+        // A value that is no tag is changed by its marker, not by the tag that is chosen.
+        let current = one.tag.as_deref().filter(|tag| is_tag(tag));
+        let Some(current) = current.filter(|_| markers::part(one).is_none()) else {
+            continue;
+        };
+        let of_tags = chosen.and_then(|image| of_tags(facts, one, current, &image.tag));
+        findings.extend(of_tags.or_else(|| never_again(facts, one, current, texts)));
+    }
+    findings
+}
+
+/// A policy that keeps to how a tag is made: it is chosen by it, as the tags are known.
+fn keeping_to(facts: &PolicyFacts<'_>, tag: &str) -> Option<String> {
+    let traced = facts.traced.as_ref()?;
+    let is_kept = |chosen: &str| difference(tag, chosen).is_none();
+    let mend = traced.first_proved(traced.like(&[tag]), &[tag], Gone::By(&is_kept))?;
+    Some(mend.written(&Mend::of_policy(&traced.checked)))
+}
+
+/// What tells two tags apart, but for the version itself.
+fn difference(current: &str, new: &str) -> Option<(Code, &'static str)> {
+    let (before, after) = (TagScheme::of(current), TagScheme::of(new));
+    if before.variant() != after.variant() {
+        Some((Code::VariantChanges, "another variant of the image"))
+    } else if orders::shape(before.prefix) != orders::shape(after.prefix)
+        && before.family() == after.family()
+    {
+        Some((Code::PrefixChanges, "a tag with another prefix"))
+    } else if before.family() != after.family() {
+        Some((Code::PrefixChanges, "a tag of another family"))
+    } else if before.numbers().len() != after.numbers().len() {
+        Some((Code::PartsChange, "a version with another number of parts"))
+    } else {
+        None
     }
 }
 
@@ -43,25 +77,14 @@ fn of_tags(facts: &PolicyFacts<'_>, one: &Use, current: &str, new: &str) -> Opti
     if current == new {
         return None;
     }
-    let (before, after) = (TagScheme::of(current), TagScheme::of(new));
     let shown = |text: &str| quote::at_most(text, 200).into_owned();
     let (was, is) = (shown(current), shown(new));
-    let (code, what) = if before.variant() != after.variant() {
-        (Code::VariantChanges, "another variant of the image")
-    } else if before.prefix != after.prefix && before.family() == after.family() {
-        (Code::PrefixChanges, "a tag with another prefix")
-    } else if before.family() != after.family() {
-        (Code::PrefixChanges, "a tag of another family")
-    } else if before.numbers().len() != after.numbers().len() {
-        (Code::PartsChange, "a version with another number of parts")
-    } else {
-        return None;
-    };
+    let (code, what) = difference(current, new)?;
     let what = format!("would make `{is}` of `{was}`: {what}");
     let finding = finding(facts, one, code, Severity::Warning, &what);
-    Some(finding.hint(match PolicyScheme::of(current) {
-        Ok(scheme) => format!("to keep to `{was}`: {}", written(&scheme)),
-        Err(_) => format!("to keep to tags like `{was}`, name them in `filterTags.pattern`"),
+    Some(finding.hint(match keeping_to(facts, current) {
+        Some(mend) => format!("to keep to `{was}`: {mend}"),
+        None => format!("to keep to tags like `{was}`, name them in `filterTags.pattern`"),
     }))
 }
 
@@ -86,9 +109,17 @@ fn other_image(facts: &PolicyFacts<'_>, one: &Use, name: &str) -> Option<Finding
     Some(finding.hint("if that is not meant, mark the tag alone (`…:tag`), or have the ImageRepository name the image that is there"))
 }
 
-/// A value that the policy would never choose again.
-fn never_again(facts: &PolicyFacts<'_>, one: &Use, texts: &Texts<'_>) -> Option<Finding> {
-    let (current, traced) = (one.tag.as_deref()?, facts.traced.as_ref()?);
+/// A value that the policy would never choose again, although it chooses another.
+fn never_again(
+    facts: &PolicyFacts<'_>,
+    one: &Use,
+    current: &str,
+    texts: &Texts<'_>,
+) -> Option<Finding> {
+    let traced = facts.traced.as_ref()?;
+    if traced.funnel.chosen.is_err() {
+        return None;
+    }
     let found = traced.funnel.get(current)?;
     let (field, why) = match &found.fate {
         Fate::Excluded { pattern } => ("exclusionList", format!("`{pattern}` excludes it")),
@@ -106,11 +137,8 @@ fn never_again(facts: &PolicyFacts<'_>, one: &Use, texts: &Texts<'_>) -> Option<
     );
     let finding = finding(facts, one, Code::NeverAgain, Severity::Warning, &what);
     let place = texts.field(&facts.policy.location, "spec.filterTags");
-    Some(finding.hint(match PolicyScheme::of(current) {
-        Ok(scheme) => format!(
-            "if tags like it are meant, at {place}: {}",
-            written(&scheme)
-        ),
-        Err(_) => format!("look at `{field}`, at {place}"),
+    Some(finding.hint(match keeping_to(facts, current) {
+        Some(mend) => format!("if tags like it are meant, at {place}: {mend}"),
+        None => format!("look at `{field}`, at {place}"),
     }))
 }

@@ -1,54 +1,62 @@
 //! Rules on policies and the tags that come to them.
 
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::{PolicyFacts, Texts, TracedTags};
+use super::mends::{By, Gone, LOOKED_AT, Mend};
+use super::natural::naturally;
+use super::orders::{self, Disorder};
+use super::{PolicyFacts, Texts, TracedTags, mends, ranges};
 use crate::finding::{Code, Finding, Severity};
 use crate::insight::explain;
-use crate::insight::tag_scheme::{Core, PolicyScheme, SchemeOrder, TagScheme};
-use crate::policy::funnel::{Fate, Step, TracedTag};
-use crate::policy::{Choice, ChosenNothing, Order, exclusion};
+use crate::insight::tag_scheme::{Core, TagScheme};
+use crate::policy::funnel::{Fate, Funnel, Step, TracedTag};
+use crate::policy::select::Nearest;
+use crate::policy::{Choice, ChosenNothing, Order, Policy};
 use crate::quote;
 use go_regexp::{Budget, Regex};
 use masterminds_semver::{Constraint, Version};
+use oci_tags::image::is_tag;
 
 const PATTERN: &str = "spec.filterTags.pattern";
 const EXTRACT: &str = "spec.filterTags.extract";
 const RANGE: &str = "spec.policy.semver.range";
 
-/// A list of this many tags is long.
-const LONG_LIST: usize = 1000;
-
-/// What is wrong with a policy.
+/// What is wrong with a policy. `outcome` is what has been said of its values, which is not
+/// said again in other words.
 pub(super) fn look(
     facts: &PolicyFacts<'_>,
     texts: &Texts<'_>,
+    outcome: &[Finding],
     budget: &mut Budget,
-    findings: &mut Vec<Finding>,
-) {
+) -> Vec<Finding> {
     let mut look = Look {
         facts,
         texts,
-        findings,
+        outcome,
+        findings: Vec::new(),
     };
     look.range();
     look.unused();
-    let Some(traced) = &facts.traced else {
-        return;
-    };
-    match &traced.funnel.chosen {
-        Ok(chosen) => look.chosen(traced, chosen, budget),
-        Err(nothing) => look.nothing(traced, nothing),
+    if let Some(traced) = &facts.traced {
+        match &traced.funnel.chosen {
+            Ok(chosen) => look.chosen(traced, chosen, budget),
+            Err(nothing) => look.nothing(traced, nothing),
+        }
+        look.collisions(traced);
     }
-    look.collisions(traced);
-    look.long_list(traced, budget);
+    look.findings
 }
 
 struct Look<'a, 'l> {
     facts: &'a PolicyFacts<'l>,
     texts: &'a Texts<'a>,
-    findings: &'a mut Vec<Finding>,
+    outcome: &'a [Finding],
+    findings: Vec<Finding>,
+}
+
+/// A tag, in a sentence.
+fn shown(tag: &str) -> String {
+    quote::at_most(tag, 200).into_owned()
 }
 
 impl Look<'_, '_> {
@@ -68,8 +76,14 @@ impl Look<'_, '_> {
         }
         let id = self.facts.id;
         let message = "has no value that is marked with it".to_owned();
-        let hint =
-            format!("mark one with `# {{\"$imagepolicy\": \"{id}\"}}`, or take the policy out");
+        let hint = match self.facts.commented {
+            Some(at) => format!(
+                "bring back the line with its marker that is commented out, at {at}, or take the policy out"
+            ),
+            None => {
+                format!("mark one with `# {{\"$imagepolicy\": \"{id}\"}}`, or take the policy out")
+            }
+        };
         self.warn(Code::UnusedPolicy, "", message, hint);
     }
 
@@ -78,48 +92,132 @@ impl Look<'_, '_> {
         let Some(semver) = &self.facts.policy.document.spec.policy.semver else {
             return;
         };
-        if let Some((what, hint)) = odd(&semver.range) {
-            let message = format!("has the range `{}`: {what}", semver.range);
-            self.warn(Code::OddRange, RANGE, message, format!("write `{hint}`"));
-        }
+        let Some((what, ranges)) = ranges::odd(&semver.range) else {
+            return;
+        };
+        let range = match &self.facts.traced {
+            None => ranges.first().cloned(),
+            Some(traced) => {
+                let own = Mend::of_policy(&traced.checked);
+                let mends = ranges.iter().map(|range| own.by(By::Semver(range.clone())));
+                let proved = traced.first_proved(mends, &self.currents(), Gone::Any);
+                proved.and_then(|mend| match mend.by {
+                    By::Semver(range) => Some(range),
+                    _ => None,
+                })
+            }
+        };
+        let hint = match range {
+            Some(range) => format!("write `{range}`"),
+            None => "write the bounds that are meant, as `>=1.0.0 <2.0.0`".to_owned(),
+        };
+        let message = format!("has the range `{}`: {what}", semver.range);
+        self.warn(Code::OddRange, RANGE, message, hint);
     }
 
     /// Why nothing is chosen, where the list of tags tells more than the error does.
     fn nothing(&mut self, traced: &TracedTags<'_>, nothing: &ChosenNothing) {
-        let error = Severity::Error;
         match nothing {
             ChosenNothing::AllFiltered => {
-                let listed: Vec<&str> = traced.known.tags.iter().map(String::as_str).collect();
-                let like = self.current().or_else(|| listed.first().copied());
+                let kept = traced.offered.kept();
                 let message = format!(
                     "has a pattern that matches none of {} tags, such as {}",
-                    listed.len(),
-                    quote::list(listed.iter().take(3))
+                    kept.len(),
+                    quote::list(kept.iter().rev().take(3))
                 );
-                let scheme = like.and_then(|tag| PolicyScheme::of(tag).ok());
-                let hint = match scheme {
-                    Some(scheme) => format!("write `{}`", scheme.pattern),
-                    None => "try patterns with `flux-image explain NAME --pattern`".to_owned(),
-                };
-                self.say((error, Code::MatchesNothing), PATTERN, message, hint);
+                let words = "no tag looks as the pattern has it: try others with `flux-image explain NAME --pattern`";
+                self.matches_nothing(traced, PATTERN, message, words);
             }
-            ChosenNothing::NotNumeric { value } => {
-                let value = quote::at_most(value, 200);
+            ChosenNothing::NoTags if !traced.known.tags.is_empty() => {
                 let message = format!(
-                    "compares numbers, and `{value}` is none, which fails the whole policy"
+                    "gets none of {} tags: `exclusionList` of its ImageRepository leaves none",
+                    traced.known.tags.len()
                 );
-                let hint = format!(
-                    "let numbers alone come to it: `filterTags: {{pattern: '{}'}}`",
-                    numbers_of(traced)
-                );
-                self.say((error, Code::NotANumber), "spec.policy", message, hint);
+                let hint = "take patterns out of `exclusionList`".to_owned();
+                self.say((Severity::Error, Code::MatchesNothing), "", message, hint);
             }
-            ChosenNothing::NoneInRange(_) => self.prereleases_alone(traced),
+            ChosenNothing::NotNumeric { value } => self.not_a_number(traced, value),
+            ChosenNothing::NoneInRange(nearest) => {
+                let is_told = self.extracts_nothing(traced) || self.prereleases_alone(traced);
+                if !is_told {
+                    self.none_in_range(traced, nearest.as_ref());
+                }
+            }
             _ => {}
         }
     }
 
-    fn prereleases_alone(&mut self, traced: &TracedTags<'_>) {
+    /// What could be in the place of a policy that chooses nothing.
+    fn matches_nothing(
+        &mut self,
+        traced: &TracedTags<'_>,
+        field: &str,
+        message: String,
+        words: &str,
+    ) {
+        let own = Mend::of_policy(&traced.checked);
+        let with_blanks = match &own.by {
+            By::Semver(range) => ranges::with_blanks(range),
+            _ => None,
+        };
+        let spelled = with_blanks.map(|range| own.by(By::Semver(range)));
+        let mends = spelled.into_iter().chain(traced.like(&self.likely(traced)));
+        let proved = traced.first_proved(mends, &self.currents(), Gone::Any);
+        let hint = match proved {
+            Some(mend) => format!("write {}", mend.written(&own)),
+            None => words.to_owned(),
+        };
+        self.say(
+            (Severity::Error, Code::MatchesNothing),
+            field,
+            message,
+            hint,
+        );
+    }
+
+    fn none_in_range(&mut self, traced: &TracedTags<'_>, nearest: Option<&Nearest>) {
+        let count = traced.offered.kept().len();
+        let message = match nearest {
+            Some(Nearest { value, why }) => format!(
+                "chooses none of {count} tags: the nearest, `{}`, {why}",
+                shown(value)
+            ),
+            None => {
+                let kept = traced.offered.kept().iter().take(3);
+                format!(
+                    "chooses none of {count} tags: none of them is a version, such as {}",
+                    quote::list(kept)
+                )
+            }
+        };
+        let words = "widen the range, or have `filterTags` extract versions of three parts; `flux-image explain` tells what becomes of each tag";
+        self.matches_nothing(traced, RANGE, message, words);
+    }
+
+    fn not_a_number(&mut self, traced: &TracedTags<'_>, value: &str) {
+        let message = format!(
+            "compares numbers, and `{}` is none, which fails the whole policy",
+            shown(value)
+        );
+        let mut mends = traced.like(&self.likely(traced));
+        mends.sort_by_key(|mend| !matches!(mend.by, By::Numerical(_)));
+        let own = Mend::of_policy(&traced.checked);
+        let proved = traced.first_proved(mends, &self.currents(), Gone::Any);
+        let hint = match proved {
+            Some(mend) => format!("let numbers alone come to it: {}", mend.written(&own)),
+            None => {
+                "have `filterTags.pattern` leave it out, or `extract` the number in it".to_owned()
+            }
+        };
+        self.say(
+            (Severity::Error, Code::NotANumber),
+            "spec.policy",
+            message,
+            hint,
+        );
+    }
+
+    fn prereleases_alone(&mut self, traced: &TracedTags<'_>) -> bool {
         let mut out = traced.funnel.ended_at(Step::Range).peekable();
         let first = out.peek().map(|one| one.tag.clone());
         let is_prerelease = |one: &TracedTag| match &one.fate {
@@ -127,15 +225,21 @@ impl Look<'_, '_> {
             _ => false,
         };
         let Some(first) = first.filter(|_| out.all(is_prerelease)) else {
-            return;
+            return false;
         };
         let message = format!(
             "gets prereleases alone, such as `{}`, and its range admits none",
-            quote::at_most(&first, 200)
+            shown(&first)
         );
-        let hint = explain::with_prereleases(traced.checked.choice());
+        let range = explain::with_prereleases(traced.checked.choice());
+        let mend = Mend::of_policy(&traced.checked).by(By::Semver(range.clone()));
+        let hint = match traced.first_proved([mend], &self.currents(), Gone::Any) {
+            Some(_) => format!("write `{range}`"),
+            None => "give the range a prerelease, as `>=1.0.0-0`".to_owned(),
+        };
         let error = (Severity::Error, Code::OnlyPrereleases);
-        self.say(error, RANGE, message, format!("write `{hint}`"));
+        self.say(error, RANGE, message, hint);
+        true
     }
 
     /// What is odd about what is chosen.
@@ -145,49 +249,152 @@ impl Look<'_, '_> {
                 self.dropped(traced, chosen);
                 self.accident(traced, range);
                 self.equals(traced);
+                self.prereleases(traced);
             }
             Choice::Alphabetical(order) => self.bytes(traced, chosen, *order),
             Choice::Numerical(Order::Descending) => self.oldest(traced, chosen),
             Choice::Numerical(Order::Ascending) => {}
         }
+        self.variants(traced, chosen);
         self.unanchored(traced, budget);
-        self.variants(traced);
     }
 
     /// Values that an order by bytes does not put right.
     fn bytes(&mut self, traced: &TracedTags<'_>, chosen: &str, order: Order) {
-        let values: Vec<&str> = (traced.funnel.ranked())
-            .filter_map(|one| one.value.as_deref())
-            .collect();
-        if values.len() < 2 {
-            return;
-        }
-        let is_hash = |value: &&&str| matches!(TagScheme::of(value).core, Core::Hash(_));
-        let hashes = values.iter().filter(is_hash).count();
-        let field = "spec.policy.alphabetical";
-        if hashes * 4 >= values.len() * 3 {
-            let message = format!(
-                "sorts hashes of commits, which say nothing of which is later; it chooses `{}`",
-                quote::at_most(chosen, 200)
-            );
-            let hint = "have the build put a number that grows into the tag, as `main-$COMMIT-$RUN_NUMBER`, and compare it: `filterTags: {pattern: '^main-[0-9a-f]+-(?P<number>\\d+)$', extract: $number}`, `policy: {numerical: {order: asc}}`".to_owned();
-            self.warn(Code::UnorderedValues, field, message, hint);
-            return;
-        }
         if order == Order::Descending {
             self.oldest(traced, chosen);
             return;
         }
-        let latest = values.iter().max_by(|a, b| naturally(a, b));
-        let by_bytes = values[0];
-        let Some(latest) = latest.filter(|latest| naturally(latest, by_bytes).is_gt()) else {
+        let ranked: Vec<(&str, &str)> = (traced.funnel.ranked())
+            .filter_map(|one| Some((one.tag.as_str(), one.value.as_deref()?)))
+            .collect();
+        let values: Vec<&str> = ranked.iter().map(|(_, value)| *value).collect();
+        let field = "spec.policy.alphabetical";
+        let (message, latest, days_first) = match orders::of_bytes(&values) {
+            None => return self.word_before_release(traced, chosen),
+            Some(Disorder::Hashes) => {
+                let message = format!(
+                    "sorts hashes of commits, which say nothing of which is later; it chooses `{}`",
+                    shown(chosen)
+                );
+                let hint = with_numbers(chosen);
+                return self.warn(Code::UnorderedValues, field, message, hint);
+            }
+            Some(Disorder::Numbers(place)) => (
+                format!(
+                    "sorts numbers by bytes: it takes `{}` for later than `{}`",
+                    shown(values[0]),
+                    shown(values[place])
+                ),
+                Some(ranked[place].0),
+                false,
+            ),
+            Some(Disorder::Dates(place)) => (
+                format!(
+                    "sorts dates by bytes whose year comes last; it chooses `{}`",
+                    shown(chosen)
+                ),
+                place.map(|place| ranked[place].0),
+                orders::is_days_first(&values),
+            ),
+        };
+        let own = Mend::of_policy(&traced.checked);
+        let proved = latest.and_then(|latest| {
+            let date = orders::date_filter(latest, days_first);
+            let by_date = date.map(|(pattern, extract)| {
+                own.filtered(pattern, &extract)
+                    .by(By::Semver(">=0.0.0".to_owned()))
+            });
+            let mends = [
+                own.by(By::Numerical(Order::Ascending)),
+                own.by(By::Semver(">=0.0.0".to_owned())),
+                own.by(By::Semver(">=0.0.0-0".to_owned())),
+            ];
+            let mends = mends
+                .into_iter()
+                .chain(by_date)
+                .chain(traced.like(&[latest]));
+            traced.first_proved(mends, &self.currents(), Gone::By(&|tag| tag == latest))
+        });
+        let hint = match proved {
+            Some(mend) => format!("compare the numbers: {}", mend.written(&own)),
+            None => "compare numbers: `filterTags` with `extract`, and `policy: {numerical: {order: asc}}`; or have the build write numbers of one length, and dates with the year first".to_owned(),
+        };
+        self.warn(Code::UnorderedValues, field, message, hint);
+    }
+
+    /// A prerelease that comes before its release by bytes, since it is longer.
+    fn word_before_release(&mut self, traced: &TracedTags<'_>, chosen: &str) {
+        let scheme = TagScheme::of(chosen);
+        if !scheme.is_prerelease() || !matches!(scheme.core, Core::Version(_)) {
+            return;
+        }
+        let mut ranked = traced.funnel.ranked().take(LOOKED_AT);
+        let release = ranked.find(|one| {
+            let other = TagScheme::of(&one.tag);
+            (other.prefix, other.core) == (scheme.prefix, scheme.core)
+                && !other.is_prerelease()
+                && other.variant() == scheme.variant()
+        });
+        let Some(release) = release else { return };
+        let message = format!(
+            "chooses the prerelease `{}` before the release `{}`: by bytes the longer text is later",
+            shown(chosen),
+            shown(&release.tag)
+        );
+        let own = Mend::of_policy(&traced.checked);
+        let mends = [own.by(By::Semver(">=0.0.0".to_owned()))].into_iter();
+        let mends = mends.chain(traced.like(&[&release.tag]));
+        let proved = traced.first_proved(mends, &self.currents(), Gone::By(&|tag| tag != chosen));
+        let hint = match proved {
+            Some(mend) => format!("compare versions: {}", mend.written(&own)),
+            None => "compare versions, with `policy: {semver: {range: …}}`".to_owned(),
+        };
+        let field = "spec.policy.alphabetical";
+        self.warn(Code::AccidentalPrerelease, field, message, hint);
+    }
+
+    /// Prereleases of the latest version that are compared as texts.
+    fn prereleases(&mut self, traced: &TracedTags<'_>) {
+        let ranked: Vec<(&str, Version)> = (traced.funnel.ranked().take(LOOKED_AT))
+            .filter_map(|one| {
+                let version = Version::parse_tag(one.value.as_deref()?).ok()?;
+                Some((one.tag.as_str(), version))
+            })
+            .collect();
+        let versions: Vec<Version> = ranked.iter().map(|(_, version)| version.clone()).collect();
+        let Some(disorder) = orders::of_prereleases(&versions) else {
             return;
         };
-        let (by_bytes, latest) = (quote::at_most(by_bytes, 200), quote::at_most(latest, 200));
-        let message =
-            format!("sorts numbers by bytes: it takes `{by_bytes}` for later than `{latest}`");
-        let hint = numerically(&latest);
-        self.warn(Code::UnorderedValues, field, message, hint);
+        let chosen = ranked[0].0;
+        let Disorder::Numbers(place) = disorder else {
+            let message = format!(
+                "sorts the hashes of commits behind one version, which say nothing of which is later; it chooses `{}`",
+                shown(chosen)
+            );
+            let hint = "have the build put a number that grows before the hash, with dots around it, as `1.2.3-$RUN_NUMBER.$COMMIT`".to_owned();
+            return self.warn(Code::UnorderedValues, RANGE, message, hint);
+        };
+        let latest = ranked[place].0;
+        let message = format!(
+            "compares identifiers of letters and digits as texts: it takes `{}` for later than `{}`",
+            shown(chosen),
+            shown(latest)
+        );
+        let own = Mend::of_policy(&traced.checked);
+        let has_release = versions.iter().any(|version| !version.is_prerelease());
+        let mend = own.filtered(
+            r"^v?(?P<version>\d+\.\d+\.\d+)-(?P<word>[a-z]+)(?P<number>\d+)$".to_owned(),
+            "$version-$word.$number",
+        );
+        let mends = Some(mend).filter(|_| !has_release);
+        let proved = traced.first_proved(mends, &self.currents(), Gone::By(&|tag| tag == latest));
+        let words = "have the build write a dot before the number, as `1.2.3-rc.10`";
+        let hint = match proved {
+            Some(mend) => format!("{words}, or put one there: {}", mend.written(&own)),
+            None => words.to_owned(),
+        };
+        self.warn(Code::UnorderedValues, RANGE, message, hint);
     }
 
     /// An order that has the oldest be the latest.
@@ -203,42 +410,41 @@ impl Look<'_, '_> {
         if !is_oldest || !values.iter().all(has_numbers) || naturally(first, last).is_eq() {
             return;
         }
-        let field = match traced.checked.choice() {
-            Choice::Numerical(_) => "spec.policy.numerical.order",
-            _ => "spec.policy.alphabetical.order",
+        let (field, by) = match traced.checked.choice() {
+            Choice::Numerical(_) => (
+                "spec.policy.numerical.order",
+                By::Numerical(Order::Ascending),
+            ),
+            _ => (
+                "spec.policy.alphabetical.order",
+                By::Alphabetical(Order::Ascending),
+            ),
         };
         let message = format!(
             "chooses the oldest tag, `{}`: with `desc` the smallest value is the latest",
-            quote::at_most(chosen, 200)
+            shown(chosen)
         );
-        self.warn(
-            Code::OldestChosen,
-            field,
-            message,
-            "write `order: asc`".to_owned(),
-        );
+        let mend = Mend::of_policy(&traced.checked).by(by);
+        let proved = traced.first_proved([mend], &self.currents(), Gone::By(&|tag| tag != chosen));
+        let hint = match proved {
+            Some(_) => "write `order: asc`",
+            None => "choose an order in which the newest tag is the latest",
+        };
+        self.warn(Code::OldestChosen, field, message, hint.to_owned());
     }
 
     /// Tags that are no versions to Flux although they carry the newest.
     fn dropped(&mut self, traced: &TracedTags<'_>, chosen: &str) {
-        let numbers = |text: &str| -> Option<Vec<u64>> {
-            let scheme = TagScheme::of(text);
-            let numbers = scheme.numbers();
-            let parsed = numbers.iter().map(|number| number.parse().ok());
-            parsed
-                .collect::<Option<Vec<u64>>>()
-                .filter(|all| !all.is_empty())
-        };
-        let value = traced
-            .funnel
-            .ranked()
-            .next()
-            .and_then(|one| one.value.as_deref());
+        let value = traced.funnel.ranked().next();
+        let value = value.and_then(|one| one.value.as_deref());
         let Some(best) = value.and_then(numbers) else {
             return;
         };
         let like = TagScheme::of(chosen);
         let dropped = traced.funnel.ended_at(Step::Value);
+        let dropped = dropped
+            .filter(|one| one.tag.contains('.'))
+            .take(2 * LOOKED_AT);
         let newer = dropped.filter(|one| {
             let scheme = TagScheme::of(&one.tag);
             let value = one.value.as_deref().and_then(numbers);
@@ -249,24 +455,44 @@ impl Look<'_, '_> {
             });
             is_newer && !scheme.is_prerelease() && scheme.variant() == like.variant()
         });
-        let newer: Vec<&TracedTag> = newer.collect();
-        let Some(first) = newer.iter().max_by(|a, b| naturally(&a.tag, &b.tag)) else {
+        let Some(first) = newer.max_by(|a, b| naturally(&a.tag, &b.tag)) else {
             return;
         };
+        if self.is_told_of_value_like(&first.tag) {
+            return;
+        }
         let why = match &first.fate {
             Fate::NoVersion { why } => why.as_str(),
             _ => "is no version",
         };
-        let tag = quote::at_most(&first.tag, 200);
         let message = format!(
-            "leaves out `{tag}`, which looks newer than `{}`: it {why}",
-            quote::at_most(chosen, 200)
+            "leaves out `{}`, which looks newer than `{}`: it {why}",
+            shown(&first.tag),
+            shown(chosen)
         );
-        let hint = match PolicyScheme::of(&first.tag) {
-            Ok(scheme) => format!("if it is: {}", written(&scheme)),
-            Err(_) => "see `flux-image explain`".to_owned(),
+        let own = Mend::of_policy(&traced.checked);
+        let either = own.filtered(r"^[vV]?(?P<version>\d+\.\d+\.\d+)$".to_owned(), "$version");
+        let mends = [either].into_iter().chain(traced.like(&[&first.tag]));
+        let proved =
+            traced.first_proved(mends, &self.currents(), Gone::By(&|tag| tag == first.tag));
+        let hint = match proved {
+            Some(mend) => format!("if it is: {}", mend.written(&own)),
+            None => "if it is, have `filterTags` extract a version of three parts from each tag: try it with `flux-image explain NAME --pattern … --extract …`".to_owned(),
         };
         self.warn(Code::NewestDropped, RANGE, message, hint);
+    }
+
+    /// Whether it is said of a value that its policy lets it out, of one that is made as a
+    /// tag is.
+    fn is_told_of_value_like(&self, tag: &str) -> bool {
+        let own = TagScheme::of(tag).numbers().len();
+        let is_told = |code: Code| matches!(code, Code::PartsChange | Code::NeverAgain);
+        let mut uses = self.facts.uses.iter();
+        self.outcome.iter().any(|one| is_told(one.code))
+            && uses.any(|one| {
+                let current = one.tag.as_deref().unwrap_or_default();
+                TagScheme::of(current).numbers().len() == own
+            })
     }
 
     /// A prerelease that came in by accident.
@@ -280,95 +506,99 @@ impl Look<'_, '_> {
             return;
         }
         let release = Version::of(version.numbers(), "");
-        if range.admits(&release) {
-            self.opened(traced, range, &first.tag);
+        let tag = shown(&first.tag);
+        let found = match range.admits(&release) {
+            false => ranges::keeps_out_release(range.as_str(), &version).map(|blamed| {
+                let message = format!(
+                    "chooses the prerelease `{tag}`, although `{}` keeps out the release: every prerelease of it is lower",
+                    blamed.clause
+                );
+                let words = "write an upper bound with `-0` behind it, as `<2.0.0-0`";
+                (message, blamed.hint, words)
+            }),
+            true => self.opened(traced, range, &first.tag, &version),
+        };
+        let Some((message, range, words)) = found else {
             return;
-        }
-        let refusals = range.refusals(&release);
-        let clause = refusals.iter().find_map(|refusal| match refusal {
-            masterminds_semver::Refusal::Comparator(text) => Some(text.trim()),
-            masterminds_semver::Refusal::Prerelease => None,
-        });
-        let Some(clause) = clause else { return };
-        let tag = quote::at_most(&first.tag, 200);
-        let message = format!(
-            "chooses the prerelease `{tag}`, although `{clause}` keeps out the release: every prerelease of it is lower"
-        );
-        let written = range.as_str();
-        let hint = match clause.strip_prefix('<') {
-            Some(bound) if !bound.starts_with('=') && written.contains(clause) => {
-                format!(
-                    "write `{}`",
-                    written.replace(clause, &format!("{clause}-0"))
-                )
-            }
-            _ => "write an upper bound with `-0` behind it, as `<2.0.0-0`".to_owned(),
+        };
+        let mend = range.map(|range| Mend::of_policy(&traced.checked).by(By::Semver(range)));
+        let proved = traced.first_proved(mend, &self.currents(), Gone::By(&|tag| tag != first.tag));
+        let hint = match proved.map(|mend| mend.by) {
+            Some(By::Semver(range)) => format!("write `{range}`"),
+            _ => words.to_owned(),
         };
         self.warn(Code::AccidentalPrerelease, RANGE, message, hint);
     }
 
-    /// A prerelease of a range that one prerelease in it has opened to all of them, although
-    /// there are releases.
-    fn opened(&mut self, traced: &TracedTags<'_>, range: &Constraint, tag: &str) {
-        let is_release = |one: &TracedTag| {
+    /// A prerelease of a range that is open to all of them, although there are releases, or
+    /// although the files hold one: what is said of it, the range without them, and words.
+    fn opened(
+        &self,
+        traced: &TracedTags<'_>,
+        range: &Constraint,
+        tag: &str,
+        version: &Version,
+    ) -> Option<(String, Option<String>, &'static str)> {
+        let is_release = |one: &&TracedTag| {
             let version = one.value.as_deref().map(Version::parse_tag);
             matches!(version, Some(Ok(version)) if !version.is_prerelease())
         };
-        let written = range.as_str();
-        let mut words = written.split([' ', ',', '|']);
-        let prerelease = words.find_map(|word| {
-            let (version, prerelease) = word.split_once('-')?;
-            let is_told = !prerelease.is_empty() && prerelease != "0" && version.contains('.');
-            is_told.then_some((version, word))
-        });
-        let (Some((version, word)), Some(latest)) = (
-            prerelease,
-            traced.funnel.ranked().find(|one| is_release(one)),
-        ) else {
-            return;
+        let release = traced.funnel.ranked().find(is_release);
+        let words = "leave the prerelease out of the range, or write `-0` in its place where prereleases are meant";
+        if let (Some(blamed), Some(latest)) = (ranges::opens(range.as_str(), version), release) {
+            let message = format!(
+                "chooses the prerelease `{}` before the release `{}`: `{}` opens the range to all prereleases",
+                shown(tag),
+                shown(&latest.tag),
+                blamed.clause
+            );
+            return Some((message, blamed.hint, words));
+        }
+        let scheme = TagScheme::of(tag);
+        let is_plain = |scheme: &TagScheme<'_>| {
+            matches!(scheme.core, Core::Version(_)) && scheme.variant().is_empty()
         };
+        if !scheme.is_prerelease() || !is_plain(&scheme) {
+            return None;
+        }
+        let current = self.facts.uses.iter().find_map(|one| {
+            let current = one.tag.as_deref()?;
+            let other = TagScheme::of(current);
+            (is_plain(&other) && !other.is_prerelease() && other.suffix.is_empty())
+                .then_some(current)
+        })?;
+        let hint = ranges::without_prereleases(range.as_str())?;
         let message = format!(
-            "chooses the prerelease `{}` before the release `{}`: `{word}` opens the range to all prereleases",
-            quote::at_most(tag, 200),
-            quote::at_most(&latest.tag, 200)
+            "chooses the prerelease `{}`, although today's `{}` is a release: a prerelease in the range opens it to all prereleases",
+            shown(tag),
+            shown(current)
         );
-        let hint = format!(
-            "write `{}`, or `-0` in its place where prereleases are meant",
-            written.replacen(word, version, 1)
-        );
-        self.warn(Code::AccidentalPrerelease, RANGE, message, hint);
+        Some((message, Some(hint), words))
     }
 
     /// Several tags of the latest version.
     fn equals(&mut self, traced: &TracedTags<'_>) {
-        let mut ranked = traced.funnel.ranked();
-        let version = |one: &TracedTag| Version::parse_tag(one.value.as_deref()?).ok();
-        let Some((first, best)) = ranked.next().and_then(|one| Some((one, version(one)?))) else {
+        let equal = equals(&traced.funnel);
+        let [first, others @ ..] = equal.as_slice() else {
             return;
         };
-        let equal = ranked.take_while(|one| {
-            version(one).is_some_and(|version| version.precedence(&best).is_eq())
-        });
-        let equal: Vec<&str> = equal.map(|one| one.tag.as_str()).collect();
-        if equal.is_empty() {
+        if others.is_empty() {
             return;
         }
         let message = format!(
             "has several latest tags, of one version: it chooses `{}`, beside {}",
-            quote::at_most(&first.tag, 200),
-            quote::list(equal.iter())
+            shown(first),
+            quote::list(others.iter())
         );
-        let keep = self.current().filter(|tag| equal.contains(tag));
-        let keep = keep.unwrap_or(&first.tag);
-        let pattern = PolicyScheme::of(keep).map(|scheme| scheme.pattern);
-        let fits = pattern.ok().filter(|pattern| {
-            let regex = Regex::new(pattern).ok();
-            let others = equal.iter().copied().chain([first.tag.as_str()]);
-            let mut others = others.filter(|tag| *tag != keep);
-            regex.is_some_and(|regex| !others.any(|tag| regex.is_match(tag)))
-        });
-        let hint = match fits {
-            Some(pattern) => format!("keep to one form: `filterTags: {{pattern: '{pattern}'}}`"),
+        let currents = self.currents();
+        let keep = currents.iter().copied().find(|tag| equal.contains(tag));
+        let keep = keep.unwrap_or(first);
+        let is_gone = |_: &Policy, funnel: &Funnel| equals(funnel).len() < 2;
+        let own = Mend::of_policy(&traced.checked);
+        let likely: Vec<&str> = [keep].into_iter().chain(equal.iter().copied()).collect();
+        let proved = traced.first_proved(traced.like(&likely), &currents, Gone::Look(&is_gone));
+        let hint = match proved {
+            Some(mend) => format!("keep to one form: {}", mend.written(&own)),
             None => "keep to one form with `filterTags.pattern`".to_owned(),
         };
         self.warn(Code::EqualVersions, RANGE, message, hint);
@@ -376,18 +606,16 @@ impl Look<'_, '_> {
 
     /// A pattern that matches a part of tags only.
     fn unanchored(&mut self, traced: &TracedTags<'_>, budget: &mut Budget) {
-        let Some((pattern, _)) = traced.checked.filter() else {
+        let Some((pattern, extract)) = traced.checked.filter() else {
             return;
         };
-        let whole = format!("^(?:{pattern})$");
-        let Ok(anchored) = Regex::within(&whole, budget) else {
-            return;
-        };
-        let is_partial = |one: &&TracedTag| !anchored.is_match(&one.tag);
-        let partial: Vec<&TracedTag> = traced.funnel.ranked().filter(is_partial).collect();
+        let partial = partial(pattern, &traced.funnel, budget);
         let Some(first) = partial.first() else {
             return;
         };
+        if pattern.starts_with('^') && is_one_family(&traced.funnel) {
+            return;
+        }
         let is_first = matches!(first.fate, Fate::Ranked { place: 0 });
         let severity = match is_first {
             true => Severity::Warning,
@@ -396,54 +624,85 @@ impl Look<'_, '_> {
         let message = format!(
             "has the pattern `{}`, which matches only a part of tags such as `{}`",
             quote::at_most(pattern, 300),
-            quote::at_most(&first.tag, 200)
+            shown(&first.tag)
         );
-        let hint = format!("if the whole tag is meant: `{whole}`");
-        self.say((severity, Code::UnanchoredPattern), PATTERN, message, hint);
+        let own = Mend::of_policy(&traced.checked);
+        let anchored = anchored(pattern).map(|whole| own.filtered(whole, extract));
+        let mut likely = self.currents();
+        likely.extend(traced.funnel.chosen.as_deref());
+        let mends = anchored.into_iter().chain(traced.like(&likely));
+        let widened = own.filtered(format!("{pattern}.*$"), extract);
+        let mends = mends.chain(
+            [widened]
+                .into_iter()
+                .filter(|_| pattern.starts_with('^') && !ends(pattern)),
+        );
+        let is_gone = |policy: &Policy, funnel: &Funnel| {
+            let pattern = policy.filter().map_or("", |(pattern, _)| pattern);
+            self::partial(pattern, funnel, &mut Budget::default()).is_empty()
+        };
+        let proved = traced.first_proved(mends, &self.currents(), Gone::Look(&is_gone));
+        let is_again = proved.as_ref().is_some_and(|mend| {
+            let pattern = mends::quoted(mend.pattern());
+            let mut said = self.findings.iter().chain(self.outcome);
+            said.any(|one| {
+                one.hint
+                    .as_ref()
+                    .is_some_and(|hint| hint.contains(&pattern))
+            })
+        });
+        let hint = match proved {
+            Some(mend)
+                if mend.by == own.by
+                    && mend.filter.as_ref().is_some_and(|(_, own)| own == extract) =>
+            {
+                format!("if the whole tag is meant: `{}`", mend.pattern())
+            }
+            Some(mend) => format!("if one family is meant: {}", mend.written(&own)),
+            None => "have the pattern say what the whole tag is, from `^` to `$`".to_owned(),
+        };
+        if !is_again {
+            self.say((severity, Code::UnanchoredPattern), PATTERN, message, hint);
+        }
     }
 
     /// Variants of an image in one order.
-    fn variants(&mut self, traced: &TracedTags<'_>) {
-        let mut kinds: BTreeMap<Vec<String>, &str> = BTreeMap::new();
-        let is_versions = matches!(
-            traced.checked.choice(),
-            Choice::Semver(_) | Choice::Alphabetical(_)
-        );
-        for one in traced.funnel.ranked() {
-            let scheme = TagScheme::of(&one.tag);
-            let is_told = matches!(scheme.core, Core::Version(_) | Core::Date(_));
-            if is_told && is_versions {
-                kinds.entry(scheme.variant()).or_insert(&one.tag);
-            }
-        }
-        if kinds.len() < 2 {
+    fn variants(&mut self, traced: &TracedTags<'_>, chosen: &str) {
+        let mut outcome = self.outcome.iter();
+        if outcome.any(|one| one.code == Code::VariantChanges) {
             return;
         }
-        let chosen = traced.funnel.chosen.as_deref().unwrap_or_default();
-        let keep = self.current().unwrap_or(chosen);
-        let own = TagScheme::of(keep).variant();
-        let others = kinds.iter().filter(|(variant, _)| **variant != own);
-        let others: Vec<&str> = others.map(|(_, tag)| *tag).take(3).collect();
+        let currents = self.currents();
+        let keep = currents.first().copied().unwrap_or(chosen);
+        let others = other_variants(&traced.checked, &traced.funnel, keep);
         if others.is_empty() {
             return;
         }
         let message = format!(
             "puts variants of the image in one order: `{}` beside {}",
-            quote::at_most(keep, 200),
+            shown(keep),
             quote::list(others.iter())
         );
-        let hint = match PolicyScheme::of(keep) {
-            Ok(scheme) => format!("keep to one: {}", written(&scheme)),
-            Err(_) => "keep to one with `filterTags.pattern`".to_owned(),
+        let own = Mend::of_policy(&traced.checked);
+        let is_gone =
+            |policy: &Policy, funnel: &Funnel| other_variants(policy, funnel, keep).is_empty();
+        let proved = traced.first_proved(traced.like(&[keep]), &currents, Gone::Look(&is_gone));
+        let hint = match proved {
+            Some(mend) => format!("keep to one: {}", mend.written(&own)),
+            None => "keep to one with `filterTags.pattern`".to_owned(),
         };
         self.warn(Code::MixedVariants, PATTERN, message, hint);
     }
 
     fn collisions(&mut self, traced: &TracedTags<'_>) {
-        if self.extracts_nothing(traced) {
+        if traced.funnel.chosen.is_ok() && self.extracts_nothing(traced) {
             return;
         }
         let collided: Vec<&TracedTag> = traced.funnel.ended_at(Step::Extract).collect();
+        let is_empty = |one: &&TracedTag| one.value.as_deref() == Some("");
+        if collided.iter().all(is_empty) {
+            return;
+        }
         let chosen = traced.funnel.chosen.as_deref().ok();
         let at_top = collided.iter().find(|one| match &one.fate {
             Fate::Collided { with } => chosen == Some(with.as_str()),
@@ -462,8 +721,8 @@ impl Look<'_, '_> {
         let message = format!(
             "extracts `{}` of both `{}` and `{}`, of which Flux takes one by chance (left out so: {} of {} tags)",
             quote::at_most(first.value.as_deref().unwrap_or_default(), 100),
-            quote::at_most(with, 200),
-            quote::at_most(&first.tag, 200),
+            shown(with),
+            shown(&first.tag),
             collided.len(),
             traced.known.tags.len()
         );
@@ -474,287 +733,215 @@ impl Look<'_, '_> {
 
     /// Whether `extract` makes nothing of every tag, which is said.
     fn extracts_nothing(&mut self, traced: &TracedTags<'_>) -> bool {
-        let Some((_, extract)) = traced.checked.filter() else {
+        let Some((pattern, extract)) = traced.checked.filter() else {
             return false;
         };
-        let mut values = traced
-            .funnel
-            .tags
-            .iter()
-            .filter_map(|one| one.value.as_deref());
-        let is_empty = values.next().is_some_and(str::is_empty) && values.all(str::is_empty);
-        if is_empty && !extract.is_empty() {
-            let message = format!(
-                "extracts nothing of its tags: `{}` names no group of the pattern",
-                quote::at_most(extract, 200)
-            );
-            let hint =
-                "name a group, as `(?P<version>…)` in the pattern and `$version` here".to_owned();
-            self.say(
-                (Severity::Error, Code::MatchesNothing),
-                EXTRACT,
-                message,
-                hint,
-            );
+        if extract.is_empty() || !has_no_value(&traced.funnel) {
+            return false;
         }
-        is_empty
-    }
-
-    /// A list of thousands of tags that a few exclusions would spare.
-    fn long_list(&mut self, traced: &TracedTags<'_>, budget: &mut Budget) {
-        let Some((_, repository)) = &self.facts.repository else {
-            return;
-        };
-        let listed = traced.known.tags.len();
-        let unwanted: Vec<&str> = [Step::Pattern, Step::Value]
-            .into_iter()
-            .flat_map(|step| traced.funnel.ended_at(step))
-            .map(|one| one.tag.as_str())
-            .collect();
-        if listed < LONG_LIST || unwanted.len() * 2 < listed {
-            return;
-        }
-        let wanted: Vec<&str> = (traced.funnel.tags.iter())
-            .filter(|one| one.fate.step() > Step::Value)
-            .map(|one| one.tag.as_str())
-            .collect();
-        let patterns = exclusions(&unwanted, &wanted, budget);
-        if patterns.is_empty() {
-            return;
-        }
-        let kept = if repository.spec.exclusion_list.is_empty() {
-            exclusion::DEFAULT
-                .iter()
-                .map(|&one| one.to_owned())
-                .collect()
-        } else {
-            repository.spec.exclusion_list.clone()
-        };
-        let all: Vec<String> = kept
-            .into_iter()
-            .chain(patterns)
-            .map(|one| format!("'{one}'"))
-            .collect();
         let message = format!(
-            "is offered {listed} tags at each scan, {} of which it never looks at",
-            unwanted.len()
+            "extracts nothing of its tags: `{}` names no group of the pattern",
+            shown(extract)
         );
-        let hint = format!(
-            "if no other policy wants them, in the ImageRepository: `exclusionList: [{}]`",
-            all.join(", ")
-        );
-        self.say((Severity::Info, Code::LongTagList), "", message, hint);
-    }
-
-    /// A tag that the files hold now.
-    fn current(&self) -> Option<&str> {
-        let mut tags = self.facts.uses.iter().filter_map(|one| one.tag.as_deref());
-        tags.next()
-    }
-}
-
-/// Patterns that match many of some tags, and none of others.
-fn exclusions(unwanted: &[&str], wanted: &[&str], budget: &mut Budget) -> Vec<String> {
-    let mut families: BTreeMap<String, usize> = BTreeMap::new();
-    for tag in unwanted {
-        let pattern = match TagScheme::of(tag).core {
-            Core::Hash(_) if TagScheme::of(tag).prefix.is_empty() => "^[0-9a-f]{7,64}$".to_owned(),
-            _ => {
-                let word: String = tag.chars().take_while(char::is_ascii_alphabetic).collect();
-                match (word.len(), tag[word.len()..].chars().next()) {
-                    (2.., Some(separator @ ('-' | '_'))) => format!("^{word}{separator}"),
-                    (2.., Some('.')) => format!("^{word}\\."),
-                    _ => continue,
-                }
+        let own = Mend::of_policy(&traced.checked);
+        let mends =
+            group_names(pattern).map(|name| own.filtered(pattern.to_owned(), &format!("${name}")));
+        let is_gone = |_: &Policy, funnel: &Funnel| !has_no_value(funnel);
+        let proved = traced.first_proved(mends, &self.currents(), Gone::Look(&is_gone));
+        let hint = match proved.and_then(|mend| mend.filter) {
+            Some((_, extract)) => format!("name a group of the pattern: `extract: {extract}`"),
+            None => {
+                "name a group, as `(?P<version>…)` in the pattern and `$version` here".to_owned()
             }
         };
-        *families.entry(pattern).or_default() += 1;
+        let error = (Severity::Error, Code::MatchesNothing);
+        self.say(error, EXTRACT, message, hint);
+        true
     }
-    let mut families: Vec<(String, usize)> = families.into_iter().collect();
-    families.sort_by(|(a, one), (b, other)| other.cmp(one).then(a.cmp(b)));
-    let many = unwanted.len() / 20;
-    let large = families
-        .into_iter()
-        .filter(|(_, count)| *count > many)
-        .take(5);
-    let mut harmless = |pattern: &String| {
-        let compiled = Regex::within(pattern, budget).ok();
-        compiled.is_some_and(|regex| !wanted.iter().any(|tag| regex.is_match(tag)))
-    };
-    let patterns: Vec<String> = large.map(|(pattern, _)| pattern).collect();
-    patterns
-        .into_iter()
-        .filter(|pattern| harmless(pattern))
-        .collect()
-}
 
-/// As a person counts: runs of digits as numbers, the rest by bytes.
-pub(crate) fn naturally(a: &str, b: &str) -> Ordering {
-    let (mut a, mut b) = (pieces(a), pieces(b));
-    loop {
-        let order = match (a.next(), b.next()) {
-            (None, None) => return Ordering::Equal,
-            (None, Some(_)) => Ordering::Less,
-            (Some(_), None) => Ordering::Greater,
-            (Some(a), Some(b)) => {
-                let is_number = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
-                if is_number(a) && is_number(b) {
-                    let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
-                    a.len().cmp(&b.len()).then(a.cmp(b))
-                } else {
-                    a.cmp(b)
-                }
-            }
+    /// The tags that the files hold now and that are listed.
+    fn currents(&self) -> Vec<&str> {
+        /// So many values tell what a policy must keep to.
+        const MOST: usize = 10;
+        let Some(traced) = &self.facts.traced else {
+            return Vec::new();
         };
-        if order.is_ne() {
-            return order;
+        let mut tags: Vec<&str> = Vec::new();
+        for one in &self.facts.uses {
+            let tag = one.tag.as_deref().filter(|tag| is_tag(tag));
+            let listed = tag.filter(|tag| !tags.contains(tag) && traced.offered.has(tag));
+            tags.extend(listed);
+            if tags.len() == MOST {
+                break;
+            }
         }
+        tags
+    }
+
+    /// The tags that a policy is likely for: those that the files hold, then one of each of
+    /// the largest families.
+    fn likely<'s>(&'s self, traced: &TracedTags<'s>) -> Vec<&'s str> {
+        let mut likely = self.currents();
+        likely.extend(traced.families());
+        likely
     }
 }
 
-/// The runs of digits of a text, and what is between them.
-fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let is_digit = rest.chars().next()?.is_ascii_digit();
-        let end = rest
-            .find(|c: char| c.is_ascii_digit() != is_digit)
-            .unwrap_or(rest.len());
-        let (piece, behind) = rest.split_at(end);
-        rest = behind;
-        Some(piece)
+/// The numbers of a version, whatever stands around it.
+fn numbers(text: &str) -> Option<Vec<u64>> {
+    let scheme = TagScheme::of(text);
+    let numbers = scheme.numbers();
+    let parsed = numbers.iter().map(|number| number.parse().ok());
+    let parsed = parsed.collect::<Option<Vec<u64>>>();
+    parsed.filter(|all| !all.is_empty())
+}
+
+/// Whether no value is left of any tag.
+fn has_no_value(funnel: &Funnel) -> bool {
+    let mut values = funnel.tags.iter().filter_map(|one| one.value.as_deref());
+    values.next().is_some_and(str::is_empty) && values.all(str::is_empty)
+}
+
+/// The names of the groups of a pattern.
+fn group_names(pattern: &str) -> impl Iterator<Item = &str> {
+    let groups = pattern.split("(?").skip(1);
+    groups.filter_map(|group| {
+        let named = group.strip_prefix("P<").or(group.strip_prefix('<'))?;
+        let (name, _) = named.split_once('>')?;
+        let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        is_name.then_some(name)
     })
 }
 
-/// A pattern that lets the numbers among tags through, as the longest family of them is
-/// written.
-fn numbers_of(traced: &TracedTags<'_>) -> String {
-    let bare = traced.funnel.ranked().next();
-    match bare.map(|one| TagScheme::of(&one.tag)) {
-        Some(scheme) if !scheme.prefix.is_empty() || !scheme.suffix.is_empty() => {
-            "^[0-9.]+$".to_owned()
-        }
-        _ => "^[0-9]+$".to_owned(),
-    }
+/// The tags of the latest version.
+fn equals(funnel: &Funnel) -> Vec<&str> {
+    let version = |one: &TracedTag| Version::parse_tag(one.value.as_deref()?).ok();
+    let best = funnel.ranked().next().and_then(version);
+    let equal = funnel.ranked().take_while(|one| {
+        let both = version(one).zip(best.as_ref());
+        both.is_some_and(|(version, best)| version.precedence(best).is_eq())
+    });
+    equal.map(|one| one.tag.as_str()).collect()
 }
 
-/// How to compare values whose numbers count.
-fn numerically(value: &str) -> String {
-    let scheme = PolicyScheme::of(value);
-    match scheme {
-        Ok(scheme) => format!("compare the numbers: {}", written(&scheme)),
-        Err(_) => {
-            "compare numbers: `filterTags` with `extract`, and `policy: {numerical: {order: asc}}`"
-                .to_owned()
+/// A tag of each other variant in an order of versions or texts.
+fn other_variants<'f>(policy: &Policy, funnel: &'f Funnel, keep: &str) -> Vec<&'f str> {
+    if matches!(policy.choice(), Choice::Numerical(_)) {
+        return Vec::new();
+    }
+    let mut kinds: BTreeMap<Vec<String>, &str> = BTreeMap::new();
+    for one in funnel.ranked().take(LOOKED_AT) {
+        let scheme = TagScheme::of(&one.tag);
+        if matches!(scheme.core, Core::Version(_) | Core::Date(_)) {
+            kinds.entry(scheme.variant()).or_insert(&one.tag);
         }
     }
+    let own = TagScheme::of(keep).variant();
+    kinds.remove(&own);
+    kinds.into_values().take(3).collect()
 }
 
-/// A policy as it is written.
-pub(crate) fn written(scheme: &PolicyScheme) -> String {
-    let extract = scheme.extract.as_ref();
-    let extract = extract.map_or_else(String::new, |extract| format!(", extract: {extract}"));
-    let by = match &scheme.by {
-        SchemeOrder::Semver(range) => format!("semver: {{range: '{range}'}}"),
-        SchemeOrder::Numerical => "numerical: {order: asc}".to_owned(),
-        SchemeOrder::Alphabetical => "alphabetical: {order: asc}".to_owned(),
+/// The tags that a pattern matches only a part of.
+fn partial<'f>(pattern: &str, funnel: &'f Funnel, budget: &mut Budget) -> Vec<&'f TracedTag> {
+    let is_whole = pattern.starts_with('^') && ends(pattern) && !has_alternatives(pattern);
+    if is_whole {
+        return Vec::new();
+    }
+    let Ok(anchored) = Regex::within(&format!("^(?:{pattern})$"), budget) else {
+        return Vec::new();
     };
+    let ranked = funnel.ranked().take(LOOKED_AT);
+    ranked.filter(|one| !anchored.is_match(&one.tag)).collect()
+}
+
+fn ends(pattern: &str) -> bool {
+    pattern.ends_with('$') && !pattern.ends_with("\\$")
+}
+
+/// Whether a `|` stands outside of all parentheses.
+fn has_alternatives(pattern: &str) -> bool {
+    let (mut depth, mut is_escaped, mut is_class) = (0_usize, false, false);
+    for c in pattern.chars() {
+        if std::mem::take(&mut is_escaped) {
+            continue;
+        }
+        match c {
+            '\\' => is_escaped = true,
+            '[' => is_class = true,
+            ']' => is_class = false,
+            '(' if !is_class => depth += 1,
+            ')' if !is_class => depth = depth.saturating_sub(1),
+            '|' if !is_class && depth == 0 => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// A pattern for whole tags, of one that is for parts.
+fn anchored(pattern: &str) -> Option<String> {
+    if has_alternatives(pattern) {
+        return Some(format!("^(?:{pattern})$"));
+    }
+    let start = if pattern.starts_with('^') { "" } else { "^" };
+    let end = if ends(pattern) { "" } else { "$" };
+    (!start.is_empty() || !end.is_empty()).then(|| format!("{start}{pattern}{end}"))
+}
+
+/// Whether all tags in an order begin with the same words, and are of one variant.
+fn is_one_family(funnel: &Funnel) -> bool {
+    let mut ranked = funnel.ranked().take(LOOKED_AT);
+    let family = |tag: &str| {
+        let scheme = TagScheme::of(tag);
+        (scheme.family(), scheme.variant())
+    };
+    let first = ranked.next().map(|one| family(&one.tag));
+    ranked.all(|one| Some(family(&one.tag)) == first)
+}
+
+/// What a build should write in the place of a commit alone, with the words of its tags.
+fn with_numbers(tag: &str) -> String {
+    let prefix = TagScheme::of(tag).prefix;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let prefix = if prefix.chars().all(is_plain) {
+        prefix
+    } else {
+        ""
+    };
+    let prefix = if prefix.len() > 50 { "" } else { prefix };
     format!(
-        "`filterTags: {{pattern: '{}'{extract}}}`, `policy: {{{by}}}`",
-        scheme.pattern
+        "have the build put a number that grows into the tag, as `{prefix}$COMMIT-$RUN_NUMBER`, and compare it: `filterTags: {{pattern: '^{prefix}[0-9a-f]+-(?P<number>\\d+)$', extract: $number}}`, `policy: {{numerical: {{order: asc}}}}`"
     )
-}
-
-/// What a range means that reads as something else, and how to write what it reads as.
-fn odd(range: &str) -> Option<(&'static str, String)> {
-    let bare: String = range.chars().filter(|c| !c.is_whitespace()).collect();
-    if matches!(
-        bare.as_str(),
-        "^*" | "~*" | "^x" | "~x" | "^X" | "~X" | ">=*" | "=*"
-    ) {
-        return Some((
-            "the operator has no meaning there, every release is in it",
-            "*".to_owned(),
-        ));
-    }
-    if matches!(bare.as_str(), "~0.0.0" | "~0" | "~>0.0.0" | "~v0.0.0") {
-        return Some((
-            "a tilde on zeros lets every version in, whatever its numbers",
-            ">=0.0.0 <0.1.0".to_owned(),
-        ));
-    }
-    if let Some(bound) = bare.rsplit("<=").next().filter(|_| bare.contains("<=")) {
-        let bound: Vec<&str> = bound.trim_start_matches('v').split('.').collect();
-        let is_numbers = bound
-            .iter()
-            .all(|part| part.bytes().all(|b| b.is_ascii_digit()) && !part.is_empty());
-        let next = bound.last().and_then(|part| part.parse::<u64>().ok());
-        if let (true, 1 | 2, Some(next)) = (is_numbers, bound.len(), next) {
-            let mut parts: Vec<String> = bound.iter().map(|&part| part.to_owned()).collect();
-            parts.pop();
-            parts.push((next + 1).to_string());
-            let from = range.rfind("<=").map_or("", |at| &range[..at]);
-            return Some((
-                "with numbers left out, all versions that begin so are below the bound",
-                format!("{from}<{}", parts.join(".")),
-            ));
-        }
-    }
-    let mut groups = range.split("||");
-    let has_hyphen = groups.clone().count() > 1 && groups.any(|group| group.contains(" - "));
-    has_hyphen.then(|| {
-        let groups: BTreeSet<String> = range.split("||").map(plain_bounds).collect();
-        (
-            "hyphen ranges beside `||` are easily misread",
-            groups.into_iter().collect::<Vec<_>>().join(" || "),
-        )
-    })
-}
-
-/// A hyphen range as its two bounds.
-fn plain_bounds(group: &str) -> String {
-    match group.trim().split_once(" - ") {
-        Some((from, to)) => format!(">={} <={}", from.trim(), to.trim()),
-        None => group.trim().to_owned(),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The other spelling says the same, but for what is odd about the first.
     #[test]
-    fn odd_ranges_have_a_plain_spelling() {
-        for (range, hint) in [
-            ("^*", "*"),
-            ("~0.0.0", ">=0.0.0 <0.1.0"),
-            ("<=1", "<2"),
-            (">=1.0.0 <=1.4", ">=1.0.0 <1.5"),
-            ("1.0.0 - 2.0.0||3.x", "3.x || >=1.0.0 <=2.0.0"),
+    fn patterns_are_anchored_once() {
+        for (pattern, expected) in [
+            ("2024", Some("^2024$")),
+            ("^v", Some("^v$")),
+            ("a|b", Some("^(?:a|b)$")),
+            ("(a|b)[|]\\|", Some("^(a|b)[|]\\|$")),
+            ("^a$", None),
+            ("^a\\$", Some("^a\\$$")),
         ] {
-            let (_, written) = odd(range).expect(range);
-            assert_eq!(written, hint, "{range}");
-            Constraint::parse(&written).expect("a range");
+            assert_eq!(anchored(pattern).as_deref(), expected, "{pattern}");
         }
-        for range in [
-            "1.x",
-            "<=1.2.3",
-            ">=1.0.0 <2",
-            "~1.2",
-            "^0.1.0",
-            "1.0.0 - 2.0.0",
-            "*",
-        ] {
-            assert_eq!(odd(range), None, "{range}");
-        }
+        let names: Vec<&str> = group_names("^(?P<a>.)(?<b_1>.)(?:c)(?i)").collect();
+        assert_eq!(names, ["a", "b_1"]);
     }
 
+    /// What the hint says of tags to come is so.
     #[test]
-    fn numbers_count_as_numbers() {
-        assert!(naturally("build-9", "build-10").is_lt());
-        assert!(naturally("1.10.0", "1.9.0").is_gt());
-        assert!(naturally("007", "7").is_eq());
-        assert!(naturally("a", "b").is_lt());
+    fn a_number_behind_a_commit_is_found() {
+        for tag in ["sha-8f2c1d9", "8f2c1d9"] {
+            let hint = with_numbers(tag);
+            let pattern = hint.split('\'').nth(1).expect("a pattern");
+            let regex = Regex::new(pattern).expect("a pattern");
+            assert!(regex.is_match(&format!("{tag}-17")), "{hint}");
+        }
     }
 }
