@@ -269,7 +269,9 @@ fn findings_of(surveyed: &Surveyed<'_>, texts: &Texts<'_>, tags: &mut TagsUsed) 
 
 /// Whether a finding says that documents are parts of a build that could not be made.
 fn leaves_parts(finding: &Finding) -> bool {
-    finding.leaves_unjudged && matches!(finding.code, Code::BuiltClusters | Code::BuildFailed)
+    // Where clusters are read, no hint says how.
+    let has_no_cluster = finding.code == Code::BuiltClusters && finding.hint.is_some();
+    has_no_cluster || (finding.leaves_unjudged && finding.code == Code::BuildFailed)
 }
 
 /// Whether Flux would refuse what has a finding of this code, or do nothing for it.

@@ -506,6 +506,16 @@ fn what_is_secret_or_acts_is_not_shown() {
     }
 }
 
+/// What a build that is not seen here completes is no error of the tree.
+#[test]
+fn parts_of_builds_are_no_errors() {
+    let tree = with("flux/policy.yaml", |text| {
+        text.replace("  policy:\n    semver: {range: 1.x}\n", "")
+    });
+    let report = linted(&tree, &[]);
+    assert_eq!(report["summary"]["errors"], 0, "{report}");
+}
+
 /// Without tags nothing is said of what they would tell, and that is said.
 #[test]
 fn unknown_tags_are_no_finding() {
