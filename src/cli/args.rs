@@ -366,6 +366,35 @@ const RESOLVE_EXAMPLES: &str = "Examples:
   flux-image resolve > policies.yaml      then: flux-image update --policies policies.yaml
   flux-image resolve | kubectl get -f - -o wide";
 
+/// What is read by who edits nothing, and how tags are had.
+#[derive(Debug, Args)]
+pub struct LookArgs {
+    /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
+    #[arg(long, value_name = "PATH")]
+    pub policies: Vec<PathBuf>,
+    /// A TagSnapshot that is older is a warning; a duration as in Go
+    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
+    pub max_age: Duration,
+    /// Whose view of the repository counts.
+    #[command(flatten)]
+    pub clusters: ClusterArgs,
+    /// How registries are asked.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
+}
+
+impl LookArgs {
+    /// What is read, of these files and folders, or of the repository where there are none.
+    #[must_use]
+    pub fn documents(&self, paths: Vec<PathBuf>) -> DocumentArgs {
+        DocumentArgs {
+            paths,
+            policies: self.policies.clone(),
+            clusters: self.clusters.clone(),
+        }
+    }
+}
+
 /// Flags of `explain`.
 #[derive(Debug, Args)]
 #[command(after_help = EXPLAIN_EXAMPLES)]
@@ -394,21 +423,12 @@ pub struct ExplainArgs {
     /// Try this order: `semver`, `alphabetical[:asc|desc]`, `numerical[:asc|desc]`, `asc` or `desc`
     #[arg(long, value_name = "ORDER", help_heading = "Try before writing")]
     pub order: Option<TriedOrder>,
-    /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
-    #[arg(long, value_name = "PATH")]
-    pub policies: Vec<PathBuf>,
     /// Where tags are taken from, in order; never the status, which only tells what was chosen before
     #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["snapshot", "registry"])]
     pub tags_from: Vec<LiveSourceArg>,
-    /// A TagSnapshot that is older is a warning; a duration as in Go
-    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
-    pub max_age: Duration,
-    /// Whose view of the repository counts.
+    /// What is read.
     #[command(flatten)]
-    pub clusters: ClusterArgs,
-    /// How registries are asked.
-    #[command(flatten)]
-    pub registries: RegistryArgs,
+    pub look: LookArgs,
 }
 
 const EXPLAIN_EXAMPLES: &str = "Examples:
@@ -436,21 +456,12 @@ pub struct CoverageArgs {
     /// Length of `-o markdown` at most, in bytes; a comment on GitHub takes 65536
     #[arg(long, value_name = "BYTES", default_value_t = 65_536)]
     pub markdown_limit: usize,
-    /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
-    #[arg(long, value_name = "PATH")]
-    pub policies: Vec<PathBuf>,
     /// Where tags are taken from, in order
     #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["status", "snapshot", "registry"])]
     pub tags_from: Vec<TagSource>,
-    /// A TagSnapshot that is older is a warning; a duration as in Go
-    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
-    pub max_age: Duration,
-    /// Whose view of the repository counts.
+    /// What is read.
     #[command(flatten)]
-    pub clusters: ClusterArgs,
-    /// How registries are asked.
-    #[command(flatten)]
-    pub registries: RegistryArgs,
+    pub look: LookArgs,
 }
 
 const COVERAGE_EXAMPLES: &str = "Examples:
@@ -497,33 +508,12 @@ pub struct TableArgs {
     /// How to print it
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     pub output: TableOutput,
-    /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
-    #[arg(long, value_name = "PATH")]
-    pub policies: Vec<PathBuf>,
     /// Where tags are taken from, in order
     #[arg(long, value_name = "SOURCE", value_delimiter = ',', default_values = ["snapshot", "registry"])]
     pub tags_from: Vec<TagSource>,
-    /// A TagSnapshot that is older is a warning; a duration as in Go
-    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
-    pub max_age: Duration,
-    /// Whose view of the repository counts.
-    #[command(flatten)]
-    pub clusters: ClusterArgs,
-    /// How registries are asked.
-    #[command(flatten)]
-    pub registries: RegistryArgs,
-}
-
-impl TableArgs {
     /// What is read.
-    #[must_use]
-    pub fn documents(&self) -> DocumentArgs {
-        DocumentArgs {
-            paths: Vec::new(),
-            policies: self.policies.clone(),
-            clusters: self.clusters.clone(),
-        }
-    }
+    #[command(flatten)]
+    pub look: LookArgs,
 }
 
 /// `-o` of tables.
@@ -569,18 +559,9 @@ pub struct SuggestArgs {
     /// These are all tags: lines, or JSON of `skopeo list-tags` or of a registry; `-` for stdin
     #[arg(long, value_name = "FILE", conflicts_with = "write")]
     pub tags: Option<PathBuf>,
-    /// More documents: a file, a folder, or `-` for stdin; beats those of the repository
-    #[arg(long, value_name = "PATH")]
-    pub policies: Vec<PathBuf>,
-    /// A TagSnapshot that is older is a warning; a duration as in Go
-    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = duration::parse)]
-    pub max_age: Duration,
-    /// Whose view of the repository counts.
+    /// What is read.
     #[command(flatten)]
-    pub clusters: ClusterArgs,
-    /// How registries are asked.
-    #[command(flatten)]
-    pub registries: RegistryArgs,
+    pub look: LookArgs,
 }
 
 const SUGGEST_EXAMPLES: &str = "Examples:

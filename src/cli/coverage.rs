@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::tz::TimeZone;
 
 use super::Exit;
-use super::args::{CoverageArgs, CoverageOutput, DocumentArgs};
+use super::args::{CoverageArgs, CoverageOutput};
 use super::function::freshness;
 use super::network::{self, Asker, Caller};
 use super::options_file::OptionsFile;
@@ -32,7 +32,11 @@ use crate::report;
 pub(super) fn run(args: &CoverageArgs) -> anyhow::Result<Exit> {
     let repositories = Repositories::default();
     let request = request(args, &repositories)?;
-    let mut asker = Asker::new(&args.registries, Caller::Person, request.refresh.clone());
+    let mut asker = Asker::new(
+        &args.look.registries,
+        Caller::Person,
+        request.refresh.clone(),
+    );
     let mut ask = |documents: &Documents, questions: &[_]| asker.ask(documents, questions);
     let mut files: Option<Vec<InFile>> = None;
     let (mut seen, mut outcome) = (Vec::new(), Outcome::default());
@@ -80,16 +84,12 @@ pub(super) fn run(args: &CoverageArgs) -> anyhow::Result<Exit> {
 }
 
 fn request(args: &CoverageArgs, repositories: &Repositories) -> anyhow::Result<Request> {
-    let documents = DocumentArgs {
-        paths: args.paths.clone(),
-        policies: args.policies.clone(),
-        clusters: args.clusters.clone(),
-    };
-    let freshness = freshness(args.max_age);
+    let documents = args.look.documents(args.paths.clone());
+    let freshness = freshness(args.look.max_age);
     Ok(Request {
         tags_from: args.tags_from.clone(),
         on_unresolved: OnUnresolved::Warn,
-        ..scan::request(&documents, &args.registries, freshness, repositories)?
+        ..scan::request(&documents, &args.look.registries, freshness, repositories)?
     })
 }
 

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Exit;
-use super::args::{DocumentArgs, ExplainArgs, TextOrJson};
+use super::args::{ExplainArgs, TextOrJson};
 use super::function::freshness;
 use super::network::{self, Asker, Caller};
 use super::streams::{print, print_styled, say_findings};
@@ -46,22 +46,22 @@ struct Explanations {
 /// Prints why policies choose what they choose.
 pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
     let repositories = Repositories::default();
-    let documents = DocumentArgs {
-        paths: Vec::new(),
-        policies: args.policies.clone(),
-        clusters: args.clusters.clone(),
-    };
+    let documents = args.look.documents(Vec::new());
     let mut request = Request {
         tags_from: args.tags_from.iter().copied().map(Into::into).collect(),
         ..scan::request(
             &documents,
-            &args.registries,
-            freshness(args.max_age),
+            &args.look.registries,
+            freshness(args.look.max_age),
             &repositories,
         )?
     };
     let trial = trial(args, &mut request)?;
-    let mut asker = Asker::new(&args.registries, Caller::Person, request.refresh.clone());
+    let mut asker = Asker::new(
+        &args.look.registries,
+        Caller::Person,
+        request.refresh.clone(),
+    );
     let mut ask = |documents: &Documents, questions: &[_]| asker.ask(documents, questions);
     let (mut told, mut outcome, mut missing) = (Vec::new(), Outcome::default(), Vec::new());
     checkout::with(&request, &repositories, BoundIn::Reach, |checkout| {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-use super::args::{ClusterArgs, Command, DocumentArgs, RegistryArgs};
+use super::args::{ClusterArgs, Command, DocumentArgs, LookArgs, RegistryArgs};
 
 /// Whether a path means stdin: `-`, a name that Unix has for it, or another way to
 /// the pipe that it is.
@@ -54,17 +54,11 @@ fn files(command: &Command) -> Vec<(&'static str, &[PathBuf])> {
         ],
         Command::Update(args) => args.inputs().into(),
         Command::Policies(args) | Command::Repositories(args) | Command::Automations(args) => {
-            shared(&args.policies, &args.clusters, &args.registries)
+            looked(&args.look)
         }
-        Command::Suggest(args) => {
-            let shared = shared(&args.policies, &args.clusters, &args.registries);
-            with_tags(&args.tags, shared)
-        }
-        Command::Explain(args) => {
-            let shared = shared(&args.policies, &args.clusters, &args.registries);
-            with_tags(&args.tags, shared)
-        }
-        Command::Coverage(args) => shared(&args.policies, &args.clusters, &args.registries),
+        Command::Suggest(args) => with_tags(&args.tags, looked(&args.look)),
+        Command::Explain(args) => with_tags(&args.tags, looked(&args.look)),
+        Command::Coverage(args) => looked(&args.look),
         Command::Test(args) => shared(&args.policies, &args.clusters, &args.registries),
         Command::Lint(args) => of_documents(&args.documents, &args.registries),
         Command::Scan(args) => of_documents(&args.documents, &args.registries),
@@ -97,6 +91,10 @@ fn shared<'a>(
         ("--substitute-from", &clusters.substitute_from),
         ("--secret", &registries.secrets),
     ]
+}
+
+fn looked(look: &LookArgs) -> Vec<Named<'_>> {
+    shared(&look.policies, &look.clusters, &look.registries)
 }
 
 fn of_documents<'a>(documents: &'a DocumentArgs, registries: &'a RegistryArgs) -> Vec<Named<'a>> {

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Exit;
-use super::args::{DocumentArgs, SuggestArgs, TextOrJson};
+use super::args::{SuggestArgs, TextOrJson};
 use super::function::freshness;
 use super::network::{self, Asker, Caller};
 use super::options_file::OptionsFile;
@@ -64,7 +64,7 @@ pub(super) fn run(args: &SuggestArgs) -> anyhow::Result<Exit> {
     let target = target
         .map(|folder| Target::of(folder, &subject, &repositories))
         .transpose()?;
-    let mut asker = Asker::new(&args.registries, Caller::Person, Default::default());
+    let mut asker = Asker::new(&args.look.registries, Caller::Person, Default::default());
     let mut ask = |documents: &Documents, questions: &[_]| asker.ask(documents, questions);
     let mut made = Made::default();
     let request = request(args, &subject, &repositories)?;
@@ -115,12 +115,8 @@ fn request(
     subject: &Wanted,
     repositories: &Repositories,
 ) -> anyhow::Result<Request> {
-    let documents = DocumentArgs {
-        paths: subject.paths.clone(),
-        policies: args.policies.clone(),
-        clusters: args.clusters.clone(),
-    };
-    let freshness = freshness(args.max_age);
+    let documents = args.look.documents(subject.paths.clone());
+    let freshness = freshness(args.look.max_age);
     Ok(Request {
         // What every file holds is looked at.
         bindings: BindingConfig {
@@ -128,7 +124,7 @@ fn request(
             ..BindingConfig::default()
         },
         tags_from: vec![TagSource::Snapshot],
-        ..scan::request(&documents, &args.registries, freshness, repositories)?
+        ..scan::request(&documents, &args.look.registries, freshness, repositories)?
     })
 }
 

@@ -74,13 +74,17 @@ fn rows<R: Row>(args: &TableArgs, of: impl Fn(&Surveyed<'_>) -> Vec<R>) -> anyho
     let request = Request {
         tags_from: args.tags_from.clone(),
         ..scan::request(
-            &args.documents(),
-            &args.registries,
-            freshness(args.max_age),
+            &args.look.documents(Vec::new()),
+            &args.look.registries,
+            freshness(args.look.max_age),
             &repositories,
         )?
     };
-    let mut asker = Asker::new(&args.registries, Caller::Person, request.refresh.clone());
+    let mut asker = Asker::new(
+        &args.look.registries,
+        Caller::Person,
+        request.refresh.clone(),
+    );
     let mut ask = |documents: &Documents, questions: &[_]| asker.ask(documents, questions);
     let none = Trial::default();
     let subject = Subject {
