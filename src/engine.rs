@@ -168,10 +168,9 @@ impl<'r> Learned<'r> {
                     return Vec::new();
                 };
                 let id = Id::new(target.namespace, target.name);
-                let unplaced = Id::new("", id.name.clone());
-                let found = [id, unplaced].into_iter();
-                let found = found.filter(|id| self.images.contains_key(id));
-                found.take(1).map(|id| (id, target.part)).collect()
+                let same_name = || self.images.keys().filter(|one| one.name == id.name).count();
+                let found = edits::known(&self.images, &id, same_name).into_iter();
+                found.map(|(id, _)| (id.clone(), target.part)).collect()
             }
             PolicyRef::Of(repository, kind) => {
                 let ids = self.run.context.images.get(repository);

@@ -21,7 +21,7 @@ use crate::plan::edits::Plan;
 use crate::plan::planned::Planned;
 use crate::plan::takers::Takers;
 use crate::selection::registry_queries::Ask;
-use crate::selection::resolve::{self, Sources};
+use crate::selection::resolve;
 
 /// What is known of a checkout.
 pub struct Surveyed<'r> {
@@ -129,23 +129,17 @@ pub fn of<'r>(
     findings.extend(asked);
     let documents = trial.documents(checkout.documents, &tried);
     if !trial.is_empty() {
-        let sources = Sources {
-            refresh: query.sources.refresh,
-            tags_from: query.sources.tags_from,
-        };
-        let mut images = resolve::resolve(&documents, learned.tags(), &sources);
+        let mut images = resolve::resolve(&documents, learned.tags(), &query.sources);
         resolve::add_digests(learned.tags(), &mut images);
         learned.images = images;
     }
-    let mut said = Vec::new();
     let automations = automations_of(
         &documents,
         &learned.images,
         tree,
         (request, repositories),
-        &mut said,
+        &mut findings,
     );
-    findings.extend(said);
     let whole = everything(tree, &learned);
     let root = tree.files.root.clone();
     let reach = AutomationReach::new(&automations, &learned.images, None, &root);

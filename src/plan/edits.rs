@@ -61,6 +61,18 @@ pub fn by_name(all: &BTreeMap<Id, Resolved>) -> PolicyNames<'_> {
     names
 }
 
+/// The policy that a marker names, among all. A document without a namespace is found by
+/// its name, if `same_name` tells of no other of that name.
+pub fn known<'p>(
+    all: &'p BTreeMap<Id, Resolved>,
+    id: &Id,
+    same_name: impl FnOnce() -> usize,
+) -> Option<(&'p Id, &'p Resolved)> {
+    let unplaced = || all.get_key_value(&Id::new("", id.name.clone()));
+    let by_name = || unplaced().filter(|_| same_name() == 1);
+    all.get_key_value(id).or_else(by_name)
+}
+
 /// What is to be done to a text, or to all of a run.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -338,18 +350,15 @@ impl BoundScalar<'_, '_, '_> {
             return None;
         };
         let id = Id::new(target.namespace.clone(), target.name.clone());
-        if let Some(resolved) = policies.all.get(&id) {
-            return Some((id, target.part, resolved));
+        let same_name = || policies.names.get(target.name.as_str()).map_or(0, Vec::len);
+        let Some((found, resolved)) = known(policies.all, &id, same_name) else {
+            plan.note(self.unknown(&target, &id, policies));
+            return None;
+        };
+        if *found != id {
+            plan.note(self.guessed(&id, self.takers.first(found).is_some()));
         }
-        // A document without a namespace is found by its name if that is unique.
-        let unplaced = Id::new("", target.name.clone());
-        let same_name = policies.names.get(target.name.as_str()).map_or(0, Vec::len);
-        if let (Some(resolved), 1) = (policies.all.get(&unplaced), same_name) {
-            plan.note(self.guessed(&id, self.takers.first(&unplaced).is_some()));
-            return Some((unplaced, target.part, resolved));
-        }
-        plan.note(self.unknown(&target, &id, policies));
-        None
+        Some((found.clone(), target.part, resolved))
     }
 
     /// That a policy was found by its name alone. Where nobody takes it, nothing can be

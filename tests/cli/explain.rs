@@ -251,6 +251,35 @@ fn a_policy_is_tried_on_other_tags_before_it_is_written() {
     assert!(stderr(&output).contains("no tags are in this JSON"));
 }
 
+/// A policy without a namespace is found by its name only where no other has it, as an
+/// update finds it.
+#[test]
+fn a_name_alone_finds_the_only_one() {
+    let tree = tree();
+    let unplaced = FLUX.replace("{name: app, namespace: flux-system}", "{name: app}");
+    tree.write("flux/app.yaml", &unplaced);
+    let alone = explained(&tree, &["app"]);
+    assert_eq!(alone["uses"].as_array().map(Vec::len), Some(2), "{alone}");
+    let other = FLUX.split("---\n").nth(1).expect("the policy");
+    let other = other.replace("namespace: flux-system", "namespace: other");
+    tree.write("flux/other.yaml", &other);
+    let arguments = [
+        "explain",
+        "apps/app.yaml:8",
+        "-o",
+        "json",
+        "--max-age",
+        "87600h",
+    ];
+    let output = run_in(tree.path(), &arguments, b"");
+    assert_eq!(code(&output), 2, "{}", stdout(&output));
+    assert!(
+        stderr(&output).contains("which is not known"),
+        "{}",
+        stderr(&output)
+    );
+}
+
 #[test]
 fn names_that_are_no_tags_are_told() {
     let tree = tree();
