@@ -25,7 +25,7 @@ use yaml_edit_spans::encoding;
 
 /// A file that has something to say: markers, documents of ours or Flux's, what logins
 /// need, or the namespace of documents.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SourceFile {
     /// Where it is.
     pub path: PathBuf,

@@ -544,9 +544,9 @@ pub struct SuggestArgs {
     /// With `--write`: write nothing, print how files would change
     #[arg(long, requires = "write")]
     pub diff: bool,
-    /// The namespace of the documents
-    #[arg(short, long, value_name = "NAMESPACE", default_value = "flux-system")]
-    pub namespace: String,
+    /// The namespace of the documents [default: that of the kustomization in DIR, or of all ImageUpdateAutomations, or flux-system]
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
     /// How to print suggestions
     #[arg(
         short,

@@ -64,8 +64,10 @@ pub(super) fn run(args: &CoverageArgs) -> anyhow::Result<Exit> {
             needs_automation: !args.without_automations,
         };
         seen.push(Seen::of(&known, files));
-        let findings = surveyed.findings.into_iter().filter(is_news);
-        outcome.findings.extend(findings.map(weighed));
+        let findings = surveyed.findings.into_iter();
+        outcome
+            .findings
+            .extend(findings.filter(is_news).map(weighed));
     })?;
     let today = network::now().to_zoned(TimeZone::UTC).date();
     let options = OptionsFile::read(&repositories)?;
@@ -93,6 +95,13 @@ fn request(args: &CoverageArgs, repositories: &Repositories) -> anyhow::Result<R
     })
 }
 
+/// What is to be said of a finding by who asks which images have a policy: nothing of one
+/// is graver than a warning.
+pub(super) fn told(mut finding: Finding) -> Option<Finding> {
+    finding.severity = finding.severity.min(Severity::Warning);
+    is_news(&finding).then_some(finding)
+}
+
 /// What the states do not tell: that a policy keeps an image, that an automation is left out.
 fn is_news(finding: &Finding) -> bool {
     !matches!(
@@ -111,7 +120,7 @@ fn weighed(mut finding: Finding) -> Finding {
 }
 
 /// The images of all files, and what is wrong with files.
-fn inventory(checkout: &Checkout<'_>) -> (Vec<InFile>, Vec<Finding>) {
+pub(super) fn inventory(checkout: &Checkout<'_>) -> (Vec<InFile>, Vec<Finding>) {
     let texts = checkout.yaml_texts();
     let of_chunk = |chunk: &[YamlText<'_>]| chunk.iter().map(of_yaml).collect();
     let mut files: Vec<InFile> = parallel::map(&texts, &of_chunk);

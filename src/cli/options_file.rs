@@ -7,7 +7,6 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use globset::{Glob, GlobBuilder};
-use jiff::civil::Date;
 
 use super::streams::{lists_all, say};
 use crate::api::{self, Bind, ImageUpdateSpec};
@@ -19,7 +18,7 @@ use crate::documents::builder::Builder;
 use crate::documents::{Provenance, Rank};
 use crate::finding::Location;
 use crate::function::config;
-use crate::insight::coverage::exclusion::{self, CoverageSettings, Excluded};
+use crate::insight::coverage::exclusion::{self, CoverageSettings};
 use crate::insight::lint::Ignores;
 use crate::resource_list;
 use yaml_edit_spans::Place;
@@ -211,12 +210,6 @@ impl OptionsFile {
     /// What it excludes.
     pub(super) fn exclusions(&self) -> &CoverageSettings {
         &self.exclusions
-    }
-
-    /// Whether it excludes an image in a file, on a day.
-    pub(super) fn is_excluded(&self, image: &str, file: &str, today: Date) -> bool {
-        let excluded = self.exclusions.excludes(&self.inside(file), image, today);
-        matches!(excluded, Some(Excluded::Yes(_)))
     }
 }
 

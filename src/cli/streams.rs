@@ -6,6 +6,7 @@
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::adapter::strip_bytes;
@@ -72,6 +73,15 @@ pub(super) fn print_diff(replacements: &[Replacement]) -> anyhow::Result<()> {
         print_styled([text::diff(file, reader)?])?;
     }
     Ok(())
+}
+
+/// Prints the diff of a file that is new.
+///
+/// # Errors
+/// Where stdout takes nothing.
+pub(super) fn print_created(path: &Path, text: &str) -> anyhow::Result<()> {
+    let name = crate::path_name::shown(path);
+    print_styled([text::created(&name, text, diff_reader())])
 }
 
 /// Who reads a diff on stdout: in the log of a CI system a person does, unless it

@@ -105,6 +105,13 @@ impl<'t> TagScheme<'t> {
             .collect()
     }
 
+    /// Whether its first number is that of a version of more than four.
+    fn is_long(&self) -> bool {
+        let rest = self.suffix.strip_prefix('.');
+        let numbers = rest.map(|rest| rest.split('.').take_while(|part| is_digits(part)));
+        numbers.is_some_and(|numbers| numbers.count() > 3)
+    }
+
     /// What stands before the core, without hashes and numbers.
     #[must_use]
     pub fn family(&self) -> Vec<String> {
@@ -119,6 +126,10 @@ fn words(text: &str) -> impl Iterator<Item = String> {
     let words = pieces.map(|piece| piece.trim_matches(|c: char| c.is_ascii_digit()));
     let words = words.filter(|word| !word.is_empty() && *word != "v");
     words.map(str::to_ascii_lowercase)
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Where runs of digits are.
@@ -280,6 +291,9 @@ pub enum Unsortable {
         "the tag is a major version, which moves by itself, and the next one is not compatible"
     )]
     Major,
+    /// Five numbers or more with dots between.
+    #[error("a version of more than four numbers cannot be compared")]
+    Parts,
 }
 
 impl PolicyScheme {
@@ -312,6 +326,7 @@ impl PolicyScheme {
             }
             Core::Version(_) => Ok(of_version(&scheme, &before, &behind)),
             Core::Date(date) => Ok(of_date(date, &before, &behind)),
+            Core::Number(_) if scheme.is_long() => Err(Unsortable::Parts),
             Core::Number(number) => of_number(&scheme, number, &before, &behind),
         }
     }
@@ -429,10 +444,11 @@ fn of_prerelease(scheme: &TagScheme<'_>, before: &str, behind: &Behind<'_>) -> V
         }
     }
     let number = behind.prerelease_number();
-    for others in [Slot::Any, Slot::Pinned] {
+    for may_move in [true, false] {
         let slot = |at| match Some(at) == number {
             true => Slot::Named("number"),
-            false => others,
+            false if may_move => behind.slot_of_base(at),
+            false => Slot::Pinned,
         };
         choices.push(PolicyScheme {
             pattern: format!("^{before}{}{}$", captured.pattern, behind.text(slot)),
@@ -482,30 +498,35 @@ fn of_number(
     if is_bare && number.len() <= 3 && (has_words || behind.numbers().count() > 0) {
         return behind.of_major(number, before).ok_or(Unsortable::Major);
     }
-    let numerical = |digits: &str, suffix: &str| PolicyScheme {
-        pattern: format!("^{before}(?P<number>{digits}){suffix}$"),
-        extract: Some("$number".to_owned()),
-        by: SchemeOrder::Numerical,
-    };
     let as_long = format!("\\d{{{}}}", number.len());
+    // Majors, days and seconds may stand beside each other.
+    let shorter = format!("\\d{{1,{}}}", number.len() + MORE_DIGITS);
     if is_bare && scheme.suffix.is_empty() {
-        // Majors, days and seconds may stand beside each other.
-        let one = numerical(&as_long, "");
-        let whole = PolicyScheme {
-            pattern: format!("^{as_long}$"),
-            extract: None,
-            ..one.clone()
+        let of = |digits: &str, by: SchemeOrder| {
+            let is_whole = scheme.prefix.is_empty();
+            PolicyScheme {
+                pattern: match is_whole {
+                    true => format!("^{digits}$"),
+                    false => format!("^{before}(?P<number>{digits})$"),
+                },
+                extract: (!is_whole).then(|| "$number".to_owned()),
+                by,
+            }
         };
-        let first = if scheme.prefix.is_empty() { whole } else { one };
-        // Of numbers as long as these, bytes say the same, and more than a float can hold.
-        let by_bytes = PolicyScheme {
-            by: SchemeOrder::Alphabetical,
-            ..first.clone()
-        };
-        return Ok(vec![first, by_bytes]);
+        return Ok(vec![
+            of(r"\d+", SchemeOrder::Numerical),
+            of(&shorter, SchemeOrder::Numerical),
+            // Of numbers as long as these, bytes say the same, and more than a float can hold.
+            of(&as_long, SchemeOrder::Alphabetical),
+        ]);
     }
+    // As a version of three numbers, it has a major one, unless that is a year.
+    let range = |more: &[&str]| match more.len() {
+        2 if is_bare || number.len() <= 3 => range_of(number, false),
+        _ => ">=0.0.0".to_owned(),
+    };
     let mut choices: Vec<PolicyScheme> = Vec::new();
-    for digits in [r"\d+", as_long.as_str()] {
+    for digits in [r"\d+", shorter.as_str(), as_long.as_str()] {
         choices.extend(
             behind
                 .choices()
@@ -514,14 +535,21 @@ fn of_number(
                     Some(more) => PolicyScheme {
                         pattern: format!("^{before}(?P<number>{digits}){suffix}$"),
                         extract: Some(as_version("$number", more)),
-                        by: SchemeOrder::Semver(">=0.0.0".to_owned()),
+                        by: SchemeOrder::Semver(range(more)),
                     },
-                    None => numerical(digits, &suffix),
+                    None => PolicyScheme {
+                        pattern: format!("^{before}(?P<number>{digits}){suffix}$"),
+                        extract: Some("$number".to_owned()),
+                        by: SchemeOrder::Numerical,
+                    },
                 }),
         );
     }
     Ok(choices)
 }
+
+/// By so many digits numbers that count one thing may differ.
+pub const MORE_DIGITS: usize = 2;
 
 /// What stands behind a core, in pieces.
 struct Behind<'t> {
@@ -549,8 +577,27 @@ enum Slot {
 }
 
 /// Words before the number of a build of one version.
-const REVISIONS: [&str; 9] = [
-    "", "r", "rev", "revision", "ls", "p", "patch", "build", "release",
+const REVISIONS: [&str; 10] = [
+    "", "r", "rev", "revision", "ls", "p", "patch", "build", "release", "w",
+];
+
+/// Words before the version of what an image is built on, which may go on; that behind any
+/// other word, such as `jdk17` or `pg16`, is held.
+const BASES: [&str; 14] = [
+    "alpine",
+    "debian",
+    "ubuntu",
+    "ubi",
+    "ol",
+    "el",
+    "rhel",
+    "centos",
+    "fedora",
+    "photon",
+    "rocky",
+    "opensuse",
+    "suse",
+    "azurelinux",
 ];
 
 /// The number of a build, and the last of those that count with it.
@@ -623,6 +670,17 @@ impl<'t> Behind<'t> {
         let last = self.numbers().next_back()?;
         let is_number = |at: usize| matches!(self.pieces.get(at), Some(Piece::Number(_)));
         let is_dot = |at: usize| self.pieces.get(at) == Some(&Piece::Text("."));
+        if let [
+            Piece::Text(first),
+            Piece::Number(_),
+            Piece::Text(second),
+            Piece::Number(_),
+        ] = self.pieces.as_slice()
+            && first == second
+            && is_separator(first)
+        {
+            return Some(Revision { at: 1, last: 3 });
+        }
         let is_minor = |at: usize| at >= 2 && is_dot(at - 1) && is_number(at - 2);
         let at = if is_minor(last) { last - 2 } else { last };
         let word = self.word_before(at);
@@ -681,11 +739,24 @@ impl<'t> Behind<'t> {
             return choices;
         }
         let mut choices = vec![
-            (self.text(|_| Slot::Any), None),
+            (self.text(|at| self.slot_of_base(at)), None),
             (self.text(|_| Slot::Pinned), None),
         ];
         choices.dedup();
         choices
+    }
+
+    /// Whether a number that is not compared may change: that of a base may.
+    fn slot_of_base(&self, at: usize) -> Slot {
+        let mut before = self.pieces[..at].iter().rev();
+        let word = before.find_map(|piece| match piece {
+            Piece::Text(text) if !is_separator(text) => Some(text.to_ascii_lowercase()),
+            _ => None,
+        });
+        match word.is_some_and(|word| BASES.contains(&word.as_str())) {
+            true => Slot::Any,
+            false => Slot::Pinned,
+        }
     }
 
     /// What holds a major version and compares the version of what comes with it, as in
@@ -713,12 +784,15 @@ impl<'t> Behind<'t> {
             pieces: self.pieces[end..].to_vec(),
         };
         let version = vec![r"\d+"; parts].join(r"\.");
-        let mut choices: Vec<PolicyScheme> = [Slot::Any, Slot::Pinned]
-            .map(|others| PolicyScheme {
+        let mut choices: Vec<PolicyScheme> = [true, false]
+            .map(|may_move| PolicyScheme {
                 pattern: format!(
                     "^{before}{major}{}(?P<version>{version}){}$",
                     start.text(|_| Slot::Pinned),
-                    rest.text(|_| others)
+                    rest.text(|at| match may_move {
+                        true => rest.slot_of_base(at),
+                        false => Slot::Pinned,
+                    })
                 ),
                 extract: Some(extract.to_owned()),
                 by: SchemeOrder::Semver(range.clone()),
@@ -920,7 +994,7 @@ mod tests {
                 Some("$version.0"),
                 semver(">=0.0.0"),
             ),
-            ("8", r"^\d{1}$", None, SchemeOrder::Numerical),
+            ("8", r"^\d+$", None, SchemeOrder::Numerical),
             (
                 "1.2.3-beta1",
                 r"^(?P<version>\d+\.\d+\.\d+)(?:(?P<dash>-)beta(?P<number>\d+))?$",

@@ -26,6 +26,14 @@ pub fn unified(path: &[u8], old: &str, new: &str) -> String {
     out
 }
 
+/// A unified diff of a file that is new.
+#[must_use]
+pub fn created(path: &[u8], text: &str) -> String {
+    let mut out = format!("--- /dev/null\n+++ {}\n", header("b", path));
+    hunks("", text, 0, &mut out);
+    out
+}
+
 /// The lines that say which file it is.
 fn head(path: &[u8]) -> String {
     let shown = |side: &str| {

@@ -31,6 +31,31 @@ pub fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
+/// Columns of a terminal.
+const WIDTH: usize = 80;
+
+/// A text on lines of a terminal's width, the first behind `head`, the others behind `rest`.
+fn wrapped(head: &str, rest: &str, text: &str) -> String {
+    let (mut out, mut width) = (head.to_owned(), head.chars().count());
+    let mut is_first = true;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if !is_first && width + 1 + length > WIDTH {
+            out.push('\n');
+            out.push_str(rest);
+            width = rest.chars().count();
+        } else if !is_first {
+            out.push(' ');
+            width += 1;
+        }
+        out.push_str(word);
+        width += length;
+        is_first = false;
+    }
+    out.push('\n');
+    out
+}
+
 fn one(told: &Suggestion, namespace: &str, out: &mut String) {
     let mut put = |text: std::fmt::Arguments<'_>| {
         // A String takes everything.
@@ -55,9 +80,16 @@ fn one(told: &Suggestion, namespace: &str, out: &mut String) {
         ));
     }
     match (&told.why, told.tags) {
+        _ if told.existing.is_some() => {
+            let existing = told.existing.as_deref().unwrap_or_default();
+            put(format_args!(
+                "#   ImagePolicy `{}` accepts it: mark it with that\n",
+                line(existing)
+            ));
+        }
         (Some(why), _) => put(format_args!("{BAD}#   {}{BAD:#}\n", line(why))),
         (None, None) => put(format_args!(
-            "#   no tags are known; `{}` is accepted\n",
+            "#   no tags are known, so that it was tried on `{}` alone\n",
             line(&told.tag)
         )),
         (None, Some(known)) => {
@@ -71,7 +103,10 @@ fn one(told: &Suggestion, namespace: &str, out: &mut String) {
         }
     }
     if let Some(hint) = &told.hint {
-        put(format_args!("#   hint: {}\n", line(hint)));
+        put(format_args!(
+            "{}",
+            wrapped("#   hint: ", "#     ", &line(hint))
+        ));
     }
     let documents = told.documents(namespace);
     if !documents.is_empty() {

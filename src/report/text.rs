@@ -244,6 +244,16 @@ pub fn diff(file: &Replacement, reader: DiffReader) -> Result<String, Overlap> {
         Some((old, new)) => patch::unified(path, old, new),
         None => patch::unified(path, &file.old, &file.new_text()?),
     };
+    Ok(styled_diff(&text, reader))
+}
+
+/// The diff of a file that is new.
+#[must_use]
+pub fn created(name: &str, text: &str, reader: DiffReader) -> String {
+    styled_diff(&patch::created(&path_name::bytes(name), text), reader)
+}
+
+fn styled_diff(text: &str, reader: DiffReader) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let body = line.trim_end_matches('\n');
@@ -264,5 +274,5 @@ pub fn diff(file: &Replacement, reader: DiffReader) -> Result<String, Overlap> {
         _ = write!(out, "{style}{shown}{style:#}");
         out.push('\n');
     }
-    Ok(out)
+    out
 }

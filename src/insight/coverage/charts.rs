@@ -12,9 +12,9 @@
 
 use std::collections::BTreeMap;
 
-use super::found::{ChartSource, Found, Taker, Unknown, What, is_null, is_variable};
+use super::found::{ChartSource, Found, MarkPlace, Taker, Unknown, What, is_null, is_variable};
 use crate::api;
-use crate::binding::marker::split_digest;
+use crate::binding::marker::{ImagePart, split_digest};
 use crate::binding::path::below;
 use crate::quote;
 use yaml_edit_spans::tree::Node;
@@ -154,6 +154,7 @@ fn artifact(spec: Option<&Node<'_>>, taker: &mut Taker<'_>) {
         (_, None) => (None, None),
     };
     let is_range = key == Some("semver") && value.as_deref().is_none_or(is_range);
+    let place = MarkPlace::of(node, ImagePart::Tag).filter(|_| key == Some("tag"));
     let parts = ["tag", "semver", "digest"].into_iter();
     let parts = parts.filter_map(|key| Some(reference?.get(key)?.place));
     let found = Found {
@@ -163,6 +164,7 @@ fn artifact(spec: Option<&Node<'_>>, taker: &mut Taker<'_>) {
         digest,
         is_range,
         parts: parts.collect(),
+        marks: place.into_iter().collect(),
         ..Found::default()
     };
     taker.add(node, path, found);

@@ -1,10 +1,11 @@
 //! What is found in a file, and how it is taken down: nothing of what nobody is to see.
 
 use super::exclusion::Comments;
+use crate::binding::marker::ImagePart;
 use crate::finding::Location;
 use crate::resource_list::Object;
 use yaml_edit_spans::tree::Node;
-use yaml_edit_spans::{ByteSpan, Place};
+use yaml_edit_spans::{ByteSpan, Place, Style};
 
 /// An image, a chart or an artifact that a file names.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +26,35 @@ pub struct Found {
     pub is_range: bool,
     /// The HelmRepository that a chart is in, where it names one.
     pub source: Option<ChartSource>,
+    /// The scalars behind which markers would change it; none where more stands in its value
+    /// than the image.
+    pub marks: Vec<MarkPlace>,
+}
+
+/// A scalar that is an image, or a part of one, and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarkPlace {
+    /// What a marker behind it would write.
+    pub part: ImagePart,
+    /// Its bytes in the file.
+    pub span: ByteSpan,
+    /// Whether it is written on a line, and not in a block.
+    pub is_on_a_line: bool,
+}
+
+impl MarkPlace {
+    /// Of a node, where that is a scalar.
+    pub(super) fn of(node: &Node<'_>, part: ImagePart) -> Option<Self> {
+        let value = node.scalar()?;
+        Some(Self {
+            part,
+            span: value.span,
+            is_on_a_line: matches!(
+                value.scalar.style,
+                Style::Plain | Style::SingleQuoted | Style::DoubleQuoted
+            ),
+        })
+    }
 }
 
 /// What a thing with a tag is.
@@ -113,6 +143,8 @@ pub struct InFile {
     pub comments: Comments,
     /// HelmRepositories that it has.
     pub repositories: Vec<(ChartSource, String)>,
+    /// Whether it says of itself that a program writes it.
+    pub is_generated: bool,
 }
 
 /// Takes down what is found in a resource.

@@ -20,9 +20,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::charts;
 use super::container_file;
 use super::exclusion::Comments;
-use super::found::{Found, InFile, NotLookedAt, Taker, Unknown, What, is_null, is_variable};
+use super::found::{
+    Found, InFile, MarkPlace, NotLookedAt, Taker, Unknown, What, is_null, is_variable,
+};
 use crate::api;
-use crate::binding::marker::{split_digest, split_tag};
+use crate::binding::marker::{ImagePart, split_digest, split_tag};
 use crate::finding::Location;
 use crate::quote;
 use crate::resource_list::{self, Object, Outline};
@@ -36,6 +38,7 @@ pub fn of_text(file: &str, text: &str, outline: &Outline<'_>) -> InFile {
     let mut whole = InFile {
         file: file.to_owned(),
         comments: Comments::of(text),
+        is_generated: is_generated(text),
         ..InFile::default()
     };
     if may_name_an_image(text.as_bytes()) {
@@ -45,6 +48,18 @@ pub fn of_text(file: &str, text: &str, outline: &Outline<'_>) -> InFile {
         whole.repositories = found.repositories;
     }
     whole
+}
+
+/// Whether the comments that a text begins with say that a program writes it, as those of
+/// `flux install` do.
+fn is_generated(text: &str) -> bool {
+    let lines = text.lines().map(str::trim_start);
+    let mut head = lines
+        .take_while(|line| line.is_empty() || line.starts_with('#') || line.trim_end() == "---");
+    head.any(|line| {
+        let line = line.to_ascii_lowercase();
+        line.starts_with('#') && line.contains("generated") && line.contains("do not edit")
+    })
 }
 
 /// Whether a text is a file, or stands in one.
@@ -241,12 +256,15 @@ impl<'n> Finder<'_, 'n> {
             return;
         }
         let beside = digest.map(|(_, text)| text.as_str());
+        let tag_place = tag.and_then(|(node, _)| MarkPlace::of(node, ImagePart::Tag));
+        let digest_place = digest.and_then(|(node, _)| MarkPlace::of(node, ImagePart::Digest));
         let found = Found {
             what: What::Image,
             name: name.to_owned(),
             tag: (!tag_text.is_empty()).then(|| tag_text.to_owned()),
             digest: beside.or(in_tag).map(str::to_owned),
             parts: digest.map(|(node, _)| node.place).into_iter().collect(),
+            marks: tag_place.into_iter().chain(digest_place).collect(),
             ..Found::default()
         };
         self.add(place, found);
@@ -320,11 +338,15 @@ impl<'n> Finder<'_, 'n> {
         if !is_exact && trust == Trust::Tag && !has_host(bare) {
             return;
         }
+        // Behind `oci://` or a name, a marker would take those away.
+        let is_alone = node.text().is_some_and(|whole| whole == bare);
+        let place = MarkPlace::of(node, ImagePart::Image).filter(|_| is_alone);
         let found = Found {
             what: What::Image,
             name: reference.repository.written().to_owned(),
             tag: reference.tag,
             digest: reference.digest,
+            marks: place.into_iter().collect(),
             ..Found::default()
         };
         self.add(node, found);
@@ -370,6 +392,7 @@ impl<'n> Finder<'_, 'n> {
             .map(|one| Found {
                 location: moved(one.location),
                 parts: one.parts.into_iter().map(further).collect(),
+                marks: Vec::new(),
                 ..one
             })
             .collect();

@@ -1,0 +1,105 @@
+//! The edits that put markers behind values.
+
+use super::Candidate;
+use crate::binding::marker::ImagePart;
+use crate::finding::Location;
+use crate::insight::coverage::found::{Found, MarkPlace};
+use crate::resource_list;
+use yaml_edit_spans::ByteSpan;
+use yaml_edit_spans::patch::{Edit, Patched};
+
+/// Where a marker would stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarkAt {
+    /// The end of the line of the value.
+    at: usize,
+    /// Whether white space stands before that.
+    is_behind_space: bool,
+    /// What the marker would write.
+    part: ImagePart,
+}
+
+/// Where the markers of an image would stand.
+///
+/// # Errors
+/// Why none can, to follow "this value gets no marker:".
+pub(super) fn marks_of(text: &str, found: &Found) -> Result<Vec<MarkAt>, &'static str> {
+    let place = |part| found.marks.iter().find(|mark| mark.part == part);
+    if let Some(whole) = place(ImagePart::Image) {
+        return Ok(vec![mark_at(text, whole)?]);
+    }
+    let tag = place(ImagePart::Tag).ok_or("there is more in its value than the image")?;
+    let mut marks = vec![mark_at(text, tag)?];
+    match (place(ImagePart::Digest), &found.digest) {
+        (Some(digest), _) => marks.push(mark_at(text, digest)?),
+        (None, Some(_)) => {
+            return Err("a digest in its tag pins it, and a marker of the tag would take it away");
+        }
+        (None, None) => {}
+    }
+    Ok(marks)
+}
+
+fn mark_at(text: &str, place: &MarkPlace) -> Result<MarkAt, &'static str> {
+    let value = text.get(place.span.start..place.span.end);
+    if !place.is_on_a_line || value.is_none_or(|value| value.contains('\n')) {
+        return Err("it is not written on one line");
+    }
+    let behind = &text[place.span.end..];
+    let space = behind.len() - behind.trim_start_matches([' ', '\t']).len();
+    match behind[space..].bytes().next() {
+        None | Some(b'\n' | b'\r') => Ok(MarkAt {
+            at: place.span.end + space,
+            is_behind_space: space > 0,
+            part: place.part,
+        }),
+        Some(b'#') => Err("a comment is there already"),
+        Some(_) => Err("something else is behind it on its line"),
+    }
+}
+
+impl MarkAt {
+    fn edit(&self, policy: &str) -> Edit {
+        let part = match self.part {
+            ImagePart::Image => "",
+            ImagePart::Tag => ":tag",
+            ImagePart::Name => ":name",
+            ImagePart::Digest => ":digest",
+        };
+        let space = if self.is_behind_space { "" } else { " " };
+        Edit {
+            span: ByteSpan::new(self.at, self.at),
+            text: format!("{space}# {{\"$imagepolicy\": \"{policy}{part}\"}}"),
+        }
+    }
+}
+
+/// A value that gets no marker, and why.
+pub type Unmarked = (Location, &'static str);
+
+/// The edits that mark values of a text with their policies, each with the number of the
+/// value; and those that cannot be marked.
+#[must_use]
+pub fn markers(text: &str, values: &[(&Candidate, String)]) -> (Vec<Edit>, Vec<Unmarked>) {
+    let (mut edits, mut left) = (Vec::new(), Vec::new());
+    for (one, policy) in values {
+        match &one.marks {
+            Ok(marks) => edits.extend(marks.iter().map(|mark| mark.edit(policy))),
+            Err(why) => left.push((one.location.clone(), *why)),
+        }
+    }
+    let count = |edits: &[Edit]| {
+        let patched = Patched::new(text, edits.to_vec()).ok()?.to_string();
+        let outline = resource_list::read(&patched).ok()?;
+        let marked = outline.documents.iter().map(|one| one.marked.len());
+        Some(marked.sum::<usize>())
+    };
+    // All of them are read as markers of a value each, or none is written.
+    if count(&edits) != count(&[]).map(|before| before + edits.len()) {
+        let why = "a marker there would not be read";
+        let marked = values.iter().filter(|(one, _)| one.marks.is_ok());
+        left.extend(marked.map(|(one, _)| (one.location.clone(), why)));
+        edits.clear();
+    }
+    (edits, left)
+}
