@@ -963,3 +963,24 @@ fn a_marker_is_all_that_changes() {
         "image:\n  repository: ghcr.io/acme/values\n  tag: '1.0.0' # {\"$imagepolicy\": \"flux-system:values:tag\"}\n"
     );
 }
+
+/// What could not be read may hold policies or tags, which is said.
+#[test]
+fn what_is_not_read_is_said() {
+    let tree = Tree::new(&[
+        (".git/HEAD", ""),
+        ("a.yaml", &pod("ghcr.io/acme/app:1.0.0")),
+        (
+            "tags.yaml",
+            &snapshot("ghcr.io/acme/app", &["1.0.0"]).replace("'1.0.0'", "1.0"),
+        ),
+        (
+            "b.yaml",
+            "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\na: [\n",
+        ),
+    ]);
+    let output = run(&tree, &["suggest", "--offline"]);
+    let said = stderr(&output);
+    assert!(said.contains("TagSnapshot `tags`"), "{said}");
+    assert!(said.contains("b.yaml"), "{said}");
+}

@@ -60,7 +60,7 @@ impl Images {
             let Some(first) = values.first() else {
                 continue;
             };
-            let known = images.get(&first.canonical);
+            let known = images.get(&first.image);
             let id = known.map(|known| &known.id);
             let name = Repository::parse(&first.image).ok();
             let listed = id.and_then(|id| tags_of(&self.book, id, name.as_ref()).0);
@@ -108,6 +108,7 @@ fn known_policy<'d>(documents: &'d Documents, id: &'d Id) -> Option<KnownPolicy<
     is_one.then_some(KnownPolicy {
         id,
         spec: &policy.document.spec,
+        image: &repository.spec.image,
         exclusions: &repository.spec.exclusion_list,
     })
 }
@@ -115,52 +116,75 @@ fn known_policy<'d>(documents: &'d Documents, id: &'d Id) -> Option<KnownPolicy<
 /// The ImageRepository of an image.
 struct Repo {
     id: Id,
-    /// Whether a policy of the namespace may name it, and it is scanned.
+    /// Whether a policy of the namespace may name it, it is scanned, and markers would not
+    /// write the name otherwise.
     is_usable: bool,
 }
 
-/// The ImageRepositories of images, by canonical name: those that policies of a namespace
-/// may name come first, then any, whose tags are known. For images that have none, one is
-/// added, to ask with.
+/// The ImageRepositories of images, by the names as they are written: those that policies of
+/// a namespace may name come first, then any, whose tags are known. For images that have
+/// none, one is added, to ask with.
 fn repositories(
     documents: &mut Documents,
     groups: &[Vec<Candidate>],
     namespace: &str,
 ) -> BTreeMap<String, Repo> {
-    let mut known: BTreeMap<String, Repo> = BTreeMap::new();
+    let mut there: BTreeMap<String, Vec<&Id>> = BTreeMap::new();
     for (id, repository) in &documents.repositories {
-        let spec = &repository.document.spec;
-        let Ok(name) = Repository::parse(&spec.image) else {
-            continue;
-        };
-        let is_usable = repository.conflict.is_none()
-            && !spec.suspend
-            && (id.namespace == namespace || documents.lets_in(id, namespace));
-        let rank = |id: &Id, is_usable| (is_usable, is_usable && id.namespace == namespace);
-        let own = rank(id, is_usable);
-        let canonical = name.canonical();
-        if (known.get(&canonical)).is_none_or(|one| rank(&one.id, one.is_usable) < own) {
-            let id = id.clone();
-            known.insert(canonical, Repo { id, is_usable });
+        if let Ok(name) = Repository::parse(&repository.document.spec.image) {
+            there.entry(name.canonical()).or_default().push(id);
         }
     }
-    for (number, first) in groups.iter().filter_map(|group| group.first()).enumerate() {
-        if known.contains_key(&first.canonical) {
+    let mut of_image: BTreeMap<&str, Vec<&Candidate>> = BTreeMap::new();
+    for one in groups.iter().flatten() {
+        of_image.entry(&one.image).or_default().push(one);
+    }
+    let mut known: BTreeMap<String, Repo> = BTreeMap::new();
+    let mut asked = Vec::new();
+    for (number, (image, values)) in of_image.into_iter().enumerate() {
+        let Some(first) = values.first() else {
             continue;
-        }
-        // No document has a name like it.
-        let id = Id::new("", format!("suggested/{number}"));
+        };
+        let rank = |id: &Id| {
+            let repository = documents.repositories.get(id);
+            let is_usable = repository.is_some_and(|repository| {
+                let spec = &repository.document.spec;
+                repository.conflict.is_none()
+                    && !spec.suspend
+                    && (id.namespace == namespace || documents.lets_in(id, namespace))
+                    && values.iter().all(|one| one.keeps_name_of(&spec.image))
+            });
+            (is_usable, is_usable && id.namespace == namespace)
+        };
+        let ids = there.get(&first.canonical).map_or(&[][..], Vec::as_slice);
+        let best = ids.iter().rev().max_by_key(|id| rank(id));
+        let repo = match best {
+            Some(id) => Repo {
+                id: (*id).clone(),
+                is_usable: rank(id).0,
+            },
+            None => {
+                // No document has a name like it.
+                let id = Id::new("", format!("suggested/{number}"));
+                asked.push((id.clone(), (*first).clone()));
+                Repo {
+                    id,
+                    is_usable: false,
+                }
+            }
+        };
+        known.insert(image.to_owned(), repo);
+    }
+    for (id, first) in asked {
         let mut document = ImageRepository::default();
         document.spec.image.clone_from(&first.image);
         let sourced = Sourced {
             document,
-            location: first.location.clone(),
+            location: first.location,
             conflict: None,
             rank: Rank::Tree,
         };
-        documents.repositories.insert(id.clone(), sourced);
-        let is_usable = false;
-        known.insert(first.canonical.clone(), Repo { id, is_usable });
+        documents.repositories.insert(id, sourced);
     }
     known
 }

@@ -11,7 +11,7 @@ use crate::cli::coverage::{inventory, told};
 use crate::cli::network;
 use crate::cli::options_file::OptionsFile;
 use crate::documents::Documents;
-use crate::finding::Finding;
+use crate::finding::{Code, Finding};
 use crate::insight::coverage;
 use crate::insight::coverage::found::InFile;
 use crate::insight::coverage::seen::{Known, Seen};
@@ -19,6 +19,20 @@ use crate::insight::suggest::{self, Candidates};
 use crate::insight::trial::Trial;
 use crate::report;
 use crate::selection::tags::TagBook;
+
+/// Whether a finding tells of what could not be read, and may hold a policy or tags.
+fn is_of_reading(finding: &Finding) -> bool {
+    matches!(
+        finding.code,
+        Code::BadDocument
+            | Code::Unparsable
+            | Code::UnusableFile
+            | Code::ConflictingDocuments
+            | Code::BuildFailed
+            | Code::BuiltClusters
+            | Code::OldSnapshot
+    )
+}
 
 /// What was looked at.
 #[derive(Default)]

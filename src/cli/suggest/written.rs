@@ -40,9 +40,9 @@ pub(super) struct Writing {
 /// Why a value gets no marker, where it gets none.
 pub(super) fn unmarked(one: &Candidate) -> Option<Finding> {
     let why = one.marks.as_ref().err()?;
-    let message = format!("this value gets no marker: {why}");
+    let message = format!("this value gets no marker: {}", why.why());
     let finding = Finding::warning(Code::DeadMarker, message, one.location.clone());
-    Some(finding.hint("write the image, or its tag, as a value on a line of its own"))
+    Some(finding.hint(why.hint()))
 }
 
 impl Writing {
@@ -284,7 +284,10 @@ impl Writing {
 fn markers(source: &SourceFile, values: &[(&Candidate, String)]) -> anyhow::Result<Vec<Edit>> {
     let (edits, left) = suggest::markers(&source.text, values);
     if let Some((location, why)) = left.first() {
-        bail!("{location}: {why}; nothing was changed\n  hint: name a PATH without this file");
+        bail!(
+            "{location}: {}; nothing was changed\n  hint: name a PATH without this file",
+            why.why()
+        );
     }
     Ok(edits)
 }

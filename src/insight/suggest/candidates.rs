@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::markers::{MarkAt, marks_of};
+use super::markers::{MarkAt, Unmarkable, marks_of};
 use crate::finding::Location;
 use crate::insight::coverage::found::{Found, InFile, What};
 use crate::insight::coverage::{Coverage, State};
@@ -23,7 +23,17 @@ pub struct Candidate {
     /// Whether a digest pins it.
     pub is_pinned: bool,
     /// Where markers of it would stand, or why there can be none.
-    pub marks: Result<Vec<MarkAt>, &'static str>,
+    pub marks: Result<Vec<MarkAt>, Unmarkable>,
+}
+
+impl Candidate {
+    /// Whether an ImageRepository with another way to write the name may be used: none where
+    /// a marker writes the name, too.
+    #[must_use]
+    pub fn keeps_name_of(&self, image: &str) -> bool {
+        let marks = self.marks.iter().flatten();
+        image == self.image || !marks.into_iter().any(MarkAt::writes_name)
+    }
 }
 
 /// The values of files that nobody updates.
@@ -102,6 +112,6 @@ pub fn named(image: &str) -> Result<Candidate, NameError> {
         canonical: Repository::parse(name)?.canonical(),
         tag: reference.tag.unwrap_or_default(),
         is_pinned: reference.digest.is_some(),
-        marks: Err("it stands in no file"),
+        marks: Err(Unmarkable::NotInAFile),
     })
 }

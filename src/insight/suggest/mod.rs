@@ -26,7 +26,7 @@ use go_regexp::Budget;
 
 pub use self::candidates::{Candidate, Candidates, candidates, named};
 pub use self::file_list::resources;
-pub use self::markers::{Unmarked, markers};
+pub use self::markers::{Unmarkable, Unmarked, markers};
 pub use self::names::Names;
 
 /// A policy for an image.
@@ -81,12 +81,12 @@ pub fn group(candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
             Err(_) => one.tag.clone(),
         };
         groups
-            .entry((one.canonical.clone(), one.is_pinned, scheme))
+            .entry((one.image.clone(), one.is_pinned, scheme))
             .or_default()
             .push(one);
     }
     let mut groups: Vec<Vec<Candidate>> = groups.into_values().collect();
-    let image = |group: &[Candidate]| group.first().map(|one| one.canonical.clone());
+    let image = |group: &[Candidate]| group.first().map(|one| one.image.clone());
     groups.sort_by(|a, b| (image(a).cmp(&image(b))).then(b.len().cmp(&a.len())));
     groups
 }
@@ -111,24 +111,37 @@ pub struct KnownPolicy<'k> {
     pub id: &'k Id,
     /// What it says.
     pub spec: &'k ImagePolicySpec,
-    /// The `exclusionList` of its ImageRepository.
+    /// `spec.image` of its ImageRepository.
+    pub image: &'k str,
+    /// The `exclusionList` of that.
     pub exclusions: &'k [String],
 }
 
 impl KnownPolicy<'_> {
-    /// Whether a value of it may be marked with the policy: its tag is one that the policy
-    /// would choose if there were no later one, and the marker would not take its digest away
-    /// or add one.
-    fn accepts(&self, one: &Candidate) -> bool {
+    /// Whether values may be marked with the policy: their tags are among those that it
+    /// orders, the markers would change nothing else, and it goes where `own` would, which is
+    /// what would be suggested without it.
+    fn serves(&self, values: &[Candidate], own: &Proved, tags: Option<&[String]>) -> bool {
         let digests = self.spec.digest_reflection_policy.as_deref();
         let has_digests = matches!(digests, Some("Always" | "IfNotPresent"));
+        let keeps = |one: &Candidate| one.keeps_name_of(self.image) && one.is_pinned == has_digests;
         let Ok(policy) = self.spec.checked() else {
             return false;
         };
-        let only = [one.tag.clone()];
-        let funnel = Funnel::of(&policy, self.exclusions, &only, &mut Budget::default());
-        let is_taken = funnel.is_ok_and(|funnel| funnel.ranked().next().is_some());
-        is_taken && one.is_pinned == has_digests
+        let today: Vec<String> = values.iter().map(|one| one.tag.clone()).collect();
+        let tags = tags.unwrap_or(&today);
+        let funnel = Funnel::of(&policy, self.exclusions, tags, &mut Budget::default());
+        let Ok(funnel) = funnel else {
+            return false;
+        };
+        let ranked: BTreeSet<&str> = funnel.ranked().map(|one| one.tag.as_str()).collect();
+        let takes = values
+            .iter()
+            .all(|one| ranked.contains(one.tag.as_str()) && keeps(one));
+        let is_own =
+            || self.spec.policy == own.spec.policy && self.spec.filter_tags == own.spec.filter_tags;
+        let latest = funnel.ranked().next();
+        takes && (is_own() || latest.is_some_and(|one| own.accepted.contains(&one.tag)))
     }
 }
 
@@ -141,7 +154,7 @@ pub fn suggest(
     namespace: &str,
     names: &mut Names,
 ) -> Vec<Suggestion> {
-    let (mut all, mut left) = marked_with_policies_that_are_there(values, known);
+    let (mut all, mut left) = (Vec::new(), values);
     while let Some(first) = left.first().cloned() {
         let own: BTreeSet<String> = left.iter().map(|one| one.tag.clone()).collect();
         let found = match first.tag.is_empty() && first.is_pinned {
@@ -161,10 +174,7 @@ pub fn suggest(
         let mut told = Suggestion::of(&first, values, known);
         match found {
             Ok(proved) => told.add(&first, proved, (known, namespace), names),
-            Err(refused) => {
-                told.why = Some(refused.why);
-                told.hint = refused.hint;
-            }
+            Err(refused) => told.refuse(refused),
         }
         all.push(told);
     }
@@ -175,41 +185,6 @@ fn without_tag() -> Refused {
     let why = "a digest without a tag: nothing tells which tag it was".to_owned();
     let hint = "write the tag before it, as `name:tag@sha256:…`, and ask again";
     Refused::new(why, Some(hint.to_owned()))
-}
-
-/// The values that a policy accepts which is there already, by policy; and the others.
-fn marked_with_policies_that_are_there(
-    values: Vec<Candidate>,
-    known: &Known<'_>,
-) -> (Vec<Suggestion>, Vec<Candidate>) {
-    let mut left = Vec::new();
-    let mut taken: BTreeMap<Vec<&Id>, Vec<Candidate>> = BTreeMap::new();
-    for one in values {
-        let policies = known.policies.iter().filter(|policy| policy.accepts(&one));
-        let ids: Vec<&Id> = policies.map(|policy| policy.id).collect();
-        match ids.is_empty() {
-            true => left.push(one),
-            false => taken.entry(ids).or_default().push(one),
-        }
-    }
-    let mut all = Vec::new();
-    for (ids, values) in taken {
-        let Some(first) = values.first().cloned() else {
-            continue;
-        };
-        let mut told = Suggestion::of(&first, values, known);
-        match ids.as_slice() {
-            [id] => told.existing = Some(id.to_string()),
-            ids => {
-                let ids: Vec<String> = ids.iter().take(4).map(|id| format!("`{id}`")).collect();
-                let ids = ids.join(", ");
-                told.why = Some(format!("several ImagePolicies accept it: {ids}"));
-                told.hint = Some("mark it with the one that is meant".to_owned());
-            }
-        }
-        all.push(told);
-    }
-    (all, left)
 }
 
 /// Whether the same policies are tried for two tags.
@@ -232,7 +207,12 @@ impl Suggestion {
         }
     }
 
-    /// Adds a policy.
+    fn refuse(&mut self, refused: Refused) {
+        self.why = Some(refused.why);
+        self.hint = refused.hint;
+    }
+
+    /// Adds a policy: the one that is there, or a new one.
     fn add(
         &mut self,
         first: &Candidate,
@@ -240,13 +220,30 @@ impl Suggestion {
         (known, namespace): (&Known<'_>, &str),
         names: &mut Names,
     ) {
+        let there = known.policies.iter();
+        let there = there.filter(|policy| policy.serves(&self.values, &proved, known.tags));
+        let ids: Vec<String> = there.map(|policy| policy.id.to_string()).collect();
+        match ids.as_slice() {
+            [] => {}
+            [id] => {
+                self.existing = Some(id.clone());
+                self.chooses = proved.chooses;
+                return;
+            }
+            ids => {
+                let ids: Vec<String> = ids.iter().take(4).map(|id| format!("`{id}`")).collect();
+                let why = format!("several ImagePolicies accept it: {}", ids.join(", "));
+                let hint = "mark it with the one that is meant".to_owned();
+                return self.refuse(Refused::new(why, Some(hint)));
+            }
+        }
         let mut spec = proved.spec;
         if first.is_pinned {
             spec.digest_reflection_policy = Some("IfNotPresent".to_owned());
         }
         self.chooses = proved.chooses;
         self.hint = proved.hint.or_else(|| self.several_tags());
-        let made = names.repository_of(&first.canonical);
+        let made = names.repository_of(&first.image);
         let made = made.map(|name| Id::new(namespace, name));
         let repository = known.repository.or(made.as_ref());
         self.name = names.of_policy(first, repository.is_none());

@@ -10,7 +10,7 @@ use crate::insight::tag_scheme::TagScheme;
 pub struct Names {
     policies: BTreeSet<String>,
     repositories: BTreeSet<String>,
-    /// The ImageRepositories that were made, by the canonical name of their images.
+    /// The ImageRepositories that were made, by their images.
     made: BTreeMap<String, String>,
 }
 
@@ -28,8 +28,8 @@ impl Names {
     }
 
     /// The ImageRepository that was made for an image.
-    pub(super) fn repository_of(&self, canonical: &str) -> Option<&str> {
-        self.made.get(canonical).map(String::as_str)
+    pub(super) fn repository_of(&self, image: &str) -> Option<&str> {
+        self.made.get(image).map(String::as_str)
     }
 
     /// A name for the policy of an image, and for an ImageRepository where one is made with
@@ -43,7 +43,7 @@ impl Names {
             false => base,
         };
         let of_path = (1..=path.len()).map(|parts| plain(&path[path.len() - parts..].join("-")));
-        let of_tag = match self.made.get(&one.canonical) {
+        let of_tag = match self.made.get(&one.image) {
             Some(first) => differences(&one.tag, one.is_pinned)
                 .into_iter()
                 .map(|difference| plain(&format!("{first}-{difference}")))
@@ -55,7 +55,7 @@ impl Names {
         let free = wanted.find(|name| !name.is_empty() && self.take(name, with_repository));
         let name = free.unwrap_or(base);
         if with_repository {
-            self.made.insert(one.canonical.clone(), name.clone());
+            self.made.insert(one.image.clone(), name.clone());
         }
         name
     }
