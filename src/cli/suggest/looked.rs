@@ -91,9 +91,8 @@ impl Looked {
                 ..Self::default()
             });
             findings.extend(surveyed.findings);
-            looked
-                .findings
-                .extend(findings.into_iter().filter_map(told));
+            let findings = findings.into_iter().filter(is_of_reading);
+            looked.findings.extend(findings.filter_map(told));
             looked.add(surveyed.documents);
         })?;
         let mut looked = looked.unwrap_or_default();
