@@ -78,7 +78,9 @@ fn effect(effect: Effect) -> &'static str {
 
 fn plainly(side: &SideChoice) -> String {
     match (&side.image, &side.reason) {
-        (Some(image), _) => image.clone(),
+        (Some(image), Some(reason)) => format!("{image}: {reason}"),
+        (Some(image), None) => image.clone(),
+        (None, Some(reason)) if side.doubt.is_some() => format!("not known: {reason}"),
         (None, Some(reason)) => format!("none: {reason}"),
         (None, None) => "none".to_owned(),
     }
@@ -99,8 +101,13 @@ pub fn summary(all: &[Comparison]) -> String {
     let count = |effect: Effect| differences().filter(|one| one.effect == effect).count();
     let total = differences().count() + all.iter().map(|one| one.same).sum::<usize>();
     let mut out = format!(
-        "{} of {total} policies choose differently",
-        count(Effect::Differs)
+        "{} of {total} policies {} differently",
+        count(Effect::Differs),
+        if count(Effect::Differs) == 1 {
+            "chooses"
+        } else {
+            "choose"
+        }
     );
     for (effect, word) in [
         (Effect::Removed, "removed"),
@@ -174,12 +181,21 @@ fn named(cluster: Option<&str>, one: &PolicyDifference) -> String {
 fn row(cluster: Option<&str>, one: &PolicyDifference) -> String {
     let side = |side: &Option<SideChoice>| match side {
         Some(SideChoice {
+            image: Some(image),
+            reason: Some(reason),
+            ..
+        }) => format!("{} ({})", code(image), code(reason)),
+        Some(SideChoice {
             image: Some(image), ..
         }) => code(image),
         Some(SideChoice {
             reason: Some(reason),
+            doubt,
             ..
-        }) => format!("none ({})", code(reason)),
+        }) => {
+            let word = if doubt.is_some() { "not known" } else { "none" };
+            format!("{word} ({})", code(reason))
+        }
         _ => "none".to_owned(),
     };
     let (before, after) = (side(&one.before), side(&one.after));
