@@ -124,6 +124,9 @@ pub struct MovedValue {
     /// The automation that would write it, `namespace:name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub automation: Option<String>,
+    /// Why no automation comes to it, where there are some: the nearest reasons first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_back: Vec<String>,
 }
 
 /// One of the two sets.
@@ -270,9 +273,9 @@ fn orphans(findings: &[Finding]) -> BTreeMap<&str, Vec<MovedValue>> {
 }
 
 fn moved(one: &Use, owners: &[Owner]) -> MovedValue {
-    let owner = match &one.carrier {
-        Carrier::Automation(number) => owners.get(*number),
-        Carrier::Nobody(_) => None,
+    let (owner, held_back) = match &one.carrier {
+        Carrier::Automation(number) => (owners.get(*number), Vec::new()),
+        Carrier::Nobody(why) => (None, why.clone()),
     };
     MovedValue {
         at: one.location.to_string(),
@@ -280,6 +283,7 @@ fn moved(one: &Use, owners: &[Owner]) -> MovedValue {
         current: one.current.clone(),
         new: one.new.clone(),
         automation: owner.map(|owner| owner.id.to_string()),
+        held_back,
     }
 }
 

@@ -59,8 +59,11 @@ fn policy(one: &PolicyDifference, cluster: Option<&str>, out: &mut String) {
             (None, Effect::Removed) => format!("{}: its policy is gone", value.current),
             (None, _) => format!("{}: stays", value.current),
         };
-        let by = value.automation.as_ref();
-        let by = by.map_or_else(String::new, |by| format!(", by {by}"));
+        let by = match (&value.automation, value.held_back.first()) {
+            (Some(by), _) => format!(", by {by}"),
+            (None, Some(why)) => format!(", by nobody: {why}"),
+            (None, None) => String::new(),
+        };
         let value = format!("{}  {what}{by}", value.at);
         _ = writeln!(out, "  {}", line(&value));
     }
@@ -225,7 +228,11 @@ fn value_row(one: &PolicyDifference, value: &MovedValue) -> String {
         (None, Effect::Removed) => "its policy is gone".to_owned(),
         (None, _) => "stays".to_owned(),
     };
-    let by = value.automation.as_deref().map(code).unwrap_or_default();
+    let by = match (&value.automation, value.held_back.first()) {
+        (Some(by), _) => code(by),
+        (None, Some(why)) => format!("nobody ({})", code(why)),
+        (None, None) => String::new(),
+    };
     let (at, current) = (code(&value.at), code(&value.current));
     format!("| {at} | {current} | {new} | {by} |\n")
 }

@@ -502,6 +502,20 @@ fn a_suspended_policy_chooses_as_before() {
     assert_eq!(app(&told)["before"]["image"], "ghcr.io/acme/app:1.0.0");
 }
 
+/// A value that no automation comes to says so.
+#[test]
+fn what_nobody_writes_is_told() {
+    let tree = folders();
+    tree.write("after/elsewhere/app.yaml", &marked("app", "1.2.0"));
+    let output = run_in(tree.path(), &["compare", "before", "after"], b"");
+    let said = "after/elsewhere/app.yaml:1:8  ghcr.io/acme/app:1.2.0 → ghcr.io/acme/app:2.0.0, by nobody: `flux-system:all` updates `./apps` alone\n";
+    assert!(stdout(&output).contains(said), "{}", stdout(&output));
+    let arguments = ["compare", "before", "after", "-o", "markdown"];
+    let output = run_in(tree.path(), &arguments, b"");
+    let said = "| nobody (`` `flux-system:all` updates `./apps` alone ``) |";
+    assert!(stdout(&output).contains(said), "{}", stdout(&output));
+}
+
 /// Automations only tell who would write a value.
 #[test]
 fn what_is_wrong_with_an_automation_is_a_warning() {
