@@ -131,16 +131,20 @@ impl Files {
         if source.has_markers {
             finding.message.push_str("; its markers stay as they are");
         }
-        let is_template = ["{{-", "{{ ", "{%"]
-            .iter()
-            .any(|open| source.text.contains(open));
-        match is_template {
+        match is_template_at(&source.text, error.place.line) {
             true => finding.hint(
                 "it looks like a template: mark the values of a file that is YAML as it lies",
             ),
             false => finding,
         }
     }
+}
+
+/// Whether the line of a text, or one beside it, holds what templates are marked by. One
+/// further away may be in a value, as `messageTemplate` is.
+fn is_template_at(text: &str, line: usize) -> bool {
+    let mut near = text.lines().skip(line.saturating_sub(2)).take(3);
+    near.any(|line| ["{{-", "{{ ", "{%"].iter().any(|open| line.contains(open)))
 }
 
 /// Some files, of which those that matter are outlined.

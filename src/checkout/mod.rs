@@ -45,6 +45,7 @@ use crate::documents::Documents;
 use crate::documents::builder::Builder;
 use crate::engine::{self, Learned, Run, SourceText, Whose};
 use crate::finding::{Code, Finding, Location, Severity};
+use crate::insight::compare::Unread;
 use crate::parallel;
 use crate::path_name;
 use crate::plan;
@@ -113,6 +114,29 @@ impl<'r> Checkout<'r> {
     /// Files that may hold documents and could not be read.
     pub fn missed(&self) -> impl Iterator<Item = Finding> + use<'r> {
         self.tree.missed()
+    }
+
+    /// The files that may hold documents and could not be read. Where clusters see the
+    /// documents, builds say what is missing.
+    #[must_use]
+    pub fn unread_documents(&self) -> Vec<Unread> {
+        if self.cluster.is_some() {
+            return Vec::new();
+        }
+        let outlined = self.tree.outlined.iter();
+        let broken = outlined
+            .filter(|one| has_own_documents(one.source) && matches!(one.outline, Some(Err(_))));
+        let broken = broken.map(|one| Unread {
+            name: one.source.name.clone(),
+            text: Some(Arc::clone(&one.source.text)),
+        });
+        let refused = self.tree.files.refused.iter();
+        let refused = refused.filter(|one| one.may_have_documents);
+        let refused = refused.map(|one| Unread {
+            name: one.finding.location.file.clone(),
+            text: None,
+        });
+        broken.chain(refused).collect()
     }
 }
 

@@ -24,7 +24,7 @@ use crate::checkout::{self, BoundIn, Checkout, Request};
 use crate::documents::Documents;
 use crate::finding::{Code, Finding, Severity};
 use crate::foreign::json_pretty;
-use crate::insight::compare::{self, Comparison, Effect, InFiles, Side};
+use crate::insight::compare::{self, Comparison, Doubt, Effect, InFiles, Side, Unread};
 use crate::insight::given_tags;
 use crate::insight::trial::Trial;
 use crate::path_name;
@@ -84,7 +84,9 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
         mut outcome,
         ..
     } = run;
-    outcome.findings.extend(unknown(&comparisons));
+    outcome
+        .findings
+        .extend(unknown(&comparisons, args.tags.is_some()));
     if args.check {
         outcome.judge();
     }
@@ -114,22 +116,51 @@ fn show(args: &CompareArgs, comparisons: Vec<Comparison>) -> anyhow::Result<()> 
     }
 }
 
-/// Policies that differ, and of which nobody can tell what comes of it.
-fn unknown(comparisons: &[Comparison]) -> Vec<Finding> {
+/// Policies that differ, and of which nobody can tell what comes of it. What cannot be read
+/// after the change is an error.
+fn unknown(comparisons: &[Comparison], are_tags_given: bool) -> Vec<Finding> {
     let all = comparisons.iter().flat_map(|told| &told.policies);
     let unknown = all.filter(|one| one.effect == Effect::Unknown);
     let findings = unknown.map(|one| {
         let sides = [&one.before, &one.after].into_iter().flatten();
-        let mut reasons = sides.filter_map(|side| side.reason.as_deref());
+        let doubtful = sides.filter(|side| side.doubt.is_some());
+        let doubtful = doubtful.max_by_key(|side| side.doubt == Some(Doubt::Unread));
+        let reason = doubtful.and_then(|side| side.reason.as_deref());
         let message = format!(
             "what the change of ImagePolicy `{}` does is not known: {}",
             one.policy,
-            reasons.next().unwrap_or_default()
+            reason.unwrap_or_default()
         );
-        let finding = Finding::warning(Code::UnresolvedPolicy, message, Default::default());
-        finding
-            .hint("let its registry be asked, or give all tags with `--tags`")
-            .unjudged()
+        let after = one.after.as_ref().and_then(|side| side.doubt);
+        let severity = match after {
+            Some(Doubt::Unread) => Severity::Error,
+            _ => Severity::Warning,
+        };
+        let finding = Finding::new(
+            severity,
+            Code::UnresolvedPolicy,
+            message,
+            Default::default(),
+        );
+        let hint = match (doubtful.and_then(|side| side.doubt), are_tags_given) {
+            (Some(Doubt::Unread) | None, _) => None,
+            (Some(Doubt::Suspended), _) => {
+                Some("give it the `status.latestRef` that the cluster has")
+            }
+            (Some(Doubt::Tags), false) => {
+                Some("let its registry be asked, or give all tags with `--tags`")
+            }
+            (Some(Doubt::Tags), true) => {
+                Some("`--tags` takes a TagSnapshot: give it with this repository")
+            }
+            (Some(Doubt::Digest), false) => {
+                Some("let its registry be asked, or add the digest to `digests` of a TagSnapshot")
+            }
+            (Some(Doubt::Digest), true) => Some(
+                "`--tags` takes a TagSnapshot: give it with the digest of this tag in `digests`",
+            ),
+        };
+        finding.hint_if(hint.map(str::to_owned)).unjudged()
     });
     findings.collect()
 }
@@ -303,7 +334,7 @@ fn tags(args: &CompareArgs, requests: &mut [Request; 2]) -> anyhow::Result<Optio
         return Ok(None);
     };
     let (name, text) = given::text(path)?;
-    if !text.contains("TagSnapshot") {
+    if !given_tags::is_snapshot(&text) {
         let list = given_tags::parse(&text).with_context(|| format!("`--tags` {name}"))?;
         return Ok(Some(list));
     }
@@ -321,6 +352,7 @@ fn tags(args: &CompareArgs, requests: &mut [Request; 2]) -> anyhow::Result<Optio
 struct Before {
     cluster: Option<String>,
     documents: Documents,
+    unread: Vec<Unread>,
     findings: Vec<Finding>,
 }
 
@@ -357,6 +389,7 @@ impl Comparing<'_> {
             let before = at.map(|at| before.remove(at)).unwrap_or_else(|| Before {
                 cluster,
                 documents: Documents::default(),
+                unread: Vec::new(),
                 findings: Vec::new(),
             });
             let compared = self.one(before, checkout, [old_request, new_request]);
@@ -394,6 +427,7 @@ impl Comparing<'_> {
                     .as_deref()
                     .map(|named| place.cluster(named)),
                 documents: checkout.documents.clone(),
+                unread: checkout.unread_documents(),
                 findings: checkout.findings.into_iter().chain(missed).collect(),
             }
         })?;
@@ -410,6 +444,7 @@ impl Comparing<'_> {
         let (written, _) = TagBook::of_snapshots(&before.documents, old_request.freshness);
         checkout.run.tags.complete(written);
         let (after, missed) = (checkout.documents, checkout.missed());
+        let unread = checkout.unread_documents();
         checkout.findings.extend(missed);
         let mut book = checkout.run.tags.clone();
         if let Some(list) = &self.list {
@@ -435,10 +470,12 @@ impl Comparing<'_> {
             Side {
                 documents: &before.documents,
                 images: &images,
+                unread: &before.unread,
             },
             Side {
                 documents: after,
                 images: &surveyed.learned.images,
+                unread: &unread,
             },
         );
         let files = InFiles {
@@ -468,10 +505,12 @@ impl Comparing<'_> {
             Side {
                 documents: &before.documents,
                 images: &images,
+                unread: &before.unread,
             },
             Side {
                 documents: &Documents::default(),
                 images: &BTreeMap::new(),
+                unread: &[],
             },
         );
         let cluster = before.cluster.as_deref();
@@ -491,6 +530,11 @@ impl Comparing<'_> {
             false => HashSet::new(),
         };
         for mut one in findings.into_iter().filter(|one| !about_status(one)) {
+            // Who would write a value is told beside what is compared.
+            let resource = one.location.resource.as_ref();
+            if resource.is_some_and(|one| one.kind == "ImageUpdateAutomation") {
+                one.severity = one.severity.min(Severity::Warning);
+            }
             if !are_before {
                 self.outcome.findings.push(one);
                 continue;

@@ -22,7 +22,7 @@ use crate::commit::commits::{CommitSettings, SplitBy, hand_off};
 use crate::documents::Documents;
 use crate::finding::{Code, Finding};
 use crate::foreign::json_pretty;
-use crate::insight::explain::{CommitFacts, Explanation, Known, explain};
+use crate::insight::explain::{CommitFacts, Explanation, GivenTags, Known, explain};
 use crate::insight::given_tags;
 use crate::insight::trial::Trial;
 use crate::plan::outcome::Outcome;
@@ -56,7 +56,12 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
             &repositories,
         )?
     };
-    let trial = trial(args, &mut request)?;
+    let (trial, snapshot) = trial(args, &mut request)?;
+    let given = match (&args.tags, &snapshot) {
+        (None, _) => GivenTags::Nothing,
+        (Some(_), None) => GivenTags::List,
+        (Some(_), Some(name)) => GivenTags::Snapshot(name),
+    };
     let mut asker = Asker::new(
         &args.look.registries,
         Caller::Person,
@@ -65,7 +70,7 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
     let mut ask = |documents: &Documents, questions: &[_]| asker.ask(documents, questions);
     let (mut told, mut outcome, mut missing) = (Vec::new(), Outcome::default(), Vec::new());
     checkout::with(&request, &repositories, BoundIn::Reach, |checkout| {
-        let only = match subject(&args.subject, &checkout) {
+        let only = match tried_of(&args.subject, &checkout, &trial) {
             Ok(only) => only,
             Err(error) => {
                 outcome.findings.extend(checkout.missed());
@@ -79,7 +84,7 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
         };
         let asks = args.tags.is_none().then_some(&mut ask as &mut Ask<'_>);
         let surveyed = survey::of(checkout, (&request, &repositories), subject, asks);
-        told.extend(explained(&surveyed, &only, args));
+        told.extend(explained(&surveyed, &only, args.tag.as_deref(), given));
         // What a cause of its own has is told with the policy.
         let about_others = |finding: &Finding| finding.code != Code::KeptPrevious;
         outcome
@@ -97,6 +102,17 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
     Ok(Exit::of(&outcome, false, false))
 }
 
+/// The policies that the user means, of which something can be tried.
+fn tried_of(named: &str, checkout: &Checkout<'_>, trial: &Trial) -> anyhow::Result<BTreeSet<Id>> {
+    let only = subject(named, checkout)?;
+    let specs = only.iter().filter_map(|id| {
+        let policy = checkout.documents.policies.get(id)?;
+        Some((id, &policy.document.spec))
+    });
+    trial.check_for(specs)?;
+    Ok(only)
+}
+
 fn show(args: &ExplainArgs, told: Vec<Explanation>) -> anyhow::Result<()> {
     match args.output {
         TextOrJson::Text => {
@@ -111,8 +127,9 @@ fn show(args: &ExplainArgs, told: Vec<Explanation>) -> anyhow::Result<()> {
     }
 }
 
-/// What is tried, with a TagSnapshot among the documents that count most.
-fn trial(args: &ExplainArgs, request: &mut Request) -> anyhow::Result<Trial> {
+/// What is tried, with a TagSnapshot among the documents that count most, and the name of
+/// its file.
+fn trial(args: &ExplainArgs, request: &mut Request) -> anyhow::Result<(Trial, Option<String>)> {
     let mut trial = Trial {
         range: args.range.clone(),
         pattern: args.pattern.clone(),
@@ -120,36 +137,36 @@ fn trial(args: &ExplainArgs, request: &mut Request) -> anyhow::Result<Trial> {
         order: args.order.clone(),
         tags: None,
     };
-    if trial.range.is_some() && trial.order.is_some() {
-        bail!("`--range` and `--order` are two ways to compare: give one of them");
-    }
+    trial.check()?;
     let Some(path) = &args.tags else {
-        return Ok(trial);
+        return Ok((trial, None));
     };
     let (name, text) = given::text(path)?;
-    if text.contains("TagSnapshot") {
+    if given_tags::is_snapshot(&text) {
         request.policies.push(GivenText {
-            name,
+            name: name.clone(),
             text,
             file: None,
         });
-        return Ok(trial);
+        return Ok((trial, Some(name)));
     }
     trial.tags = Some(given_tags::parse(&text).with_context(|| format!("`--tags` {name}"))?);
-    Ok(trial)
+    Ok((trial, None))
 }
 
-fn explained(surveyed: &Surveyed<'_>, only: &BTreeSet<Id>, args: &ExplainArgs) -> Vec<Explanation> {
+fn explained(
+    surveyed: &Surveyed<'_>,
+    only: &BTreeSet<Id>,
+    tag: Option<&str>,
+    given: GivenTags<'_>,
+) -> Vec<Explanation> {
     let commits = commits(surveyed);
     let known = Known {
         run: surveyed.facts(),
         commits: &commits,
-        are_tags_given: args.tags.is_some(),
+        given,
     };
-    let policies = only.iter();
-    policies
-        .map(|id| explain(id, &known, args.tag.as_deref()))
-        .collect()
+    only.iter().map(|id| explain(id, &known, tag)).collect()
 }
 
 /// The commits of the automations, by their numbers.
@@ -157,17 +174,18 @@ fn commits(surveyed: &Surveyed<'_>) -> BTreeMap<usize, CommitFacts> {
     let now = Time::utc(network::now());
     let setting = CommitSettings {
         split_by: SplitBy::Automation,
-        legacy: true,
+        legacy: false,
         needs_messages: false,
         needs_branches: false,
         now: &now,
     };
-    // What is wrong with a template is for `update` to say.
+    // What is wrong with a commit is told with the values that it would hold.
     let (commits, _) = hand_off(&surveyed.planned(), &setting);
     let commits = commits.into_iter().filter_map(|commit| {
         let facts = CommitFacts {
             branch: commit.push.map(|push| push.branch),
             message: commit.message,
+            faults: commit.faults,
         };
         Some((commit.owner?, facts))
     });

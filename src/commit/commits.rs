@@ -60,6 +60,8 @@ pub struct Commit {
     pub message: Option<String>,
     /// Where it goes; `None` where nothing says so, or it is a finding.
     pub push: Option<Push>,
+    /// Why Flux could not make it, or not push it.
+    pub faults: Vec<String>,
 }
 
 /// The commits of a run, in the order in which they are to be made, and what is
@@ -82,6 +84,7 @@ pub fn hand_off(planned: &Planned, setting: &CommitSettings<'_>) -> (Vec<Commit>
                 changes,
                 message: None,
                 push: None,
+                faults: Vec::new(),
             };
             fill(&mut commit, planned, &paths, setting, &mut findings);
             commit
@@ -180,6 +183,9 @@ fn fill(
     match render::message(template.unwrap_or_default(), &data, setting.now) {
         Ok(message) => commit.message = Some(message),
         Err(error) => {
+            commit
+                .faults
+                .push(format!("`git.commit.messageTemplate`: {error}"));
             let finding = fault(owner, Code::BadTemplate, &error.to_string());
             let mut finding = finding.hint_if(error.hint());
             if matches!(error, MessageError::Removed(_)) && !setting.needs_messages {
@@ -188,10 +194,29 @@ fn fill(
             findings.push(finding);
         }
     }
-    let Some(owner) = owner else { return };
-    // Where nothing names a branch, the pipeline knows its own.
-    let Ok(mut push) = branch::push(owner.push.as_ref(), owner.checkout.as_ref()) else {
-        return;
+    if let Some(owner) = owner {
+        fill_push(commit, owner, planned, &data, setting, findings);
+    }
+}
+
+/// Where a commit of an automation goes.
+fn fill_push(
+    commit: &mut Commit,
+    owner: &Owner,
+    planned: &Planned,
+    data: &Data<'_>,
+    setting: &CommitSettings<'_>,
+    findings: &mut Vec<Finding>,
+) {
+    let mut push = match branch::push(owner.push.as_ref(), owner.checkout.as_ref()) {
+        Ok(push) => push,
+        // The pipeline knows its own branch. Flux has none where a `ref` names none; what the
+        // GitRepository says is not known where there is no `ref`.
+        Err(error) => {
+            let is_sure = owner.checkout.is_some();
+            commit.faults.extend(is_sure.then(|| error.to_string()));
+            return;
+        }
     };
     let is_said = || is_said_unknown(&planned.outcome.findings, &owner.location);
     if let Some(doubt) = branch::doubt(&push.branch)
@@ -204,14 +229,17 @@ fn fill(
         let finding = Finding::warning(Code::DoubtfulTemplate, message, owner.location.clone());
         findings.push(finding.hint(doubt.hint));
     }
-    match branch::name(&push.branch, &data, setting.now) {
+    match branch::name(&push.branch, data, setting.now) {
         Ok(name) => {
             findings.extend(said_of(&name, &push, owner, setting));
             findings.extend(pushed_besides(&name, &push, owner, setting));
             push.branch = name;
             commit.push = Some(push);
         }
-        Err(error) => findings.push(fault(Some(owner), Code::BadBranch, &error.to_string())),
+        Err(error) => {
+            commit.faults.push(format!("`git.push.branch`: {error}"));
+            findings.push(fault(Some(owner), Code::BadBranch, &error.to_string()));
+        }
     }
 }
 

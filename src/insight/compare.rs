@@ -2,6 +2,7 @@
 //! values would move because of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,7 +14,7 @@ use crate::binding::marker::ImagePart;
 use crate::documents::Documents;
 use crate::finding::{Code, Finding, Location};
 use crate::plan::planned::Owner;
-use crate::selection::resolve::{self, Resolved, Unresolved};
+use crate::selection::resolve::{self, Resolved, Suspended, Unresolved};
 use oci_tags::image::Repository;
 
 /// What differs between two sets of documents, as one cluster sees them.
@@ -74,12 +75,25 @@ pub struct SideChoice {
     /// The image, `name:tag[@digest]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Why none.
+    /// Why none; beside an image, what is to be known of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What is known of tags does not tell.
+    /// Why that may not be what is chosen.
     #[serde(skip)]
-    pub is_unknown: bool,
+    pub doubt: Option<Doubt>,
+}
+
+/// Why nobody can tell what a policy chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// Its documents may be in a file that could not be read.
+    Unread,
+    /// No tags are known, or the registry gave no answer.
+    Tags,
+    /// The tag is known, and its digest is not.
+    Digest,
+    /// It is suspended, so that it stays with what it chose last.
+    Suspended,
 }
 
 /// A field that is written otherwise; empty where it is absent.
@@ -110,6 +124,9 @@ pub struct MovedValue {
     /// The automation that would write it, `namespace:name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub automation: Option<String>,
+    /// Why no automation comes to it, where there are some: the nearest reasons first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_back: Vec<String>,
 }
 
 /// One of the two sets.
@@ -119,6 +136,38 @@ pub struct Side<'s> {
     pub documents: &'s Documents,
     /// What its policies choose.
     pub images: &'s BTreeMap<Id, Resolved>,
+    /// Its files that may hold documents and could not be read.
+    pub unread: &'s [Unread],
+}
+
+/// A file that may hold documents and could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// What findings call it.
+    pub name: String,
+    /// What it holds, where that is known.
+    pub text: Option<Arc<str>>,
+}
+
+impl Side<'_> {
+    /// Why a document that is not there may be there all the same: documents could not be
+    /// had, which was said, or a file could not be read and may name it.
+    fn missed(&self, id: &Id) -> Option<String> {
+        let mut unread = self.unread.iter();
+        let names_it = |one: &&Unread| {
+            let text = one.text.as_ref();
+            text.is_none_or(|text| text.contains(&id.name))
+        };
+        if let Some(file) = unread.find(names_it) {
+            let why = match file.text {
+                Some(_) => "is not valid YAML",
+                None => "could not be read",
+            };
+            return Some(format!("it may be in {}, which {why}", file.name));
+        }
+        let is_incomplete = self.documents.is_incomplete;
+        is_incomplete.then(|| "it may be among documents that could not be read".to_owned())
+    }
 }
 
 /// What is known of the files of the second set.
@@ -224,9 +273,9 @@ fn orphans(findings: &[Finding]) -> BTreeMap<&str, Vec<MovedValue>> {
 }
 
 fn moved(one: &Use, owners: &[Owner]) -> MovedValue {
-    let owner = match &one.carrier {
-        Carrier::Automation(number) => owners.get(*number),
-        Carrier::Nobody(_) => None,
+    let (owner, held_back) = match &one.carrier {
+        Carrier::Automation(number) => (owners.get(*number), Vec::new()),
+        Carrier::Nobody(why) => (None, why.clone()),
     };
     MovedValue {
         at: one.location.to_string(),
@@ -234,6 +283,7 @@ fn moved(one: &Use, owners: &[Owner]) -> MovedValue {
         current: one.current.clone(),
         new: one.new.clone(),
         automation: owner.map(|owner| owner.id.to_string()),
+        held_back,
     }
 }
 
@@ -245,6 +295,7 @@ pub fn concerned(before: &Documents, after: &Documents) -> BTreeSet<String> {
     let side = |documents| Side {
         documents,
         images: &no_images,
+        unread: &[],
     };
     let ids: BTreeSet<&Id> = before
         .policies
@@ -276,27 +327,26 @@ fn difference(id: &Id, before: Side<'_>, after: Side<'_>) -> Option<PolicyDiffer
     let (old, new) = (before.images.get(id), after.images.get(id));
     let at = new.or(old).map(|one| &one.location);
     let choice = |found: Option<&Resolved>, side: Side<'_>| match found {
-        Some(found) => Some(choice(found)),
-        None => side.documents.is_incomplete.then(unread),
+        Some(found) => Some(choice(found, side)),
+        None => side.missed(id).map(unread),
     };
-    let (old, new) = (choice(old, before), choice(new, after));
-    let fields = match (&old, &new) {
+    let (mut old, mut new) = (choice(old, before), choice(new, after));
+    if let (Some(old), Some(new)) = (&mut old, &mut new) {
+        suspended(id, (old, before), new);
+    }
+    let fields = match (before.images.get(id), after.images.get(id)) {
         (Some(_), Some(_)) => differing(&fields(id, before), &fields(id, after)),
         _ => Vec::new(),
     };
     let effect = match (&old, &new) {
         (Some(_), None) => Effect::Removed,
         (None, _) => Effect::Added,
-        (Some(old), Some(new)) => {
-            let is_unknown = old.is_unknown || new.is_unknown;
-            match old.image == new.image {
-                _ if is_unknown && fields.is_empty() && old == new => return None,
-                _ if is_unknown => Effect::Unknown,
-                false => Effect::Differs,
-                true if fields.is_empty() && old == new => return None,
-                true => Effect::Same,
-            }
-        }
+        (Some(old), Some(new)) => match (is_same(old, new), old == new) {
+            (_, true) if fields.is_empty() => return None,
+            (None, _) => Effect::Unknown,
+            (Some(false), _) => Effect::Differs,
+            (Some(true), _) => Effect::Same,
+        },
     };
     Some(PolicyDifference {
         policy: id.to_string(),
@@ -309,17 +359,56 @@ fn difference(id: &Id, before: Side<'_>, after: Side<'_>) -> Option<PolicyDiffer
     })
 }
 
-/// Of a policy that may be among documents that could not be had, which was said.
-fn unread() -> SideChoice {
+/// Whether two choices are the same; `None` where nobody can tell.
+fn is_same(old: &SideChoice, new: &SideChoice) -> Option<bool> {
+    match (old.doubt, new.doubt) {
+        (None, None) => Some(old.image == new.image),
+        // Of one tag there is one digest, whoever asks for it.
+        (Some(Doubt::Digest), Some(Doubt::Digest)) => Some(old.image == new.image),
+        (Some(Doubt::Digest), None) | (None, Some(Doubt::Digest)) => {
+            let bare = |side: &SideChoice| {
+                let image = side.image.as_deref().unwrap_or_default();
+                image.split('@').next().unwrap_or_default().to_owned()
+            };
+            (bare(old) != bare(new)).then_some(false)
+        }
+        (Some(Doubt::Suspended), Some(Doubt::Suspended)) => Some(true),
+        _ => None,
+    }
+}
+
+/// A policy that is suspended stays with what it chose last: what it chose before, or what
+/// its status says.
+fn suspended(id: &Id, (old, before): (&mut SideChoice, Side<'_>), new: &mut SideChoice) {
+    let is_suspended = |side: &SideChoice| side.doubt == Some(Doubt::Suspended);
+    match (is_suspended(old), is_suspended(new)) {
+        (false, true) => {
+            new.image.clone_from(&old.image);
+            new.doubt = old.doubt;
+        }
+        (true, false) => {
+            let policy = before.documents.policies.get(id);
+            let last = policy.and_then(|policy| policy.document.status.image().ok());
+            if let Some(last) = last {
+                old.image = Some(last.to_string());
+                old.doubt = None;
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Of a policy that may be among documents that could not be had.
+fn unread(why: String) -> SideChoice {
     SideChoice {
         image: None,
-        reason: Some("it may be among documents that could not be read".to_owned()),
-        is_unknown: true,
+        reason: Some(why),
+        doubt: Some(Doubt::Unread),
     }
 }
 
 /// What a policy chooses of the tags that are known, whatever its status says.
-fn choice(resolved: &Resolved) -> SideChoice {
+fn choice(resolved: &Resolved, side: Side<'_>) -> SideChoice {
     let why = match (&resolved.image, &resolved.kept) {
         (_, Some(why)) | (Err(why), None) => why,
         (Ok(image), None) => {
@@ -329,17 +418,30 @@ fn choice(resolved: &Resolved) -> SideChoice {
             };
         }
     };
-    // The tag is chosen; its digest is what nobody told.
-    if let Unresolved::NoDigest(missing) = why {
-        return SideChoice {
-            image: Some(missing.image.to_string()),
-            ..SideChoice::default()
-        };
-    }
-    SideChoice {
+    let reasoned = |doubt: Option<Doubt>| SideChoice {
         image: None,
         reason: Some(why.explained()),
-        is_unknown: matches!(why, Unresolved::NoTags { .. } | Unresolved::Unanswered(..)),
+        doubt,
+    };
+    match why {
+        Unresolved::NoDigest(missing) => SideChoice {
+            image: Some(missing.image.to_string()),
+            reason: Some("its digest is not known".to_owned()),
+            doubt: Some(Doubt::Digest),
+        },
+        Unresolved::Suspended(Suspended::Policy) => SideChoice {
+            image: None,
+            reason: Some("it is suspended, and stays with what it chose last".to_owned()),
+            doubt: Some(Doubt::Suspended),
+        },
+        Unresolved::NoRepository { wanted, .. } => match side.missed(wanted) {
+            Some(missed) => unread(format!("{}; {missed}", why.explained())),
+            None => reasoned(None),
+        },
+        Unresolved::NoTags { .. }
+        | Unresolved::Unanswered(..)
+        | Unresolved::Suspended(Suspended::Repository) => reasoned(Some(Doubt::Tags)),
+        _ => reasoned(None),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a policy chooses what it chooses, where that goes, and what holds it back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,14 +8,15 @@ use serde::Serialize;
 use super::RunFacts;
 use super::uses::{Carrier, Use};
 use crate::api::{Id, ImagePolicySpec};
-use crate::documents::Sourced;
+use crate::binding::marker::{ImagePart, split_digest, split_tag};
+use crate::documents::{Documents, Sourced};
 use crate::policy::exclusion::{self, BadExclusion};
 use crate::policy::funnel::{Fate, Funnel, Step, TracedTag};
 use crate::policy::{Choice, ChosenNothing, Policy};
-use crate::selection::resolve::{self};
+use crate::selection::resolve::{self, Unresolved};
 use crate::selection::tags::{KnownTags, TagBook};
-use go_regexp::Budget;
-use masterminds_semver::Version;
+use go_regexp::{Budget, Regex};
+use masterminds_semver::{Constraint, Refusal, Version};
 use oci_tags::image::{Repository, is_tag};
 
 /// So many tags are shown of each step and of the order.
@@ -62,6 +63,9 @@ pub struct Explanation {
     /// What `--tag` asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<ExplainedTag>,
+    /// Its document cannot be read, so that nobody knows how it chooses.
+    #[serde(skip)]
+    pub is_unreadable: bool,
 }
 
 /// The ImageRepository of a policy.
@@ -74,6 +78,9 @@ pub struct ExplainedRepository {
     pub image: String,
     /// Where it stands, as `file:line:column`.
     pub at: String,
+    /// Flux does not list its tags, and its policies go on with those of the last scan.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_suspended: bool,
 }
 
 /// How a policy chooses.
@@ -97,7 +104,7 @@ pub struct Rule {
 #[serde(rename_all = "camelCase")]
 pub struct TagsFrom {
     /// `given` (`--tags`), `registry` (or a list of it that was kept), `snapshot`, or
-    /// `nowhere`.
+    /// `nowhere`, where none are known.
     pub source: String,
     /// When they were seen (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,7 +117,8 @@ pub struct TagsFrom {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StepCount {
-    /// `exclusion`, `pattern`, `extract`, `value`, `range`.
+    /// `exclusion`, `pattern`, `extract`, `value`, `range`; `untried` where the policy or its
+    /// ImageRepository is not valid.
     pub step: String,
     /// Why, to follow "n tags".
     pub why: String,
@@ -159,7 +167,7 @@ pub struct ExplainedUse {
     /// The message that the commit would have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Why nobody comes to it.
+    /// Why nobody comes to it, or nothing is written there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub held_back: Vec<String>,
 }
@@ -172,13 +180,17 @@ pub struct ExplainedTag {
     pub tag: String,
     /// Whether it is among the known tags.
     pub is_listed: bool,
-    /// The first step that lets it out, `order` where none does.
+    /// The first step that lets it out, `order` where none does; `untried` where the policy
+    /// or its ImageRepository is not valid.
     pub step: String,
     /// What happens there.
     pub why: String,
-    /// What would let it in.
+    /// What would let it in, or to the next step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub way_in: Option<String>,
+    /// What lets it out then, where a later step does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// Where it stands, or would stand if it were let in, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<usize>,
@@ -191,6 +203,19 @@ pub struct CommitFacts {
     pub branch: Option<String>,
     /// Its message, where its template gives one.
     pub message: Option<String>,
+    /// Why Flux could not make it, or not push it.
+    pub faults: Vec<String>,
+}
+
+/// What the user gave with `--tags`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenTags<'k> {
+    /// Nothing.
+    Nothing,
+    /// A list of tags.
+    List,
+    /// A TagSnapshot, by the name of its file.
+    Snapshot(&'k str),
 }
 
 /// What is known of the run that a policy is of.
@@ -200,8 +225,8 @@ pub struct Known<'k> {
     pub run: RunFacts<'k>,
     /// The commits of the automations, by their numbers.
     pub commits: &'k BTreeMap<usize, CommitFacts>,
-    /// Whether the user gave the tags.
-    pub are_tags_given: bool,
+    /// What the user gave with `--tags`.
+    pub given: GivenTags<'k>,
 }
 
 /// Explains a policy. `tag` is one that somebody asks for.
@@ -217,19 +242,39 @@ pub fn explain(id: &Id, known: &Known<'_>, tag: Option<&str>) -> Explanation {
         told.image = resolved.image.as_ref().ok().map(ToString::to_string);
         if let Some(reason) = resolved.reason() {
             told.reason = Some(reason.explained());
-            told.hint = reason.hint();
+            told.hint = hint(reason, known.given);
         }
     }
     let policy = known.run.documents.policies.get(id);
-    let traced = policy.and_then(|policy| {
-        told.rule = rule(&policy.document.spec);
-        traced(id, policy, known, &mut told, tag)
+    told.is_unreadable = policy.is_none();
+    let (tags, traced) = match policy {
+        Some(policy) => traced(id, policy, known, &mut told),
+        None => (None, None),
+    };
+    told.tag = tag.map(|tag| match &traced {
+        Some(traced) => asked(tag, traced, tags.is_some()),
+        None => untried(tag, tags, &told),
     });
+    // Where no tags are known, nothing is said of those of values.
+    let traced = traced.filter(|_| tags.is_some());
     let uses = known.run.uses.iter().filter(|one| one.policy == *id);
     told.uses = uses
-        .map(|one| explained_use(one, known, traced.as_ref()))
+        .map(|one| explained_use(one, known, &told, traced.as_ref()))
         .collect();
     told
+}
+
+/// What to do about a reason, where `--tags` keeps registries from being asked.
+fn hint(reason: &Unresolved, given: GivenTags<'_>) -> Option<String> {
+    let hint = match reason {
+        _ if given == GivenTags::Nothing => return reason.hint(),
+        Unresolved::NoTags { .. } => "`--tags` takes a TagSnapshot: give it with this repository",
+        Unresolved::NoDigest(missing) if missing.failure.is_none() => {
+            "`--tags` takes a TagSnapshot: give it with the digest of this tag in `digests`"
+        }
+        _ => return reason.hint(),
+    };
+    Some(hint.to_owned())
 }
 
 /// A policy and what became of its tags.
@@ -265,6 +310,42 @@ impl Traced {
         self.funnel.chosen.as_ref()
     }
 
+    /// Why a tag's way ends, to follow it; the same for tags of one reason.
+    fn reason(&self, fate: &Fate) -> String {
+        match fate {
+            Fate::Excluded { pattern } if self.exclusions.is_empty() => {
+                format!("excluded by `{pattern}` (the default of `exclusionList`)")
+            }
+            Fate::Excluded { pattern } => format!("excluded by `{pattern}`"),
+            Fate::Untried => "not tried: `filterTags.pattern` is not valid".to_owned(),
+            Fate::Unmatched => "not matched by `filterTags.pattern`".to_owned(),
+            Fate::Collided { .. } => {
+                "left out, since another tag has the same value, and counts".to_owned()
+            }
+            Fate::NoVersion { why } => format!("no version: {why}"),
+            Fate::NoNumber => "no number, which fails the whole policy".to_owned(),
+            Fate::OutOfRange {
+                is_prerelease: true,
+                ..
+            } => "a prerelease, which the range does not admit".to_owned(),
+            Fate::OutOfRange { clauses, .. } => {
+                let clauses: Vec<String> = clauses.iter().map(|one| format!("`{one}`")).collect();
+                format!("out of the range: {}", clauses.join(" and "))
+            }
+            Fate::Ranked { place } => format!("number {} in the order", place + 1),
+        }
+    }
+
+    /// The same of one tag, with the name of the tag that counts in its place.
+    fn reason_of_one(&self, fate: &Fate) -> String {
+        match fate {
+            Fate::Collided { with } => {
+                format!("left out, since `{with}` has the same value, and counts")
+            }
+            fate => self.reason(fate),
+        }
+    }
+
     /// What becomes of a tag, as if it were listed.
     fn of(&self, tag: &str) -> Option<TracedTag> {
         if let Some(known) = self.funnel.get(tag) {
@@ -278,43 +359,85 @@ impl Traced {
     }
 }
 
-fn traced(
+/// The known tags of a policy, and what became of them; that is `None` where the policy or
+/// its ImageRepository is not valid.
+fn traced<'k>(
     id: &Id,
     policy: &Sourced<crate::api::ImagePolicy>,
-    known: &Known<'_>,
+    known: &Known<'k>,
     told: &mut Explanation,
-    tag: Option<&str>,
-) -> Option<Traced> {
-    let found = resolve::repository_of(known.run.documents, id, &policy.document);
-    let (repository_id, repository) = found.ok()?;
-    let location = known.run.documents.repositories.get(&repository_id);
+) -> (Option<&'k KnownTags>, Option<Traced>) {
+    let documents = known.run.documents;
+    told.rule = rule(&policy.document.spec);
+    let found = resolve::repository_of(documents, id, &policy.document);
+    let Ok((repository_id, repository)) = found else {
+        return (None, None);
+    };
+    let location = documents.repositories.get(&repository_id);
     told.repository = Some(ExplainedRepository {
         name: repository_id.to_string(),
         image: repository.spec.image.clone(),
         at: location.map_or_else(String::new, |known| known.location.to_string()),
+        is_suspended: repository.spec.suspend,
     });
     let name = Repository::parse(&repository.spec.image).ok();
     let (tags, source) = tags_of(known.run.tags, &repository_id, name.as_ref());
-    told.tags_from = TagsFrom {
-        source: match known.are_tags_given {
-            true => "given",
-            false => source,
+    let is_given = match known.given {
+        GivenTags::Nothing => false,
+        GivenTags::List => tags.is_some(),
+        GivenTags::Snapshot(file) => {
+            source == "snapshot" && name.is_some_and(|name| has(documents, file, &name))
         }
-        .to_owned(),
-        scanned_at: tags.and_then(|tags| tags.scanned_at.clone()),
-        count: tags.map_or(0, |tags| tags.tags.len()),
     };
-    let (tags, policy) = (tags?, policy.document.spec.checked().ok()?);
+    let none: &[String] = &[];
+    let listed = tags.map_or(none, |tags| tags.tags.as_slice());
+    let distinct: BTreeSet<&String> = listed.iter().collect();
+    told.tags_from = TagsFrom {
+        source: if is_given { "given" } else { source }.to_owned(),
+        scanned_at: tags.and_then(|tags| tags.scanned_at.clone()),
+        count: distinct.len(),
+    };
     let exclusions = &repository.spec.exclusion_list;
-    let traced = Traced::new(policy, exclusions, &tags.tags, &mut Budget::default()).ok()?;
-    let funnel = &traced.funnel;
-    told.steps = steps(funnel);
-    let malformed = tags.tags.iter().filter(|tag| !is_tag(tag));
-    told.malformed = malformed.take(SAMPLES).cloned().collect();
-    told.ranked = funnel.ranked().count();
-    told.order = funnel.ranked().take(SAMPLES + 1).map(sample).collect();
-    told.tag = tag.and_then(|tag| explained_tag(tag, &traced));
-    Some(traced)
+    let checked = policy.document.spec.checked().map_err(Unresolved::from);
+    let traced = checked.and_then(|policy| {
+        let traced = Traced::new(policy, exclusions, listed, &mut Budget::default());
+        traced.map_err(Unresolved::Exclusion)
+    });
+    let malformed = distinct.iter().filter(|tag| !is_tag(tag));
+    told.malformed = malformed.take(SAMPLES).map(|tag| (*tag).clone()).collect();
+    match traced {
+        Ok(traced) => {
+            told.steps = steps(&traced);
+            let ranked = || traced.funnel.ranked();
+            told.ranked = ranked().count();
+            told.order = ranked().take(SAMPLES + 1).map(sample).collect();
+            (tags, Some(traced))
+        }
+        Err(why) => {
+            let latest = distinct.iter().rev().take(SAMPLES);
+            let all = StepCount {
+                step: UNTRIED.to_owned(),
+                why: format!("not tried: {}", why.explained()),
+                count: distinct.len(),
+                samples: latest.map(|tag| of_tag(tag)).collect(),
+            };
+            told.steps = Some(all).filter(|all| all.count > 0).into_iter().collect();
+            (tags, None)
+        }
+    }
+}
+
+/// Where nothing was tried.
+const UNTRIED: &str = "untried";
+
+/// Whether a TagSnapshot of a file has a repository.
+fn has(documents: &Documents, file: &str, name: &Repository) -> bool {
+    let of_file = documents.snapshots.iter();
+    let of_file = of_file.filter(|(_, location)| location.file == file);
+    let mut images = of_file.flat_map(|(snapshot, _)| &snapshot.spec.repositories);
+    images.any(|one| {
+        Repository::parse(&one.image).is_ok_and(|one| one.canonical() == name.canonical())
+    })
 }
 
 /// The tags of an ImageRepository, and where they come from.
@@ -360,14 +483,14 @@ pub fn rule(spec: &ImagePolicySpec) -> Rule {
 }
 
 /// What became of the tags, by step and reason.
-fn steps(funnel: &Funnel) -> Vec<StepCount> {
+fn steps(traced: &Traced) -> Vec<StepCount> {
     let mut steps: BTreeMap<(Step, String), StepCount> = BTreeMap::new();
-    for one in &funnel.tags {
+    for one in &traced.funnel.tags {
         let step = one.fate.step();
         if step == Step::Order {
             continue;
         }
-        let why = reason(&one.fate);
+        let why = traced.reason(&one.fate);
         let known = steps
             .entry((step, why.clone()))
             .or_insert_with(|| StepCount {
@@ -401,32 +524,11 @@ pub fn word(step: Step) -> &'static str {
     }
 }
 
-/// Why a tag's way ends, to follow it; the same for tags of one reason.
-fn reason(fate: &Fate) -> String {
-    match fate {
-        Fate::Excluded { pattern } if is_default(pattern) => {
-            format!("excluded by `{pattern}` (the default of `exclusionList`)")
-        }
-        Fate::Excluded { pattern } => format!("excluded by `{pattern}`"),
-        Fate::Untried => "not tried: `filterTags.pattern` is not valid".to_owned(),
-        Fate::Unmatched => "not matched by `filterTags.pattern`".to_owned(),
-        Fate::Collided { .. } => "has the value of another tag, which counts".to_owned(),
-        Fate::NoVersion { why } => format!("no version: {why}"),
-        Fate::NoNumber => "no number, which fails the whole policy".to_owned(),
-        Fate::OutOfRange {
-            is_prerelease: true,
-            ..
-        } => "a prerelease, which the range does not admit".to_owned(),
-        Fate::OutOfRange { clauses, .. } => {
-            let clauses: Vec<String> = clauses.iter().map(|one| format!("`{one}`")).collect();
-            format!("out of the range: {}", clauses.join(" and "))
-        }
-        Fate::Ranked { place } => format!("number {} in the order", place + 1),
+fn of_tag(tag: &str) -> Sample {
+    Sample {
+        tag: tag.to_owned(),
+        value: None,
     }
-}
-
-fn is_default(pattern: &str) -> bool {
-    exclusion::DEFAULT.contains(&pattern)
 }
 
 fn sample(one: &TracedTag) -> Sample {
@@ -436,7 +538,12 @@ fn sample(one: &TracedTag) -> Sample {
     }
 }
 
-fn explained_use(one: &Use, known: &Known<'_>, traced: Option<&Traced>) -> ExplainedUse {
+fn explained_use(
+    one: &Use,
+    known: &Known<'_>,
+    of: &Explanation,
+    traced: Option<&Traced>,
+) -> ExplainedUse {
     let mut told = ExplainedUse {
         at: one.location.to_string(),
         field: one.location.field.clone(),
@@ -444,12 +551,14 @@ fn explained_use(one: &Use, known: &Known<'_>, traced: Option<&Traced>) -> Expla
         new: one.new.clone(),
         ..ExplainedUse::default()
     };
-    if let Some((tag, traced)) = one.tag.as_deref().zip(traced) {
+    if is_of_another(one, of) {
+        told.out = Some("an image of another repository".to_owned());
+    } else if let Some((tag, traced)) = one.tag.as_deref().zip(traced) {
         match traced.funnel.get(tag) {
             None => told.out = Some(not_listed(tag)),
             Some(found) => match &found.fate {
                 Fate::Ranked { place } => told.place = Some(place + 1),
-                fate => told.out = Some(reason(fate)),
+                fate => told.out = Some(traced.reason_of_one(fate)),
             },
         }
     }
@@ -460,10 +569,33 @@ fn explained_use(one: &Use, known: &Known<'_>, traced: Option<&Traced>) -> Expla
             let commit = known.commits.get(number).filter(|_| one.new.is_some());
             told.branch = commit.and_then(|commit| commit.branch.clone());
             told.message = commit.and_then(|commit| commit.message.clone());
+            let faults = commit.into_iter().flat_map(|commit| &commit.faults);
+            let name = told.automation.as_deref().unwrap_or_default();
+            let held = faults.map(|fault| format!("`{name}` pushes no commit: {fault}"));
+            told.held_back = held.collect();
         }
         Carrier::Nobody(why) => told.held_back.clone_from(why),
     }
+    let image = known.run.images.get(&one.policy);
+    let image = image.and_then(|resolved| resolved.image.as_ref().ok());
+    if one.part == ImagePart::Digest && image.is_some_and(|image| image.digest.is_none()) {
+        let why = "the policy reflects no digest (`digestReflectionPolicy`)";
+        told.held_back.insert(0, why.to_owned());
+    }
     told
+}
+
+/// Whether a value names an image that is not of the policy's repository.
+fn is_of_another(one: &Use, of: &Explanation) -> bool {
+    let of = of.repository.as_ref();
+    let of = of.and_then(|of| Repository::parse(&of.image).ok());
+    let (rest, _) = split_digest(&one.current);
+    let own = Repository::parse(split_tag(rest).0).ok();
+    let is_named = one.part == ImagePart::Image && one.tag.is_some();
+    match (of, own) {
+        (Some(of), Some(own)) => is_named && of.canonical() != own.canonical(),
+        _ => false,
+    }
 }
 
 fn not_listed(tag: &str) -> String {
@@ -474,109 +606,238 @@ fn not_listed(tag: &str) -> String {
     }
 }
 
-/// What becomes of a tag that somebody asks for.
-pub(super) fn explained_tag(tag: &str, traced: &Traced) -> Option<ExplainedTag> {
-    let found = traced.of(tag)?;
-    let is_listed = traced.listed.iter().any(|one| one == tag);
-    let mut told = ExplainedTag {
-        tag: tag.to_owned(),
-        is_listed,
-        step: word(found.fate.step()).to_owned(),
-        why: match &found.fate {
-            Fate::Collided { with } => format!("has the value of `{with}`, which counts"),
-            fate => reason(fate),
-        },
-        ..ExplainedTag::default()
-    };
-    let ahead = |value: &str| place_of(value, traced);
-    match &found.fate {
-        Fate::Ranked { place } => told.place = Some(place + 1),
-        fate => {
-            told.way_in = way_in(tag, fate, traced);
-            told.place = match &found.value {
-                Some(value) => ahead(value),
-                // Without an extract the tag itself is compared.
-                None if extract_of(&traced.policy).is_empty() => ahead(tag),
-                None => None,
-            };
+/// What becomes of a tag that somebody asks for, as far as is known.
+fn asked(tag: &str, traced: &Traced, are_known: bool) -> ExplainedTag {
+    let mut told = explained_tag(tag, traced);
+    if !are_known {
+        told.place = None;
+        if told.step == word(Step::Order) {
+            "let in by each step".clone_into(&mut told.why);
         }
     }
-    if !is_tag(tag) {
-        told.why = "not a tag: letters, digits, `_`, `.` and `-`, at most 128 of them".to_owned();
-        told.way_in = None;
-        told.place = None;
+    told
+}
+
+/// A tag of which nothing can be told: the policy or its ImageRepository is not valid.
+fn untried(tag: &str, tags: Option<&KnownTags>, told: &Explanation) -> ExplainedTag {
+    let why = told.reason.as_deref().unwrap_or("the policy is not valid");
+    ExplainedTag {
+        tag: tag.to_owned(),
+        is_listed: tags.is_some_and(|tags| tags.tags.iter().any(|one| one == tag)),
+        step: UNTRIED.to_owned(),
+        why: format!("not tried: {why}"),
+        ..ExplainedTag::default()
     }
-    Some(told)
 }
 
-fn extract_of(policy: &Policy) -> &str {
-    policy.filter().map_or("", |(_, extract)| extract)
+/// What becomes of a tag that somebody asks for.
+pub(super) fn explained_tag(tag: &str, traced: &Traced) -> ExplainedTag {
+    let mut told = ExplainedTag {
+        tag: tag.to_owned(),
+        is_listed: traced.listed.iter().any(|one| one == tag),
+        ..ExplainedTag::default()
+    };
+    let found = traced.of(tag).filter(|_| is_tag(tag));
+    let Some(found) = found else {
+        UNTRIED.clone_into(&mut told.step);
+        told.why = "not a tag: letters, digits, `_`, `.` and `-`, at most 128 of them".to_owned();
+        return told;
+    };
+    word(found.fate.step()).clone_into(&mut told.step);
+    told.why = traced.reason_of_one(&found.fate);
+    if let Fate::Ranked { place } = &found.fate {
+        told.place = Some(place + 1);
+        return told;
+    }
+    let (way_in, then) = way_in(&found, traced);
+    told.way_in = Some(way_in);
+    match then {
+        Then::Place(place) => told.place = Some(place),
+        Then::Out(why) => told.next = Some(why),
+        Then::Unknown => {}
+    }
+    told
 }
 
-/// The place that a value would have in the order, from 1; `None` for what cannot be
-/// compared.
+/// What becomes of a tag that a change lets through the step that let it out.
+enum Then {
+    /// It has this place in the order, from 1.
+    Place(usize),
+    /// A later step lets it out, and why.
+    Out(String),
+    /// That depends on how the change is written.
+    Unknown,
+}
+
+impl Then {
+    /// What becomes of a tag that goes through a changed policy.
+    fn of(tag: &str, changed: Result<Traced, BadExclusion>) -> Self {
+        let Ok(changed) = changed else {
+            return Self::Unknown;
+        };
+        match changed.of(tag).map(|found| found.fate) {
+            None => Self::Unknown,
+            Some(Fate::Ranked { place }) => Self::Place(place + 1),
+            Some(fate) => Self::Out(changed.reason_of_one(&fate)),
+        }
+    }
+}
+
+/// What would let a tag through the step that let it out, and what becomes of it then: the
+/// policy is run as it would be.
+fn way_in(found: &TracedTag, traced: &Traced) -> (String, Then) {
+    let tag = found.tag.as_str();
+    match &found.fate {
+        Fate::Excluded { .. } => past_exclusions(tag, traced),
+        Fate::Unmatched => {
+            let way = format!(
+                "widen `filterTags.pattern`, so that it matches `{tag}` (try it with `--pattern`)"
+            );
+            (way, past_pattern(tag, traced))
+        }
+        Fate::Untried => ("mend `filterTags.pattern`".to_owned(), Then::Unknown),
+        Fate::Collided { with } => {
+            let way = format!(
+                "have `filterTags.extract` hold what tells `{tag}` from `{with}`, or the pattern match one of them"
+            );
+            (way, Then::Unknown)
+        }
+        Fate::NoVersion { .. } => {
+            let way = "have `filterTags` extract a version of three parts from it (try it with `--pattern` and `--extract`)";
+            (way.to_owned(), Then::Unknown)
+        }
+        Fate::NoNumber => {
+            let way = "have `filterTags.pattern` leave it out, or `extract` the number in it";
+            (way.to_owned(), Then::Unknown)
+        }
+        Fate::OutOfRange { .. } | Fate::Ranked { .. } => into_range(found, traced),
+    }
+}
+
+/// Past the patterns of `exclusionList` that match a tag.
+fn past_exclusions(tag: &str, traced: &Traced) -> (String, Then) {
+    let run = |exclusions: &[String]| {
+        let policy = traced.policy.clone();
+        Then::of(
+            tag,
+            Traced::new(policy, exclusions, &traced.listed, &mut Budget::default()),
+        )
+    };
+    let is_match = |pattern: &str| Regex::new(pattern).is_ok_and(|one| one.is_match(tag));
+    let (matching, others): (Vec<String>, Vec<String>) =
+        (traced.exclusions.iter().cloned()).partition(|one| is_match(one));
+    // An empty list stands for the default.
+    let is_by_default = exclusion::DEFAULT.iter().any(|one| is_match(one));
+    if others.is_empty() && is_by_default {
+        let way = match matching.is_empty() {
+            true => "write an `exclusionList` of your own, which takes the place of the default",
+            false => {
+                "have `exclusionList` of the ImageRepository not match it; an empty list stands for the default, which does"
+            }
+        };
+        return (way.to_owned(), run(&["^$".to_owned()]));
+    }
+    let way = format!(
+        "take {} out of `exclusionList` of the ImageRepository",
+        quoted(matching.iter().map(String::as_str), " and ")
+    );
+    (way, run(&others))
+}
+
+/// Past `filterTags.pattern`. What is extracted is not known before it is written.
+fn past_pattern(tag: &str, traced: &Traced) -> Then {
+    let extract = traced.policy.filter().map_or("", |(_, extract)| extract);
+    if !extract.is_empty() {
+        return Then::Unknown;
+    }
+    // The others that the pattern leaves out stay out.
+    let ranked = traced.funnel.ranked().map(|one| one.tag.clone());
+    let listed: Vec<String> = ranked.chain([tag.to_owned()]).collect();
+    let policy = Policy::new(traced.policy.choice().clone(), None);
+    let changed = Traced::new(policy, &["^$".to_owned()], &listed, &mut Budget::default());
+    Then::of(tag, changed)
+}
+
+/// Into the range: past its comparators, and past what it says of prereleases.
+fn into_range(found: &TracedTag, traced: &Traced) -> (String, Then) {
+    let value = found.value.as_deref().unwrap_or_default();
+    let Choice::Semver(range) = traced.policy.choice() else {
+        return (String::new(), Then::Unknown);
+    };
+    let refusals = Version::parse_tag(value).map(|version| range.all_refusals(&version));
+    let refusals = refusals.unwrap_or_default();
+    let comparators: Vec<Vec<&str>> = refusals.iter().map(|group| comparators(group)).collect();
+    let prereleases = with_prereleases(traced.policy.choice());
+    // A group that refuses nothing but prereleases is the nearest.
+    if comparators.iter().any(Vec::is_empty) {
+        let way = format!("give the range a prerelease: `{prereleases}`");
+        return (way, Then::of(&found.tag, ranged(&prereleases, traced)));
+    }
+    let groups = comparators.iter();
+    let groups: Vec<String> = groups
+        .map(|group| quoted(group.iter().copied(), " and "))
+        .collect();
+    let is_prerelease = refusals
+        .iter()
+        .all(|group| group.contains(&Refusal::Prerelease));
+    let (and, range) = match is_prerelease {
+        true => (" and give it a prerelease, as `>=0.0.0-0`", &*prereleases),
+        false => ("", range.as_str()),
+    };
+    let way = format!(
+        "widen {} of `semver.range`{and} (try it with `--range`)",
+        groups.join(", or ")
+    );
+    let changed = ranged(range, traced).ok();
+    let place = changed.and_then(|changed| place_of(value, &changed));
+    (way, place.map_or(Then::Unknown, Then::Place))
+}
+
+fn comparators<'r>(group: &[Refusal<'r>]) -> Vec<&'r str> {
+    let comparators = group.iter().filter_map(|one| match one {
+        Refusal::Comparator(text) => Some(text.trim()),
+        Refusal::Prerelease => None,
+    });
+    comparators.collect()
+}
+
+fn quoted<'t>(all: impl Iterator<Item = &'t str>, and: &str) -> String {
+    let all: Vec<String> = all.map(|one| format!("`{one}`")).collect();
+    all.join(and)
+}
+
+/// What becomes of the tags in another range.
+fn ranged(range: &str, traced: &Traced) -> Result<Traced, BadExclusion> {
+    let choice = match Constraint::parse(range) {
+        Ok(range) => Choice::Semver(range),
+        Err(_) => traced.policy.choice().clone(),
+    };
+    let filter = traced.policy.filter();
+    let filter = filter.map(|(pattern, extract)| (pattern.to_owned(), extract.to_owned()));
+    let policy = Policy::new(choice, filter);
+    let budget = &mut Budget::default();
+    Traced::new(policy, &traced.exclusions, &traced.listed, budget)
+}
+
+/// The place that a version would have among those in the range, from 1, where the range
+/// is widened to take it in and no other.
 fn place_of(value: &str, traced: &Traced) -> Option<usize> {
-    let alone = Policy::new(unlimited(traced.policy.choice(), value)?, None);
+    let all = Choice::Semver(Constraint::parse(">=0.0.0-0").ok()?);
     let ranked = traced.funnel.ranked();
     let mut values: Vec<String> = ranked.filter_map(|one| one.value.clone()).collect();
     values.retain(|known| known != value);
     values.push(value.to_owned());
     let none: [&str; 1] = ["^$"];
-    let funnel = Funnel::of(&alone, &none, &values, &mut Budget::default()).ok()?;
-    match funnel.get(value)?.fate {
+    let funnel = Funnel::of(
+        &Policy::new(all, None),
+        &none,
+        &values,
+        &mut Budget::default(),
+    );
+    match funnel.ok()?.get(value)?.fate {
         Fate::Ranked { place } => Some(place + 1),
         _ => None,
     }
-}
-
-/// The same order without a range.
-fn unlimited(choice: &Choice, value: &str) -> Option<Choice> {
-    match choice {
-        Choice::Semver(_) => {
-            Version::parse_tag(value).ok()?;
-            let all = masterminds_semver::Constraint::parse(">=0.0.0-0").ok()?;
-            Some(Choice::Semver(all))
-        }
-        other => Some(other.clone()),
-    }
-}
-
-/// What would let a tag in.
-fn way_in(tag: &str, fate: &Fate, traced: &Traced) -> Option<String> {
-    Some(match fate {
-        Fate::Excluded { pattern } if is_default(pattern) && traced.exclusions.is_empty() => {
-            "write an `exclusionList` of your own, which takes the place of the default".to_owned()
-        }
-        Fate::Excluded { pattern } => {
-            format!("take `{pattern}` out of `exclusionList` of the ImageRepository")
-        }
-        Fate::Unmatched => format!(
-            "widen `filterTags.pattern`, so that it matches `{tag}` (try it with `--pattern`)"
-        ),
-        Fate::Untried => "mend `filterTags.pattern`".to_owned(),
-        Fate::Collided { with } => format!(
-            "have `filterTags.extract` hold what tells `{tag}` from `{with}`, or the pattern match one of them"
-        ),
-        Fate::NoVersion { .. } => {
-            "have `filterTags` extract a version of three parts from it (try it with `--pattern` and `--extract`)"
-                .to_owned()
-        }
-        Fate::NoNumber => {
-            "have `filterTags.pattern` leave it out, or `extract` the number in it".to_owned()
-        }
-        Fate::OutOfRange {
-            is_prerelease: true,
-            ..
-        } => {
-            let example = with_prereleases(traced.policy.choice());
-            format!("give the range a prerelease: `{example}`")
-        }
-        Fate::OutOfRange { clauses, .. } => format!(
-            "widen {} of `semver.range` (try it with `--range`)",
-            clauses.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(" or ")
-        ),
-        Fate::Ranked { .. } => return None,
-    })
 }
 
 /// A range that admits the prereleases of what it admits.

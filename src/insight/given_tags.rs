@@ -1,5 +1,7 @@
 //! Lists of tags that a user brings: lines, or JSON as tools and registries print it.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 /// A text that holds no list of tags.
@@ -18,16 +20,33 @@ pub enum BadTags {
     Line(usize),
 }
 
-/// Reads a list of tags: one on each line, or JSON of `skopeo list-tags` (`Tags`), of a
+/// Whether a text is a TagSnapshot rather than a list, which may have a tag of that name.
+#[must_use]
+pub fn is_snapshot(text: &str) -> bool {
+    let says_kind = |line: &str| line.contains("kind") && line.contains(':');
+    let mut lines = text.lines().filter(|line| line.contains("TagSnapshot"));
+    lines.any(says_kind)
+}
+
+/// Reads a list of tags, each once: one on each line, or JSON of `skopeo list-tags` (`Tags`), of a
 /// registry's `/tags/list` (`tags`; several pages may follow each other), of Docker Hub
 /// (`results[].name`), or a plain list.
 ///
 /// # Errors
 /// A text that is none of these.
 pub fn parse(text: &str) -> Result<Vec<String>, BadTags> {
-    if text.trim_start().starts_with(['{', '[']) {
-        return of_json(text);
-    }
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut tags = match text.trim_start().starts_with(['{', '[']) {
+        true => of_json(text)?,
+        false => of_lines(text)?,
+    };
+    // Pages of a registry may overlap.
+    let mut known = HashSet::new();
+    tags.retain(|tag| known.insert(tag.clone()));
+    Ok(tags)
+}
+
+fn of_lines(text: &str) -> Result<Vec<String>, BadTags> {
     let mut tags = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -65,9 +84,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_tag_may_be_called_as_a_kind() {
+        assert!(!is_snapshot("1.0.0\nTagSnapshot\n"));
+        assert!(!is_snapshot("{\n\"Tags\": [\n\"TagSnapshot\"\n]}"));
+        assert!(is_snapshot("apiVersion: x\nkind: TagSnapshot\n"));
+        assert!(is_snapshot(
+            "{\"apiVersion\": \"x\", \"kind\": \"TagSnapshot\"}"
+        ));
+    }
+
+    #[test]
     fn lists_are_read_as_tools_print_them() {
         for text in [
             "1.0.0\n\n# older\n  0.9.0  \n",
+            "\u{feff}1.0.0\n0.9.0\n1.0.0\n",
             r#"{"Repository": "r", "Tags": ["1.0.0", "0.9.0"]}"#,
             r#"{"name": "r", "tags": ["1.0.0"]}{"name": "r", "tags": ["0.9.0"]}"#,
             r#"["1.0.0", "0.9.0"]"#,

@@ -388,7 +388,7 @@ fn unexpected(outcome: &Outcome, expected: Expected<'_>) -> Option<String> {
 /// What became of a tag that was expected.
 fn fate(tag: &str, outcome: &Outcome) -> String {
     let traced = outcome.traced.as_ref();
-    let told = traced.and_then(|traced| explain::explained_tag(tag, traced));
+    let told = traced.map(|traced| explain::explained_tag(tag, traced));
     match told {
         Some(told) if told.is_listed => told.why,
         _ => "not among the tags of the test".to_owned(),

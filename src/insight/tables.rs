@@ -149,7 +149,7 @@ fn policy_row(
         (row.head.ready, row.head.message) = match resolved.reason() {
             // What was chosen before stays chosen.
             Some(Unresolved::Suspended(what)) => {
-                let message = format!("{what} is suspended");
+                let message = what.to_string();
                 (
                     "Unknown".to_owned(),
                     ready.reflected.ready_message().unwrap_or(message),

@@ -7,6 +7,8 @@ use crate::api::{Id, ImagePolicySpec, OrderChoice, PolicyChoice, SemverChoice};
 use crate::documents::Documents;
 use crate::selection::resolve;
 use crate::selection::tags::{KnownTags, TagBook};
+use go_regexp::{Regex, SyntaxError};
+use masterminds_semver::{Constraint, ConstraintError};
 
 /// What is tried, in the place of what documents and registries say.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,6 +36,30 @@ pub enum TriedOrder {
     Numerical(String),
     /// As the policy does, this way round.
     Same(String),
+}
+
+/// What cannot be tried.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadTrial {
+    /// `semver.range` is no constraint.
+    #[error("`--range`: {0}")]
+    Range(ConstraintError),
+    /// `filterTags.pattern` is no regular expression.
+    #[error("`--pattern`: {0}")]
+    Pattern(SyntaxError),
+    /// A range and another order.
+    #[error("`--range` and `--order` are two ways to compare: give one of them")]
+    TwoOrders,
+    /// The way round of an order, and there is none.
+    #[error(
+        "`--order {order}` has no effect on ImagePolicy `{policy}`, which is neither `alphabetical` nor `numerical`\n  hint: write `alphabetical:{order}` or `numerical:{order}`"
+    )]
+    NoOrder {
+        /// As it is written.
+        order: String,
+        /// The policy.
+        policy: Id,
+    },
 }
 
 /// An order that nobody knows.
@@ -65,6 +91,52 @@ impl Trial {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Refuses what no policy can be changed to.
+    ///
+    /// # Errors
+    /// What Flux would refuse, and two ways to compare.
+    pub fn check(&self) -> Result<(), BadTrial> {
+        if let Some(range) = &self.range {
+            Constraint::parse(range).map_err(BadTrial::Range)?;
+        }
+        if let Some(pattern) = &self.pattern {
+            Regex::new(pattern).map_err(BadTrial::Pattern)?;
+        }
+        match (&self.range, &self.order) {
+            (Some(_), Some(order)) if *order != TriedOrder::Semver => Err(BadTrial::TwoOrders),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses what changes none of some policies.
+    ///
+    /// # Errors
+    /// The way round of an order, where no policy has one.
+    pub fn check_for<'p>(
+        &self,
+        policies: impl IntoIterator<Item = (&'p Id, &'p ImagePolicySpec)>,
+    ) -> Result<(), BadTrial> {
+        let Some(TriedOrder::Same(order)) = &self.order else {
+            return Ok(());
+        };
+        let mut first = None;
+        for (id, spec) in policies {
+            // A range counts before an order, as in Flux.
+            let choice = &spec.policy;
+            let has_order = choice.alphabetical.is_some() || choice.numerical.is_some();
+            if choice.semver.is_none() && has_order {
+                return Ok(());
+            }
+            first = first.or(Some(id));
+        }
+        first.map_or(Ok(()), |policy| {
+            Err(BadTrial::NoOrder {
+                order: order.clone(),
+                policy: policy.clone(),
+            })
+        })
     }
 
     /// The documents in which some policies are as they are tried.

@@ -84,7 +84,7 @@ pub struct Offered<'t> {
 }
 
 impl<'t> Offered<'t> {
-    /// Sends tags through an `exclusionList`.
+    /// Sends tags through an `exclusionList`. A tag that is listed twice is one tag.
     ///
     /// # Errors
     /// An exclusion pattern that Go would refuse, or for which nothing is left in the
@@ -220,6 +220,8 @@ fn exclude<'t, S: AsRef<str>>(
     ended: &mut Vec<TracedTag>,
 ) -> Result<Vec<&'t str>, BadExclusion> {
     let mut kept: Vec<&str> = listed.iter().map(String::as_str).collect();
+    kept.sort_unstable_by(|a, b| b.cmp(a));
+    kept.dedup();
     for pattern in exclusion::patterns(patterns) {
         let compiled = Regex::within(pattern, budget).map_err(|source| BadExclusion {
             pattern: pattern.to_owned(),
@@ -234,7 +236,6 @@ fn exclude<'t, S: AsRef<str>>(
             !is_excluded
         });
     }
-    kept.sort_unstable_by(|a, b| b.cmp(a));
     Ok(kept)
 }
 
@@ -445,6 +446,16 @@ mod tests {
         };
         assert_eq!(*fate("app-2.0.0"), out(&["<2"], false));
         assert_eq!(*fate("app-1.11.0-rc.1"), out(&[], true));
+    }
+
+    /// Flux's choice is the same with and without the second: it is of the greatest.
+    #[test]
+    fn a_tag_that_is_listed_twice_counts_once() {
+        let tags = ["1.0.1", "1.0.0", "x.sig", "1.0.1", "x.sig"];
+        let funnel = funnel(semver("*"), None, &tags);
+        let ranked: Vec<&str> = funnel.ranked().map(|one| one.tag.as_str()).collect();
+        assert_eq!(ranked, ["1.0.1", "1.0.0"]);
+        assert_eq!(funnel.tags.len(), 3);
     }
 
     #[test]

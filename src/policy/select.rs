@@ -285,7 +285,17 @@ pub(super) fn why_none(text: &str, fault: VersionFault) -> String {
         1 => "has one part where a version has three".to_owned(),
         2 => "has two parts where a version has three".to_owned(),
         4 => "has four parts where a version has three".to_owned(),
-        _ => format!("is no version: {fault}"),
+        _ => faulty(text, fault).to_owned(),
+    }
+}
+
+/// What is wrong with a text of three parts, to follow it.
+fn faulty(text: &str, fault: VersionFault) -> &'static str {
+    match fault {
+        VersionFault::Form | VersionFault::TooFewDots => "is not of the form MAJOR.MINOR.PATCH",
+        VersionFault::TooLong if text.len() > 256 => "is longer than 256 bytes",
+        VersionFault::TooLong => "has a number of more than 64 bits",
+        VersionFault::LeadingZero => "has a numeric prerelease identifier with a leading zero",
     }
 }
 
@@ -351,7 +361,12 @@ mod tests {
             (
                 ">=1.0.0",
                 &["1.2.3-01"],
-                "`1.2.3-01`, is no version: a numeric",
+                "`1.2.3-01`, has a numeric prerelease identifier with a leading zero",
+            ),
+            (
+                ">=1.0.0",
+                &["1.18446744073709551616.0"],
+                "has a number of more than 64 bits",
             ),
             (">=1.0.0", &["1.2.3_2"], "has a `_` where a version has"),
             (

@@ -59,8 +59,11 @@ fn policy(one: &PolicyDifference, cluster: Option<&str>, out: &mut String) {
             (None, Effect::Removed) => format!("{}: its policy is gone", value.current),
             (None, _) => format!("{}: stays", value.current),
         };
-        let by = value.automation.as_ref();
-        let by = by.map_or_else(String::new, |by| format!(", by {by}"));
+        let by = match (&value.automation, value.held_back.first()) {
+            (Some(by), _) => format!(", by {by}"),
+            (None, Some(why)) => format!(", by nobody: {why}"),
+            (None, None) => String::new(),
+        };
         let value = format!("{}  {what}{by}", value.at);
         _ = writeln!(out, "  {}", line(&value));
     }
@@ -78,7 +81,9 @@ fn effect(effect: Effect) -> &'static str {
 
 fn plainly(side: &SideChoice) -> String {
     match (&side.image, &side.reason) {
-        (Some(image), _) => image.clone(),
+        (Some(image), Some(reason)) => format!("{image}: {reason}"),
+        (Some(image), None) => image.clone(),
+        (None, Some(reason)) if side.doubt.is_some() => format!("not known: {reason}"),
         (None, Some(reason)) => format!("none: {reason}"),
         (None, None) => "none".to_owned(),
     }
@@ -99,8 +104,13 @@ pub fn summary(all: &[Comparison]) -> String {
     let count = |effect: Effect| differences().filter(|one| one.effect == effect).count();
     let total = differences().count() + all.iter().map(|one| one.same).sum::<usize>();
     let mut out = format!(
-        "{} of {total} policies choose differently",
-        count(Effect::Differs)
+        "{} of {total} policies {} differently",
+        count(Effect::Differs),
+        if count(Effect::Differs) == 1 {
+            "chooses"
+        } else {
+            "choose"
+        }
     );
     for (effect, word) in [
         (Effect::Removed, "removed"),
@@ -174,12 +184,21 @@ fn named(cluster: Option<&str>, one: &PolicyDifference) -> String {
 fn row(cluster: Option<&str>, one: &PolicyDifference) -> String {
     let side = |side: &Option<SideChoice>| match side {
         Some(SideChoice {
+            image: Some(image),
+            reason: Some(reason),
+            ..
+        }) => format!("{} ({})", code(image), code(reason)),
+        Some(SideChoice {
             image: Some(image), ..
         }) => code(image),
         Some(SideChoice {
             reason: Some(reason),
+            doubt,
             ..
-        }) => format!("none ({})", code(reason)),
+        }) => {
+            let word = if doubt.is_some() { "not known" } else { "none" };
+            format!("{word} ({})", code(reason))
+        }
         _ => "none".to_owned(),
     };
     let (before, after) = (side(&one.before), side(&one.after));
@@ -209,7 +228,11 @@ fn value_row(one: &PolicyDifference, value: &MovedValue) -> String {
         (None, Effect::Removed) => "its policy is gone".to_owned(),
         (None, _) => "stays".to_owned(),
     };
-    let by = value.automation.as_deref().map(code).unwrap_or_default();
+    let by = match (&value.automation, value.held_back.first()) {
+        (Some(by), _) => code(by),
+        (None, Some(why)) => format!("nobody ({})", code(why)),
+        (None, None) => String::new(),
+    };
     let (at, current) = (code(&value.at), code(&value.current));
     format!("| {at} | {current} | {new} | {by} |\n")
 }

@@ -45,6 +45,9 @@ pub fn text(told: &Explanation) -> String {
         pairs[0].1 =
             "nothing: `spec.policy` has none of semver, alphabetical, numerical".to_owned();
     }
+    if told.is_unreadable {
+        pairs.clear();
+    }
     for (name, value) in pairs.iter().filter(|(_, value)| value != "``") {
         field(name, Style::new(), value, &mut out);
     }
@@ -83,6 +86,10 @@ fn source(told: &Explanation, out: &mut String) {
         _ => "none are known".to_owned(),
     };
     field("tags", Style::new(), &tags, out);
+    if repository.is_suspended {
+        let why = "the ImageRepository: Flux does not list its tags, and the policy goes on with those of the last scan";
+        field("suspended", BAD, why, out);
+    }
 }
 
 /// A name and what belongs to it, which goes on below itself.
@@ -102,7 +109,7 @@ fn funnel(told: &Explanation, out: &mut String) {
     );
     if !told.malformed.is_empty() {
         let names: Vec<&str> = told.malformed.iter().map(String::as_str).collect();
-        let said = format!("no tags by their names: {}", names.join(", "));
+        let said = format!("no tags, by their names: {}", names.join(", "));
         put(out, format_args!("  {:>width$} ", ""));
         flow(&line(&said), (width + 3, WIDTH), BAD, out);
     }
@@ -158,12 +165,17 @@ fn shown(one: &Sample) -> String {
 }
 
 fn chosen(told: &Explanation, out: &mut String) {
+    let word = if told.reason.is_some() {
+        "kept"
+    } else {
+        "chosen"
+    };
     if let Some(image) = &told.image {
-        field("chosen", GOOD, image, out);
+        field(word, GOOD, image, out);
     }
     if let Some(reason) = &told.reason {
         let word = match told.image {
-            Some(_) => "kept, for",
+            Some(_) => "because",
             None => "no image:",
         };
         field(word, BAD, reason, out);
@@ -171,12 +183,24 @@ fn chosen(told: &Explanation, out: &mut String) {
     if let Some(hint) = &told.hint {
         field("hint:", Style::new(), hint, out);
     }
-    let next: Vec<Sample> = told.order.iter().skip(1).take(SAMPLES).cloned().collect();
+    // Where none of them is chosen, the first is told with the others.
+    let (word, first) = match is_chosen(told) {
+        true => ("  then", 1),
+        false => ("  first", 0),
+    };
+    let next = told.order.iter().skip(first).take(SAMPLES);
+    let next: Vec<Sample> = next.cloned().collect();
     if !next.is_empty() {
         let start = out.len();
-        list(&next, told.ranked.saturating_sub(1 + next.len()), 12, out);
-        out.replace_range(start..start + 6, "  then");
+        let more = told.ranked.saturating_sub(first + next.len());
+        list(&next, more, 12, out);
+        out.replace_range(start..start + word.len(), word);
     }
+}
+
+/// Whether the first tag in order is chosen.
+fn is_chosen(told: &Explanation) -> bool {
+    told.image.is_some() && told.reason.is_none()
 }
 
 fn asked(tag: &ExplainedTag, told: &Explanation, out: &mut String) {
@@ -184,23 +208,34 @@ fn asked(tag: &ExplainedTag, told: &Explanation, out: &mut String) {
         out,
         format_args!("\n{HEAD}Tag {}{HEAD:#}\n", line(&tag.tag)),
     );
-    if !tag.is_listed && told.tags_from.source != "nowhere" {
-        out.push_str("  is not among the known tags; if it were:\n");
+    let is_tried = tag.step != "untried";
+    match told.tags_from.source.as_str() {
+        _ if tag.is_listed || !is_tried => {}
+        "nowhere" => out.push_str("  no tags are known; if it were one, it would be\n"),
+        _ => out.push_str("  is not among the known tags; if it were, it would be\n"),
     }
     out.push_str("  ");
     flow(&line(&tag.why), (2, WIDTH), Style::new(), out);
     if let Some(way_in) = &tag.way_in {
         field("hint:", Style::new(), way_in, out);
     }
+    if let Some(next) = &tag.next {
+        field("then", Style::new(), &format!("it is {next}"), out);
+    }
     let is_in = tag.step == "order";
+    let (is, are, then) = match (is_in, tag.is_listed && is_chosen(told)) {
+        (true, true) => ("is", "are", ""),
+        (true, false) => ("would be", "would be", ""),
+        (false, _) => ("would be", "would be", " then"),
+    };
     match tag.place {
-        Some(1) if is_in => out.push_str("  it is the latest\n"),
-        Some(2) if is_in => out.push_str("  one is later\n"),
-        Some(place) if is_in => put(out, format_args!("  {} are later\n", place - 1)),
-        Some(1) => out.push_str("  it would be the latest then\n"),
-        Some(2) => out.push_str("  one would be later then\n"),
-        Some(place) => put(out, format_args!("  {} would be later then\n", place - 1)),
+        Some(1) => put(out, format_args!("  it {is} the latest{then}\n")),
+        Some(2) => put(out, format_args!("  one {is} later{then}\n")),
+        Some(place) => put(out, format_args!("  {} {are} later{then}\n", place - 1)),
         None => {}
+    }
+    if is_in && !is_chosen(told) && told.reason.is_some() {
+        out.push_str("  the policy chooses none now\n");
     }
 }
 
@@ -244,7 +279,7 @@ fn usage(one: &ExplainedUse, told: &Explanation, out: &mut String) {
         field("by", Style::new(), &by, out);
     }
     if let Some(message) = &one.message {
-        let mut lines = message.trim_end().lines();
+        let mut lines = message.trim().lines();
         let first = lines.next().unwrap_or_default();
         let more = if lines.next().is_some() { " …" } else { "" };
         field("message", DIM, &format!("{first}{more}"), out);

@@ -37,8 +37,8 @@ pub enum Unresolved {
     Status(#[from] Undefined),
     /// The policy is suspended and has no status, or its repository is, and
     /// nothing is known of its tags.
-    #[error("{0} is suspended")]
-    Suspended(&'static str),
+    #[error("{0}")]
+    Suspended(Suspended),
     /// Its document cannot be read, which was reported there.
     #[error("its document cannot be read: {0}")]
     Unreadable(String),
@@ -65,12 +65,12 @@ pub enum Unresolved {
     #[error(transparent)]
     Name(#[from] NameError),
     /// Nothing is known of its repository.
-    #[error("no tags are known for {image}: {tried}")]
+    #[error("no tags are known for {image}: {}", tried(.sources))]
     NoTags {
         /// `spec.image`.
         image: String,
         /// What was looked at.
-        tried: String,
+        sources: Vec<TagSource>,
     },
     /// `exclusionList` is not a list of patterns.
     #[error("{0}: {source}", source = .0.source)]
@@ -104,6 +104,18 @@ pub enum Unresolved {
     /// The chosen tag makes no image reference.
     #[error("encountered invalid image ref \"{0}\": could not parse reference: {0}")]
     Reference(String),
+}
+
+/// What is suspended, so that nothing is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Suspended {
+    /// The policy: it stays with what it chose last.
+    #[error("the policy is suspended")]
+    Policy,
+    /// The ImageRepository, which does not stop a policy: nobody lists its tags, and none
+    /// are known.
+    #[error("its ImageRepository is suspended, and no tags are known")]
+    Repository,
 }
 
 /// A digest that nobody told.
@@ -201,7 +213,7 @@ impl Unresolved {
         match self {
             Self::Nothing(nothing) => match nothing.plainly() {
                 Some(plainly) => format!("{plainly} (Flux: {nothing})"),
-                None => nothing.to_string(),
+                None => nothing.with_source(),
             },
             other => other.to_string(),
         }
@@ -214,9 +226,7 @@ impl Unresolved {
             Self::NoRepository { wanted, now: Some(now) } => documents::renamed(wanted, now),
             Self::NoRepository { wanted: id, .. } => format!("add the ImageRepository `{}` of namespace `{}` to the input", id.name, id.namespace),
             Self::Ambiguous(twins) => twins::hint(&twins.first, &twins.second),
-            Self::NoTags { .. } => {
-                "give the policy a `status.latestRef` (as `kubectl get imagepolicy -o yaml` shows it), add a TagSnapshot of the repository (`flux-image scan`), or let the registry be asked".to_owned()
-            }
+            Self::NoTags { sources, .. } => missing_tags(sources),
             Self::AccessDenied(..) => "add a selector to `accessFrom.namespaceSelectors` of the ImageRepository; labels other than the name come from a Namespace that was given by whoever gave the ImageRepository, or by a flag".to_owned(),
             Self::NoDigest(missing) => match &missing.failure {
                 None => "add the digest to `digests` of the TagSnapshot, or let the registry be asked".to_owned(),
@@ -226,6 +236,23 @@ impl Unresolved {
             Self::NoInterval => "write `interval`, as `interval: 10m`; or `digestReflectionPolicy: IfNotPresent`, which needs none".to_owned(),
             _ => return None,
         })
+    }
+}
+
+/// What to do where none of these sources has tags.
+fn missing_tags(sources: &[TagSource]) -> String {
+    let one = |source: &TagSource| match source {
+        TagSource::Status => {
+            "give the policy a `status.latestRef` (as `kubectl get imagepolicy -o yaml` shows it)"
+        }
+        TagSource::Snapshot => "add a TagSnapshot of the repository (`flux-image scan`)",
+        TagSource::Registry => "let the registry be asked",
+    };
+    let mut ways: Vec<&str> = sources.iter().map(one).collect();
+    let last = ways.pop().unwrap_or_default();
+    match ways.as_slice() {
+        [] => last.to_owned(),
+        ways => format!("{}, or {last}", ways.join(", ")),
     }
 }
 
@@ -475,7 +502,7 @@ fn image_of<'c>(
             },
             TagSource::Snapshot | TagSource::Registry => {
                 if document.spec.suspend {
-                    return Err(Unresolved::Suspended("the policy"));
+                    return Err(Unresolved::Suspended(Suspended::Policy));
                 }
                 if document.spec.lacks_interval() {
                     return Err(Unresolved::NoInterval);
@@ -487,7 +514,7 @@ fn image_of<'c>(
         }
     }
     if is_suspended(documents, &named) {
-        return Err(Unresolved::Suspended("its ImageRepository"));
+        return Err(Unresolved::Suspended(Suspended::Repository));
     }
     let repository = repository_of(documents, id, document).ok();
     Err(Unresolved::NoTags {
@@ -495,7 +522,7 @@ fn image_of<'c>(
             || "its repository".to_owned(),
             |(_, repository)| repository.spec.image.clone(),
         ),
-        tried: tried(tags_from),
+        sources: tags_from.to_vec(),
     })
 }
 

@@ -161,7 +161,7 @@ ImagePolicy flux-system:web: is written differently, and chooses the same
 "
     );
     assert!(
-        stderr(&output).contains("1 of 5 policies choose differently, 1 removed, 1 added"),
+        stderr(&output).contains("1 of 5 policies chooses differently, 1 removed, 1 added"),
         "{}",
         stderr(&output)
     );
@@ -404,6 +404,132 @@ fn what_was_wrong_before_is_a_warning() {
     );
     let output = run_in(tree.path(), &["compare", "after", "before"], b"");
     assert_eq!(code(&output), 2);
+}
+
+/// A policy whose file cannot be read is not gone: nobody knows.
+#[test]
+fn what_cannot_be_read_is_not_gone() {
+    let tree = folders();
+    let broken = |name: &str| policy(name, "1.x").replace("{semver: {range: '1.x'}}", "{semver: [");
+    tree.write("after/flux/app.yaml", &broken("app"));
+    let effects = |arguments: &[&str], expected: i32| {
+        let arguments = [&["compare"], arguments, &["-o", "json"]].concat();
+        let output = run_in(tree.path(), &arguments, b"");
+        assert_eq!(code(&output), expected, "{}", stderr(&output));
+        let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let policies = told["items"][0]["policies"].as_array().cloned();
+        let effect = |one: &Value| (one["policy"].clone(), one["effect"].clone());
+        let effects: Vec<_> = policies.iter().flatten().map(effect).collect();
+        (effects, stderr(&output))
+    };
+    let (told, said) = effects(&["before", "after"], 2);
+    assert!(told.contains(&("flux-system:app".into(), "unknown".into())));
+    // The file does not name this one.
+    assert!(told.contains(&("flux-system:gone".into(), "removed".into())));
+    let expected = "error: what the change of ImagePolicy `flux-system:app` does is not known: it may be in after/flux/app.yaml, which is not valid YAML";
+    assert!(said.contains(expected), "{said}");
+    assert!(!said.contains("template"), "{said}");
+    let (told, said) = effects(&["after", "before"], 0);
+    assert!(told.contains(&("flux-system:app".into(), "unknown".into())));
+    assert!(
+        said.contains("warning: BEFORE: this file is not valid YAML"),
+        "{said}"
+    );
+    effects(&["after", "before", "--check"], 2);
+    // Nor is its ImageRepository.
+    let (_, alone) = policy("app", "*")
+        .split_once("---\n")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .expect("two");
+    tree.write("after/flux/app.yaml", &alone);
+    let repository = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {name: app, namespace: [\n";
+    tree.write("after/flux/repository.yaml", repository);
+    let (told, _) = effects(&["before", "after"], 2);
+    assert!(told.contains(&("flux-system:app".into(), "unknown".into())));
+}
+
+/// A digest that nobody knows is no digest that stays.
+#[test]
+fn a_digest_that_is_not_known_cannot_be_compared() {
+    let tree = folders();
+    let reflecting = |range: &str| {
+        policy("app", range).replace(
+            "  policy:",
+            "  digestReflectionPolicy: IfNotPresent\n  policy:",
+        )
+    };
+    tree.write("tags.yaml", TAGS);
+    let effect = |before: &str, after: &str| {
+        tree.write("before/flux/app.yaml", before);
+        tree.write("after/flux/app.yaml", after);
+        let told = compared(&tree, &["before", "after", "--tags", "tags.yaml"]);
+        let policies = told["policies"].as_array().cloned().unwrap_or_default();
+        let app = policies
+            .into_iter()
+            .find(|one| one["policy"] == "flux-system:app");
+        app.map_or(Value::Null, |app| app["effect"].clone())
+    };
+    let plain = |range: &str| policy("app", range);
+    assert_eq!(effect(&plain("1.x"), &reflecting("1.x")), "unknown");
+    assert_eq!(effect(&plain("1.x"), &reflecting("*")), "differs");
+    assert_eq!(effect(&reflecting("1.x"), &reflecting("~1.2")), "same");
+    assert_eq!(effect(&reflecting("1.x"), &reflecting("1.x")), Value::Null);
+}
+
+/// A suspended policy stays with what it chose last.
+#[test]
+fn a_suspended_policy_chooses_as_before() {
+    let tree = folders();
+    let suspended = policy("app", "*").replace("  policy:", "  suspend: true\n  policy:");
+    tree.write("after/flux/app.yaml", &suspended);
+    let told = compared(&tree, &["before", "after"]);
+    let app = |told: &Value| {
+        let policies = told["policies"].as_array().cloned().unwrap_or_default();
+        let app = policies
+            .into_iter()
+            .find(|one| one["policy"] == "flux-system:app");
+        app.expect("app")
+    };
+    assert_eq!(app(&told)["effect"], "same");
+    assert_eq!(app(&told)["after"]["image"], "ghcr.io/acme/app:1.2.0");
+    // What it chose last says its status, or nobody.
+    let told = compared(&tree, &["after", "before"]);
+    assert_eq!(app(&told)["effect"], "unknown");
+    let status = "status: {latestRef: {name: ghcr.io/acme/app, tag: 1.0.0}}\n";
+    tree.write("after/flux/app.yaml", &(suspended + status));
+    let told = compared(&tree, &["after", "before"]);
+    assert_eq!(app(&told)["effect"], "differs");
+    assert_eq!(app(&told)["before"]["image"], "ghcr.io/acme/app:1.0.0");
+}
+
+/// A value that no automation comes to says so.
+#[test]
+fn what_nobody_writes_is_told() {
+    let tree = folders();
+    tree.write("after/elsewhere/app.yaml", &marked("app", "1.2.0"));
+    let output = run_in(tree.path(), &["compare", "before", "after"], b"");
+    let said = "after/elsewhere/app.yaml:1:8  ghcr.io/acme/app:1.2.0 → ghcr.io/acme/app:2.0.0, by nobody: `flux-system:all` updates `./apps` alone\n";
+    assert!(stdout(&output).contains(said), "{}", stdout(&output));
+    let arguments = ["compare", "before", "after", "-o", "markdown"];
+    let output = run_in(tree.path(), &arguments, b"");
+    let said = "| nobody (`` `flux-system:all` updates `./apps` alone ``) |";
+    assert!(stdout(&output).contains(said), "{}", stdout(&output));
+}
+
+/// Automations only tell who would write a value.
+#[test]
+fn what_is_wrong_with_an_automation_is_a_warning() {
+    let tree = folders();
+    tree.write("all.yaml", &(policy("app", "1.x") + "---\n" + AUTOMATION));
+    tree.write("tags.yaml", TAGS);
+    let arguments = ["compare", "all.yaml", "all.yaml", "--tags", "tags.yaml"];
+    let output = run_in(tree.path(), &arguments, b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("warning: ImageUpdateAutomation `flux-system:all` is left out"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 /// Nothing that others wrote leaves its cell.

@@ -248,8 +248,7 @@ fn a_suspended_repository_stops_the_asking_alone() {
     tree.write("apps/app.yaml", OLD);
     let output = tree.update(&["."]);
     assert_eq!(code(&output), 0);
-    let expected =
-        "info: ImagePolicy `flux-system:app` gives no image: its ImageRepository is suspended";
+    let expected = "info: ImagePolicy `flux-system:app` gives no image: its ImageRepository is suspended, and no tags are known";
     assert!(stderr(&output).contains(expected), "{}", stderr(&output));
     // A policy that is wrong stays wrong.
     tree.write("flux/policy.yaml", &undecided().replace("'*'", "nonsense"));

@@ -129,6 +129,10 @@ fn each_reason_is_told() {
             "`v1.0.0` is chosen in place of `v1.0.1`, which is not among the tags of the test",
         ),
         (
+            "{policy: app, tags: [1.0.0, v1.0.0], expect: {tag: v1.0.0}}",
+            "`1.0.0` is chosen in place of `v1.0.0`, which is left out, since `1.0.0` has the same value, and counts",
+        ),
+        (
             "{policy: app, tags: [v3.0.0], expect: {tag: v3.0.0}}",
             "no tag is chosen: no tag that is left is a version in the range: the nearest, `3.0.0`, is not in `>=1.0.0 <2` (Flux: unable to determine latest version from provided list); `v3.0.0` is out of the range: `<2`",
         ),

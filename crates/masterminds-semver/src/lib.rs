@@ -354,6 +354,28 @@ impl Constraint {
         refusals.collect::<Option<_>>().unwrap_or_default()
     }
 
+    /// Of each group, everything that leaves `version` out: each comparator that refuses it,
+    /// and that it is a prerelease, where the group admits none. Empty where the version is
+    /// in the range.
+    ///
+    /// ```
+    /// use masterminds_semver::{Constraint, Refusal, Version};
+    ///
+    /// let constraint = Constraint::parse(">5 <3").expect("a constraint");
+    /// let version = Version::parse("4.0.0-rc.1").expect("a version");
+    /// let all = constraint.all_refusals(&version);
+    /// let (above, below) = (Refusal::Comparator(">5"), Refusal::Comparator("<3"));
+    /// assert_eq!(all, [vec![above, below, Refusal::Prerelease]]);
+    /// ```
+    #[must_use]
+    pub fn all_refusals(&self, version: &Version) -> Vec<Vec<Refusal<'_>>> {
+        if self.admits(version) {
+            return Vec::new();
+        }
+        let groups = self.groups.iter();
+        groups.map(|group| group.refusals(version)).collect()
+    }
+
     /// Whether a prerelease can be in the range.
     #[must_use]
     pub fn admits_prereleases(&self) -> bool {
@@ -386,6 +408,16 @@ impl Group {
     fn admits(&self, version: &Version) -> bool {
         (self.admits_prereleases || !version.is_prerelease())
             && self.comparators.iter().all(|c| c.admits(version))
+    }
+
+    /// Everything that leaves a version out.
+    fn refusals(&self, version: &Version) -> Vec<Refusal<'_>> {
+        let refusing = self.comparators.iter().filter(|c| !c.admits(version));
+        let refusing = refusing.map(|c| Refusal::Comparator(&c.text));
+        let is_refused = version.is_prerelease() && !self.admits_prereleases;
+        refusing
+            .chain(is_refused.then_some(Refusal::Prerelease))
+            .collect()
     }
 
     /// What leaves a version out, `None` where nothing does.
