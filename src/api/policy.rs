@@ -6,7 +6,7 @@ use super::meta::{LocalReference, Metadata};
 use crate::policy::reflect::{DigestReflection, ImageRef};
 use crate::policy::{Choice, InvalidPolicy, Order, Policy};
 use masterminds_semver::Constraint;
-use oci_tags::image::{Reference, is_digest, is_tag};
+use oci_tags::image::{Reference, is_digest, is_tag, without_login};
 
 /// An ImagePolicy of any version from v1alpha1 to v1.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -107,7 +107,10 @@ pub enum Undefined {
     #[error("its status names no image")]
     Absent,
     /// The status names what is not an image reference; Flux fails the run on it.
-    #[error("encountered invalid image ref \"{0}\": could not parse reference: {0}")]
+    #[error(
+        "encountered invalid image ref \"{image}\": could not parse reference: {image}",
+        image = without_login(.0)
+    )]
     Invalid(String),
 }
 

@@ -388,8 +388,8 @@ fn deserialize_without<T: for<'de> Deserialize<'de>>(
     unknown_fields: &mut Vec<String>,
 ) -> Result<T, serde_saphyr::Error> {
     // A text without aliases has fewer nodes than bytes, and a snapshot may
-    // have very many; what aliases make beyond that is a bomb.
-    let most = text.len().max(250_000);
+    // have very many; what aliases make far beyond that is a bomb, and there may be many.
+    let most = text.len().max(250_000.min(10_000 + 16 * text.len()));
     let options = serde_saphyr::options! {
         strict_booleans: true,
         no_schema: true,

@@ -15,7 +15,7 @@ use crate::documents::Documents;
 use crate::finding::{Code, Finding, Location};
 use crate::plan::planned::Owner;
 use crate::selection::resolve::{self, Resolved, Suspended, Unresolved};
-use oci_tags::image::Repository;
+use oci_tags::image::{Repository, without_login};
 
 /// What differs between two sets of documents, as one cluster sees them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -474,7 +474,7 @@ fn fields(id: &Id, side: Side<'_>) -> BTreeMap<&'static str, String> {
     let repository = resolve::repository_of(side.documents, id, &policy.document);
     if let Ok((_, repository)) = repository {
         let spec = &repository.spec;
-        fields.insert("image", spec.image.clone());
+        fields.insert("image", without_login(&spec.image).into_owned());
         fields.insert("exclusionList", spec.exclusion_list.join(", "));
     }
     fields

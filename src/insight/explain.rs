@@ -17,7 +17,7 @@ use crate::selection::resolve::{self, Unresolved};
 use crate::selection::tags::{KnownTags, TagBook};
 use go_regexp::{Budget, Regex};
 use masterminds_semver::{Constraint, Refusal, Version};
-use oci_tags::image::{Repository, is_tag};
+use oci_tags::image::{Repository, is_tag, without_login};
 
 /// So many tags are shown of each step and of the order.
 pub const SAMPLES: usize = 5;
@@ -376,7 +376,7 @@ fn traced<'k>(
     let location = documents.repositories.get(&repository_id);
     told.repository = Some(ExplainedRepository {
         name: repository_id.to_string(),
-        image: repository.spec.image.clone(),
+        image: without_login(&repository.spec.image).into_owned(),
         at: location.map_or_else(String::new, |known| known.location.to_string()),
         is_suspended: repository.spec.suspend,
     });

@@ -16,7 +16,7 @@ use crate::policy::funnel::{Fate, Funnel};
 use crate::selection::ready;
 use crate::selection::resolve::{self, Unresolved};
 use go_regexp::Budget;
-use oci_tags::image::Repository;
+use oci_tags::image::{Repository, without_login};
 
 /// What all rows have.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -214,7 +214,7 @@ fn repository_row(
     let spec = &document.spec;
     let mut row = RepositoryRow {
         head: head(known, id, repository, &document.metadata.labels),
-        image: spec.image.clone(),
+        image: without_login(&spec.image).into_owned(),
         suspended: spec.suspend,
         ..RepositoryRow::default()
     };

@@ -13,7 +13,7 @@ use crate::policy::reflect::{DigestReflection, ImageRef, WantedDigest};
 use crate::policy::{ChosenNothing, InvalidPolicy};
 use crate::selection::tags::{Blame, Failure, KnownTags, TagBook};
 use go_regexp::{Budget, Fault, SyntaxError};
-use oci_tags::image::{NameError, Repository};
+use oci_tags::image::{NameError, Repository, without_login};
 use yaml_edit_spans::work;
 
 /// What came of a policy.
@@ -102,7 +102,10 @@ pub enum Unresolved {
     #[error(transparent)]
     NoDigest(Box<MissingDigest>),
     /// The chosen tag makes no image reference.
-    #[error("encountered invalid image ref \"{0}\": could not parse reference: {0}")]
+    #[error(
+        "encountered invalid image ref \"{image}\": could not parse reference: {image}",
+        image = without_login(.0)
+    )]
     Reference(String),
 }
 
@@ -520,7 +523,7 @@ fn image_of<'c>(
     Err(Unresolved::NoTags {
         image: repository.map_or_else(
             || "its repository".to_owned(),
-            |(_, repository)| repository.spec.image.clone(),
+            |(_, repository)| without_login(&repository.spec.image).into_owned(),
         ),
         sources: tags_from.to_vec(),
     })

@@ -617,3 +617,46 @@ image: docker.io/acme/app:app-1.2.3 # {\"$imagepolicy\": \"flux-system:app\"}
     assert_eq!(told["uses"][1]["out"], "an image of another repository");
     assert!(told["uses"][1]["place"].is_null());
 }
+
+/// A login in `spec.image`, where none belongs, is shown by no command.
+#[test]
+fn a_login_in_an_image_is_not_shown() {
+    for image in [
+        "robot:s3cret@ghcr.io/acme/app",
+        "https://robot:s3cret@ghcr.io/acme/app",
+    ] {
+        let tree = Tree::new(&[
+            (".git/HEAD", ""),
+            (
+                "a.yaml",
+                &format!(
+                    "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {{name: app, namespace: flux-system}}\nspec: {{image: '{image}', interval: 5m}}\n---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: {{name: app, namespace: flux-system}}\nspec: {{imageRepositoryRef: {{name: app}}, policy: {{semver: {{range: 1.x}}}}}}\n"
+                ),
+            ),
+            (
+                "b.yaml",
+                "a: ghcr.io/acme/app:1.0.0 # {\"$imagepolicy\": \"flux-system:app\"}\n",
+            ),
+            ("c.yaml", ""),
+        ]);
+        for arguments in [
+            &["explain", "app"][..],
+            &["explain", "app", "-o", "json"],
+            &["repositories", "-o", "wide"],
+            &["policies", "-o", "wide"],
+            &["lint", "--no-cache", "-o", "sarif"],
+            &["compare", "a.yaml", "c.yaml", "-o", "markdown"],
+            &["coverage"],
+            &["update", "."],
+        ] {
+            let mut arguments = arguments.to_vec();
+            arguments.push("--offline");
+            let output = run_in(tree.path(), &arguments, b"");
+            let said = stdout(&output) + &stderr(&output);
+            assert!(
+                !said.contains("s3cret") && !said.contains("unexpected argument"),
+                "{arguments:?}: {said}"
+            );
+        }
+    }
+}

@@ -4,6 +4,7 @@
 //! A [`Repository`] keeps the name as it was written beside its canonical
 //! form, because manifests must show the first and comparisons need the second.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv4Addr;
 
@@ -23,7 +24,10 @@ pub struct Repository {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// `https://…` and the like.
-    #[error("image '{image}' should not include URL scheme; remove '{scheme}://'")]
+    #[error(
+        "image '{}' should not include URL scheme; remove '{scheme}://'",
+        without_login(image)
+    )]
     Scheme {
         /// The name as written.
         image: String,
@@ -31,7 +35,11 @@ pub enum NameError {
         scheme: String,
     },
     /// A tag or digest after the name.
-    #[error("image '{image}' should not include a tag; remove ':{tag}'")]
+    #[error(
+        "image '{}' should not include a tag; remove ':{}'",
+        without_login(image),
+        without_login(tag)
+    )]
     Tag {
         /// The name as written.
         image: String,
@@ -39,8 +47,28 @@ pub enum NameError {
         tag: String,
     },
     /// No image reference at all.
-    #[error("could not parse reference: {0}")]
+    #[error("could not parse reference: {}", without_login(.0))]
     Reference(String),
+}
+
+/// A name without the login that somebody wrote into it, which no image has: `****` stands
+/// for what is before an `@` that no digest follows.
+#[must_use]
+pub fn without_login(name: &str) -> Cow<'_, str> {
+    let Some((before, rest)) = name.rsplit_once('@') else {
+        return Cow::Borrowed(name);
+    };
+    let algorithm = rest.split(':').next().unwrap_or(rest);
+    let bits = algorithm.strip_prefix("sha").unwrap_or_default();
+    let is_digest = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_digest {
+        return match without_login(before) {
+            Cow::Borrowed(_) => Cow::Borrowed(name),
+            Cow::Owned(before) => Cow::Owned(format!("{before}@{rest}")),
+        };
+    }
+    let scheme = before.find("://").map_or(0, |at| at + "://".len());
+    Cow::Owned(format!("{}****@{rest}", &before[..scheme]))
 }
 
 impl Repository {
@@ -232,4 +260,34 @@ fn is_authority(host: &str) -> bool {
         }
     };
     port.bytes().all(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_not_shown() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        for (name, shown) in [
+            ("ghcr.io/acme/app", "ghcr.io/acme/app"),
+            ("robot:s3cret@ghcr.io/acme/app", "****@ghcr.io/acme/app"),
+            ("robot:s3cret@shared.example/app", "****@shared.example/app"),
+            (
+                "https://robot:s3@cret@ghcr.io/acme/app:1.0",
+                "https://****@ghcr.io/acme/app:1.0",
+            ),
+        ] {
+            assert_eq!(without_login(name), shown);
+            let with_digest = format!("{name}@{digest}");
+            assert_eq!(without_login(&with_digest), format!("{shown}@{digest}"));
+        }
+        for name in [
+            "robot:s3cret@ghcr.io/acme/app",
+            "https://robot:s3cret@ghcr.io/acme/app",
+        ] {
+            let error = Repository::parse(name).expect_err("a login");
+            assert!(!error.to_string().contains("s3cret"), "{error}");
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::insight::uses::{Carrier, Use};
 use crate::policy::funnel::Funnel;
 use crate::selection::resolve::{self, Unresolved};
 use go_regexp::Budget;
-use oci_tags::image::Repository;
+use oci_tags::image::{Repository, without_login};
 
 /// What is known of a run, and what of it counts.
 #[derive(Clone, Copy)]
@@ -223,7 +223,7 @@ fn of_policy(id: &Id, wanted: &HashSet<&str>, known: &Known<'_>, budget: &mut Bu
     let Ok((repository_id, repository)) = found else {
         return of;
     };
-    of.image.clone_from(&repository.spec.image);
+    of.image = without_login(&repository.spec.image).into_owned();
     let is_suspended = repository.spec.suspend && of.held.is_none();
     if is_suspended {
         of.held = Some(format!("ImageRepository `{repository_id}` is suspended"));
