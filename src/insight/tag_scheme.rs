@@ -105,6 +105,12 @@ impl<'t> TagScheme<'t> {
             .collect()
     }
 
+    /// Whether its number is that of a pull request.
+    fn is_of_request(&self) -> bool {
+        let word = words(self.prefix).last();
+        word.is_some_and(|word| matches!(word.as_str(), "pr" | "mr" | "pull"))
+    }
+
     /// Whether its first number is that of a version of more than four.
     fn is_long(&self) -> bool {
         let rest = self.suffix.strip_prefix('.');
@@ -223,7 +229,8 @@ fn is_plain_date(run: &str) -> bool {
 fn date_at(tag: &str, (start, end): (usize, usize)) -> Option<(usize, usize)> {
     let run = &tag[start..end];
     if (8..=14).contains(&run.len()) {
-        return is_plain_date(run).then_some((start, end));
+        let time = time_at(&tag[end..]);
+        return is_plain_date(run).then_some((start, end + time));
     }
     let text = tag.get(start..start + 10)?;
     let bytes = text.as_bytes();
@@ -291,6 +298,9 @@ pub enum Unsortable {
         "the tag is a major version, which moves by itself, and the next one is not compatible"
     )]
     Major,
+    /// A pull request alone.
+    #[error("the number of a pull request says nothing of which is later")]
+    Request,
     /// Five numbers or more with dots between.
     #[error("a version of more than four numbers cannot be compared")]
     Parts,
@@ -327,6 +337,7 @@ impl PolicyScheme {
             Core::Version(_) => Ok(of_version(&scheme, &before, &behind)),
             Core::Date(date) => Ok(of_date(date, &before, &behind)),
             Core::Number(_) if scheme.is_long() => Err(Unsortable::Parts),
+            Core::Number(_) if scheme.is_of_request() => Err(Unsortable::Request),
             Core::Number(number) => of_number(&scheme, number, &before, &behind),
         }
     }
@@ -447,7 +458,7 @@ fn of_prerelease(scheme: &TagScheme<'_>, before: &str, behind: &Behind<'_>) -> V
     for may_move in [true, false] {
         let slot = |at| match Some(at) == number {
             true => Slot::Named("number"),
-            false if may_move => behind.slot_of_base(at),
+            false if may_move => behind.slot_of_other(at),
             false => Slot::Pinned,
         };
         choices.push(PolicyScheme {
@@ -581,8 +592,56 @@ const REVISIONS: [&str; 10] = [
     "", "r", "rev", "revision", "ls", "p", "patch", "build", "release", "w",
 ];
 
-/// Words before the version of what an image is built on, which may go on; that behind any
-/// other word, such as `jdk17` or `pg16`, is held.
+/// Words before the version of a language, a database or a machine: another one is another
+/// variant.
+const VARIANTS: [&str; 44] = [
+    "jdk",
+    "jre",
+    "java",
+    "openjdk",
+    "jvm",
+    "php",
+    "pg",
+    "postgres",
+    "postgresql",
+    "mysql",
+    "mariadb",
+    "py",
+    "python",
+    "node",
+    "nodejs",
+    "ruby",
+    "go",
+    "golang",
+    "rust",
+    "perl",
+    "dotnet",
+    "net",
+    "aspnet",
+    "scala",
+    "spark",
+    "hadoop",
+    "cuda",
+    "cu",
+    "cudnn",
+    "rocm",
+    "gcc",
+    "llvm",
+    "clang",
+    "amd",
+    "arm",
+    "armv",
+    "aarch",
+    "x",
+    "i",
+    "ppc",
+    "s",
+    "win",
+    "windows",
+    "ltsc",
+];
+
+/// Words before the version of what an image is built on, which may go on.
 const BASES: [&str; 14] = [
     "alpine",
     "debian",
@@ -687,7 +746,8 @@ impl<'t> Behind<'t> {
         let start = at - usize::from(!word.is_empty());
         let is_behind_number = start > 0 && is_number(start - 1);
         let is_known = REVISIONS.contains(&word.to_ascii_lowercase().as_str());
-        let is_one = is_known || (!word.is_empty() && is_behind_number);
+        let is_of_image = !is_one_of(&VARIANTS, word) && !is_one_of(&BASES, word);
+        let is_one = is_known || (!word.is_empty() && (is_behind_number || is_of_image));
         let is_whole = self.is_end_or_separator(last + 1) && !is_minor(at);
         (is_one && is_whole).then_some(Revision { at, last })
     }
@@ -739,23 +799,22 @@ impl<'t> Behind<'t> {
             return choices;
         }
         let mut choices = vec![
-            (self.text(|at| self.slot_of_base(at)), None),
+            (self.text(|at| self.slot_of_other(at)), None),
             (self.text(|_| Slot::Pinned), None),
         ];
         choices.dedup();
         choices
     }
 
-    /// Whether a number that is not compared may change: that of a base may.
-    fn slot_of_base(&self, at: usize) -> Slot {
-        let mut before = self.pieces[..at].iter().rev();
-        let word = before.find_map(|piece| match piece {
-            Piece::Text(text) if !is_separator(text) => Some(text.to_ascii_lowercase()),
-            _ => None,
-        });
-        match word.is_some_and(|word| BASES.contains(&word.as_str())) {
-            true => Slot::Any,
-            false => Slot::Pinned,
+    /// Whether a number that is not compared may change: that of a variant may not.
+    fn slot_of_other(&self, at: usize) -> Slot {
+        let before = self.pieces[..at].iter().rev();
+        // Of `jdk17.0.2`, all numbers are of the word.
+        let mut before = before
+            .skip_while(|piece| matches!(piece, Piece::Number(_)) || **piece == Piece::Text("."));
+        match before.next() {
+            Some(Piece::Text(word)) if is_one_of(&VARIANTS, word) => Slot::Pinned,
+            _ => Slot::Any,
         }
     }
 
@@ -790,7 +849,7 @@ impl<'t> Behind<'t> {
                     "^{before}{major}{}(?P<version>{version}){}$",
                     start.text(|_| Slot::Pinned),
                     rest.text(|at| match may_move {
-                        true => rest.slot_of_base(at),
+                        true => rest.slot_of_other(at),
                         false => Slot::Pinned,
                     })
                 ),
@@ -824,6 +883,10 @@ impl<'t> Behind<'t> {
         }
         out
     }
+}
+
+fn is_one_of(words: &[&str], word: &str) -> bool {
+    words.contains(&word.to_ascii_lowercase().as_str())
 }
 
 fn captured(name: &str, is_padded: bool) -> String {

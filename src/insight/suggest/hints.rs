@@ -68,7 +68,7 @@ pub(super) fn not_sortable(
     }
     let fixed = version_of(tag, tags.unwrap_or_default());
     let hint = match (why, fixed) {
-        (Unsortable::Hash, _) => CI.to_owned(),
+        (Unsortable::Hash | Unsortable::Request, _) => CI.to_owned(),
         (Unsortable::Parts, _) => {
             "have the build make versions of three numbers, or add a number that grows".to_owned()
         }
