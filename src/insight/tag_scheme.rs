@@ -169,16 +169,19 @@ fn hashes(tag: &str) -> Vec<(usize, usize)> {
 }
 
 /// Whether a piece is a commit's hash, whole or cut to seven digits or more; one of decimal
-/// digits alone is taken for a number, unless it is whole.
+/// digits or letters alone is taken for a number or a word, unless it is whole or stands
+/// behind the `g` of `git describe`.
 #[must_use]
 pub fn is_hash(piece: &str) -> bool {
-    let piece = piece.strip_prefix('g').unwrap_or(piece);
+    let described = piece.strip_prefix('g');
+    let piece = described.unwrap_or(piece);
     let is_hex = piece
         .bytes()
         .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let has = |what: fn(&u8) -> bool| piece.bytes().any(|byte| what(&byte));
     let is_mixed = has(u8::is_ascii_digit) && has(u8::is_ascii_lowercase);
-    is_hex && matches!(piece.len(), 7..=64) && (is_mixed || matches!(piece.len(), 40 | 64))
+    let is_whole = matches!(piece.len(), 40 | 64);
+    is_hex && matches!(piece.len(), 7..=64) && (is_mixed || is_whole || described.is_some())
 }
 
 /// Whether a number at a place is one of its own: behind the beginning, a separator, or a
@@ -1029,6 +1032,8 @@ mod tests {
         assert_eq!(variant("1.2.3.fips"), ["fips"]);
         assert_eq!(variant("12.4.1-cuda12-ubuntu22.04"), ["cuda", "ubuntu"]);
         assert_eq!(variant("1.2.3-8f2c1d9"), [""; 0]);
+        assert_eq!(variant("1.2.3-4-g0057031"), [""; 0]);
+        assert_eq!(variant("1.2.3-4-gdeadbee"), [""; 0]);
         assert!(TagScheme::of("1.2.3-rc.1").is_prerelease());
         assert!(!TagScheme::of("1.2.3-alpine").is_prerelease());
     }
