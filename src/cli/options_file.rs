@@ -60,7 +60,11 @@ impl OptionsFile {
             .unwrap_or_else(|| current.clone());
         let path = root.join(NAME);
         if path.symlink_metadata().is_err() {
-            return Ok(Self::default());
+            return Ok(Self {
+                root,
+                current,
+                ..Self::default()
+            });
         }
         let text = regular_file::text_within(&root, &path)
             .with_context(|| format!("cannot read {NAME}"))?;
@@ -206,6 +210,16 @@ impl OptionsFile {
     /// A file as it is from the root of the work tree on.
     pub(super) fn inside(&self, file: &str) -> String {
         inside(&self.root, &self.current, file)
+    }
+
+    /// A file of a finding as it is from the root of the work tree on, for those who show it
+    /// there; empty for what is in no file.
+    pub(super) fn inside_root(&self, file: &str) -> String {
+        match file {
+            "" | "<stdin>" => String::new(),
+            NAME => NAME.to_owned(),
+            file => self.inside(file),
+        }
     }
 
     /// What it excludes.
