@@ -530,19 +530,16 @@ impl Looked {
                 ignored: self.ignored,
             })? + "\n"])?,
             LintOutput::Sarif | LintOutput::Github | LintOutput::Gitlab => {
-                let mut findings = self.findings;
-                // What a forge shows is named from the root of the repository.
-                for location in findings.iter_mut().map(|one| &mut one.location) {
-                    location.file = options.inside_root(&location.file);
-                }
                 let planned = Planned {
                     outcome: Outcome {
                         changes: Vec::new(),
-                        findings,
+                        findings: self.findings,
                     },
                     ..Planned::default()
                 };
                 let report = Report::new(&planned, &[], false, network::now());
+                // Forges name files from the root of the repository.
+                let report = report.with_files(&|file| options.inside(file));
                 print([match args.output {
                     LintOutput::Sarif => sarif::log(&report, false)?,
                     LintOutput::Gitlab => gitlab::code_quality(&report, false)?,

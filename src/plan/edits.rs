@@ -16,7 +16,6 @@ use crate::documents::{self, Sourced};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::plan::outcome::{Change, Outcome};
 use crate::plan::takers::{Taker, Takers};
-use crate::policy::Choice;
 use crate::policy::reflect::ImageRef;
 use crate::quote;
 use crate::resource_list::{MASK, Object, Unshown};
@@ -63,12 +62,11 @@ impl Policies<'_> {
             (Ok(new), Ok(old)) => new.precedence(&old).is_lt(),
             _ => false,
         };
-        let document = self.documents.get(id).map(|policy| &policy.document);
-        let policy = document.and_then(|policy| policy.spec.checked().ok());
+        let document = self.documents.get(id).map(|policy| &policy.document.spec);
         // A pattern is compiled only where it can tell something else.
-        let asked =
-            policy.filter(|policy| of_versions || matches!(policy.choice(), Choice::Numerical(_)));
-        let of_policy = asked.and_then(|policy| policy.is_lower(new, old, &mut Budget::default()));
+        let asked = document.filter(|spec| of_versions || spec.policy.numerical.is_some());
+        let policy = asked.and_then(|spec| spec.checked().ok());
+        let of_policy = policy.and_then(|policy| policy.is_lower(new, old, &mut Budget::default()));
         of_policy.unwrap_or(of_versions)
     }
 }

@@ -187,6 +187,7 @@ fn the_page_is_true() {
         if word("hint").is_empty() {
             faults.push(format!("{} has no hint", section.code));
         }
+        faults.extend(left_by_hint(&base, section, &word("hint")));
         mend(&tree, section);
         let left = linted(&tree, &[]);
         if codes(&left).contains(&section.code) {
@@ -197,13 +198,23 @@ fn the_page_is_true() {
         }
     }
     if std::env::var_os("LINT").is_some_and(|word| word == "write") {
-        let told = sections.iter().map(|one| one.code.as_str()).collect();
-        let (before, _) = written.split_once(TABLE).expect("a table");
-        let written = format!("{before}{TABLE}{}", rows(&told));
+        let written = with_rows(&written, &sections);
         std::fs::write(PAGE, written).expect("written");
         faults.retain(|fault| !fault.contains(" prints\n"));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+/// What is wrong with a hint that writes a policy: followed as it is, it mends nothing.
+fn left_by_hint(base: &Files, section: &Section, hint: &str) -> Option<String> {
+    if !hint.contains("`policy: {") {
+        return None;
+    }
+    let tree = tree(base, &section.files);
+    follow(&tree, hint);
+    let left = linted(&tree, &[]);
+    let is_left = codes(&left).contains(&section.code);
+    is_left.then(|| format!("{}: the hint mends nothing: {left}", section.code))
 }
 
 fn mend(tree: &Tree, section: &Section) {
@@ -564,15 +575,20 @@ fn rows(told: &BTreeSet<&str>) -> String {
         .collect()
 }
 
+/// The page with its table as it is to be.
+fn with_rows(page: &str, sections: &[Section]) -> String {
+    let told = sections.iter().map(|one| one.code.as_str()).collect();
+    let (before, _) = page.split_once(TABLE).expect("a table");
+    format!("{before}{TABLE}{}", rows(&told))
+}
+
 /// The codes of findings are on the page: each with an example, or in the table of those that
 /// other commands find as well.
 #[test]
 fn every_code_of_lint_is_on_the_page() {
     let page = page();
     let (_, sections) = sections(&page);
-    let told = sections.iter().map(|one| one.code.as_str()).collect();
-    let (_, table) = page.split_once(TABLE).expect("a table");
-    assert_eq!(table, rows(&told), "`LINT=write` writes it");
+    assert_eq!(page, with_rows(&page, &sections), "`LINT=write` writes it");
 }
 
 /// With `lint` the function has comments silence what planning finds, too.
@@ -670,7 +686,13 @@ fn follow(tree: &Tree, hint: &str) {
         if !matches!(key, "filterTags" | "policy") {
             continue;
         }
-        lines.retain(|line| !line.trim_start().starts_with(&format!("{key}:")));
+        // What is there goes with all that stands below it.
+        let mut is_within = false;
+        lines.retain(|line| {
+            is_within =
+                line.starts_with(&format!("  {key}:")) || (is_within && line.starts_with("   "));
+            !is_within
+        });
         lines.push(format!("  {part}"));
     }
     tree.write("flux/policy.yaml", &(lines.join("\n") + "\n"));
@@ -1510,4 +1532,130 @@ fn what_nobody_writes_does_not_change() {
         BTreeSet::from(["unreached-marker".to_owned()]),
         "{report}"
     );
+}
+
+/// What is said of odd cases of the same faults.
+#[test]
+fn words_fit_what_is_there() {
+    for (choice, filter, list, current, code, said) in [
+        (
+            "numerical: {order: asc}",
+            r"pattern: '^v(?P<n>\d*)', extract: $n",
+            "v1, vx",
+            "v1",
+            "not-a-number",
+            "`extract` leaves nothing of some tags",
+        ),
+        (
+            "semver: {range: 1.x}",
+            "",
+            "1.2.3, latest",
+            "latest",
+            "prefix-changes",
+            "take the marker out",
+        ),
+        (
+            "semver: {range: ^*}",
+            "",
+            "1.2.3",
+            "1.2.3",
+            "matches-nothing",
+            "range: '*'",
+        ),
+        (
+            "semver: {range: '1.x||2.x - 3.x'}",
+            "",
+            "1.2.3",
+            "1.2.3",
+            "odd-range",
+            "it admits `4.0.0`",
+        ),
+    ] {
+        let report = linted(&policy_tree(choice, filter, list, current), &[]);
+        let found = found(&report, code)
+            .into_iter()
+            .map(Value::to_string)
+            .collect::<String>();
+        assert!(found.contains(said), "{choice}: {report}");
+    }
+    let tree = with("flux/repository.yaml", |text| {
+        format!("{text}  secretRef: {{name: login}}\n")
+    });
+    tree.write(
+        "flux/login.yaml",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: login, namespace: flux-system}\ntype: kubernetes.io/dockerconfigjson\nstringData: {.dockerconfigjson: '{\"auths\": {}}'}\n",
+    );
+    let report = linted(&tree, &[]);
+    assert!(
+        report.to_string().contains("it has none at all"),
+        "{report}"
+    );
+}
+
+/// The options file is shown as files of the tree are.
+#[test]
+fn ignores_of_the_options_file_are_shown() {
+    let tree = with("flux/tags.yaml", str::to_owned);
+    tree.write(
+        ".flux-image.yaml",
+        "apiVersion: flux-image.dev/v1alpha1\nkind: ImageUpdate\nmetadata: {name: options}\nspec:\n  ignores:\n  - {code: downgrade, reason: never}\n  - {code: nothing, reason: never}\n",
+    );
+    let report = linted(&tree, &[]);
+    let findings = report["findings"].as_array().expect("findings");
+    assert_eq!(findings.len(), 2, "{report}");
+    for finding in findings {
+        assert!(
+            finding["snippet"]
+                .as_str()
+                .is_some_and(|line| line.contains("reason: never")),
+            "{report}"
+        );
+        assert!(
+            !finding["hint"].as_str().unwrap_or_default().contains('#'),
+            "{report}"
+        );
+    }
+}
+
+/// What a comment is about is underlined, and no more.
+#[test]
+fn the_place_is_underlined() {
+    let tree = with("apps/app.yaml", |text| {
+        let marker = "# {\"$imagepolicy\": \"flux-system:none:tag\"}";
+        format!("{text}---\nvalue: {{\n  tag: 1.2.3, {marker}\n  b: c}}\n")
+    });
+    let output = run_in(tree.path(), &["lint", "--offline"], b"");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        text.contains("^^^^^\n") || text.contains("^^^^^ "),
+        "{text}"
+    );
+    assert!(!text.contains("^^^^^^"), "{text}");
+}
+
+/// A provider of tags is looked at in the texts of `--policies`, too.
+#[test]
+fn providers_are_looked_at_in_given_texts() {
+    let tree = with("flux/tags.yaml", str::to_owned);
+    let provider = "apiVersion: fluxcd.controlplane.io/v1\nkind: ResourceSetInputProvider\nmetadata: {name: app, namespace: flux-system}\nspec:\n  type: OCIArtifactTag\n  url: oci://ghcr.io/acme/app\n";
+    let arguments = ["lint", "--offline", "--policies", "-", "-o", "json"];
+    let output = run_in(tree.path(), &arguments, provider.as_bytes());
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(codes(&report), BTreeSet::from(["text-order".to_owned()]));
+}
+
+/// `update` names files for forges from the root of the repository, too.
+#[test]
+fn updates_for_forges_name_files_from_the_root() {
+    let tree = with("flux/tags.yaml", str::to_owned);
+    for (format, said) in [
+        ("github", "file=apps/app.yaml,"),
+        ("gitlab", "\"path\": \"apps/app.yaml\""),
+        ("sarif", "\"uri\": \"apps/app.yaml\""),
+    ] {
+        let arguments = ["update", "--offline", "--dry-run", "-o", format];
+        let output = run_in(&tree.path().join("flux"), &arguments, b"");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains(said), "{format}: {text} {}", stderr(&output));
+    }
 }

@@ -16,7 +16,7 @@ use crate::insight::{RunFacts, explain};
 use crate::quote;
 use crate::selection::resolve;
 use oci_tags::image::Repository;
-use yaml_edit_spans::Place;
+use yaml_edit_spans::{ByteSpan, Place, Snippet};
 
 /// The column, the codes and the reason of a comment in which the words stand at a byte of a
 /// line; `None` where they are no comment's beginning.
@@ -67,9 +67,12 @@ pub struct Ignores {
 struct Ignore {
     code: Code,
     reason: String,
-    location: Location,
+    place: IgnorePlace,
     is_used: bool,
 }
+
+/// Where an ignore stands, and its line where that may be shown.
+type IgnorePlace = (Location, Option<Snippet>);
 
 /// An ignore of a file of options, for the files of some globs; for all where there are none.
 struct FileIgnore {
@@ -218,12 +221,12 @@ impl Ignores {
 
     /// Adds one of a file of options, which stands at `location`, for the files of some
     /// globs; for all where there are none.
-    pub fn add(&mut self, code: &str, reason: &str, location: Location, globs: Vec<Glob>) {
+    pub fn add(&mut self, code: &str, reason: &str, place: IgnorePlace, globs: Vec<Glob>) {
         let hints = [
             "write a code as `flux-image lint` prints it",
             "write why, as `reason`",
         ];
-        if let Some(ignore) = self.checked(code, (reason, hints), location) {
+        if let Some(ignore) = self.checked(code, (reason, hints), place) {
             self.in_files.push(FileIgnore { ignore, globs });
         }
     }
@@ -235,24 +238,28 @@ impl Ignores {
         }
         // Those on lines of their own, until the line comes that they are for.
         let mut waiting: Vec<Ignore> = Vec::new();
-        for (number, line) in text.lines().enumerate() {
+        let mut start = 0;
+        for (number, whole) in text.split_inclusive('\n').enumerate() {
             let number = number + 1;
+            let line = whole.trim_end_matches(['\r', '\n']);
+            let span = ByteSpan::new(start, start + line.len());
+            start += whole.len();
             let found = memmem::find(line.as_bytes(), WORDS.as_bytes());
             let comment = found.and_then(|at| comment(line, at));
             let trimmed = line.trim_start();
             let is_alone = trimmed.starts_with('#');
             let codes = comment.map(|(column, codes, reason)| {
-                let location = lint_text.location(
-                    name,
-                    Place {
-                        line: number,
-                        column,
-                    },
+                let at = Place {
+                    line: number,
+                    column,
+                };
+                let place = (
+                    lint_text.location(name, at),
+                    lint_text.snippet(span, column),
                 );
                 let codes = codes.trim_end_matches(',').split(',').map(str::trim);
                 let written = (reason, COMMENT);
-                let ignores =
-                    codes.filter_map(|code| self.checked(code, written, location.clone()));
+                let ignores = codes.filter_map(|code| self.checked(code, written, place.clone()));
                 ignores.collect::<Vec<Ignore>>()
             });
             let codes = codes.unwrap_or_default();
@@ -281,11 +288,15 @@ impl Ignores {
         &mut self,
         code: &str,
         (reason, hints): (&str, [&str; 2]),
-        location: Location,
+        place: IgnorePlace,
     ) -> Option<Ignore> {
         let mut broken = |what: String, hint: &str| {
-            let finding = Finding::warning(Code::BadIgnore, what, location.clone());
-            self.broken.push(finding.hint(hint));
+            let (location, snippet) = place.clone();
+            let finding = Finding::warning(Code::BadIgnore, what, location);
+            self.broken.push(Finding {
+                snippet,
+                ..finding.hint(hint)
+            });
         };
         let Some(known) = Code::of_word(code) else {
             let code = quote::at_most(code, 100);
@@ -303,7 +314,7 @@ impl Ignores {
         Some(Ignore {
             code: known,
             reason: reason.trim().to_owned(),
-            location,
+            place,
             is_used: false,
         })
     }
@@ -358,8 +369,12 @@ impl Ignores {
         left.extend(unused.map(|one| {
             let code = one.code.word();
             let message = format!("this ignores `{code}`, and nothing of it is found");
-            let finding = Finding::warning(Code::UnusedIgnore, message, one.location);
-            finding.hint("take it out")
+            let (location, snippet) = one.place;
+            let finding = Finding::warning(Code::UnusedIgnore, message, location);
+            Finding {
+                snippet,
+                ..finding.hint("take it out")
+            }
         }));
         (left, ignored)
     }

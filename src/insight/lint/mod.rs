@@ -93,6 +93,17 @@ impl LintText<'_> {
             None => Location::new(name, place),
         }
     }
+
+    /// A line around a column of it, where it may be shown: none of a Secret, and none of what
+    /// cannot be read, which may be one.
+    fn snippet(&self, line: ByteSpan, column: usize) -> Option<Snippet> {
+        if self.outline?.concealed.touches(line) {
+            return None;
+        }
+        let before = line.of(self.text).chars().take(column.max(1) - 1);
+        let at = line.start + before.map(char::len_utf8).sum::<usize>();
+        Some(Snippet::around(self.text, line, at))
+    }
 }
 
 impl<'l> Texts<'l> {
@@ -148,8 +159,7 @@ impl<'l> Texts<'l> {
     }
 }
 
-/// Adds the line of each finding that has none, where it may be shown: none of a Secret, and
-/// none of what cannot be read, which may be one.
+/// Adds the line of each finding that has none, where it may be shown.
 pub fn add_lines<'f>(findings: impl IntoIterator<Item = &'f mut Finding>, texts: &Texts<'_>) {
     let mut starts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let findings = findings.into_iter();
@@ -157,8 +167,7 @@ pub fn add_lines<'f>(findings: impl IntoIterator<Item = &'f mut Finding>, texts:
         let Some(found) = texts.get(&finding.location.file) else {
             continue;
         };
-        let (Some(outline), Some(number)) = (found.outline, finding.location.line.checked_sub(1))
-        else {
+        let Some(number) = finding.location.line.checked_sub(1) else {
             continue;
         };
         let starts = starts
@@ -174,13 +183,7 @@ pub fn add_lines<'f>(findings: impl IntoIterator<Item = &'f mut Finding>, texts:
             .get(number + 1)
             .map_or(found.text.len(), |next| next - 1);
         let line = ByteSpan::new(start, end.max(start));
-        if outline.concealed.touches(line) {
-            continue;
-        }
-        let before = found.text[start..line.end].chars();
-        let before = before.take(finding.location.column.max(1) - 1);
-        let at = start + before.map(char::len_utf8).sum::<usize>();
-        finding.snippet = Some(Snippet::around(found.text, line, at));
+        finding.snippet = found.snippet(line, finding.location.column);
     }
 }
 
