@@ -192,6 +192,7 @@ impl<'r> Learned<'r> {
         let run = &self.run;
         let policies = Policies {
             all: &self.images,
+            documents: &run.documents.policies,
             names: edits::by_name(&self.images),
             name_of,
             on_unresolved,

@@ -263,6 +263,34 @@ pub fn bind<'o, 't>(
     bindings
 }
 
+/// Whether a comment, which begins a text, speaks of markers and is none: words stand before
+/// the object, or its value is no name that a policy can have.
+fn is_prose(text: &str) -> bool {
+    /// What of a line is looked at: many markers may stand on one.
+    const NEAR: usize = 300;
+    let end = text
+        .char_indices()
+        .nth(NEAR)
+        .map_or(text.len(), |(at, _)| at);
+    let line = text[..end].lines().next().unwrap_or_default();
+    let Some((before, object)) = line.split_once('{') else {
+        return false;
+    };
+    if !before.trim_matches(['#', ' ', '\t']).is_empty() {
+        return true;
+    }
+    let end = object.find('}').map_or(object.len(), |end| end + 1);
+    let Comment::Marker(value) = marker::read(&format!("{{{}", &object[..end])) else {
+        return false;
+    };
+    let is_name = |name: &str| {
+        let ends = |c: char| c.is_ascii_alphanumeric() || matches!(c, '$' | '{' | '}');
+        name.starts_with(ends) && name.ends_with(ends)
+    };
+    let target = MarkerTarget::parse(&value);
+    target.is_some_and(|target| !is_name(&target.namespace) || !is_name(&target.name))
+}
+
 /// Why a marker at `offset` of a text marks nothing, and what to do: told by what stands
 /// before it on its line.
 fn why_dead(text: &str, offset: usize) -> (&'static str, &'static str) {
@@ -314,8 +342,14 @@ impl<'o, 't> Bindings<'o, 't> {
         }
         let (mut at, mut place) = (0, Place::of(text.as_bytes(), 0));
         for dead in &outline.dead {
-            place = place.further(&text.as_bytes()[at..dead.offset]);
-            at = dead.offset;
+            let hash = text[at..dead.offset]
+                .rfind('#')
+                .map_or(at, |hash| at + hash);
+            if is_prose(&text[hash..]) {
+                continue;
+            }
+            place = place.further(&text.as_bytes()[at..hash]);
+            at = hash;
             let (why, hint) = why_dead(text, dead.offset);
             let message = format!("this marker stands where no marker works: {why}");
             let finding = Finding::warning(Code::DeadMarker, message, Location::new(file, place));

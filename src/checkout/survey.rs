@@ -94,8 +94,8 @@ impl<'r> Surveyed<'r> {
         let tree = self.tree;
         let unparsable = tree.outlined.iter().filter_map(move |one| {
             let error = one.outline.as_ref()?.as_ref().err()?;
-            let is_said = one.source.has_documents || !one.source.has_markers;
-            (!is_said).then(|| tree.files.unparsable(one.source, error))
+            // Without markers it is told where documents are read.
+            (one.source.has_markers).then(|| tree.files.unparsable(one.source, error))
         });
         let refused = tree.files.refused.iter().map(|one| one.finding.clone());
         unparsable.chain(refused)

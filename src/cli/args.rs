@@ -580,7 +580,7 @@ pub struct LintArgs {
     #[arg(long)]
     pub fix: bool,
     /// With `--fix`: edit nothing, print a unified diff
-    #[arg(long, requires = "fix")]
+    #[arg(long, requires = "fix", conflicts_with = "output")]
     pub diff: bool,
     /// How to print findings
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
@@ -600,7 +600,8 @@ pub struct LintArgs {
 }
 
 const LINT_EXAMPLES: &str =
-    "A comment `# flux-image: ignore CODE reason`, behind a value or above it, silences a finding.
+    "A comment `# flux-image: ignore CODE reason`, behind a value or on a line above it, silences a
+finding; on a line with a marker only above it, since behind it it would break the marker.
 
 Examples:
   flux-image lint                         with tags of the registries

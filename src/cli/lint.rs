@@ -10,6 +10,7 @@ use super::streams::{lists_all, print, print_diff, print_styled, say};
 use super::{Exit, edit, scan};
 use crate::checkout::files::Outlined;
 use crate::checkout::git::Repositories;
+use crate::checkout::request::GivenText;
 use crate::checkout::survey::{self, Subject, Surveyed};
 use crate::checkout::{self, BoundIn, Request};
 use crate::commit::{commits, migrate};
@@ -17,14 +18,16 @@ use crate::documents::Documents;
 use crate::finding::{Code, Finding, Severity};
 use crate::foreign::json_pretty;
 use crate::insight::explain;
-use crate::insight::lint::{self, Ignores, LintText, Texts, fixes};
+use crate::insight::lint::{self, Ignored, Ignores, LintText, Texts, Untold, fixes};
 use crate::insight::trial::Trial;
 use crate::insight::uses::Carrier;
 use crate::plan::outcome::Outcome;
 use crate::plan::planned::{Planned, Replacement};
+use crate::policy::{ChosenNothing, InvalidPolicy};
 use crate::report::json::Report;
 use crate::report::lint::{IgnoredFinding, LintReport, LintSummary, TagsUsed, text};
 use crate::report::{github, gitlab, sarif};
+use crate::resource_list::{self, Outline};
 use crate::selection::registry_queries::Ask;
 use crate::selection::resolve::{self, Unresolved};
 use go_template::time::Time;
@@ -67,7 +70,7 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
         looked.fixed = mended.len();
         looked.findings.retain(|finding| !mended.contains(finding));
     }
-    looked.show(args)
+    looked.show(args, &options)
 }
 
 /// What was found.
@@ -99,9 +102,26 @@ fn look(
     let mut tags = TagsUsed::default();
     let mut clusters = Clusters::default();
     let (mut ignores, mut replaced) = (None, BTreeMap::new());
+    let mut untold = Untold::default();
+    // What cannot be read is an error of the run.
+    let given: Vec<(&GivenText, Option<Outline<'_>>)> = (request.policies.iter())
+        .map(|one| (one, resource_list::read(&one.text).ok()))
+        .collect();
     checkout::with(request, repositories, BoundIn::Reach, |checkout| {
         let surveyed = survey::of(checkout, (request, repositories), subject, Some(&mut *ask));
-        let texts = Texts::of(surveyed.files().filter_map(lint_text));
+        let mut texts: Texts<'_> = Texts::of(surveyed.files().filter_map(lint_text));
+        for (one, outline) in &given {
+            let outline = outline.as_ref();
+            texts.add(
+                &one.name,
+                LintText {
+                    text: &one.text,
+                    outline,
+                },
+            );
+        }
+        untold.note(&surveyed.facts());
+        tags.has_unseen |= surveyed.cluster.is_some() && texts.has_snapshot();
         let mut findings = findings_of(&surveyed, &texts, &mut tags);
         lint::add_lines(&mut findings, &texts);
         lint::add_lines(clusters.note(&surveyed), &texts);
@@ -119,14 +139,9 @@ fn look(
     };
     let mut ignores = ignores.unwrap_or_default();
     options.add_ignores(&mut ignores);
-    let (left, ignored) = ignores.apply(unique(found), &|file| options.inside(file));
+    let (left, ignored) = ignores.apply(unique(found), &untold, &|file| options.inside(file));
     looked.findings = left;
-    looked.ignored = (ignored.into_iter())
-        .map(|one| IgnoredFinding {
-            finding: one.finding,
-            reason: one.reason,
-        })
-        .collect();
+    looked.ignored = ignored.into_iter().map(told).collect();
     let is_left = |finding: &Finding| looked.findings.contains(finding);
     for (replacement, mended) in replaced.into_values() {
         // What somebody ignores stays as it is.
@@ -136,6 +151,13 @@ fn look(
         }
     }
     Ok(looked)
+}
+
+fn told(one: Ignored) -> IgnoredFinding {
+    IgnoredFinding {
+        finding: one.finding,
+        reason: one.reason,
+    }
 }
 
 /// What the clusters of a checkout make of each other's findings: of what one of them has no
@@ -231,15 +253,30 @@ fn findings_of(surveyed: &Surveyed<'_>, texts: &Texts<'_>, tags: &mut TagsUsed) 
     let read = surveyed.findings.iter().cloned();
     findings.extend(read.map(as_note));
     let in_files = surveyed.in_files.iter().cloned();
-    findings.extend(in_files.filter(|one| !is_told_once(one)).map(as_note));
+    let facts = surveyed.facts();
+    let unchanged = facts.uses.iter().filter(|one| !facts.is_changed(one));
+    let unchanged: BTreeSet<String> = unchanged.map(|one| one.location.to_string()).collect();
+    // What nobody writes falls no lower.
+    let is_idle = |one: &Finding| {
+        one.code == Code::Downgrade && unchanged.contains(&one.location.to_string())
+    };
+    let in_files = in_files.filter(|one| !is_told_once(one) && !is_idle(one));
+    findings.extend(in_files.map(as_note));
     findings.extend(surveyed.unread());
     findings.extend(commits::check_templates(
         &surveyed.automations.owners,
         &Time::utc(network::now()),
     ));
+    for finding in &mut findings {
+        let field = field_of(finding);
+        if !field.is_empty() {
+            finding.location = texts.field(&finding.location, field);
+        }
+    }
     for (id, resolved) in images {
         let unresolved = resolved.reason().filter(|reason| reason.is_mistake());
-        findings.extend(unresolved.and_then(|reason| unresolved_policy(id, resolved, reason)));
+        findings
+            .extend(unresolved.and_then(|reason| unresolved_policy(texts, id, resolved, reason)));
         count(surveyed, id, tags);
     }
     // What a rule has told of a place is not told again in other words.
@@ -248,6 +285,7 @@ fn findings_of(surveyed: &Surveyed<'_>, texts: &Texts<'_>, tags: &mut TagsUsed) 
         let alike = [
             (Code::LostText, Code::PartMismatch),
             (Code::DigestDropped, Code::PartMismatch),
+            (Code::DigestMissing, Code::PartMismatch),
         ];
         alike
             .iter()
@@ -296,7 +334,7 @@ fn usual_hint(finding: &Finding) -> Option<&'static str> {
         Code::BadDocument => {
             "write the field as the document's schema has it; `kubectl explain` shows it"
         }
-        Code::UnknownField => misplaced(&finding.message),
+        Code::UnknownField => misplaced(finding),
         Code::Unparsable => "mend the YAML, or have the values in a file that is",
         Code::Downgrade => {
             "if the lower version is meant, let it be; else widen the policy, so that it takes the one that is there"
@@ -304,21 +342,30 @@ fn usual_hint(finding: &Finding) -> Option<&'static str> {
         Code::UnresolvedPolicy => {
             "mend the policy; `flux-image explain` tells what becomes of each tag"
         }
+        Code::Suspended => "take `suspend` out when it is to go on",
         Code::BadTemplate => "mend the template; `flux-image update --dry-run` renders it",
         _ => return None,
     })
 }
 
 /// Where a field belongs that stands in the wrong place.
-fn misplaced(message: &str) -> &'static str {
-    let field = message.rsplit('`').nth(1).unwrap_or_default();
+fn misplaced(finding: &Finding) -> &'static str {
+    let field = unknown_field(&finding.message);
     let name = field.rsplit('.').next().unwrap_or(field);
+    let resource = finding.location.resource.as_ref();
+    let is_policy = resource.is_none_or(|one| one.kind == "ImagePolicy");
     match name {
+        "policy" | "semver" | "numerical" | "alphabetical" | "range" | "order" if !is_policy => {
+            "write it under `spec.policy` of the ImagePolicy"
+        }
+        "filterTags" | "pattern" | "extract" if !is_policy => {
+            "write it under `spec.filterTags` of the ImagePolicy"
+        }
         "policy" | "semver" | "numerical" | "alphabetical" | "range" | "order" => {
             "write it under `spec.policy`, as `spec.policy.semver.range`"
         }
         "filterTags" | "pattern" | "extract" => "write it under `spec.filterTags`",
-        "exclusionList" | "image" | "interval" if field.starts_with("spec.policy") => {
+        "exclusionList" | "image" | "interval" if is_policy => {
             "write it under `spec` of the ImageRepository"
         }
         _ => "take it out, or move it to where it belongs",
@@ -327,6 +374,7 @@ fn misplaced(message: &str) -> &'static str {
 
 /// A policy that Flux would not take, or that chooses nothing of any list.
 fn unresolved_policy(
+    texts: &Texts<'_>,
     id: &crate::api::Id,
     resolved: &resolve::Resolved,
     reason: &Unresolved,
@@ -335,9 +383,36 @@ fn unresolved_policy(
         return None;
     }
     let message = format!("ImagePolicy `{id}` gives no image: {}", reason.explained());
-    let location = resolved.location.clone();
+    let location = texts.field(&resolved.location, field_of_reason(reason));
     let finding = Finding::error(Code::UnresolvedPolicy, message, location);
     Some(finding.hint_if(reason.hint()))
+}
+
+/// The field of a policy that gives no image for a reason; empty for the whole.
+fn field_of_reason(reason: &Unresolved) -> &'static str {
+    match reason {
+        Unresolved::Invalid(InvalidPolicy::Range(_)) => "spec.policy.semver.range",
+        Unresolved::Invalid(_) => "spec.policy",
+        Unresolved::Nothing(ChosenNothing::BadPattern { .. }) => "spec.filterTags.pattern",
+        Unresolved::Nothing(_) => "spec.filterTags",
+        Unresolved::NoRepository { .. } | Unresolved::AccessDenied(..) => "spec.imageRepositoryRef",
+        Unresolved::Reflection(_) => "spec.digestReflectionPolicy",
+        _ => "",
+    }
+}
+
+/// The field of its document that a finding is about, where its place is the document's.
+fn field_of(finding: &Finding) -> &str {
+    match finding.code {
+        Code::UnknownField => unknown_field(&finding.message),
+        Code::BadTemplate => "spec.git.commit.messageTemplate",
+        _ => "",
+    }
+}
+
+/// The field that a message of an unknown one names.
+fn unknown_field(message: &str) -> &str {
+    message.rsplit('`').nth(1).unwrap_or_default()
 }
 
 /// What is said of each value, and told of its policy here.
@@ -436,7 +511,7 @@ fn mend(
 }
 
 impl Looked {
-    fn show(self, args: &LintArgs) -> anyhow::Result<Exit> {
+    fn show(self, args: &LintArgs, options: &OptionsFile) -> anyhow::Result<Exit> {
         let worst = self.findings.iter().map(|one| one.severity).max();
         let summary = LintSummary::of(&self.findings, self.ignored.len(), self.fixed);
         let tags = self.tags;
@@ -463,6 +538,8 @@ impl Looked {
                     ..Planned::default()
                 };
                 let report = Report::new(&planned, &[], false, network::now());
+                // Forges name files from the root of the repository.
+                let report = report.with_files(&|file| options.inside(file));
                 print([match args.output {
                     LintOutput::Sarif => sarif::log(&report, false)?,
                     LintOutput::Gitlab => gitlab::code_quality(&report, false)?,

@@ -21,7 +21,7 @@ use crate::function::config;
 use crate::insight::coverage::exclusion::{self, CoverageSettings};
 use crate::insight::lint::Ignores;
 use crate::resource_list;
-use yaml_edit_spans::Place;
+use yaml_edit_spans::{ByteSpan, Place, Snippet};
 
 /// So many entries are told with their lines: each is looked for in the whole file.
 const MAX_PLACES: usize = 200;
@@ -43,6 +43,8 @@ pub(super) struct OptionsFile {
     exclusions: CoverageSettings,
     /// Where the entries of `ignores` stand.
     ignores_at: Vec<Place>,
+    /// What it holds.
+    text: String,
 }
 
 impl OptionsFile {
@@ -59,7 +61,11 @@ impl OptionsFile {
             .unwrap_or_else(|| current.clone());
         let path = root.join(NAME);
         if path.symlink_metadata().is_err() {
-            return Ok(Self::default());
+            return Ok(Self {
+                root,
+                current,
+                ..Self::default()
+            });
         }
         let text = regular_file::text_within(&root, &path)
             .with_context(|| format!("cannot read {NAME}"))?;
@@ -106,6 +112,7 @@ impl OptionsFile {
             spec: settings.spec,
             exclusions: CoverageSettings::default(),
             ignores_at: Vec::new(),
+            text: text.to_owned(),
         };
         let count = file.spec.ignores.len().min(MAX_PLACES);
         let places = (0..count).map(|number| {
@@ -198,13 +205,23 @@ impl OptionsFile {
                 field: format!("spec.ignores[{number}]"),
                 ..Location::new(NAME, place.unwrap_or_default())
             };
-            ignores.add(&one.code, &one.reason, location, globs.collect());
+            let line = location.line.checked_sub(1);
+            let snippet = line
+                .and_then(|line| self.text.lines().nth(line))
+                .map(|line| {
+                    let whole = ByteSpan::new(0, line.len());
+                    Snippet::around(line, whole, location.column.saturating_sub(1))
+                });
+            ignores.add(&one.code, &one.reason, (location, snippet), globs.collect());
         }
     }
 
     /// A file as it is from the root of the work tree on.
     pub(super) fn inside(&self, file: &str) -> String {
-        inside(&self.root, &self.current, file)
+        match file {
+            NAME => NAME.to_owned(),
+            file => inside(&self.root, &self.current, file),
+        }
     }
 
     /// What it excludes.
@@ -227,7 +244,7 @@ fn globs_of(path: &str) -> Vec<Glob> {
 }
 
 /// A file as it is from the root of the work tree on.
-fn inside(root: &Path, current: &Path, file: &str) -> String {
+pub(super) fn inside(root: &Path, current: &Path, file: &str) -> String {
     let path = current.join(file);
     let path = path.strip_prefix(root).unwrap_or(&path);
     path.to_string_lossy().into_owned()

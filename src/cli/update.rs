@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use super::args::{Output, UpdateArgs};
 use super::function::{freshness, read_config};
 use super::network::{self, Asker, Caller};
-use super::options_file::OptionsFile;
+use super::options_file::{self, OptionsFile};
 use super::output_files::{Contents, OutputFiles};
 use super::streams::{print, print_diff, print_styled, say, say_findings};
 use super::target::Targets;
@@ -252,11 +252,19 @@ fn show(
         Output::Text => return show_to_people(args, planned, written),
         Output::Json => json_pretty(&**report)? + "\n",
         Output::Markdown => markdown::body(planned, args.markdown_limit),
-        Output::Github => github::annotations(report),
-        Output::Gitlab => gitlab::code_quality(report, args.check)?,
-        Output::Sarif => sarif::log(report, args.check)?,
+        Output::Github => github::annotations(&from_root(planned, report)),
+        Output::Gitlab => gitlab::code_quality(&from_root(planned, report), args.check)?,
+        Output::Sarif => sarif::log(&from_root(planned, report), args.check)?,
     };
     print([text])
+}
+
+/// The report for a forge, which names files from the root of the repository.
+fn from_root(planned: &Planned, report: &Report) -> Report {
+    let current = std::env::current_dir().and_then(|current| current.canonicalize());
+    let current = current.unwrap_or_default();
+    let inside = |file: &str| options_file::inside(&planned.root, &current, file);
+    report.clone().with_files(&inside)
 }
 
 /// Why a variable is left out of a dotenv report.

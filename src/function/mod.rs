@@ -17,8 +17,8 @@ use crate::documents::{Documents, Provenance, Rank};
 use crate::engine::{self, Learned, Run, SourceText, Whose};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::insight::RunFacts;
-use crate::insight::lint::{self, Ignores, LintText, Texts};
-use crate::insight::uses::{self, Carrier};
+use crate::insight::lint::{self, Ignores, LintText, Texts, Untold};
+use crate::insight::uses::{self, Carrier, Use};
 use crate::plan::edits::Plan;
 use crate::plan::outcome::Outcome;
 use crate::plan::takers::Takers;
@@ -141,16 +141,9 @@ pub fn run<'t>(
     if settings.is_suspended {
         outcome.findings.push(suspended());
     } else if !is_misconfigured {
-        let plan = planned(
-            &learned,
-            &settings,
-            selected.as_ref(),
-            &documents,
-            &texts[0],
-        );
-        let is_bound = plan.bound > 0;
-        outcome.extend(plan.outcome);
-        edits = plan.edits;
+        let run = (&learned, &documents);
+        let is_bound;
+        (is_bound, edits) = planned(run, &settings, selected.as_ref(), &texts[0], &mut outcome);
         // An error says more.
         if !is_bound && outcome.worst() != Some(Severity::Error) {
             outcome.findings.push(nothing_bound(&texts[0], spec.bind));
@@ -223,24 +216,30 @@ fn with_items(
     builder.finish()
 }
 
-/// What the text is to hold besides what its envelope gets.
+/// What the text is to hold besides what its envelope gets, and whether anything is bound in
+/// it. What is found goes into the outcome.
 fn planned(
-    learned: &Learned<'_>,
+    (learned, documents): (&Learned<'_>, &Documents),
     settings: &Settings,
     selected: Option<&BTreeSet<Id>>,
-    documents: &Documents,
     text: &SourceText<'_>,
-) -> Plan {
+    outcome: &mut Outcome,
+) -> (bool, Vec<patch::Edit>) {
     let texts = [(0, Takers::one(selected))];
     let name_of = |_: Option<usize>| "the functionConfig".to_owned();
     let plans = learned.plan(&texts, settings.spec.on_unresolved, &name_of);
     let mut plan = plans.into_iter().next().unwrap_or_default();
     learned.close(&mut plan);
-    if settings.spec.lint {
-        let findings = linted(documents, learned, &plan, text);
-        plan.outcome.findings.extend(findings);
+    if !settings.spec.lint {
+        outcome.extend(plan.outcome);
+        return (plan.bound > 0, plan.edits);
     }
-    plan
+    let uses = uses_of(learned, &plan, text);
+    let run = facts(documents, learned, &uses);
+    outcome.extend(plan.outcome);
+    outcome.findings.extend(linted(run, text));
+    silence(&mut outcome.findings, &run, text);
+    (plan.bound > 0, plan.edits)
 }
 
 /// That an option has no meaning here.
@@ -254,39 +253,55 @@ fn of_checkouts(spec: &ImageUpdateSpec) -> Vec<Finding> {
 }
 
 /// What rules find in the text; warnings at most, since a build is not to fail by them.
-fn linted(
-    documents: &Documents,
-    learned: &Learned<'_>,
-    plan: &Plan,
-    text: &SourceText<'_>,
-) -> Vec<Finding> {
+fn linted(run: RunFacts<'_>, text: &SourceText<'_>) -> Vec<Finding> {
+    let texts = lint_texts(text);
+    let mut findings = lint::lint(&lint::Subject { run, texts: &texts });
+    findings.retain(|finding| finding.code != Code::CommentedMarker);
+    for finding in &mut findings {
+        finding.severity = finding.severity.min(Severity::Warning);
+    }
+    findings
+}
+
+fn uses_of(learned: &Learned<'_>, plan: &Plan, text: &SourceText<'_>) -> Vec<Use> {
     let nobody = |_: &Id| Carrier::Nobody(Vec::new());
     let bindings = learned.bindings().first();
     let uses = bindings.map(|bindings| uses::of_text(text.name, bindings, plan, learned, &nobody));
-    let texts = Texts::of(std::iter::once((
+    uses.unwrap_or_default()
+}
+
+fn facts<'k>(documents: &'k Documents, learned: &'k Learned<'_>, uses: &'k [Use]) -> RunFacts<'k> {
+    RunFacts {
+        cluster: None,
+        documents,
+        images: &learned.images,
+        tags: learned.tags(),
+        uses,
+        owners: &[],
+    }
+}
+
+fn lint_texts<'l>(text: &SourceText<'l>) -> Texts<'l> {
+    Texts::of(std::iter::once((
         text.name,
         LintText {
             text: text.text,
             outline: Some(text.outline),
         },
-    )));
-    let mut findings = lint::lint(&lint::Subject {
-        run: RunFacts {
-            cluster: None,
-            documents,
-            images: &learned.images,
-            tags: learned.tags(),
-            uses: &uses.unwrap_or_default(),
-            owners: &[],
-        },
-        texts: &texts,
-    });
-    findings.retain(|finding| finding.code != Code::CommentedMarker);
-    let (mut findings, _) = Ignores::of_comments(&texts).apply(findings, &str::to_owned);
-    for finding in &mut findings {
-        finding.severity = finding.severity.min(Severity::Warning);
-    }
-    findings
+    )))
+}
+
+/// Leaves out what a comment silences, whoever has found it; not what was left undone.
+fn silence(findings: &mut Vec<Finding>, run: &RunFacts<'_>, text: &SourceText<'_>) {
+    let mut untold = Untold::default();
+    untold.note(run);
+    let ignores = Ignores::of_comments(&lint_texts(text));
+    let (kept, heard): (Vec<_>, Vec<_>) = std::mem::take(findings)
+        .into_iter()
+        .partition(|one| one.severity == Severity::Error || one.leaves_unjudged);
+    let (left, _) = ignores.apply(heard, &untold, &str::to_owned);
+    *findings = kept;
+    findings.extend(left);
 }
 
 /// The edits with those of the envelope: items that leave, and the results.

@@ -39,3 +39,11 @@ pub struct RunFacts<'k> {
     /// The automations that edit.
     pub owners: &'k [Owner],
 }
+
+impl RunFacts<'_> {
+    /// Whether somebody writes a value: an automation, or the user where there are none.
+    #[must_use]
+    pub fn is_changed(&self, one: &uses::Use) -> bool {
+        self.owners.is_empty() || matches!(one.carrier, uses::Carrier::Automation(_))
+    }
+}

@@ -8,11 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::api::{Id, OnUnresolved};
+use crate::api::{Id, ImagePolicy, OnUnresolved};
 use crate::binding::bindings::{Binding, BindingSource, Bindings, PolicyRef};
 use crate::binding::image::ImageFieldKind;
 use crate::binding::marker::{ImagePart, MarkerTarget, split_digest, split_tag};
-use crate::documents;
+use crate::documents::{self, Sourced};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::plan::outcome::{Change, Outcome};
 use crate::plan::takers::{Taker, Takers};
@@ -20,8 +20,9 @@ use crate::policy::reflect::ImageRef;
 use crate::quote;
 use crate::resource_list::{MASK, Object, Unshown};
 use crate::selection::resolve::Resolved;
+use go_regexp::Budget;
 use masterminds_semver::Version;
-use oci_tags::image::Reference;
+use oci_tags::image::{Reference, is_tag};
 use yaml_edit_spans::patch::Edit;
 use yaml_edit_spans::{ByteSpan, Style, scalar};
 
@@ -32,6 +33,8 @@ const MAX_SHOWN: usize = 80;
 pub struct Policies<'p> {
     /// Every policy of the run.
     pub all: &'p BTreeMap<Id, Resolved>,
+    /// Their documents.
+    pub documents: &'p BTreeMap<Id, Sourced<ImagePolicy>>,
     /// The same by their names.
     pub names: PolicyNames<'p>,
     /// What an error calls who takes one.
@@ -46,6 +49,26 @@ pub struct Policies<'p> {
     pub elsewhere: &'p BTreeSet<Id>,
     /// Whether there are documents that could not be read.
     pub is_incomplete: bool,
+}
+
+impl Policies<'_> {
+    /// Whether a tag is lower than the one that is there: by what its policy compares, and
+    /// as a version where that says nothing.
+    fn lower(&self, id: &Id, new: &str, old: &str) -> bool {
+        if !is_tag(old) {
+            return false;
+        }
+        let of_versions = match (Version::parse_tag(new), Version::parse_tag(old)) {
+            (Ok(new), Ok(old)) => new.precedence(&old).is_lt(),
+            _ => false,
+        };
+        let document = self.documents.get(id).map(|policy| &policy.document.spec);
+        // A pattern is compiled only where it can tell something else.
+        let asked = document.filter(|spec| of_versions || spec.policy.numerical.is_some());
+        let policy = asked.and_then(|spec| spec.checked().ok());
+        let of_policy = policy.and_then(|policy| policy.is_lower(new, old, &mut Budget::default()));
+        of_policy.unwrap_or(of_versions)
+    }
 }
 
 /// Policies by their names, whatever their namespaces.
@@ -491,7 +514,7 @@ impl BoundScalar<'_, '_, '_> {
             return;
         }
         plan.outcome.findings.extend(self.lost_text(wanted));
-        self.warn_of_loss(wanted, old, &new, plan);
+        self.warn_of_loss(wanted, (old, &new), policies, plan);
         let edits = scalar::rewrite(self.text, &self.bound.value, &new);
         let start = edits.iter().map(|edit| edit.span.start).min();
         let end = edits.iter().map(|edit| edit.span.end).max();
@@ -575,7 +598,13 @@ impl BoundScalar<'_, '_, '_> {
     }
 
     /// A digest that goes, a version that falls.
-    fn warn_of_loss(&self, wanted: &NewValue<'_>, old: &str, new: &str, plan: &mut Plan) {
+    fn warn_of_loss(
+        &self,
+        wanted: &NewValue<'_>,
+        (old, new): (&str, &str),
+        policies: &Policies<'_>,
+        plan: &mut Plan,
+    ) {
         let (part, image) = (wanted.taken.part, wanted.image);
         let (old_reference, old_digest) = split_digest(old);
         let drops = matches!(part, ImagePart::Image | ImagePart::Tag) && !new.contains('@');
@@ -599,10 +628,7 @@ impl BoundScalar<'_, '_, '_> {
             ImagePart::Image => split_tag(old_reference).1.unwrap_or_default(),
             ImagePart::Name | ImagePart::Digest => "",
         };
-        if let (Ok(before), Ok(after)) =
-            (Version::parse_tag(old_tag), Version::parse_tag(&image.tag))
-            && after.precedence(&before).is_lt()
-        {
+        if policies.lower(&wanted.taken.id, &image.tag, old_tag) {
             let shown = if self.bound.is_concealed {
                 MASK
             } else {

@@ -146,6 +146,28 @@ impl Policy {
         filter.map(|(pattern, extract)| (pattern.as_str(), extract.as_str()))
     }
 
+    /// Whether one tag is lower than another by what this policy compares of them: versions
+    /// or numbers. `None` where it compares nothing of one of them, or only bytes, which say
+    /// nothing of what is lower, or takes the lower for the later.
+    #[must_use]
+    pub fn is_lower(&self, one: &str, other: &str, budget: &mut Budget) -> Option<bool> {
+        let values = match &self.filter {
+            None => [one.to_owned(), other.to_owned()],
+            Some((pattern, extract)) => {
+                let filter = Filter::new(pattern, extract, budget).ok()?;
+                let tags = [one, other];
+                let mut values = filter.values(&tags);
+                [values.next()??, values.next()??]
+            }
+        };
+        if let Choice::Numerical(order) = &self.choice {
+            let [one, other] = values.map(|value| strconv::parse_float(&value));
+            return Some(one? < other?).filter(|_| *order == Order::Ascending);
+        }
+        let [one, other] = values.map(|value| Version::parse_tag(&value).ok());
+        Some(one?.precedence(&other?).is_lt())
+    }
+
     /// The latest tag of `tags`, which come in the order Flux stores them:
     /// bytewise descending.
     ///
@@ -341,6 +363,41 @@ fn latest_number<'v>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_lower_goes_by_what_is_compared() {
+        let semver = || Choice::Semver(Constraint::parse("1.x").expect("a range"));
+        let number = || Choice::Numerical(Order::Ascending);
+        let ends = Some((r"-r?(?P<n>\d+)$", "$n"));
+        for (choice, filter, one, other, expected) in [
+            (number(), ends, "1.2-r9", "1.2-r10", Some(true)),
+            (number(), ends, "1.2-r10", "1.2-r9", Some(false)),
+            (number(), ends, "1.2-r10", "latest", None),
+            (number(), None, "9", "1e1", Some(true)),
+            (Choice::Numerical(Order::Descending), None, "9", "10", None),
+            (semver(), None, "1.2.3", "2.0.0", Some(true)),
+            (semver(), None, "1.2.3", "1.2", None),
+            (
+                Choice::Alphabetical(Order::Ascending),
+                ends,
+                "a-9",
+                "a-10",
+                None,
+            ),
+            (
+                Choice::Alphabetical(Order::Ascending),
+                None,
+                "1.9.0",
+                "1.10.0",
+                Some(true),
+            ),
+        ] {
+            let filter = filter.map(|(pattern, extract)| (pattern.to_owned(), extract.to_owned()));
+            let policy = Policy::new(choice, filter);
+            let found = policy.is_lower(one, other, &mut Budget::default());
+            assert_eq!(found, expected, "{one} {other}");
+        }
+    }
 
     #[test]
     fn the_nearest_tag_says_why_it_is_none() {

@@ -36,7 +36,8 @@ fn of_finding(finding: &Finding) -> String {
     if let Some(hint) = &finding.hint {
         _ = write!(message, "\nhint: {}", shown(hint));
     }
-    annotation(word, &finding.location, "flux-image", &message)
+    let title = format!("flux-image {}", finding.code.word());
+    annotation(word, &finding.location, &title, &message)
 }
 
 fn annotation(word: &str, location: &Location, title: &str, message: &str) -> String {

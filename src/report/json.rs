@@ -120,6 +120,20 @@ pub struct Author {
 }
 
 impl Report {
+    /// The report with files as `inside` calls them; what is of no file stays so.
+    #[must_use]
+    pub fn with_files(mut self, inside: &dyn Fn(&str) -> String) -> Self {
+        let findings = self.findings.iter_mut().map(|one| &mut one.location);
+        let changes = self.changes.iter_mut().map(|one| &mut one.location);
+        for location in findings.chain(changes) {
+            location.file = match location.file.as_str() {
+                "" | "<stdin>" => String::new(),
+                file => inside(file),
+            };
+        }
+        self
+    }
+
     /// The report of a run.
     #[must_use]
     pub fn new(

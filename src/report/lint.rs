@@ -54,6 +54,9 @@ pub struct TagsUsed {
     pub snapshot: usize,
     /// None are known, so that nothing is said of what they would tell.
     pub unknown: usize,
+    /// A cluster's documents count, and a TagSnapshot lies in the tree.
+    #[serde(skip)]
+    pub has_unseen: bool,
 }
 
 /// A finding that does not count.
@@ -118,7 +121,13 @@ impl TagsUsed {
             parts.push(format!("{} of TagSnapshots", self.snapshot));
         }
         if self.unknown > 0 {
-            parts.push(format!("{} are not known", self.unknown));
+            let hint = match self.has_unseen {
+                true => {
+                    " (a TagSnapshot in the tree is in no cluster's build: name its file with `--policies`)"
+                }
+                false => "",
+            };
+            parts.push(format!("{} are not known{hint}", self.unknown));
         }
         match parts.as_slice() {
             [] => String::new(),
@@ -188,6 +197,12 @@ fn one(finding: &Finding, renderer: &Renderer) -> String {
     renderer.render(&[group])
 }
 
+/// How many characters the place of a snippet has.
+pub(super) fn length_of_place(snippet: &yaml_edit_spans::Snippet) -> Option<usize> {
+    let (line, span) = piece(snippet)?;
+    Some(span.of(&line).chars().count())
+}
+
 /// A line as it may be shown, and what of it is meant.
 fn piece(snippet: &yaml_edit_spans::Snippet) -> Option<(String, ByteSpan)> {
     let visible = |text: String| {
@@ -212,5 +227,7 @@ fn meant(rest: &str) -> usize {
         None => rest.find(" #"),
     };
     let end = end.unwrap_or(rest.len()).min(rest.len());
-    rest[..end].trim_end().len().max(1).min(rest.len())
+    // In brackets a comma stands between values.
+    let value = rest[..end].trim_end().trim_end_matches(',');
+    value.len().max(1).min(rest.len())
 }

@@ -6,6 +6,7 @@
 pub mod compare;
 pub mod coverage;
 pub mod explain;
+mod fingerprint;
 pub mod github;
 pub mod gitlab;
 pub mod json;

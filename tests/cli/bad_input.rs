@@ -474,7 +474,7 @@ fn many_dead_markers_are_all_reported() {
     let said = stderr(&output);
     assert_eq!(said.matches("stands where no marker works").count(), 2000);
     assert!(
-        said.contains("at <stdin>:4005:6"),
+        said.contains("at <stdin>:4005:1"),
         "{}",
         &said[said.len() - 600..]
     );

@@ -187,6 +187,7 @@ fn the_page_is_true() {
         if word("hint").is_empty() {
             faults.push(format!("{} has no hint", section.code));
         }
+        faults.extend(left_by_hint(&base, section, &word("hint")));
         mend(&tree, section);
         let left = linted(&tree, &[]);
         if codes(&left).contains(&section.code) {
@@ -197,10 +198,23 @@ fn the_page_is_true() {
         }
     }
     if std::env::var_os("LINT").is_some_and(|word| word == "write") {
+        let written = with_rows(&written, &sections);
         std::fs::write(PAGE, written).expect("written");
         faults.retain(|fault| !fault.contains(" prints\n"));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+/// What is wrong with a hint that writes a policy: followed as it is, it mends nothing.
+fn left_by_hint(base: &Files, section: &Section, hint: &str) -> Option<String> {
+    if !hint.contains("`policy: {") {
+        return None;
+    }
+    let tree = tree(base, &section.files);
+    follow(&tree, hint);
+    let left = linted(&tree, &[]);
+    let is_left = codes(&left).contains(&section.code);
+    is_left.then(|| format!("{}: the hint mends nothing: {left}", section.code))
 }
 
 fn mend(tree: &Tree, section: &Section) {
@@ -526,56 +540,92 @@ fn unknown_tags_are_no_finding() {
     assert_eq!(report["tags"]["unknown"], 1);
 }
 
-/// The codes of findings are on the page, or are not lint's.
-#[test]
-fn every_code_of_lint_is_on_the_page() {
-    /// What other commands say, and lint as they do.
-    const OTHERS: [&str; 29] = [
+const TABLE: &str = "| code | what it is about |\n|---|---|\n";
+
+/// The rows of what lint tells in the words of other commands: of the codes that have no
+/// example on the page those that are not about edits.
+fn rows(told: &BTreeSet<&str>) -> String {
+    /// What is said of edits and commits alone, of which lint makes none.
+    const OF_EDITS: [&str; 6] = [
         "outdated",
-        "digest-dropped",
-        "lost-text",
-        "digest-missing",
-        "namespace-guessed",
-        "unanswered-policy",
-        "suspended",
-        "old-snapshot",
-        "conflicting-documents",
-        "unusable-file",
         "lost-attributes",
-        "other-repository",
         "nothing-bound",
-        "bad-binding",
-        "conflicting-bindings",
-        "ambiguous-policy",
-        "skipped-automation",
         "conflicting-automations",
         "bad-branch",
         "doubtful-template",
-        "registry-failed",
-        "registry",
-        "login",
-        "kept-previous",
-        "built-clusters",
-        "build-failed",
-        "not-followed",
-        "unset-variable",
-        "unknown-variable",
     ];
     let output = run_in(std::path::Path::new("."), &["schema", "Report"], b"");
     let schema: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let all = schema["$defs"]["Code"]["oneOf"]
-        .as_array()
-        .expect("codes")
-        .iter();
-    let all: BTreeSet<&str> = all.filter_map(|one| one["const"].as_str()).collect();
+    let all = schema["$defs"]["Code"]["oneOf"].as_array().expect("codes");
+    let word = |one: &Value, key: &str| one[key].as_str().expect("a text").replace('\n', " ");
+    let all = all
+        .iter()
+        .map(|one| (word(one, "const"), word(one, "description")));
+    let all: BTreeMap<String, String> = all.collect();
     assert!(all.len() > 60, "{}", all.len());
+    assert!(OF_EDITS.iter().all(|code| all.contains_key(*code)));
+    assert!(
+        told.iter()
+            .all(|code| all.contains_key(*code) && !OF_EDITS.contains(code))
+    );
+    let left = all
+        .iter()
+        .filter(|(code, _)| !told.contains(code.as_str()) && !OF_EDITS.contains(&code.as_str()));
+    left.map(|(code, text)| format!("| `{code}` | {text} |\n"))
+        .collect()
+}
+
+/// The page with its table as it is to be.
+fn with_rows(page: &str, sections: &[Section]) -> String {
+    let told = sections.iter().map(|one| one.code.as_str()).collect();
+    let (before, _) = page.split_once(TABLE).expect("a table");
+    format!("{before}{TABLE}{}", rows(&told))
+}
+
+/// The codes of findings are on the page: each with an example, or in the table of those that
+/// other commands find as well.
+#[test]
+fn every_code_of_lint_is_on_the_page() {
     let page = page();
     let (_, sections) = sections(&page);
-    let told: BTreeSet<&str> = sections.iter().map(|one| one.code.as_str()).collect();
-    let others: BTreeSet<&str> = OTHERS.into_iter().collect();
-    let both: BTreeSet<&str> = told.union(&others).copied().collect();
-    assert_eq!(all, both);
-    assert_eq!(told.intersection(&others).count(), 0);
+    assert_eq!(page, with_rows(&page, &sections), "`LINT=write` writes it");
+}
+
+/// With `lint` the function has comments silence what planning finds, too.
+#[test]
+fn a_comment_silences_results_of_the_function() {
+    let item = |text: &str| format!("- {}\n", text.trim_end().replace('\n', "\n  "));
+    let list = |comment: &str, image: &str| {
+        let app = base()["apps/app.yaml"].replace("app:1.2.3", image);
+        let app = app.replace("          image:", &format!("{comment}          image:"));
+        let documents = ["flux/repository.yaml", "flux/policy.yaml", "flux/tags.yaml"];
+        let items = documents.map(|name| item(&base()[name])).join("");
+        let config = "{apiVersion: flux-image.dev/v1alpha1, kind: ImageUpdate, metadata: {name: x}, spec: {lint: true}}";
+        format!(
+            "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nfunctionConfig: {config}\nitems:\n{items}{}",
+            item(&app)
+        )
+    };
+    let comment = "          # flux-image: ignore downgrade fork\n";
+    for (comment, image, expected) in [
+        ("", "app:1.9.0", Some("is lower than")),
+        (comment, "app:1.9.0", None),
+        (comment, "app:1.2.3", Some("nothing of it is found")),
+    ] {
+        let output = run_in(
+            std::path::Path::new("."),
+            &["fn"],
+            list(comment, image).as_bytes(),
+        );
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let results = text.split("\nresults:").nth(1).unwrap_or_default();
+        for said in ["is lower than", "nothing of it is found"] {
+            assert_eq!(results.contains(said), expected == Some(said), "{results}");
+        }
+        if comment.is_empty() || expected.is_some() {
+            assert!(results.contains("name: \"app\""), "{results}");
+        }
+    }
 }
 
 /// A policy, a list of tags and a value that belongs to it.
@@ -614,10 +664,35 @@ fn follow(tree: &Tree, hint: &str) {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     for part in hint.split('`').skip(1).step_by(2) {
         let key = part.split(':').next().unwrap_or_default();
+        if part.starts_with('^') || key == "order" {
+            // A part of the policy in the place of the one that is there.
+            let begin = if key == "order" {
+                "order: "
+            } else {
+                "pattern: '"
+            };
+            let value = part.trim_start_matches("order: ");
+            for line in &mut lines {
+                let Some(at) = line.find(begin).map(|at| at + begin.len()) else {
+                    continue;
+                };
+                let end = line[at..]
+                    .find(['\'', '}'])
+                    .map_or(line.len(), |end| at + end);
+                line.replace_range(at..end, value);
+            }
+            continue;
+        }
         if !matches!(key, "filterTags" | "policy") {
             continue;
         }
-        lines.retain(|line| !line.trim_start().starts_with(&format!("{key}:")));
+        // What is there goes with all that stands below it.
+        let mut is_within = false;
+        lines.retain(|line| {
+            is_within =
+                line.starts_with(&format!("  {key}:")) || (is_within && line.starts_with("   "));
+            !is_within
+        });
         lines.push(format!("  {part}"));
     }
     tree.write("flux/policy.yaml", &(lines.join("\n") + "\n"));
@@ -719,6 +794,48 @@ fn hints_are_policies_that_work() {
             "1.2.2",
             "accidental-prerelease",
         ),
+        (
+            "numerical: {order: asc}",
+            r"pattern: '^\d+\.\d+$'",
+            "'1.8', '1.9', '1.10'",
+            "1.8",
+            "unordered-values",
+        ),
+        (
+            "numerical: {order: asc}",
+            "",
+            "'1.2', '1.20'",
+            "1.2",
+            "equal-versions",
+        ),
+        (
+            "alphabetical: {order: desc}",
+            "",
+            "2024-01-01, 2024-02-01, latest",
+            "2024-01-01",
+            "oldest-chosen",
+        ),
+        (
+            "alphabetical: {order: desc}",
+            "pattern: '^main-'",
+            "main-20240101, main-20240201, main-latest",
+            "main-20240101",
+            "oldest-chosen",
+        ),
+        (
+            "semver: {range: '>=1.0.0'}",
+            "pattern: '^v1'",
+            "v1.2.3, v10.0.0",
+            "v1.2.3",
+            "unanchored-pattern",
+        ),
+        (
+            "semver: {range: '>=1.0.0'}",
+            "pattern: '^1.2'",
+            "1.2.3, 1.20.0, 112.0.0",
+            "1.2.3",
+            "unanchored-pattern",
+        ),
     ] {
         let tree = policy_tree(choice, filter, list, current);
         let report = linted(&tree, &[]);
@@ -781,6 +898,90 @@ fn what_is_meant_is_no_finding() {
             "pattern: '^main-[0-9a-f]+-(?P<n>\\d+)$', extract: $n",
             "main-abc1234-1700000000, main-0bc1234-1700000001",
             "main-abc1234-1700000000",
+            &[],
+        ),
+        // The policy's own order tells what is lower.
+        (
+            "numerical: {order: asc}",
+            r"pattern: '^14\.5\.0-debian-11-r(?P<r>\d+)$', extract: $r",
+            "14.5.0-debian-11-r9, 14.5.0-debian-11-r10",
+            "14.5.0-debian-11-r9",
+            &[],
+        ),
+        (
+            "numerical: {order: asc}",
+            r"pattern: '^1\.2\.3-[0-9a-f]+-(?P<r>\d+)$', extract: $r",
+            "1.2.3-8f2c1d9-9, 1.2.3-1f2c1d9-10",
+            "1.2.3-8f2c1d9-9",
+            &[],
+        ),
+        // Others than those of the range that was pinned are not missed.
+        (
+            "semver: {range: 1.x}",
+            "",
+            "1.2.3, 1.2.4, '2', '2.0', 2.0.0, V2.0.0",
+            "1.2.3",
+            &[],
+        ),
+        (
+            "semver: {range: ~1.27.0}",
+            "",
+            "1.27.3, '1.28'",
+            "1.27.3",
+            &[],
+        ),
+        ("semver: {range: 5.0.1}", "", "5.0.1, 5.0.2.1", "5.0.1", &[]),
+        // Hashes of digits or letters alone.
+        (
+            "numerical: {order: asc}",
+            r"pattern: '^main-(?P<run>\d+)-.+$', extract: $run",
+            "main-99-4417302, main-100-8f2c1d9",
+            "main-99-4417302",
+            &[],
+        ),
+        (
+            "numerical: {order: asc}",
+            r"pattern: '^[0-9a-f]+-(?P<run>\d+)$', extract: $run",
+            "8f2c1d9-9, deadbee-11",
+            "8f2c1d9-9",
+            &[],
+        ),
+        (
+            "semver: {range: '>=1.0.0-0'}",
+            "",
+            "1.2.3-8f2c1d9, 1.2.5-deadbee",
+            "1.2.3-8f2c1d9",
+            &[],
+        ),
+        (
+            "semver: {range: '>=1.0.0-0'}",
+            "",
+            "v1.2.3-1-g8f2c1d9, v1.2.3-3-gdeadbee",
+            "v1.2.3-1-g8f2c1d9",
+            &[],
+        ),
+        // What stands for any version until the first update.
+        (
+            "semver: {range: 1.x}",
+            "pattern: '^v', extract: ''",
+            "v1.2.3, 0.0.0",
+            "0.0.0",
+            &[],
+        ),
+        ("semver: {range: 1.x}", "", "1.2.3", "staging-0.0.0", &[]),
+        // Prereleases that somebody asks for.
+        (
+            "semver: {range: '>=1.0.0-0 <2.0.0-0'}",
+            "",
+            "1.2.3, 1.3.0-rc.1",
+            "1.2.3",
+            &[],
+        ),
+        (
+            "semver: {range: '>=1.0.0-0'}",
+            r"pattern: '^v\d+\.\d+\.\d+(-beta\.\d+)?$', extract: ''",
+            "v1.2.3, v1.3.0-beta.1",
+            "v1.2.3",
             &[],
         ),
         // One cause is said once.
@@ -988,5 +1189,473 @@ fn a_fix_keeps_the_meaning() {
         let said = report.to_string().contains("has no `spec.sourceRef`");
         assert_eq!(said, lacks_source, "{report}");
         assert_eq!(tree.read("flux/old.yaml"), old, "{spec}");
+    }
+}
+
+fn found<'r>(report: &'r Value, code: &str) -> Vec<&'r Value> {
+    let findings = report["findings"].as_array().expect("findings").iter();
+    findings.filter(|one| one["code"] == code).collect()
+}
+
+/// A place of a finding, as `file:line:column`.
+fn place(finding: &Value) -> String {
+    let file = finding["file"].as_str().unwrap_or_default();
+    format!("{file}:{}:{}", finding["line"], finding["column"])
+}
+
+/// A comment that speaks of markers is none.
+#[test]
+fn prose_about_markers_is_no_marker() {
+    for (comment, expected) in [
+        (
+            "# builds MUST use the {\"$imagepolicy\": \"...:tag\"} marker",
+            0,
+        ),
+        ("# {\"$imagepolicy\": \"...:tag\"}", 0),
+        ("# {\"$imagepolicy\": \"<namespace>:<name>\"}", 0),
+        ("# {\"$imagepolicy\": \"flux-system:app\"}", 1),
+    ] {
+        let tree = with("apps/app.yaml", |text| format!("{comment}\n{text}"));
+        let report = linted(&tree, &[]);
+        let dead = found(&report, "dead-marker");
+        assert_eq!(dead.len(), expected, "{comment}: {report}");
+        let places: Vec<String> = dead.into_iter().map(place).collect();
+        assert!(
+            places.iter().all(|at| at == "apps/app.yaml:1:1"),
+            "{places:?}"
+        );
+    }
+}
+
+/// A line that somebody keeps to on purpose, and of which no tag is listed.
+#[test]
+fn a_line_that_is_not_listed_is_no_misspelling() {
+    for (choice, filter, list, current, hint) in [
+        (
+            "semver: {range: '>=1.0.0-0'}",
+            r"pattern: '^v1\.23\.[0-9]+-k3s[0-9]+$', extract: ''",
+            "v1.28.5-k3s1",
+            "v1.23.1-k3s1",
+            "to follow what is listed: ",
+        ),
+        (
+            "semver: {range: 5.0.1}",
+            "",
+            "6.0.0",
+            "5.0.1",
+            "to follow what is listed: ",
+        ),
+        (
+            "semver: {range: 1.x}",
+            r"pattern: '^v\d+\.\d+\.\d+$'",
+            "1.2.3",
+            "1.2.2",
+            "write ",
+        ),
+    ] {
+        let report = linted(&policy_tree(choice, filter, list, current), &[]);
+        let said = hints(&report, "matches-nothing").join("");
+        assert!(said.contains(hint), "{choice} {filter}: {said}");
+    }
+}
+
+/// An empty value is one to an order by bytes, so that Flux chooses something.
+#[test]
+fn what_flux_resolves_is_no_error() {
+    let filter = r"pattern: '^(?P<v>\d+\.\d+\.\d+)$', extract: $version";
+    let tree = policy_tree(
+        "alphabetical: {order: asc}",
+        filter,
+        "1.2.3, 1.2.4",
+        "1.2.3",
+    );
+    let report = linted(&tree, &[]);
+    assert_eq!(report["summary"]["errors"], 0, "{report}");
+    assert_eq!(found(&report, "matches-nothing")[0]["severity"], "warning");
+    let tree = policy_tree("semver: {range: 1y}", "", "1.2.3", "1.2.3");
+    let report = linted(&tree, &[]);
+    let at = place(found(&report, "unresolved-policy")[0]);
+    assert_eq!(at, "flux/policy.yaml:6:28", "{report}");
+}
+
+/// An ignore counts wherever what it is about is found.
+#[test]
+fn ignores_are_read_wherever_they_stand() {
+    // Without tags nobody knows what needs them.
+    let fork =
+        "          # flux-image: ignore downgrade, prefix-changes on a fork\n          image:";
+    let tree = with("apps/app.yaml", |text| {
+        text.replace("          image:", fork)
+    });
+    let report = linted(&tree, &[]);
+    let unused = found(&report, "unused-ignore");
+    assert_eq!(unused.len(), 2, "{report}");
+    assert_eq!(unused[0]["resource"]["name"], "app");
+    tree.write("flux/tags.yaml", "kind: None\n");
+    let report = linted(&tree, &[]);
+    assert_eq!(codes(&report), BTreeSet::new(), "{report}");
+    // A file without markers is read, too.
+    let tree = with("flux/tags.yaml", str::to_owned);
+    tree.write("apps/other.yaml", "# flux-image: ignore downgrade\na: b\n# flux-image: ignore unparsable why not\n---\nb: c\n");
+    let report = linted(&tree, &[]);
+    assert_eq!(
+        place(found(&report, "bad-ignore")[0]),
+        "apps/other.yaml:1:3"
+    );
+    assert_eq!(
+        place(found(&report, "unused-ignore")[0]),
+        "apps/other.yaml:3:3"
+    );
+    // The texts of `--policies` are read as those of the tree.
+    let range = "    # flux-image: ignore odd-range meant so\n    semver: {range: \"<=1\"}";
+    for (ignore, expected) in [
+        ("", 1),
+        ("    # flux-image: ignore odd-range meant so\n", 0),
+    ] {
+        let policy = base()["flux/policy.yaml"].replace(
+            "    semver: {range: 1.x}",
+            &range.replace("    # flux-image: ignore odd-range meant so\n", ignore),
+        );
+        let tree = with("flux/tags.yaml", str::to_owned);
+        std::fs::remove_file(tree.path().join("flux/policy.yaml")).expect("a file");
+        let arguments = ["lint", "--offline", "--policies", "-", "-o"];
+        let run = |format: &str| {
+            run_in(
+                tree.path(),
+                &[&arguments[..], &[format]].concat(),
+                policy.as_bytes(),
+            )
+        };
+        let report: Value = serde_json::from_slice(&run("json").stdout).expect("JSON");
+        let odd = found(&report, "odd-range");
+        assert_eq!(odd.len(), expected, "{report}");
+        assert!(
+            odd.iter()
+                .all(|one| place(one) == "<stdin>:7:21" && one["snippet"].is_string()),
+            "{report}"
+        );
+        let sarif = String::from_utf8_lossy(&run("sarif").stdout).into_owned();
+        assert!(!sarif.contains("stdin"), "{sarif}");
+    }
+}
+
+/// A file that cannot be read is told, whatever else it speaks of.
+#[test]
+fn an_unparsable_file_is_told_beside_misspelled_markers() {
+    let tree = with("apps/app.yaml", |_| {
+        let right = "a: ghcr.io/acme/app:1.2.3 # {\"$imagepolicy\": \"flux-system:app\"}";
+        format!(
+            "{right}\n{}\nc: x: y\n",
+            right.replace("a: ", "b: ").replace("$imagep", "$imageP")
+        )
+    });
+    assert!(codes(&linted(&tree, &[])).contains("unparsable"));
+}
+
+/// Which of two automations comes first by name says nothing of whether they meet.
+#[test]
+fn automations_meet_whatever_their_names() {
+    for name in ["aa", "up"] {
+        let second = base()["flux/automation.yaml"]
+            .replace("name: all", &format!("name: {name}"))
+            .replace("path: ./apps", "path: .");
+        let files = Files::from([("flux/second.yaml".to_owned(), second)]);
+        let report = linted(&tree(&base(), &files), &[]);
+        assert_eq!(
+            found(&report, "several-automations").len(),
+            1,
+            "{name}: {report}"
+        );
+    }
+}
+
+/// Values in each style, and what a marker makes of them.
+#[test]
+fn values_of_each_style() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let of_tag = "# {\"$imagepolicy\": \"flux-system:app:tag\"}";
+    let whole = "# {\"$imagepolicy\": \"flux-system:app\"}";
+    let of_digest = "# {\"$imagepolicy\": \"flux-system:app:digest\"}";
+    for (value, expected, hint) in [
+        (
+            format!("{{tag: 1.2.3, {of_tag}\n  digest: '{digest}'}}"),
+            &["tag-beside-digest"][..],
+            "digest",
+        ),
+        (
+            format!("\n  tag: 1.2.3 {of_tag}\n  'digest': {digest}"),
+            &["tag-beside-digest"],
+            "digest",
+        ),
+        (
+            format!("\n  - tag: 1.2.3 {of_tag}\n  - digest: {digest}"),
+            &[],
+            "",
+        ),
+        (format!("| {whole}\n  ghcr.io/acme/app:1.2.3"), &[], ""),
+        (
+            format!("1.2.3 {of_digest}"),
+            &["part-mismatch"],
+            "write `flux-system:app:tag`",
+        ),
+    ] {
+        let tree = with("apps/app.yaml", |text| {
+            format!("{text}---\nvalue: {value}\n")
+        });
+        let report = linted(&tree, &[]);
+        let expected: BTreeSet<String> = expected.iter().map(|&code| code.to_owned()).collect();
+        assert_eq!(codes(&report), expected, "{value}: {report}");
+        let said = report["findings"][0]["hint"].as_str().unwrap_or_default();
+        assert!(said.contains(hint), "{said}");
+    }
+}
+
+/// What fills long lists: attestations, builds of each platform, snapshots.
+#[test]
+fn long_lists_have_the_usual_culprits() {
+    let of = |count: usize, name: &dyn Fn(usize) -> String| -> Vec<String> {
+        (0..count).map(name).collect()
+    };
+    for (many, hint) in [
+        (
+            of(1200, &|n| format!("sha256-{n:064x}.att")),
+            r"'^sha256-[0-9a-f]{64}\.'",
+        ),
+        (
+            [
+                of(600, &|n| format!("1.2.{n}-amd64")),
+                of(600, &|n| format!("1.2.{n}-arm64")),
+            ]
+            .concat(),
+            "'-amd64$', '-arm64$'",
+        ),
+        (of(1200, &|n| format!("1.3.{n}-SNAPSHOT")), "'-SNAPSHOT$'"),
+    ] {
+        let list = format!("1.2.3, 1.2.4, {}", many.join(", "));
+        let tree = policy_tree("semver: {range: 1.x}", "", &list, "1.2.3");
+        let report = linted(&tree, &[]);
+        let said = hints(&report, "long-tag-list").join("");
+        assert!(said.contains(hint), "{said}: {:?}", codes(&report));
+    }
+}
+
+#[test]
+fn providers_of_tags_have_an_order() {
+    let head = "apiVersion: fluxcd.controlplane.io/v1\nkind: ResourceSetInputProvider\nmetadata: {name: app, namespace: flux-system}\nspec:\n  type: OCIArtifactTag\n  url: oci://ghcr.io/acme/app\n";
+    for (filter, hint) in [
+        ("", "write `filter: {semver:"),
+        ("  filter: {includeTag: '^v'}\n", "add `semver:"),
+        (r"  filter: {includeTag: '^\d{4}-\d{2}-\d{2}$'}", ""),
+        ("  filter: {semver: 1.x}\n", ""),
+    ] {
+        let files = Files::from([("flux/inputs.yaml".to_owned(), format!("{head}{filter}"))]);
+        let report = linted(&tree(&base(), &files), &[]);
+        let said = hints(&report, "text-order");
+        assert_eq!(
+            said.len(),
+            usize::from(!hint.is_empty()),
+            "{filter}: {report}"
+        );
+        assert!(said.iter().all(|said| said.contains(hint)), "{said:?}");
+    }
+}
+
+/// What forges show: the code, the hint, and files from the root of the repository.
+#[test]
+fn forges_get_names_from_the_root() {
+    let tree = with("flux/repository.yaml", |text| {
+        format!("{text}  insecure: true\n")
+    });
+    let folder = tree.path().join("flux");
+    let run = |format: &str| {
+        let output = run_in(&folder, &["lint", "--offline", "-o", format], b"");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let github = run("github");
+    assert!(
+        github.contains(
+            "file=flux/repository.yaml,line=7,col=13,title=flux-image insecure-registry::"
+        ),
+        "{github}"
+    );
+    let gitlab = run("gitlab");
+    assert!(
+        gitlab.contains("\"path\": \"flux/repository.yaml\"") && gitlab.contains("certSecretRef"),
+        "{gitlab}"
+    );
+    let sarif: Value = serde_json::from_str(&run("sarif")).expect("JSON");
+    let run = &sarif["runs"][0];
+    let region = &run["results"][0]["locations"][0]["physicalLocation"];
+    assert_eq!(region["artifactLocation"]["uri"], "flux/repository.yaml");
+    assert_eq!(
+        (
+            &region["region"]["startColumn"],
+            &region["region"]["endColumn"]
+        ),
+        (&13.into(), &17.into())
+    );
+    assert!(run["results"][0]["partialFingerprints"].is_object());
+    assert!(run["tool"]["driver"]["rules"][0]["shortDescription"]["text"].is_string());
+    let output = run_in(tree.path(), &["lint", "--fix", "--diff", "-o", "json"], b"");
+    assert_eq!(code(&output), 2, "a diff and a report on one stream");
+}
+
+/// A field of an ImagePolicy in an ImageRepository belongs there.
+#[test]
+fn fields_of_another_document_belong_there() {
+    let tree = with("flux/repository.yaml", |text| {
+        format!("{text}  filterTags: {{pattern: ^1}}\n")
+    });
+    let report = linted(&tree, &[]);
+    assert_eq!(
+        hints(&report, "unknown-field"),
+        ["write it under `spec.filterTags` of the ImagePolicy"]
+    );
+    assert_eq!(
+        place(found(&report, "unknown-field")[0]),
+        "flux/repository.yaml:7:15"
+    );
+}
+
+/// Of a value that nobody writes it is not said what would be written.
+#[test]
+fn what_nobody_writes_does_not_change() {
+    let tree = policy_tree("semver: {range: 1.x}", "", "1.2.3", "v1.9.0");
+    let app = tree.read("apps/app.yaml");
+    let report = linted(&tree, &[]);
+    assert!(codes(&report).contains("downgrade"), "{report}");
+    tree.write("apps/app.yaml", "kind: None\n");
+    tree.write("other/app.yaml", &app);
+    let report = linted(&tree, &[]);
+    assert_eq!(
+        codes(&report),
+        BTreeSet::from(["unreached-marker".to_owned()]),
+        "{report}"
+    );
+}
+
+/// What is said of odd cases of the same faults.
+#[test]
+fn words_fit_what_is_there() {
+    for (choice, filter, list, current, code, said) in [
+        (
+            "numerical: {order: asc}",
+            r"pattern: '^v(?P<n>\d*)', extract: $n",
+            "v1, vx",
+            "v1",
+            "not-a-number",
+            "`extract` leaves nothing of some tags",
+        ),
+        (
+            "semver: {range: 1.x}",
+            "",
+            "1.2.3, latest",
+            "latest",
+            "prefix-changes",
+            "take the marker out",
+        ),
+        (
+            "semver: {range: ^*}",
+            "",
+            "1.2.3",
+            "1.2.3",
+            "matches-nothing",
+            "range: '*'",
+        ),
+        (
+            "semver: {range: '1.x||2.x - 3.x'}",
+            "",
+            "1.2.3",
+            "1.2.3",
+            "odd-range",
+            "it admits `4.0.0`",
+        ),
+    ] {
+        let report = linted(&policy_tree(choice, filter, list, current), &[]);
+        let found = found(&report, code)
+            .into_iter()
+            .map(Value::to_string)
+            .collect::<String>();
+        assert!(found.contains(said), "{choice}: {report}");
+    }
+    let tree = with("flux/repository.yaml", |text| {
+        format!("{text}  secretRef: {{name: login}}\n")
+    });
+    tree.write(
+        "flux/login.yaml",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: login, namespace: flux-system}\ntype: kubernetes.io/dockerconfigjson\nstringData: {.dockerconfigjson: '{\"auths\": {}}'}\n",
+    );
+    let report = linted(&tree, &[]);
+    assert!(
+        report.to_string().contains("it has none at all"),
+        "{report}"
+    );
+}
+
+/// The options file is shown as files of the tree are.
+#[test]
+fn ignores_of_the_options_file_are_shown() {
+    let tree = with("flux/tags.yaml", str::to_owned);
+    tree.write(
+        ".flux-image.yaml",
+        "apiVersion: flux-image.dev/v1alpha1\nkind: ImageUpdate\nmetadata: {name: options}\nspec:\n  ignores:\n  - {code: downgrade, reason: never}\n  - {code: nothing, reason: never}\n",
+    );
+    let report = linted(&tree, &[]);
+    let findings = report["findings"].as_array().expect("findings");
+    assert_eq!(findings.len(), 2, "{report}");
+    for finding in findings {
+        assert!(
+            finding["snippet"]
+                .as_str()
+                .is_some_and(|line| line.contains("reason: never")),
+            "{report}"
+        );
+        assert!(
+            !finding["hint"].as_str().unwrap_or_default().contains('#'),
+            "{report}"
+        );
+    }
+}
+
+/// What a comment is about is underlined, and no more.
+#[test]
+fn the_place_is_underlined() {
+    let tree = with("apps/app.yaml", |text| {
+        let marker = "# {\"$imagepolicy\": \"flux-system:none:tag\"}";
+        format!("{text}---\nvalue: {{\n  tag: 1.2.3, {marker}\n  b: c}}\n")
+    });
+    let output = run_in(tree.path(), &["lint", "--offline"], b"");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        text.contains("^^^^^\n") || text.contains("^^^^^ "),
+        "{text}"
+    );
+    assert!(!text.contains("^^^^^^"), "{text}");
+}
+
+/// A provider of tags is looked at in the texts of `--policies`, too.
+#[test]
+fn providers_are_looked_at_in_given_texts() {
+    let tree = with("flux/tags.yaml", str::to_owned);
+    let provider = "apiVersion: fluxcd.controlplane.io/v1\nkind: ResourceSetInputProvider\nmetadata: {name: app, namespace: flux-system}\nspec:\n  type: OCIArtifactTag\n  url: oci://ghcr.io/acme/app\n";
+    let arguments = ["lint", "--offline", "--policies", "-", "-o", "json"];
+    let output = run_in(tree.path(), &arguments, provider.as_bytes());
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(codes(&report), BTreeSet::from(["text-order".to_owned()]));
+}
+
+/// `update` names files for forges from the root of the repository, too.
+#[test]
+fn updates_for_forges_name_files_from_the_root() {
+    let tree = with("flux/tags.yaml", str::to_owned);
+    for (format, said) in [
+        ("github", "file=apps/app.yaml,"),
+        ("gitlab", "\"path\": \"apps/app.yaml\""),
+        ("sarif", "\"uri\": \"apps/app.yaml\""),
+    ] {
+        let arguments = ["update", "--offline", "--dry-run", "-o", format];
+        let output = run_in(&tree.path().join("flux"), &arguments, b"");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains(said), "{format}: {text} {}", stderr(&output));
     }
 }

@@ -103,6 +103,7 @@ fn said_of_followers(count: usize) -> usize {
     let bound = bindings::bind(&text, &outline, "pod.yaml", &context);
     let policies = Policies {
         all: &images,
+        documents: &documents.policies,
         names: edits::by_name(&images),
         name_of: &|_| String::new(),
         on_unresolved: OnUnresolved::Fail,

@@ -33,7 +33,9 @@ pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
         let mut others = others.filter(|other| **other != number);
         let other = others.find(|other| {
             let is_first = **other < number || subject.run.owners[**other].base != owner.base;
-            is_first && carried.contains(*other) && is_shared(owner, &subject.run.owners[**other])
+            // What one of them carries in the folder of both, the other comes to as well.
+            let is_carried = carried.contains(*other) || carried.contains(&number);
+            is_first && is_carried && is_shared(owner, &subject.run.owners[**other])
         })?;
         Some(twice(owner, &subject.run.owners[*other]))
     });

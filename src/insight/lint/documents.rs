@@ -120,11 +120,15 @@ impl Look<'_> {
         match found {
             None => {
                 let names: Vec<&String> = hosts.iter().map(|(host, _)| host).collect();
+                let has = match names.as_slice() {
+                    [] => "none at all".to_owned(),
+                    names => crate::quote::list(names.iter()),
+                };
                 let what = format!(
                     "logs in with the Secret `{}`, which has no login for `{}`: it has {}",
                     id.name,
                     image.host(),
-                    crate::quote::list(names.into_iter())
+                    has
                 );
                 let field = "spec.secretRef";
                 let finding = self.finding(Severity::Warning, Code::LoginWithoutHost, field, &what);
@@ -198,7 +202,9 @@ fn text_order(name: &str, text: &str, object: &Object) -> Option<Finding> {
     let document: serde_json::Value = crate::api::read_text(&object.own_text(text)).ok()?;
     let spec = &document["spec"];
     let kind = spec["type"].as_str()?;
-    if !kind.ends_with("ArtifactTag") || spec["filter"]["semver"].is_string() {
+    let filter = &spec["filter"];
+    let is_even = filter["includeTag"].as_str().is_some_and(has_one_length);
+    if !kind.ends_with("ArtifactTag") || filter["semver"].is_string() || is_even {
         return None;
     }
     let message = format!(
@@ -208,9 +214,18 @@ fn text_order(name: &str, text: &str, object: &Object) -> Option<Finding> {
     let place = crate::api::place_of_field(text, object, "spec.filter");
     let location = object.location(name, place, "spec.filter");
     let finding = Finding::warning(Code::TextOrder, message, location);
-    Some(
-        finding.hint(
-            "write `filter: {semver: '>=0.0.0'}`, or have `includeTag` match tags of one length",
-        ),
-    )
+    let semver = match filter.is_object() {
+        true => "add `semver: '>=0.0.0'` to `filter`",
+        false => "write `filter: {semver: '>=0.0.0'}`",
+    };
+    Some(finding.hint(format!(
+        "{semver}, or have `includeTag` match tags of one length, from `^` to `$`"
+    )))
+}
+
+/// Whether all texts that a pattern matches have one length: nothing in it is repeated any
+/// number of times, left out, or one of several.
+fn has_one_length(pattern: &str) -> bool {
+    let is_whole = pattern.starts_with('^') && pattern.ends_with('$');
+    is_whole && !pattern.contains(['*', '+', '?', '|', ',']) && !pattern.ends_with("\\$")
 }

@@ -19,6 +19,13 @@ pub fn of(finding: &Finding, text: LintText<'_>) -> Vec<Edit> {
     }
 }
 
+/// The resource that a finding is about, or about a field of.
+fn object_at<'l>(finding: &Finding, text: LintText<'l>) -> Option<&'l Object> {
+    let objects = text.outline?.objects();
+    let before = objects.take_while(|object| object.place.line <= finding.location.line);
+    before.last()
+}
+
 /// The scalar at a path of the resource that a finding is about: its bytes, and what it
 /// reads as.
 #[must_use]
@@ -27,8 +34,7 @@ pub fn scalar_of(
     text: LintText<'_>,
     path: &[&str],
 ) -> Option<(ByteSpan, String)> {
-    let mut objects = text.outline?.objects();
-    let object = objects.find(|object| object.place.line == finding.location.line)?;
+    let object = object_at(finding, text)?;
     let starts = BTreeSet::from([object.span.start]);
     let found = tree::build_trees(text.text, &starts, |found: &mut Vec<_>, _, root| {
         let node = path.iter().try_fold(root, |node, key| node.get(key));
@@ -63,8 +69,7 @@ fn new_version(finding: &Finding, text: LintText<'_>) -> Option<Vec<Edit>> {
         .hint
         .as_ref()?
         .ends_with("its fields stay as they are");
-    let mut objects = text.outline?.objects();
-    let object = objects.find(|object| object.place.line == finding.location.line)?;
+    let object = object_at(finding, text)?;
     if !is_alike || object.group() != FLUX_GROUP || object.is_concealed {
         return None;
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{PolicyFacts, Subject};
 use crate::api::Id;
 use crate::finding::{Code, Finding, Severity};
-use crate::insight::tag_scheme::{Core, TagScheme};
+use crate::insight::tag_scheme::{Core, TagScheme, is_hash};
 use crate::policy::exclusion;
 use crate::policy::funnel::{Fate, Offered, Step, TracedTag};
 use go_regexp::{Budget, Regex};
@@ -43,7 +43,7 @@ impl Wanted {
         };
         let wanted = || {
             let tags = traced.funnel.tags.iter();
-            tags.filter(|one| one.fate.step() > last)
+            tags.filter(|one| one.fate.step() > last && !(last == Step::Value && is_closed(one)))
         };
         let is_untried = |one: &TracedTag| one.fate == Fate::Untried;
         if wanted().count() * 2 > kept.len() || traced.funnel.tags.iter().any(is_untried) {
@@ -62,6 +62,12 @@ impl Wanted {
             places: Some(places),
         })
     }
+}
+
+/// Whether a range would take a tag, were it no prerelease.
+fn is_closed(one: &TracedTag) -> bool {
+    let fate = &one.fate;
+    matches!(fate, Fate::OutOfRange { is_prerelease, .. } if *is_prerelease)
 }
 
 /// One finding for each ImageRepository whose list a few exclusions would spare.
@@ -128,24 +134,49 @@ fn long_list(subject: &Subject<'_>, id: &Id, places: &[bool], kept: &[&str]) -> 
     Some(finding.hint(format!("write `exclusionList: [{}]`", all.join(", "))))
 }
 
+/// The pattern of tags that are made as one is: those of a signature or attestation, what begins
+/// with one word or ends in one, commits.
+fn family(tag: &str) -> Option<String> {
+    if let Some((digest, _)) = tag.split_once('.')
+        && let Some(hex) = digest.strip_prefix("sha256-")
+        && hex.len() == 64
+    {
+        return Some("^sha256-[0-9a-f]{64}\\.".to_owned());
+    }
+    let word = tag.bytes().take_while(u8::is_ascii_alphabetic).count();
+    match (word, tag[word..].chars().next()) {
+        (2.., Some(separator @ ('-' | '_'))) => {
+            return Some(format!("^{}{separator}", &tag[..word]));
+        }
+        (2.., Some('.')) => return Some(format!("^{}\\.", &tag[..word])),
+        _ => {}
+    }
+    let scheme = TagScheme::of(tag);
+    if matches!(
+        scheme,
+        TagScheme {
+            prefix: "",
+            core: Core::Hash(_),
+            ..
+        }
+    ) {
+        return Some("^[0-9a-f]{7,64}$".to_owned());
+    }
+    let last = tag.rfind(['-', '_', '.'])?;
+    let (separator, word) = (tag.get(last..=last)?, tag.get(last + 1..)?);
+    let is_word = word.len() > 1
+        && word.starts_with(|c: char| c.is_ascii_alphabetic())
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && !is_hash(word);
+    let separator = if separator == "." { "\\." } else { separator };
+    is_word.then(|| format!("{separator}{word}$"))
+}
+
 /// Patterns that match many of some tags, and none of others.
 fn exclusions(unwanted: &[&str], wanted: &[&str], budget: &mut Budget) -> Vec<String> {
     let mut families: BTreeMap<String, usize> = BTreeMap::new();
     for tag in unwanted {
-        let word = tag.bytes().take_while(u8::is_ascii_alphabetic).count();
-        let separator = tag[word..].chars().next();
-        let pattern = match (word, separator) {
-            (2.., Some(separator @ ('-' | '_'))) => format!("^{}{separator}", &tag[..word]),
-            (2.., Some('.')) => format!("^{}\\.", &tag[..word]),
-            _ => match TagScheme::of(tag) {
-                TagScheme {
-                    prefix: "",
-                    core: Core::Hash(_),
-                    ..
-                } => "^[0-9a-f]{7,64}$".to_owned(),
-                _ => continue,
-            },
-        };
+        let Some(pattern) = family(tag) else { continue };
         *families.entry(pattern).or_default() += 1;
     }
     let mut families: Vec<(String, usize)> = families.into_iter().collect();

@@ -8,9 +8,11 @@ use crate::insight::tag_scheme::{Core, TagScheme};
 use crate::insight::uses::Use;
 use crate::plan::edits;
 use crate::quote;
+use crate::resource_list::Outline;
 use memchr::memmem;
 use oci_tags::image::is_tag;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use yaml_edit_spans::tree::{self, Node};
 use yaml_edit_spans::{ByteSpan, Place};
 
 /// What is wrong with markers.
@@ -36,7 +38,8 @@ fn finding(one: &Use, code: Code, message: String) -> Finding {
 
 /// A marker for one part of an image at a value that holds another.
 pub(super) fn part(one: &Use) -> Option<Finding> {
-    let value = one.current.as_str();
+    // A block has a line break at its end, which an update takes away.
+    let value = one.current.trim_end();
     let is_shown = value != crate::resource_list::MASK;
     if !is_shown || value.is_empty() {
         return None;
@@ -58,6 +61,10 @@ pub(super) fn part(one: &Use) -> Option<Finding> {
         ),
         ImagePart::Image if looks_like_tag => (
             format!("this marker writes a whole image in the place of `{shown}`, which is a tag"),
+            format!("write `{id}:tag`"),
+        ),
+        ImagePart::Digest if looks_like_tag || is_version(value) => (
+            format!("this marker writes a digest in the place of `{shown}`, which is a tag"),
             format!("write `{id}:tag`"),
         ),
         part if part.takes(value) => return None,
@@ -95,18 +102,14 @@ fn beside_digest(one: &Use, texts: &Texts<'_>) -> Option<Finding> {
     if one.part != ImagePart::Tag {
         return None;
     }
-    let text = texts.get(&one.location.file)?.text;
-    let lines: Vec<&str> = text.lines().collect();
-    let at = one.location.line.checked_sub(1)?;
-    let indent = |line: &str| line.len() - line.trim_start_matches([' ', '-']).len();
-    let own = indent(lines.get(at)?);
-    let around = near(&lines, at, own, &indent);
-    let digest = around.into_iter().find(|line| {
-        let line = line.trim_start_matches([' ', '-']);
-        let value = line.strip_prefix("digest:").map(str::trim_start);
-        value.is_some_and(|value| value.trim_matches(['"', '\'']).starts_with("sha256:"))
-    })?;
-    if digest.contains(marker::TOKEN) {
+    let text = texts.get(&one.location.file)?;
+    let outline = text.outline.filter(|_| text.text.contains("sha256:"))?;
+    let mut marked = outline.documents.iter().flat_map(|one| &one.marked);
+    let place = (one.location.line, one.location.column);
+    let tag = marked.find(|marked| (marked.place.line, marked.place.column) == place)?;
+    let digest = digest_beside(text.text, outline, tag.value.span.start)?;
+    let mut marked = outline.documents.iter().flat_map(|one| &one.marked);
+    if marked.any(|marked| marked.value.span.start == digest) {
         return None;
     }
     let message = "this tag is updated, and the digest beside it is not: whoever reads both pulls the old image".to_owned();
@@ -117,31 +120,30 @@ fn beside_digest(one: &Use, texts: &Texts<'_>) -> Option<Finding> {
     Some(finding(one, Code::TagBesideDigest, message).hint(hint))
 }
 
-/// The lines of the mapping that a line is in, as far as they have its indentation.
-fn near<'t>(
-    lines: &[&'t str],
-    at: usize,
-    own: usize,
-    indent: &dyn Fn(&str) -> usize,
-) -> Vec<&'t str> {
-    /// Mappings of images are short.
-    const NEAR: usize = 20;
-    let is_within = |line: &&&str| line.trim().is_empty() || indent(line) >= own;
-    let has_dash = |line: &str| line.trim_start().starts_with("- ");
-    let mut found = Vec::new();
-    if !has_dash(lines[at]) {
-        for line in lines[..at].iter().rev().take(NEAR).take_while(is_within) {
-            found.push(*line);
-            if has_dash(line) {
-                break;
-            }
-        }
+/// Where the value of `digest` begins, in the mapping of the value that begins at a byte.
+fn digest_beside(text: &str, outline: &Outline<'_>, at: usize) -> Option<usize> {
+    let mut objects = outline.objects();
+    let object = objects.find(|object| (object.span.start..object.span.end).contains(&at))?;
+    let starts = BTreeSet::from([object.span.start]);
+    let found = tree::build_trees(text, &starts, |found: &mut Option<usize>, _, root| {
+        *found = beside(root, at);
+    });
+    found.ok()?
+}
+
+/// The same, below a node.
+fn beside(node: &Node<'_>, at: usize) -> Option<usize> {
+    let is_it = |node: &Node<'_>| node.scalar().is_some_and(|scalar| scalar.span.start == at);
+    if node.entries().iter().any(|(_, child)| is_it(child)) {
+        let digest = node.get("digest")?;
+        let is_set = digest.text()?.starts_with("sha256:");
+        return Some(digest.span.start).filter(|_| is_set);
     }
-    let below = lines[at + 1..].iter().take(NEAR);
-    let below = below.take_while(|line| is_within(line) && !has_dash(line));
-    found.extend(below);
-    found.retain(|line| indent(line) == own);
-    found
+    let below = node.entries().iter().map(|(_, child)| child);
+    let mut below = below.chain(node.elements()).filter(|child| {
+        child.scalar().is_none() && (child.span.start..child.span.end).contains(&at)
+    });
+    beside(below.next()?, at)
 }
 
 /// Markers in documents whose values a checksum covers, whether anything changes now or not.
@@ -260,8 +262,9 @@ fn commented(name: &str, text: &str) -> Vec<(MarkerTarget, Location)> {
             return None;
         };
         let target = MarkerTarget::parse(&value).filter(|_| is_commented)?;
-        place = place.further(&text.as_bytes()[at..line]);
-        at = line;
+        let hash = end - whole.len();
+        place = place.further(&text.as_bytes()[at..hash]);
+        at = hash;
         Some((target, Location::new(name, place)))
     });
     found.collect()

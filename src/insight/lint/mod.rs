@@ -18,6 +18,7 @@ mod mends;
 mod natural;
 mod orders;
 mod outcome;
+mod patterns;
 mod policies;
 mod ranges;
 
@@ -38,17 +39,18 @@ use crate::selection::resolve::{self, Resolved};
 use crate::selection::tags::KnownTags;
 use go_regexp::Budget;
 use oci_tags::image::Repository;
-use yaml_edit_spans::{ByteSpan, Snippet};
+use yaml_edit_spans::{ByteSpan, Place, Snippet};
 
 use lists::Wanted;
 pub(crate) use natural::naturally;
 
-pub use ignores::{Ignored, Ignores};
+pub use ignores::{Ignored, Ignores, Untold};
 
-/// Words of documents that rules look at and no other command reads.
-/// The last are how a marker is misspelled.
+/// Words of documents that rules look at and no other command reads: those of ignores, and
+/// how a marker is misspelled.
 pub const ALSO_READ: &[&str] = &[
     flux::OPERATOR_GROUP,
+    ignores::WORDS,
     "\"imagePolicy\"",
     "$imagePolicy",
     "$ImagePolicy",
@@ -78,6 +80,32 @@ pub struct LintText<'l> {
     pub outline: Option<&'l Outline<'l>>,
 }
 
+impl LintText<'_> {
+    /// A place in the text, with the resource that it is in.
+    fn location(&self, name: &str, place: Place) -> Location {
+        let objects = self
+            .outline
+            .into_iter()
+            .flat_map(|outline| outline.objects());
+        let before = objects.take_while(|object| object.place.line <= place.line);
+        match before.last() {
+            Some(object) => object.location(name, place, ""),
+            None => Location::new(name, place),
+        }
+    }
+
+    /// A line around a column of it, where it may be shown: none of a Secret, and none of what
+    /// cannot be read, which may be one.
+    fn snippet(&self, line: ByteSpan, column: usize) -> Option<Snippet> {
+        if self.outline?.concealed.touches(line) {
+            return None;
+        }
+        let before = line.of(self.text).chars().take(column.max(1) - 1);
+        let at = line.start + before.map(char::len_utf8).sum::<usize>();
+        Some(Snippet::around(self.text, line, at))
+    }
+}
+
 impl<'l> Texts<'l> {
     /// Of these, by their names.
     pub fn of(texts: impl Iterator<Item = (&'l str, LintText<'l>)>) -> Self {
@@ -86,10 +114,23 @@ impl<'l> Texts<'l> {
         }
     }
 
+    /// Adds a text, which may take the place of one of that name.
+    pub fn add(&mut self, name: &'l str, text: LintText<'l>) {
+        self.by_name.insert(name, text);
+    }
+
     /// The text of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<LintText<'l>> {
         self.by_name.get(name).copied()
+    }
+
+    /// Whether a TagSnapshot is among the resources of the texts.
+    #[must_use]
+    pub fn has_snapshot(&self) -> bool {
+        let outlines = self.by_name.values().filter_map(|text| text.outline);
+        let mut objects = outlines.flat_map(Outline::objects);
+        objects.any(|object| api::Kind::of(object) == Some(api::Kind::Snapshot))
     }
 
     /// All, in the order of their names.
@@ -118,8 +159,7 @@ impl<'l> Texts<'l> {
     }
 }
 
-/// Adds the line of each finding that has none, where it may be shown: none of a Secret, and
-/// none of what cannot be read, which may be one.
+/// Adds the line of each finding that has none, where it may be shown.
 pub fn add_lines<'f>(findings: impl IntoIterator<Item = &'f mut Finding>, texts: &Texts<'_>) {
     let mut starts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let findings = findings.into_iter();
@@ -127,8 +167,7 @@ pub fn add_lines<'f>(findings: impl IntoIterator<Item = &'f mut Finding>, texts:
         let Some(found) = texts.get(&finding.location.file) else {
             continue;
         };
-        let (Some(outline), Some(number)) = (found.outline, finding.location.line.checked_sub(1))
-        else {
+        let Some(number) = finding.location.line.checked_sub(1) else {
             continue;
         };
         let starts = starts
@@ -144,13 +183,7 @@ pub fn add_lines<'f>(findings: impl IntoIterator<Item = &'f mut Finding>, texts:
             .get(number + 1)
             .map_or(found.text.len(), |next| next - 1);
         let line = ByteSpan::new(start, end.max(start));
-        if outline.concealed.touches(line) {
-            continue;
-        }
-        let before = found.text[start..line.end].chars();
-        let before = before.take(finding.location.column.max(1) - 1);
-        let at = start + before.map(char::len_utf8).sum::<usize>();
-        finding.snippet = Some(Snippet::around(found.text, line, at));
+        finding.snippet = found.snippet(line, finding.location.column);
     }
 }
 
@@ -217,7 +250,7 @@ pub fn lint(subject: &Subject<'_>) -> Vec<Finding> {
         let mut budget = Budget::default();
         let look = |(id, policy): &(&Id, &Sourced<ImagePolicy>)| {
             let facts = facts(subject, &around, (id, policy), &mut budget);
-            let mut findings = outcome::look(&facts, subject.texts);
+            let mut findings = outcome::look(&facts, &subject.run, subject.texts);
             let own = policies::look(&facts, subject.texts, &findings, &mut budget);
             findings.extend(own);
             (findings, Wanted::of(&facts))

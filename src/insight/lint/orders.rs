@@ -28,6 +28,50 @@ fn masked(text: &str) -> String {
     out
 }
 
+/// Two tags with one hash in the place of those that stand in both: a hash of digits alone, or
+/// of letters, is known by the other's.
+pub(super) fn with_one_hash(one: &str, other: &str) -> (String, String) {
+    /// What every reader of tags takes for a hash.
+    const HASH: &str = "0a1b2c3";
+    let is_separator = ['-', '.', '_', '+'];
+    let pieces = |text: &str| text.split(is_separator).count();
+    if pieces(one) != pieces(other) {
+        return (one.to_owned(), other.to_owned());
+    }
+    let mut masked = (String::new(), String::new());
+    let both = one.split_inclusive(is_separator);
+    for (one, other) in both.zip(other.split_inclusive(is_separator)) {
+        let bare = (
+            one.trim_end_matches(is_separator),
+            other.trim_end_matches(is_separator),
+        );
+        let is_one = are_hashes(bare.0, bare.1);
+        for (whole, bare, out) in [(one, bare.0, &mut masked.0), (other, bare.1, &mut masked.1)] {
+            out.push_str(if is_one { HASH } else { bare });
+            out.push_str(&whole[bare.len()..]);
+        }
+    }
+    masked
+}
+
+/// Whether two pieces that stand at one place are hashes of commits: of hexadecimal digits,
+/// and not numbers both.
+fn are_hashes(one: &str, other: &str) -> bool {
+    let bare = |piece: &str| {
+        let bare = piece.strip_prefix('g').unwrap_or(piece);
+        let is_hex = bare
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let is_date = matches!(TagScheme::of(bare).core, Core::Date(_));
+        (is_hex && !is_date && (7..=64).contains(&bare.len())).then(|| bare.to_owned())
+    };
+    let is_number = |piece: &str| piece.bytes().all(|byte| byte.is_ascii_digit());
+    match (bare(one), bare(other)) {
+        (Some(one), Some(other)) => !is_number(&one) || !is_number(&other),
+        _ => false,
+    }
+}
+
 /// What a part of a tag is when hashes are all alike, and numbers are.
 pub(super) fn shape(text: &str) -> String {
     let mut out = String::new();
@@ -80,6 +124,25 @@ pub(super) fn of_bytes(values: &[&str]) -> Option<Disorder> {
         at = if is_later { Some(place) } else { at };
     }
     at.map(Disorder::Numbers)
+}
+
+/// The place of the latest of numbers with one dot, the greatest first, where as decimals it is
+/// not the latest: `1.10` is `1.1` to a number.
+pub(super) fn of_decimals(values: &[&str]) -> Option<usize> {
+    let is_dotted = |value: &str| {
+        let parts = value.split_once('.');
+        parts.is_some_and(|(one, other)| {
+            let is_number =
+                |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            is_number(one) && is_number(other)
+        })
+    };
+    let first = values.first().copied().filter(|first| is_dotted(first))?;
+    let dotted = values.iter().enumerate().take(LOOKED_AT);
+    let dotted = dotted.filter(|(_, value)| is_dotted(value));
+    let latest = dotted.max_by(|(_, one), (_, other)| naturally(one, other));
+    let (place, latest) = latest?;
+    naturally(latest, first).is_gt().then_some(place)
 }
 
 /// Where dates of day, month and year are compared: the place of the latest, where the day can
@@ -235,6 +298,23 @@ mod tests {
             (&["1.2.4", "1.2.3"], None),
         ] {
             assert_eq!(of_bytes(values), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn hashes_are_known_by_each_other() {
+        for (one, other, expected) in [
+            ("main-99-4417302", "main-100-8f2c1d9", true),
+            ("4417302-9", "8f2c1d9-11", true),
+            ("8f2c1d9-9", "deadbee-11", true),
+            ("v1.2.3-1-g8f2c1d9", "v1.2.3-3-gdeadbee", true),
+            ("main-4417302", "main-4417303", false),
+            ("main-20240102", "main-8f2c1d9a", false),
+            ("main-8f2c1d9", "main-8f2c1d9-1", false),
+            ("1.2.3-alpine", "1.2.3-deadbee", false),
+        ] {
+            let (a, b) = with_one_hash(one, other);
+            assert_eq!((a != one) || (b != other), expected, "{one} {other}");
         }
     }
 

@@ -4,7 +4,8 @@ use super::mends::{Gone, Mend};
 use super::{PolicyFacts, Texts, markers, orders};
 use crate::binding::marker::{ImagePart, split_digest, split_tag};
 use crate::finding::{Code, Finding, Severity};
-use crate::insight::tag_scheme::TagScheme;
+use crate::insight::RunFacts;
+use crate::insight::tag_scheme::{Core, TagScheme};
 use crate::insight::uses::Use;
 use crate::policy::funnel::Fate;
 use crate::quote;
@@ -12,17 +13,18 @@ use oci_tags::image::{Repository, is_tag};
 
 /// What is odd about the change from what is there to what is chosen. Of one value the most
 /// direct is said.
-pub(super) fn look(facts: &PolicyFacts<'_>, texts: &Texts<'_>) -> Vec<Finding> {
+pub(super) fn look(facts: &PolicyFacts<'_>, run: &RunFacts<'_>, texts: &Texts<'_>) -> Vec<Finding> {
     let chosen = facts
         .resolved
         .and_then(|resolved| resolved.image.as_ref().ok());
     let mut findings = Vec::new();
-    for one in &facts.uses {
+    for one in facts.uses.iter().filter(|one| run.is_changed(one)) {
         if let Some(image) = chosen {
             findings.extend(other_image(facts, one, &image.name));
         }
         // A value that is no tag is changed by its marker, not by the tag that is chosen.
         let current = one.tag.as_deref().filter(|tag| is_tag(tag));
+        let current = current.filter(|tag| !is_placeholder(tag));
         let Some(current) = current.filter(|_| markers::part(one).is_none()) else {
             continue;
         };
@@ -30,6 +32,13 @@ pub(super) fn look(facts: &PolicyFacts<'_>, texts: &Texts<'_>) -> Vec<Finding> {
         findings.extend(of_tags.or_else(|| never_again(facts, one, current, texts)));
     }
     findings
+}
+
+/// Whether a tag is a version of zeros alone, which stands for any until the first update.
+fn is_placeholder(tag: &str) -> bool {
+    let numbers = TagScheme::of(tag).numbers();
+    let is_zero = |number: &&str| number.bytes().all(|digit| digit == b'0');
+    !numbers.is_empty() && numbers.iter().all(is_zero)
 }
 
 /// A policy that keeps to how a tag is made: it is chosen by it, as the tags are known.
@@ -40,9 +49,10 @@ fn keeping_to(facts: &PolicyFacts<'_>, tag: &str) -> Option<String> {
     Some(mend.written(&Mend::of_policy(&traced.checked)))
 }
 
-/// What tells two tags apart, but for the version itself.
+/// What tells two tags apart, but for the version itself and hashes of commits.
 fn difference(current: &str, new: &str) -> Option<(Code, &'static str)> {
-    let (before, after) = (TagScheme::of(current), TagScheme::of(new));
+    let (current, new) = orders::with_one_hash(current, new);
+    let (before, after) = (TagScheme::of(&current), TagScheme::of(&new));
     if before.variant() != after.variant() {
         Some((Code::VariantChanges, "another variant of the image"))
     } else if orders::shape(before.prefix) != orders::shape(after.prefix)
@@ -82,8 +92,10 @@ fn of_tags(facts: &PolicyFacts<'_>, one: &Use, current: &str, new: &str) -> Opti
     let (code, what) = difference(current, new)?;
     let what = format!("would make `{is}` of `{was}`: {what}");
     let finding = finding(facts, one, code, Severity::Warning, &what);
+    let moves = matches!(TagScheme::of(current).core, Core::Word | Core::Hash(_));
     Some(finding.hint(match keeping_to(facts, current) {
         Some(mend) => format!("to keep to `{was}`: {mend}"),
+        None if moves => format!("if `{was}` is meant to stay, take the marker out: nothing in such a tag says which is later"),
         None => format!("to keep to tags like `{was}`, name them in `filterTags.pattern`"),
     }))
 }
@@ -93,7 +105,7 @@ fn other_image(facts: &PolicyFacts<'_>, one: &Use, name: &str) -> Option<Finding
     if one.part != ImagePart::Image || one.current.is_empty() {
         return None;
     }
-    let written = split_tag(split_digest(&one.current).0).0;
+    let written = split_tag(split_digest(one.current.trim()).0).0;
     let (before, after) = (
         Repository::parse(written).ok()?,
         Repository::parse(name).ok()?,

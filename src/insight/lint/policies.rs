@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::mends::{By, Gone, LOOKED_AT, Mend};
 use super::natural::naturally;
 use super::orders::{self, Disorder};
-use super::{PolicyFacts, Texts, TracedTags, mends, ranges};
+use super::{PolicyFacts, Texts, TracedTags, mends, patterns, ranges};
 use crate::finding::{Code, Finding, Severity};
 use crate::insight::explain;
 use crate::insight::tag_scheme::{Core, TagScheme};
@@ -13,7 +13,8 @@ use crate::policy::funnel::{Fate, Funnel, Step, TracedTag};
 use crate::policy::select::Nearest;
 use crate::policy::{Choice, ChosenNothing, Order, Policy};
 use crate::quote;
-use go_regexp::{Budget, Regex};
+use go_regexp::Budget;
+use go_template::strconv;
 use masterminds_semver::{Constraint, Version};
 use oci_tags::image::is_tag;
 
@@ -126,7 +127,9 @@ impl Look<'_, '_> {
                     quote::list(kept.iter().rev().take(3))
                 );
                 let words = "no tag looks as the pattern has it: try others with `flux-image explain NAME --pattern`";
-                self.matches_nothing(traced, PATTERN, message, words);
+                let pattern = traced.checked.filter().map_or("", |(pattern, _)| pattern);
+                let is_line = patterns::names_numbers(pattern);
+                self.matches_nothing(traced, PATTERN, message, words, is_line);
             }
             ChosenNothing::NoTags if !traced.known.tags.is_empty() => {
                 let message = format!(
@@ -147,23 +150,37 @@ impl Look<'_, '_> {
         }
     }
 
-    /// What could be in the place of a policy that chooses nothing.
+    /// What could be in the place of a policy that chooses nothing; `is_line` where it asks for
+    /// one line of versions.
     fn matches_nothing(
         &mut self,
         traced: &TracedTags<'_>,
         field: &str,
         message: String,
         words: &str,
+        is_line: bool,
     ) {
         let own = Mend::of_policy(&traced.checked);
         let with_blanks = match &own.by {
             By::Semver(range) => ranges::with_blanks(range),
             _ => None,
         };
-        let spelled = with_blanks.map(|range| own.by(By::Semver(range)));
-        let mends = spelled.into_iter().chain(traced.like(&self.likely(traced)));
+        let odd = match &own.by {
+            By::Semver(range) => ranges::odd(range).map(|(_, ranges)| ranges),
+            _ => None,
+        };
+        let spelled = with_blanks.into_iter().chain(odd.unwrap_or_default());
+        let spelled: Vec<Mend> = spelled.map(|range| own.by(By::Semver(range))).collect();
+        let mends = spelled.iter().cloned();
+        let mends = mends.chain(traced.like(&self.likely(traced)));
         let proved = traced.first_proved(mends, &self.currents(), Gone::Any);
         let hint = match proved {
+            Some(mend) if is_line && !spelled.contains(&mend) && self.currents().is_empty() => {
+                format!(
+                    "no tag of the line that is asked for is listed; to follow what is listed: {}",
+                    mend.written(&own)
+                )
+            }
             Some(mend) => format!("write {}", mend.written(&own)),
             None => words.to_owned(),
         };
@@ -191,14 +208,18 @@ impl Look<'_, '_> {
             }
         };
         let words = "widen the range, or have `filterTags` extract versions of three parts; `flux-image explain` tells what becomes of each tag";
-        self.matches_nothing(traced, RANGE, message, words);
+        let is_line = nearest.is_some_and(|nearest| nearest.why.starts_with("is not in"));
+        self.matches_nothing(traced, RANGE, message, words, is_line);
     }
 
     fn not_a_number(&mut self, traced: &TracedTags<'_>, value: &str) {
-        let message = format!(
-            "compares numbers, and `{}` is none, which fails the whole policy",
-            shown(value)
-        );
+        let message = match value {
+            "" => "compares numbers, and `extract` leaves nothing of some tags, which fails the whole policy".to_owned(),
+            value => format!(
+                "compares numbers, and `{}` is none, which fails the whole policy",
+                shown(value)
+            ),
+        };
         let mut mends = traced.like(&self.likely(traced));
         mends.sort_by_key(|mend| !matches!(mend.by, By::Numerical(_)));
         let own = Mend::of_policy(&traced.checked);
@@ -246,14 +267,17 @@ impl Look<'_, '_> {
     fn chosen(&mut self, traced: &TracedTags<'_>, chosen: &str, budget: &mut Budget) {
         match traced.checked.choice() {
             Choice::Semver(range) => {
-                self.dropped(traced, chosen);
+                self.dropped(traced, range, chosen);
                 self.accident(traced, range);
-                self.equals(traced);
+                self.equals(traced, RANGE);
                 self.prereleases(traced);
             }
             Choice::Alphabetical(order) => self.bytes(traced, chosen, *order),
-            Choice::Numerical(Order::Descending) => self.oldest(traced, chosen),
-            Choice::Numerical(Order::Ascending) => {}
+            Choice::Numerical(Order::Descending) => {
+                self.equals(traced, "spec.policy.numerical");
+                self.oldest(traced, chosen);
+            }
+            Choice::Numerical(Order::Ascending) => self.decimals(traced),
         }
         self.variants(traced, chosen);
         self.unanchored(traced, budget);
@@ -399,15 +423,17 @@ impl Look<'_, '_> {
 
     /// An order that has the oldest be the latest.
     fn oldest(&mut self, traced: &TracedTags<'_>, chosen: &str) {
-        let values: Vec<&str> = (traced.funnel.ranked())
-            .filter_map(|one| one.value.as_deref())
-            .collect();
-        let has_numbers = |value: &&str| value.bytes().any(|byte| byte.is_ascii_digit());
-        let [first, .., last] = values.as_slice() else {
+        let has_numbers = |value: &str| value.bytes().any(|byte| byte.is_ascii_digit());
+        // Words such as `latest` are neither older nor newer.
+        let ranked = traced.funnel.ranked();
+        let ranked = ranked.filter_map(|one| Some((one.tag.as_str(), one.value.as_deref()?)));
+        let ranked: Vec<(&str, &str)> = ranked.filter(|(_, value)| has_numbers(value)).collect();
+        let [(first, least), .., (latest, _)] = ranked.as_slice() else {
             return;
         };
-        let is_oldest = values.iter().all(|other| naturally(first, other).is_le());
-        if !is_oldest || !values.iter().all(has_numbers) || naturally(first, last).is_eq() {
+        let mut values = ranked.iter().map(|(_, value)| *value);
+        let is_oldest = *first == chosen && values.all(|other| naturally(least, other).is_le());
+        if !is_oldest || naturally(first, latest).is_eq() {
             return;
         }
         let (field, by) = match traced.checked.choice() {
@@ -424,17 +450,22 @@ impl Look<'_, '_> {
             "chooses the oldest tag, `{}`: with `desc` the smallest value is the latest",
             shown(chosen)
         );
-        let mend = Mend::of_policy(&traced.checked).by(by);
-        let proved = traced.first_proved([mend], &self.currents(), Gone::By(&|tag| tag != chosen));
+        let own = Mend::of_policy(&traced.checked);
+        let ascending = own.by(by);
+        let mends = [ascending.clone()].into_iter();
+        let mends = mends.chain(traced.like(&[latest]));
+        let is_gone = |tag: &str| tag != chosen && has_numbers(tag);
+        let proved = traced.first_proved(mends, &self.currents(), Gone::By(&is_gone));
         let hint = match proved {
-            Some(_) => "write `order: asc`",
-            None => "choose an order in which the newest tag is the latest",
+            Some(mend) if mend == ascending => "write `order: asc`".to_owned(),
+            Some(mend) => format!("take the newest: {}", mend.written(&own)),
+            None => "choose an order in which the newest tag is the latest".to_owned(),
         };
-        self.warn(Code::OldestChosen, field, message, hint.to_owned());
+        self.warn(Code::OldestChosen, field, message, hint);
     }
 
     /// Tags that are no versions to Flux although they carry the newest.
-    fn dropped(&mut self, traced: &TracedTags<'_>, chosen: &str) {
+    fn dropped(&mut self, traced: &TracedTags<'_>, range: &Constraint, chosen: &str) {
         let value = traced.funnel.ranked().next();
         let value = value.and_then(|one| one.value.as_deref());
         let Some(best) = value.and_then(numbers) else {
@@ -451,7 +482,7 @@ impl Look<'_, '_> {
             let is_newer = value.is_some_and(|value| {
                 // Years beside versions are another scheme.
                 let is_near = value[0] < best[0].saturating_add(100);
-                is_near && value > best && !best.starts_with(&value)
+                is_near && value > best && !best.starts_with(&value) && is_in(range, &value)
             });
             is_newer && !scheme.is_prerelease() && scheme.variant() == like.variant()
         });
@@ -543,6 +574,9 @@ impl Look<'_, '_> {
             let version = one.value.as_deref().map(Version::parse_tag);
             matches!(version, Some(Ok(version)) if !version.is_prerelease())
         };
+        if is_named(traced, version) {
+            return None;
+        }
         let release = traced.funnel.ranked().find(is_release);
         let words = "leave the prerelease out of the range, or write `-0` in its place where prereleases are meant";
         if let (Some(blamed), Some(latest)) = (ranges::opens(range.as_str(), version), release) {
@@ -555,6 +589,9 @@ impl Look<'_, '_> {
             return Some((message, blamed.hint, words));
         }
         let scheme = TagScheme::of(tag);
+        if ranges::is_open(range.as_str(), version) {
+            return None;
+        }
         let is_plain = |scheme: &TagScheme<'_>| {
             matches!(scheme.core, Core::Version(_)) && scheme.variant().is_empty()
         };
@@ -576,24 +613,57 @@ impl Look<'_, '_> {
         Some((message, Some(hint), words))
     }
 
-    /// Several tags of the latest version.
-    fn equals(&mut self, traced: &TracedTags<'_>) {
-        let equal = equals(&traced.funnel);
-        let [first, others @ ..] = equal.as_slice() else {
-            return;
-        };
-        if others.is_empty() {
+    /// Numbers behind a dot that are compared as decimals.
+    fn decimals(&mut self, traced: &TracedTags<'_>) {
+        let field = "spec.policy.numerical";
+        if self.equals(traced, field) {
             return;
         }
+        let ranked: Vec<(&str, &str)> = (traced.funnel.ranked())
+            .filter_map(|one| Some((one.tag.as_str(), one.value.as_deref()?)))
+            .collect();
+        let values: Vec<&str> = ranked.iter().map(|(_, value)| *value).collect();
+        let Some(place) = orders::of_decimals(&values) else {
+            return;
+        };
+        let latest = ranked[place].0;
         let message = format!(
-            "has several latest tags, of one version: it chooses `{}`, beside {}",
+            "compares numbers with a dot as decimals: it takes `{}` for later than `{}`",
+            shown(values[0]),
+            shown(values[place])
+        );
+        let own = Mend::of_policy(&traced.checked);
+        let mends = traced.like(&[latest]);
+        let proved = traced.first_proved(mends, &self.currents(), Gone::By(&|tag| tag == latest));
+        let hint = match proved {
+            Some(mend) => format!("compare versions: {}", mend.written(&own)),
+            None => "compare versions: have `filterTags` extract three numbers, as `$version.0`, with `policy: {semver: {range: …}}`".to_owned(),
+        };
+        self.warn(Code::UnorderedValues, field, message, hint);
+    }
+
+    /// Several tags of the latest version or number; whether there are.
+    fn equals(&mut self, traced: &TracedTags<'_>, field: &str) -> bool {
+        let equal = equals(&traced.checked, &traced.funnel);
+        let [first, others @ ..] = equal.as_slice() else {
+            return false;
+        };
+        if others.is_empty() {
+            return false;
+        }
+        let what = match traced.checked.choice() {
+            Choice::Semver(_) => "version",
+            _ => "number",
+        };
+        let message = format!(
+            "has several latest tags, of one {what}: it chooses `{}`, beside {}",
             shown(first),
             quote::list(others.iter())
         );
         let currents = self.currents();
         let keep = currents.iter().copied().find(|tag| equal.contains(tag));
         let keep = keep.unwrap_or(first);
-        let is_gone = |_: &Policy, funnel: &Funnel| equals(funnel).len() < 2;
+        let is_gone = |policy: &Policy, funnel: &Funnel| equals(policy, funnel).len() < 2;
         let own = Mend::of_policy(&traced.checked);
         let likely: Vec<&str> = [keep].into_iter().chain(equal.iter().copied()).collect();
         let proved = traced.first_proved(traced.like(&likely), &currents, Gone::Look(&is_gone));
@@ -601,7 +671,8 @@ impl Look<'_, '_> {
             Some(mend) => format!("keep to one form: {}", mend.written(&own)),
             None => "keep to one form with `filterTags.pattern`".to_owned(),
         };
-        self.warn(Code::EqualVersions, RANGE, message, hint);
+        self.warn(Code::EqualVersions, field, message, hint);
+        true
     }
 
     /// A pattern that matches a part of tags only.
@@ -609,12 +680,12 @@ impl Look<'_, '_> {
         let Some((pattern, extract)) = traced.checked.filter() else {
             return;
         };
-        let partial = partial(pattern, &traced.funnel, budget);
+        let partial = patterns::partial(pattern, &traced.funnel, budget);
         let Some(first) = partial.first() else {
             return;
         };
         if pattern.starts_with('^') && is_one_family(&traced.funnel) {
-            return;
+            return self.cut(traced, budget);
         }
         let is_first = matches!(first.fate, Fate::Ranked { place: 0 });
         let severity = match is_first {
@@ -627,7 +698,7 @@ impl Look<'_, '_> {
             shown(&first.tag)
         );
         let own = Mend::of_policy(&traced.checked);
-        let anchored = anchored(pattern).map(|whole| own.filtered(whole, extract));
+        let anchored = patterns::anchored(pattern).map(|whole| own.filtered(whole, extract));
         let mut likely = self.currents();
         likely.extend(traced.funnel.chosen.as_deref());
         let mends = anchored.into_iter().chain(traced.like(&likely));
@@ -635,11 +706,11 @@ impl Look<'_, '_> {
         let mends = mends.chain(
             [widened]
                 .into_iter()
-                .filter(|_| pattern.starts_with('^') && !ends(pattern)),
+                .filter(|_| pattern.starts_with('^') && !patterns::ends(pattern)),
         );
         let is_gone = |policy: &Policy, funnel: &Funnel| {
             let pattern = policy.filter().map_or("", |(pattern, _)| pattern);
-            self::partial(pattern, funnel, &mut Budget::default()).is_empty()
+            patterns::partial(pattern, funnel, &mut Budget::default()).is_empty()
         };
         let proved = traced.first_proved(mends, &self.currents(), Gone::Look(&is_gone));
         let is_again = proved.as_ref().is_some_and(|mend| {
@@ -664,6 +735,41 @@ impl Look<'_, '_> {
         if !is_again {
             self.say((severity, Code::UnanchoredPattern), PATTERN, message, hint);
         }
+    }
+
+    /// A pattern that ends within the numbers of tags.
+    fn cut(&mut self, traced: &TracedTags<'_>, budget: &mut Budget) {
+        let Some((pattern, extract)) = traced.checked.filter() else {
+            return;
+        };
+        let cut = patterns::cut(pattern, &traced.funnel, budget);
+        let Some(first) = cut.first() else {
+            return;
+        };
+        let severity = match first.fate {
+            Fate::Ranked { place: 0 } => Severity::Warning,
+            _ => Severity::Info,
+        };
+        let message = format!(
+            "has the pattern `{}`, which ends within a number of tags such as `{}`",
+            quote::at_most(pattern, 300),
+            shown(&first.tag)
+        );
+        let own = Mend::of_policy(&traced.checked);
+        let dotted = patterns::with_dots(pattern);
+        let ends = [r"\.", r"\b", "$"];
+        let mends = ends.map(|end| own.filtered(format!("{dotted}{end}"), extract));
+        let is_gone = |policy: &Policy, funnel: &Funnel| {
+            let tags = || funnel.ranked().map(|one| one.tag.as_str());
+            let is_left = tags().any(|tag| cut.iter().any(|one| one.tag == tag));
+            policy.filter().is_some() && !is_left
+        };
+        let proved = traced.first_proved(mends, &self.currents(), Gone::Look(&is_gone));
+        let hint = match proved {
+            Some(mend) => format!("if the number is to end there: `{}`", mend.pattern()),
+            None => "write what follows the number, as `\\.`".to_owned(),
+        };
+        self.say((severity, Code::UnanchoredPattern), PATTERN, message, hint);
     }
 
     /// Variants of an image in one order.
@@ -719,7 +825,7 @@ impl Look<'_, '_> {
             None => Severity::Info,
         };
         let message = format!(
-            "extracts `{}` of both `{}` and `{}`, of which Flux takes one by chance (left out so: {} of {} tags)",
+            "extracts `{}` of both `{}` and `{}`, of which only the first by bytes ever counts (left out so: {} of {} tags)",
             quote::at_most(first.value.as_deref().unwrap_or_default(), 100),
             shown(with),
             shown(&first.tag),
@@ -744,8 +850,8 @@ impl Look<'_, '_> {
             shown(extract)
         );
         let own = Mend::of_policy(&traced.checked);
-        let mends =
-            group_names(pattern).map(|name| own.filtered(pattern.to_owned(), &format!("${name}")));
+        let mends = patterns::group_names(pattern)
+            .map(|name| own.filtered(pattern.to_owned(), &format!("${name}")));
         let is_gone = |_: &Policy, funnel: &Funnel| !has_no_value(funnel);
         let proved = traced.first_proved(mends, &self.currents(), Gone::Look(&is_gone));
         let hint = match proved.and_then(|mend| mend.filter) {
@@ -754,8 +860,12 @@ impl Look<'_, '_> {
                 "name a group, as `(?P<version>…)` in the pattern and `$version` here".to_owned()
             }
         };
-        let error = (Severity::Error, Code::MatchesNothing);
-        self.say(error, EXTRACT, message, hint);
+        // By bytes an empty value is one like any other.
+        let severity = match traced.funnel.chosen {
+            Ok(_) => Severity::Warning,
+            Err(_) => Severity::Error,
+        };
+        self.say((severity, Code::MatchesNothing), EXTRACT, message, hint);
         true
     }
 
@@ -796,31 +906,49 @@ fn numbers(text: &str) -> Option<Vec<u64>> {
     parsed.filter(|all| !all.is_empty())
 }
 
+/// Whether the pattern of a policy names the words of a prerelease, which is then meant.
+fn is_named(traced: &TracedTags<'_>, version: &Version) -> bool {
+    let Some((pattern, _)) = traced.checked.filter() else {
+        return false;
+    };
+    let words = version
+        .prerelease()
+        .split(|c: char| !c.is_ascii_alphabetic());
+    let mut words = words.filter(|word| word.len() > 1).peekable();
+    words.peek().is_some() && words.all(|word| pattern.contains(word))
+}
+
+/// Whether a range admits the version that begins with some numbers.
+fn is_in(range: &Constraint, numbers: &[u64]) -> bool {
+    let number = |at: usize| numbers.get(at).copied().unwrap_or_default();
+    range.admits(&Version::of([number(0), number(1), number(2)], ""))
+}
+
 /// Whether no value is left of any tag.
 fn has_no_value(funnel: &Funnel) -> bool {
     let mut values = funnel.tags.iter().filter_map(|one| one.value.as_deref());
     values.next().is_some_and(str::is_empty) && values.all(str::is_empty)
 }
 
-/// The names of the groups of a pattern.
-fn group_names(pattern: &str) -> impl Iterator<Item = &str> {
-    let groups = pattern.split("(?").skip(1);
-    groups.filter_map(|group| {
-        let named = group.strip_prefix("P<").or(group.strip_prefix('<'))?;
-        let (name, _) = named.split_once('>')?;
-        let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        is_name.then_some(name)
-    })
-}
-
-/// The tags of the latest version.
-fn equals(funnel: &Funnel) -> Vec<&str> {
-    let version = |one: &TracedTag| Version::parse_tag(one.value.as_deref()?).ok();
-    let best = funnel.ranked().next().and_then(version);
-    let equal = funnel.ranked().take_while(|one| {
-        let both = version(one).zip(best.as_ref());
-        both.is_some_and(|(version, best)| version.precedence(best).is_eq())
-    });
+/// The tags of the latest version or number.
+fn equals<'f>(policy: &Policy, funnel: &'f Funnel) -> Vec<&'f str> {
+    let Some(best) = funnel.ranked().next().and_then(|one| one.value.as_deref()) else {
+        return Vec::new();
+    };
+    let is_equal = |value: &str| match policy.choice() {
+        Choice::Semver(_) => match (Version::parse_tag(value), Version::parse_tag(best)) {
+            (Ok(version), Ok(best)) => version.precedence(&best).is_eq(),
+            _ => false,
+        },
+        Choice::Numerical(_) => {
+            let number = strconv::parse_float(value);
+            number.is_some() && number == strconv::parse_float(best)
+        }
+        Choice::Alphabetical(_) => value == best,
+    };
+    let equal = funnel
+        .ranked()
+        .take_while(|one| one.value.as_deref().is_some_and(is_equal));
     equal.map(|one| one.tag.as_str()).collect()
 }
 
@@ -831,61 +959,14 @@ fn other_variants<'f>(policy: &Policy, funnel: &'f Funnel, keep: &str) -> Vec<&'
     }
     let mut kinds: BTreeMap<Vec<String>, &str> = BTreeMap::new();
     for one in funnel.ranked().take(LOOKED_AT) {
-        let scheme = TagScheme::of(&one.tag);
-        if matches!(scheme.core, Core::Version(_) | Core::Date(_)) {
+        let (own, other) = orders::with_one_hash(keep, &one.tag);
+        let scheme = TagScheme::of(&other);
+        let is_other = scheme.variant() != TagScheme::of(&own).variant();
+        if is_other && matches!(scheme.core, Core::Version(_) | Core::Date(_)) {
             kinds.entry(scheme.variant()).or_insert(&one.tag);
         }
     }
-    let own = TagScheme::of(keep).variant();
-    kinds.remove(&own);
     kinds.into_values().take(3).collect()
-}
-
-/// The tags that a pattern matches only a part of.
-fn partial<'f>(pattern: &str, funnel: &'f Funnel, budget: &mut Budget) -> Vec<&'f TracedTag> {
-    let is_whole = pattern.starts_with('^') && ends(pattern) && !has_alternatives(pattern);
-    if is_whole {
-        return Vec::new();
-    }
-    let Ok(anchored) = Regex::within(&format!("^(?:{pattern})$"), budget) else {
-        return Vec::new();
-    };
-    let ranked = funnel.ranked().take(LOOKED_AT);
-    ranked.filter(|one| !anchored.is_match(&one.tag)).collect()
-}
-
-fn ends(pattern: &str) -> bool {
-    pattern.ends_with('$') && !pattern.ends_with("\\$")
-}
-
-/// Whether a `|` stands outside of all parentheses.
-fn has_alternatives(pattern: &str) -> bool {
-    let (mut depth, mut is_escaped, mut is_class) = (0_usize, false, false);
-    for c in pattern.chars() {
-        if std::mem::take(&mut is_escaped) {
-            continue;
-        }
-        match c {
-            '\\' => is_escaped = true,
-            '[' => is_class = true,
-            ']' => is_class = false,
-            '(' if !is_class => depth += 1,
-            ')' if !is_class => depth = depth.saturating_sub(1),
-            '|' if !is_class && depth == 0 => return true,
-            _ => {}
-        }
-    }
-    false
-}
-
-/// A pattern for whole tags, of one that is for parts.
-fn anchored(pattern: &str) -> Option<String> {
-    if has_alternatives(pattern) {
-        return Some(format!("^(?:{pattern})$"));
-    }
-    let start = if pattern.starts_with('^') { "" } else { "^" };
-    let end = if ends(pattern) { "" } else { "$" };
-    (!start.is_empty() || !end.is_empty()).then(|| format!("{start}{pattern}{end}"))
 }
 
 /// Whether all tags in an order begin with the same words, and are of one variant.
@@ -895,8 +976,13 @@ fn is_one_family(funnel: &Funnel) -> bool {
         let scheme = TagScheme::of(tag);
         (scheme.family(), scheme.variant())
     };
-    let first = ranked.next().map(|one| family(&one.tag));
-    ranked.all(|one| Some(family(&one.tag)) == first)
+    let Some(first) = ranked.next() else {
+        return true;
+    };
+    ranked.all(|one| {
+        let (first, other) = orders::with_one_hash(&first.tag, &one.tag);
+        family(&first) == family(&other)
+    })
 }
 
 /// What a build should write in the place of a commit alone, with the words of its tags.
@@ -917,22 +1003,7 @@ fn with_numbers(tag: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn patterns_are_anchored_once() {
-        for (pattern, expected) in [
-            ("2024", Some("^2024$")),
-            ("^v", Some("^v$")),
-            ("a|b", Some("^(?:a|b)$")),
-            ("(a|b)[|]\\|", Some("^(a|b)[|]\\|$")),
-            ("^a$", None),
-            ("^a\\$", Some("^a\\$$")),
-        ] {
-            assert_eq!(anchored(pattern).as_deref(), expected, "{pattern}");
-        }
-        let names: Vec<&str> = group_names("^(?P<a>.)(?<b_1>.)(?:c)(?i)").collect();
-        assert_eq!(names, ["a", "b_1"]);
-    }
+    use go_regexp::Regex;
 
     /// What the hint says of tags to come is so.
     #[test]

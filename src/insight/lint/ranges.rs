@@ -1,6 +1,7 @@
 //! Ranges as they are written: what reads as something else than it means, and what a
 //! comparator would be in its place.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use masterminds_semver::{Constraint, Version};
@@ -98,11 +99,11 @@ fn admits(range: &str, version: [u64; 3]) -> bool {
 
 /// What a range means that reads as something else, and how to write what it reads as; then,
 /// where that is another one, how to write what it means.
-pub(super) fn odd(range: &str) -> Option<(&'static str, Vec<String>)> {
+pub(super) fn odd(range: &str) -> Option<(String, Vec<String>)> {
     let words = words(range);
     let has_groups = range.contains("||");
     let (mut what, mut as_read, mut as_is) = (None, Vec::new(), Vec::new());
-    let mut from = 0;
+    let (mut from, mut hyphens) = (0, Vec::new());
     for word in &words {
         let opened = words
             .iter()
@@ -118,10 +119,7 @@ pub(super) fn odd(range: &str) -> Option<(&'static str, Vec<String>)> {
                 let upper = next_bound(word.version, opened);
                 let upper = upper.unwrap_or_else(|| format!("<={}", word.version));
                 let plain = format!(">={lower} {upper}");
-                let said = "hyphen ranges beside `||` are easily misread";
-                what.get_or_insert(said);
-                as_read.push((from..word.span.end, plain.clone()));
-                as_is.push((from..word.span.end, plain));
+                hyphens.push((from..word.span.end, plain));
                 continue;
             }
             Some(_) => continue,
@@ -130,14 +128,50 @@ pub(super) fn odd(range: &str) -> Option<(&'static str, Vec<String>)> {
                 None => continue,
             },
         };
-        what.get_or_insert(said);
+        what.get_or_insert(said.to_owned());
         as_read.push((word.span.clone(), read));
         as_is.push((word.span.clone(), is));
+    }
+    if let Some(said) = misread(range, &replaced(range, &hyphens)) {
+        what.get_or_insert(said);
+        for edits in [&mut as_read, &mut as_is] {
+            edits.extend(hyphens.iter().cloned());
+            edits.sort_by_key(|(span, _)| span.start);
+        }
     }
     let mut hints = vec![replaced(range, &as_read), replaced(range, &as_is)];
     hints.dedup();
     hints.retain(|hint| Constraint::parse(hint).is_ok());
     Some((what?, hints))
+}
+
+/// What a range with hyphens beside `||` is in place of what it reads as, told by trying the
+/// versions around its bounds; `None` where it is the same.
+fn misread(range: &str, as_read: &str) -> Option<String> {
+    let plain = Constraint::parse(as_read).ok()?;
+    let Ok(own) = Constraint::parse(range) else {
+        return Some("a `||` that touches a hyphen range is read as a part of it".to_owned());
+    };
+    let numbers = range.split(|c: char| !c.is_ascii_digit());
+    let numbers: BTreeSet<u64> = numbers.filter_map(|number| number.parse().ok()).collect();
+    let near = numbers
+        .iter()
+        .flat_map(|n| [n.saturating_sub(1), *n, n.saturating_add(1)]);
+    let near: BTreeSet<u64> = near.chain([0]).take(30).collect();
+    let versions = near.iter().flat_map(|major| {
+        let minors = near.iter();
+        minors.flat_map(|minor| near.iter().map(|patch| [*major, *minor, *patch]))
+    });
+    let mut versions = versions.map(|numbers| Version::of(numbers, ""));
+    let other = versions.find(|one| own.admits(one) != plain.admits(one))?;
+    let verb = if own.admits(&other) {
+        "admits"
+    } else {
+        "keeps out"
+    };
+    Some(format!(
+        "a `||` that touches a hyphen range is read as a part of it, so that it {verb} `{other}`"
+    ))
 }
 
 /// A comparator that reads as something else than it means: why, what it reads as, and what
@@ -275,6 +309,18 @@ pub(super) fn opens(range: &str, version: &Version) -> Option<Blamed> {
     })
 }
 
+/// Whether prereleases are asked for on both sides of a group that admits a version: each of
+/// its comparators has `-0`, and one of them is an upper bound.
+pub(super) fn is_open(range: &str, version: &Version) -> bool {
+    let groups = admitting(range, version);
+    let words = words(range);
+    groups.iter().any(|group| {
+        let mut own = words.iter().filter(|word| word.group == *group);
+        let has_upper = own.clone().any(Word::is_upper);
+        has_upper && own.all(|word| word.prerelease() == Some("0"))
+    })
+}
+
 /// A range without the prereleases in it; `None` where it has none.
 pub(super) fn without_prereleases(range: &str) -> Option<String> {
     let words = words(range);
@@ -329,11 +375,7 @@ mod tests {
                 ">=1.0.0 <=2.0.0||3.x",
                 ">=1.0.0 <=2.0.0||3.x",
             ),
-            (
-                "4.x || v1.0.0 - 2",
-                "4.x || >=v1.0.0 <3",
-                ">=1.0.0 <3.0.0||4.x",
-            ),
+            ("1.x||2.x - 3.x", "1.x||>=2.x <=3.x", "1.x || 2.x || 3.x"),
         ] {
             let (_, hints) = odd(range).expect(range);
             assert_eq!(hints[0], hint, "{range}");
@@ -354,6 +396,8 @@ mod tests {
             "^0.1.0",
             "1.0.0 - 2.0.0",
             "1.0.0 - 2",
+            "1.0.0 - 2.0.0 || 3.x",
+            "4.x || v1.0.0 - 2",
             "*",
         ] {
             assert_eq!(odd(range), None, "{range}");
