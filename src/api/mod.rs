@@ -31,8 +31,8 @@ pub use policy::{
 };
 pub use policy_test::{Expectation, Expected, ImagePolicyTest, ImagePolicyTestSpec, pattern_of};
 pub use read::{
-    Document, DocumentError, Kind, Reading, place_of_field, read, read_login, read_secret,
-    read_text,
+    Document, DocumentError, Kind, Reading, place_of_field, places_of_elements, read, read_login,
+    read_secret, read_text,
 };
 pub use repository::{AccessFrom, ImageRepository, ImageRepositorySpec, NamespaceSelector};
 pub use secret::{BadValue, Namespace, Secret, ServiceAccount};

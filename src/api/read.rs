@@ -1,5 +1,7 @@
 //! From the bytes of a resource to a typed document.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::nulls::{Pruned, Shape};
@@ -306,6 +308,26 @@ pub fn place_of_field(text: &str, object: &Object, field: &str) -> Place {
     let found = (!field.is_empty()).then(|| place_of(&object.own_text(text), field));
     let found = found.flatten().map(|at| placed(text, object, at));
     found.unwrap_or(object.place)
+}
+
+/// Where the elements of a list of a resource stand, by their numbers: the whole text is
+/// walked once.
+#[must_use]
+pub fn places_of_elements(text: &str, object: &Object, list: &str) -> BTreeMap<usize, Place> {
+    let mut places = BTreeMap::new();
+    each_node(&object.own_text(text), |walk, start, depth| {
+        let at = walk.path_above(depth);
+        let number = at
+            .strip_prefix(list)
+            .and_then(|rest| rest.strip_prefix('['));
+        let number = number.and_then(|rest| rest.strip_suffix(']')?.parse().ok());
+        if let Some(number) = number {
+            let place = placed(text, object, walk.place(start));
+            places.entry(number).or_insert(place);
+        }
+        false
+    });
+    places
 }
 
 /// What the API server would not take, where it stands.

@@ -239,11 +239,38 @@ pub fn read(
         return Err(CannotPlan::Interrupted);
     }
     outline_named(&views, &files.root, outlined);
+    let mut given = given.clone();
+    if request.has_tree_documents {
+        add_snapshots(outlined, &mut given);
+    }
     let places = Places::of(outlined, &files.root);
     let names = paths.iter().map(|path| files.show(path));
     let seen = views.into_iter().zip(names);
     let seen = seen.map(|(view, name)| finished(given.clone(), view, name, &places, &artifacts));
     Ok(knowing_each_other(seen.collect()))
+}
+
+/// Adds the TagSnapshots of the tree to the documents of flags: they are this program's own,
+/// no part of what a cluster applies, and count for all of them.
+fn add_snapshots(outlined: &mut [Outlined<'_>], builder: &mut Builder) {
+    for one in outlined {
+        let source = one.source;
+        let may_have = source.has_documents && !source.is_link;
+        if !may_have || !source.text.contains("TagSnapshot") {
+            continue;
+        }
+        let outline = one
+            .outline
+            .get_or_insert_with(|| resource_list::read(&source.text));
+        // A text that cannot be read is reported where its documents matter.
+        if let Ok(outline) = outline {
+            builder.add_snapshots(&[DocumentText {
+                text: &source.text,
+                outline,
+                provenance: Provenance::new(&source.name, Rank::Tree),
+            }]);
+        }
+    }
 }
 
 /// Has each of several clusters know the policies of the others.

@@ -295,7 +295,9 @@ pub fn folder_of(path: &Path) -> PathBuf {
     path_name::folder(path).to_path_buf()
 }
 
-pub(super) fn shown(path: &Path, current: &Path) -> String {
+/// A path as findings call it: from the folder of the run on, where it is below that.
+#[must_use]
+pub fn shown(path: &Path, current: &Path) -> String {
     match path.strip_prefix(current) {
         Ok(here) if here.as_os_str().is_empty() => ".".to_owned(),
         Ok(inside) => path_name::shown(inside),

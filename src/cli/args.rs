@@ -12,6 +12,7 @@ use super::complete;
 use crate::api::{Bind, LabelSelector, TagSource};
 use crate::commit::commits::SplitBy;
 use crate::insight::coverage::Minimum;
+use crate::insight::tables::StatusSelector;
 use crate::insight::trial::TriedOrder;
 use go_template::duration;
 
@@ -491,9 +492,9 @@ pub struct TableArgs {
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
     /// All namespaces
-    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    #[arg(short = 'A', long)]
     pub all_namespaces: bool,
-    /// This namespace [default: flux-system]
+    /// This namespace, without `-A` [default: flux-system]
     #[arg(short, long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
     /// Only those with these labels
@@ -501,7 +502,7 @@ pub struct TableArgs {
     pub label_selector: Option<LabelSelector>,
     /// Only those of this status, as `ready=false` or `ready!=true`
     #[arg(long, value_name = "STATUS")]
-    pub status_selector: Option<String>,
+    pub status_selector: Option<StatusSelector>,
     /// Without the headings
     #[arg(long)]
     pub no_header: bool,

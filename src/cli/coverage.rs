@@ -70,7 +70,7 @@ pub(super) fn run(args: &CoverageArgs) -> anyhow::Result<Exit> {
             .extend(findings.filter(is_news).map(weighed));
     })?;
     let today = network::now().to_zoned(TimeZone::UTC).date();
-    let options = OptionsFile::read(&repositories)?;
+    let options = OptionsFile::read(&repositories, &request.paths)?;
     let settings = options.exclusions();
     let coverage = coverage::judge(&files.unwrap_or_default(), &seen, settings, today);
     say_findings(&outcome.findings);

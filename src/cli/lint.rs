@@ -53,7 +53,7 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
     };
     let mut asker = Asker::new(&args.registries, Caller::Person, request.refresh.clone());
     let mut ask = |documents: &Documents, questions: &[_]| asker.ask(documents, questions);
-    let options = OptionsFile::read(&repositories)?;
+    let options = OptionsFile::read(&repositories, &request.paths)?;
     let mut looked = look(&request, &repositories, &options, &mut ask, args.fix)?;
     if args.diff {
         print_diff(&looked.replacements)?;

@@ -160,9 +160,10 @@ pub(super) fn request(
         has_tree_documents: !args.clusters.no_tree_documents,
         also_read: &[],
     };
-    let options = OptionsFile::read(repositories)?;
+    let options = OptionsFile::read(repositories, &request.paths)?;
+    options.say(repositories, &request.paths);
     request.bindings = options.bindings().clone();
-    options.apply(&mut request);
+    options.apply(&mut request)?;
     Ok(request)
 }
 

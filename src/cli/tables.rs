@@ -1,5 +1,7 @@
 //! `flux-image policies`, `repositories` and `automations`.
 
+use std::collections::BTreeSet;
+
 use anyhow::bail;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -9,7 +11,7 @@ use super::args::{TableArgs, TableOutput};
 use super::function::freshness;
 use super::network::{Asker, Caller};
 use super::scan;
-use super::streams::{print, say_findings};
+use super::streams::{print, say, say_findings};
 use crate::checkout::git::Repositories;
 use crate::checkout::survey::{self, Subject, Surveyed};
 use crate::checkout::{self, BoundIn, Request};
@@ -65,11 +67,6 @@ pub(super) fn run(args: &TableArgs, which: Table) -> anyhow::Result<Exit> {
 }
 
 fn rows<R: Row>(args: &TableArgs, of: impl Fn(&Surveyed<'_>) -> Vec<R>) -> anyhow::Result<Exit> {
-    if let Some(wanted) = &args.status_selector
-        && !wanted.to_ascii_lowercase().starts_with("ready")
-    {
-        bail!("`--status-selector {wanted}`: write it as `ready=false` or `ready!=true`");
-    }
     let repositories = Repositories::default();
     let request = Request {
         tags_from: args.tags_from.clone(),
@@ -105,36 +102,42 @@ fn rows<R: Row>(args: &TableArgs, of: impl Fn(&Surveyed<'_>) -> Vec<R>) -> anyho
     let namespace = args.namespace.as_deref().unwrap_or("flux-system");
     all.retain(|row| is_wanted(row.head(), args, namespace));
     if all.is_empty() {
-        let place = match args.all_namespaces {
-            true => "any namespace".to_owned(),
-            false => format!("the namespace `{namespace}`"),
-        };
-        let what = args.name.as_ref();
-        let what = what.map_or_else(
-            || R::KIND.to_owned(),
-            |name| format!("{} `{name}`", R::KIND),
-        );
-        bail!("no {what} is known in {place}\n  hint: `-A` lists all namespaces");
+        bail!(unknown(args, R::KIND, namespace));
+    }
+    // As Flux does: of those that there are none may have the status.
+    if let Some(wanted) = &args.status_selector {
+        if !wanted.is_known() {
+            say("of the conditions only Ready is known here, and no row has another one\n");
+        }
+        all.retain(|row| wanted.matches(&row.head().ready));
     }
     show(args, all)?;
     Ok(Exit::of(&outcome, false, false))
 }
 
-fn is_wanted(head: &RowHead, args: &TableArgs, namespace: &str) -> bool {
-    let has_status = |wanted: &str| match wanted.split_once("!=") {
-        Some((_, value)) => !head.ready.eq_ignore_ascii_case(value),
-        None => {
-            let value = wanted.split_once('=').map_or(wanted, |(_, value)| value);
-            head.ready.eq_ignore_ascii_case(value)
-        }
+/// That nothing is known of what was asked for.
+fn unknown(args: &TableArgs, kind: &str, namespace: &str) -> String {
+    let what = args.name.as_ref();
+    let what = what.map_or_else(|| kind.to_owned(), |name| format!("{kind} `{name}`"));
+    let labels = match args.label_selector {
+        Some(_) => " with these labels",
+        None => "",
     };
+    match args.all_namespaces {
+        true => format!("no {what}{labels} is known in any namespace"),
+        false => format!(
+            "no {what}{labels} is known in the namespace `{namespace}`\n  hint: `-A` lists all namespaces"
+        ),
+    }
+}
+
+fn is_wanted(head: &RowHead, args: &TableArgs, namespace: &str) -> bool {
     (args.all_namespaces || head.namespace == namespace)
         && args.name.as_ref().is_none_or(|name| head.name == *name)
         && args
             .label_selector
             .as_ref()
             .is_none_or(|one| one.matches(&head.labels))
-        && args.status_selector.as_deref().is_none_or(has_status)
 }
 
 fn show<R: Row>(args: &TableArgs, rows: Vec<R>) -> anyhow::Result<()> {
@@ -145,8 +148,12 @@ fn show<R: Row>(args: &TableArgs, rows: Vec<R>) -> anyhow::Result<()> {
             print([text])
         }
         TableOutput::Name => {
-            let names = rows.iter().map(|row| {
-                let name = crate::foreign::shown(&row.head().name).into_owned();
+            // Several clusters may see one document.
+            let mut told = BTreeSet::new();
+            let rows = rows.iter().map(R::head);
+            let rows = rows.filter(|head| told.insert((&head.namespace, &head.name)));
+            let names = rows.map(|head| {
+                let name = crate::foreign::shown(&head.name).into_owned();
                 format!("{kind}.image.toolkit.fluxcd.io/{name}\n")
             });
             print(names.collect::<Vec<String>>())

@@ -119,7 +119,8 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
     if let Some(bind) = args.bind {
         bindings.bind = bind;
     }
-    let options = OptionsFile::read(&repositories)?;
+    let options = OptionsFile::read(&repositories, &args.paths)?;
+    options.say(&repositories, &args.paths);
     if args.config.is_none() {
         let file = options.bindings().clone();
         bindings = BindingConfig {
@@ -148,7 +149,7 @@ fn request(args: &UpdateArgs) -> anyhow::Result<Option<Request>> {
         has_tree_documents: !args.clusters.no_tree_documents,
         also_read: &[],
     };
-    options.apply(&mut request);
+    options.apply(&mut request)?;
     Ok(Some(request))
 }
 

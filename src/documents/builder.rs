@@ -41,10 +41,20 @@ pub struct DocumentText<'a> {
 impl Builder {
     /// Takes in the documents of some texts.
     pub fn add(&mut self, texts: &[DocumentText<'_>]) {
+        self.add_some(texts, |_| true);
+    }
+
+    /// Takes in the TagSnapshots of some texts, and nothing else.
+    pub fn add_snapshots(&mut self, texts: &[DocumentText<'_>]) {
+        self.add_some(texts, |kind| kind == api::Kind::Snapshot);
+    }
+
+    fn add_some(&mut self, texts: &[DocumentText<'_>], is_wanted: impl Fn(api::Kind) -> bool) {
         let objects = texts.iter().flat_map(|text| {
             let objects = text.outline.objects();
             objects.filter_map(move |object| Some((text, object, api::Kind::of(object)?)))
         });
+        let objects = objects.filter(|(.., kind)| is_wanted(*kind));
         let known: Vec<(&DocumentText<'_>, &Object, api::Kind)> = objects.collect();
         let read = |chunk: &[(&DocumentText<'_>, &Object, api::Kind)]| -> Vec<_> {
             let chunk = chunk.iter();

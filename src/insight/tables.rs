@@ -2,6 +2,7 @@
 //! and what Flux cannot: the value in the files, how far it is behind, where it is used.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -17,6 +18,45 @@ use crate::selection::ready;
 use crate::selection::resolve::{self, Unresolved};
 use go_regexp::Budget;
 use oci_tags::image::{Repository, without_login};
+
+/// `--status-selector`: a condition and its status. Flux takes any condition.
+#[derive(Clone, Debug)]
+pub struct StatusSelector {
+    condition: String,
+    status: String,
+    is_negated: bool,
+}
+
+impl FromStr for StatusSelector {
+    type Err = String;
+
+    /// Reads `ready=false` or, which Flux has none of, `ready!=false`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (condition, status) = text
+            .split_once('=')
+            .ok_or("write it as `ready=false` or `ready!=true`")?;
+        let bare = condition.strip_suffix('!');
+        Ok(Self {
+            condition: bare.unwrap_or(condition).to_owned(),
+            status: status.to_owned(),
+            is_negated: bare.is_some(),
+        })
+    }
+}
+
+impl StatusSelector {
+    /// Whether rows have this condition.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.condition.eq_ignore_ascii_case("ready")
+    }
+
+    /// Whether a row with this Ready condition is selected.
+    #[must_use]
+    pub fn matches(&self, ready: &str) -> bool {
+        self.is_known() && ready.eq_ignore_ascii_case(&self.status) != self.is_negated
+    }
+}
 
 /// What all rows have.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -53,7 +93,7 @@ pub struct PolicyRow {
     pub tag: String,
     /// The tags that the files hold now.
     pub current: BTreeSet<String>,
-    /// How many tags are later than the oldest of them, where that is known.
+    /// How many tags are later than the oldest of them that the policy admits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub behind: Option<usize>,
     /// The files with values that belong to it, and how many.
@@ -167,7 +207,7 @@ fn policy_row(
     row
 }
 
-/// How many tags are later than the oldest of some.
+/// How many tags are later than the oldest of some, of those that the policy admits.
 fn behind(
     known: &RunFacts<'_>,
     (id, policy): (&Id, &ImagePolicy),
@@ -180,11 +220,14 @@ fn behind(
     let (tags, checked) = (tags?, policy.spec.checked().ok()?);
     let exclusions = &repository.spec.exclusion_list;
     let funnel = Funnel::of(&checked, exclusions, &tags.tags, budget).ok()?;
-    let places = current.iter().map(|tag| match funnel.get(tag)?.fate {
-        Fate::Ranked { place } => Some(place),
-        _ => None,
-    });
-    places.collect::<Option<Vec<usize>>>()?.into_iter().max()
+    // Of a tag that the policy does not admit nobody can tell.
+    let places = current
+        .iter()
+        .filter_map(|tag| match funnel.get(tag)?.fate {
+            Fate::Ranked { place } => Some(place),
+            _ => None,
+        });
+    places.max()
 }
 
 /// The ImageRepositories, by namespace and name.

@@ -189,18 +189,33 @@ impl Policy {
         if tags.is_empty() {
             return Err(ChosenNothing::NoTags);
         }
-        let Some((pattern, extract)) = &self.filter else {
+        let Some(filter) = self.compiled(budget)? else {
             let values = || tags.iter().map(AsRef::as_ref);
             let latest = self.latest(values)?;
             return Ok(tags[latest].as_ref().to_owned());
         };
-        let filter =
-            Filter::new(pattern, extract, budget).map_err(|source| ChosenNothing::BadPattern {
-                pattern: pattern.clone(),
-                source,
-            })?;
         let candidates = filter.apply(tags);
         self.latest_of(&candidates)
+    }
+
+    /// Whether the filter can be compiled.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_filter(&self, budget: &mut Budget) -> Result<(), ChosenNothing> {
+        self.compiled(budget).map(drop)
+    }
+
+    fn compiled(&self, budget: &mut Budget) -> Result<Option<Filter>, ChosenNothing> {
+        let Some((pattern, extract)) = &self.filter else {
+            return Ok(None);
+        };
+        let filter = Filter::new(pattern, extract, budget);
+        let filter = filter.map_err(|source| ChosenNothing::BadPattern {
+            pattern: pattern.clone(),
+            source,
+        })?;
+        Ok(Some(filter))
     }
 
     /// The latest of the tags that the filter leaves, which come bytewise descending.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{
-    Id, ImagePolicy, ImageRepository, LabelSelector, SelectorError, TagSource, Undefined,
+    Id, ImagePolicy, ImagePolicySpec, ImageRepository, LabelSelector, SelectorError, TagSource,
+    Undefined,
 };
 use crate::documents::twins::{self, Twins};
 use crate::documents::{self, Documents, Sourced};
@@ -519,6 +520,9 @@ fn image_of<'c>(
     if is_suspended(documents, &named) {
         return Err(Unresolved::Suspended(Suspended::Repository));
     }
+    if let Some(bad) = bad_pattern(&document.spec, tags.budget) {
+        return Err(Unresolved::Nothing(bad));
+    }
     let repository = repository_of(documents, id, document).ok();
     Err(Unresolved::NoTags {
         image: repository.map_or_else(
@@ -527,6 +531,14 @@ fn image_of<'c>(
         ),
         sources: tags_from.to_vec(),
     })
+}
+
+/// That `filterTags.pattern` is none, which needs no tags to be seen. Flux notices it with the
+/// first tags that it has.
+fn bad_pattern(spec: &ImagePolicySpec, budget: &mut Budget) -> Option<ChosenNothing> {
+    let bad = spec.checked().ok()?.check_filter(budget).err()?;
+    let is_wrong = matches!(&bad, ChosenNothing::BadPattern { source, .. } if source.fault != Fault::OverBudget);
+    is_wrong.then_some(bad)
 }
 
 fn tried(tags_from: &[TagSource]) -> String {
@@ -595,6 +607,9 @@ fn from_tags<'c>(
             None => None,
             Some(Ok(known)) => Some(known.as_ref()),
             Some(Err(failure)) => {
+                if let Some(bad) = bad_pattern(&policy.spec, tags.budget) {
+                    return Err(Unresolved::Nothing(bad));
+                }
                 let message = failure.message.clone();
                 return Err(Unresolved::Unanswered(message, failure.blame));
             }

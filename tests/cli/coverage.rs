@@ -200,6 +200,60 @@ sum: {{image: {{repository: ghcr.io/acme/sum, digest: '{DIGEST}'}}}}
     );
 }
 
+/// As charts are often written: `name: &app web`, and `*app` for the keys below.
+#[test]
+fn keys_that_are_aliases_are_what_they_stand_for() {
+    let text = "\
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: &app web}
+spec:
+  values:
+    controllers:
+      *app :
+        containers:
+          *app :
+            image: {repository: ghcr.io/acme/web, tag: 1.2.3}
+    more: {*app : {image: ghcr.io/acme/more:1.0.0}}
+";
+    assert_eq!(
+        found_in("apps/web.yaml", text),
+        [
+            "10:56 spec.values.controllers.web.containers.web.image.tag image ghcr.io/acme/web:1.2.3",
+            "11:27 spec.values.more.web.image image ghcr.io/acme/more:1.0.0",
+        ]
+    );
+}
+
+/// Whether a pattern is one can be told without tags, as of a range.
+#[test]
+fn a_policy_that_flux_stalls_on_holds_its_images() {
+    let tree = tree(&[(
+        "apps/web.yaml",
+        &deployment("- image: ghcr.io/acme/app:1.2.3 # {\"$imagepolicy\": \"flux-system:app\"}"),
+    )]);
+    let flux = format!("{FLUX}{AUTOMATION}").replacen(
+        "  imageRepositoryRef: {name: app}\n",
+        "  imageRepositoryRef: {name: app}\n  filterTags: {pattern: '('}\n",
+        1,
+    );
+    let flux = flux.replace(
+        "ghcr.io/acme/app\n      scanned",
+        "ghcr.io/acme/none\n      scanned",
+    );
+    tree.write("flux/app.yaml", &flux);
+    let coverage = covered(tree.path(), &["apps", "--offline"]);
+    let [(_, state, why)] = states(&coverage).try_into().expect("one");
+    assert_eq!(state, "held", "{why}");
+    assert!(
+        why.contains("invalid regular expression pattern '('"),
+        "{why}"
+    );
+    let arguments = ["policies", "app", "--offline"];
+    let table = stdout(&run_in(tree.path(), &arguments, b""));
+    assert!(table.contains("False  failed to filter tags"), "{table}");
+}
+
 #[test]
 fn kustomizations_of_every_kind() {
     let text = format!(

@@ -51,11 +51,10 @@ fn flags_beat_it_and_it_beats_defaults() {
     // From a folder of the tree as well, and said with `-v`.
     let output = run_in(&tree.at("apps"), &["update", ".", "-v"], b"");
     assert_eq!(code(&output), 0, "{}", stderr(&output));
-    assert!(
-        stderr(&output).contains("options of .flux-image.yaml count"),
-        "{}",
-        stderr(&output)
-    );
+    let said = stderr(&output);
+    let options = tree.at(".flux-image.yaml").canonicalize().expect("a file");
+    let options = format!("options of {} count\n", options.display());
+    assert_eq!(said.matches(&options).count(), 1, "{said}");
     assert_eq!(tree.read("apps/pod.yaml"), POD.replace("1.0.0", "1.1.0"));
     let output = run_in(&tree.at("apps"), &["update", "."], b"");
     assert!(!stderr(&output).contains("options of"));
@@ -91,6 +90,40 @@ fn findings_and_images_are_left_alone_with_a_reason() {
     );
 }
 
+/// What is looked at says which options count, not the folder of the run.
+#[test]
+fn it_is_of_the_work_tree_that_is_looked_at() {
+    let excluding = |why: &str| options(&format!("  exclusions: [{{reason: {why}}}]\n"));
+    let tree = Tree::new(&[
+        ("a/.git/HEAD", ""),
+        ("a/.flux-image.yaml", &excluding("of a")),
+        ("a/apps/pod.yaml", POD),
+        ("b/.git/HEAD", ""),
+        ("b/.flux-image.yaml", &excluding("of b")),
+        ("b/pod.yaml", POD),
+        ("plain/.flux-image.yaml", &excluding("of plain")),
+        ("plain/apps/pod.yaml", POD),
+    ]);
+    for (folder, paths, why) in [
+        ("a", &["."][..], "of a"),
+        ("a/apps", &["."], "of a"),
+        ("a", &["../b"], "of b"),
+        ("", &["a/apps", "b"], "of a"),
+        ("", &["b/pod.yaml"], "of b"),
+        ("plain", &[], "of plain"),
+        ("plain", &["apps"], "of plain"),
+        ("plain/apps", &[".."], "of plain"),
+    ] {
+        let arguments = [&["coverage", "-v"][..], paths].concat();
+        let output = run_in(&tree.at(folder), &arguments, b"");
+        let (table, said) = (stdout(&output), stderr(&output));
+        assert!(table.contains(why), "{folder} {paths:?}: {table}{said}");
+        assert_eq!(said.matches(" count\n").count(), 1, "{said}");
+        let is_left = said.contains("options of b/.flux-image.yaml do not count");
+        assert_eq!(is_left, paths.len() == 2, "{said}");
+    }
+}
+
 /// It is the word of whoever can write to the tree.
 #[test]
 fn what_it_may_not_say_is_refused() {
@@ -114,7 +147,14 @@ fn what_it_may_not_say_is_refused() {
             "  exclusions: [{reason: x, until: soon}]\n",
             ".flux-image.yaml:5",
         ),
-        ("  excludes: []\n", "unknown field `spec.excludes`"),
+        (
+            "  bind: Images\n  excludes: []\n",
+            ".flux-image.yaml:6:13: ImageUpdate `options` has an unknown field `spec.excludes`",
+        ),
+        (
+            "  clusterPaths: [nope]\n",
+            ".flux-image.yaml: `clusterPaths` has `nope`, which is no folder here",
+        ),
         (
             "  repositories: [{metadata: {name: a}, spec: {image: b}}]\n",
             "holds documents",

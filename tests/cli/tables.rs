@@ -179,6 +179,23 @@ fn rows_are_chosen_as_flux_get_chooses() {
     );
     assert!(!printed(&["policies", "--no-header"]).contains("MESSAGE"));
     assert!(printed(&["policies", "-A"]).starts_with("NAMESPACE    NAME"));
+    // As Flux does where none has the status.
+    assert_eq!(
+        printed(&["policies", "--status-selector", "stalled=true"]),
+        "NAME  IMAGE  TAG  READY  MESSAGE\n"
+    );
+    assert_eq!(
+        printed(&["repositories", "--status-selector", "READY=false"]),
+        "NAME  LAST SCAN  SUSPENDED  READY  MESSAGE\n"
+    );
+    assert!(printed(&["policies", "--status-selector", "ready"]).contains("`ready=false`"));
+    assert_eq!(
+        names(&["policies", "-A", "-n", "other"]),
+        ["app", "none", "app"]
+    );
+    let missing = printed(&["policies", "-l", "team=none"]);
+    assert!(missing.contains("no ImagePolicy with these labels is known in the namespace"));
+    assert!(!printed(&["policies", "-A", "absent"]).contains("hint"));
     let missing = printed(&["policies", "absent"]);
     assert!(missing.contains("no ImagePolicy `absent` is known in the namespace `flux-system`"));
     assert!(printed(&["policies", "-l", "a b"]).contains("is no label selector"));

@@ -912,6 +912,16 @@ fn fleet_of_two() -> Tree {
 
 fn two_clusters(world: &World) {
     let tree = fleet_of_two();
+    // A TagSnapshot of the tree is no part of a build, and counts for both.
+    tree.write("tags.yaml", &tree.read(".tags"));
+    let ran = world.run(tree.path(), "flux-image", &["policies", "--offline"]);
+    for line in [
+        "clusters/prod     app   ghcr.io/acme/app  1.0.0",
+        "clusters/staging  app   ghcr.io/acme/app  1.1.0",
+    ] {
+        assert!(ran.stdout.contains(line), "{}{}", ran.stdout, ran.stderr);
+    }
+    fs::remove_file(tree.path().join("tags.yaml")).expect("removed");
     let both = [
         "--cluster-path",
         "clusters/prod",

@@ -45,7 +45,8 @@ type ScalarOf<'t> = (Option<Cow<'t, str>>, Cow<'t, str>, usize);
 /// What a node is.
 #[derive(Debug)]
 pub enum Content<'t> {
-    /// A mapping, in the order of the text; keys that are not scalars are left out.
+    /// A mapping, in the order of the text; keys that are no scalars, nor aliases of some,
+    /// are left out.
     Mapping(Vec<(Cow<'t, str>, Node<'t>)>),
     /// A sequence.
     Sequence(Vec<Node<'t>>),
@@ -229,7 +230,7 @@ fn each<'t>(
         let is_collection = span.is_none();
         let above = walk.frames().len() - usize::from(is_collection);
         let parent = above.checked_sub(1).and_then(|at| walk.frames().get(at));
-        let key = parent.and_then(|parent| parent.key.clone());
+        let key = parent.and_then(|parent| parent.any_key().cloned());
         if is_collection {
             open.push((key, node));
         } else if let Some((_, parent)) = open.last_mut() {
@@ -274,5 +275,24 @@ mod tests {
         assert_eq!(block.place, Place { line: 5, column: 6 });
         assert!(matches!(tree.get("h").expect("h").content, Content::Alias));
         assert_eq!(tree.entries().len(), 2);
+    }
+
+    #[test]
+    fn a_key_that_is_an_alias_is_what_it_stands_for() {
+        let text =
+            "a: &app web\nb:\n  *app :\n    c: 1\n  d: &list [e]\nf: {*app : 2, *list : 3}\n---\n";
+        for walk in [Walk::strict(text), Walk::tolerant(text)] {
+            let starts = BTreeSet::from([0]);
+            let mut trees = Vec::new();
+            each(walk, &starts, &mut |_, tree| trees.push(tree)).expect("YAML");
+            let [tree] = trees.as_slice() else {
+                panic!("{trees:?}");
+            };
+            let web = tree.get("b").and_then(|b| b.get("web")).expect("web");
+            assert_eq!(web.get("c").and_then(Node::text).as_deref(), Some("1"));
+            let flow = tree.get("f").expect("f");
+            assert_eq!(flow.get("web").and_then(Node::text).as_deref(), Some("2"));
+            assert_eq!(flow.entries().len(), 1);
+        }
     }
 }

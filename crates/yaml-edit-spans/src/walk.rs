@@ -4,7 +4,7 @@
 //! text of any size is read in little memory.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::comment::Position;
 use super::{ByteSpan, Event, EventKind, Events, Place, Scalar, Style, SyntaxError};
@@ -23,6 +23,9 @@ pub struct Frame<'t> {
     /// In a mapping the key at hand, `None` before the first and for a key
     /// that is not a scalar.
     pub key: Option<Cow<'t, str>>,
+    /// In a mapping whose key at hand is an alias (`*name :`) the scalar that this stands
+    /// for. Such a key is none to Flux, which does not look there for what it knows.
+    pub alias_key: Option<Cow<'t, str>>,
     /// Children that have begun: the index of the child at hand is one less.
     pub children: usize,
     /// Where its keys begin among those of all open collections.
@@ -86,6 +89,14 @@ pub struct Value<'t> {
     pub position: Position,
 }
 
+impl<'t> Frame<'t> {
+    /// What the key at hand says, be it an alias.
+    #[must_use]
+    pub fn any_key(&self) -> Option<&Cow<'t, str>> {
+        self.key.as_ref().or(self.alias_key.as_ref())
+    }
+}
+
 impl Value<'_> {
     /// Whether it is null, in `text` that it stands in.
     #[must_use]
@@ -103,6 +114,8 @@ pub struct Walk<'t> {
     frames: Vec<Frame<'t>>,
     /// Keys of the open mappings.
     keys: Vec<Cow<'t, str>>,
+    /// The scalars of the document so far that have an anchor, by its name.
+    anchors: HashMap<&'t str, Cow<'t, str>>,
     after: usize,
     /// Where the block collection of the token that ends there begins.
     block: usize,
@@ -166,6 +179,7 @@ impl<'t> Walk<'t> {
             events,
             frames: Vec::new(),
             keys: Vec::new(),
+            anchors: HashMap::new(),
             after: start,
             block: start,
             content_end: start,
@@ -291,6 +305,7 @@ impl<'t> Walk<'t> {
             EventKind::DocumentStart => {
                 self.frames.clear();
                 self.keys.clear();
+                self.anchors.clear();
                 if self.in_items {
                     let start = ByteSpan::new(self.after, self.after);
                     self.enter(Collection::Mapping, false, start);
@@ -305,8 +320,9 @@ impl<'t> Walk<'t> {
                 self.inner_end = after;
                 self.leave(event.span)
             }
-            EventKind::Alias => self.begin_child(|| None).then_some(Step::Alias(event.span)),
+            EventKind::Alias => self.alias(event.span),
             EventKind::Scalar(scalar) => {
+                self.note_anchor(&scalar, event.span.start);
                 let position = self.position();
                 self.begin_child(|| Some(scalar.value()))
                     .then_some(Step::Value(Value {
@@ -320,6 +336,30 @@ impl<'t> Walk<'t> {
         }
     }
 
+    /// Notes the anchor of a scalar that begins at `at`.
+    fn note_anchor(&mut self, scalar: &Scalar<'t>, at: usize) {
+        if scalar.start >= at || scalar.header().is_some() {
+            return;
+        }
+        let properties = ByteSpan::new(scalar.start, at).of(self.text);
+        let mut names = properties.split_whitespace();
+        if let Some(name) = names.find_map(|one| one.strip_prefix('&')) {
+            self.anchors.insert(name, scalar.value());
+        }
+    }
+
+    fn alias(&mut self, span: ByteSpan) -> Option<Step<'t>> {
+        if self.begin_child(|| None) {
+            return Some(Step::Alias(span));
+        }
+        let name = span.of(self.text).trim_start_matches('*').trim_end();
+        let said = self.anchors.get(name).cloned();
+        if let Some(frame) = self.frames.last_mut().filter(|frame| !frame.inside_key) {
+            frame.alias_key = said;
+        }
+        None
+    }
+
     fn enter(&mut self, kind: Collection, flow: bool, span: ByteSpan) -> Option<Step<'t>> {
         let inside_key = !self.begin_child(|| None);
         self.frames.push(Frame {
@@ -327,6 +367,7 @@ impl<'t> Walk<'t> {
             flow,
             start: span.start,
             key: None,
+            alias_key: None,
             children: 0,
             keys_from: self.keys.len(),
             seen: Seen::default(),
@@ -367,6 +408,7 @@ impl<'t> Walk<'t> {
         let is_key = frame.expects_key;
         if is_key {
             frame.key = key();
+            frame.alias_key = None;
             self.keys.extend(frame.key.clone());
             frame.children += 1;
         }
@@ -416,7 +458,7 @@ impl<'t> Seen<'t> {
 fn path_of(frames: &[Frame<'_>]) -> String {
     let mut path = String::new();
     for frame in frames {
-        match (frame.kind, &frame.key) {
+        match (frame.kind, frame.any_key()) {
             (Collection::Sequence, _) => {
                 path.push_str(&format!("[{}]", frame.children.saturating_sub(1)));
             }

@@ -59,7 +59,7 @@ impl Looked {
         repositories: &Repositories,
         wanted: &Wanted,
     ) -> anyhow::Result<Self> {
-        let options = OptionsFile::read(repositories)?;
+        let options = OptionsFile::read(repositories, &request.paths)?;
         let mut looked: Option<Self> = None;
         let mut files: Vec<InFile> = Vec::new();
         let mut seen = Vec::new();
