@@ -231,3 +231,19 @@ fn meant(rest: &str) -> usize {
     let value = rest[..end].trim_end().trim_end_matches(',');
     value.len().max(1).min(rest.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tags_that_are_not_known_say_why() {
+        let mut tags = TagsUsed {
+            unknown: 2,
+            ..TagsUsed::default()
+        };
+        assert_eq!(tags.line(), "tags of policies: 2 are not known\n");
+        tags.has_unseen = true;
+        assert!(tags.line().contains("`--policies`"), "{}", tags.line());
+    }
+}

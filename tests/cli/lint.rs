@@ -831,6 +831,13 @@ fn hints_are_policies_that_work() {
         ),
         (
             "semver: {range: '>=1.0.0'}",
+            "pattern: '^(v1)'",
+            "v1.2.3, v10.0.0",
+            "v1.2.3",
+            "unanchored-pattern",
+        ),
+        (
+            "semver: {range: '>=1.0.0'}",
             "pattern: '^1.2'",
             "1.2.3, 1.20.0, 112.0.0",
             "1.2.3",

@@ -3,16 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use super::TracedTags;
 use super::natural::naturally;
+use super::{LOOKED_AT, TracedTags, patterns};
 use crate::insight::tag_scheme::{PolicyScheme, SchemeOrder};
 use crate::policy::funnel::Funnel;
 use crate::policy::{Choice, Order, Policy};
 use go_regexp::Budget;
 use masterminds_semver::Constraint;
-
-/// So many tags are looked at where a few tell as much as all.
-pub(super) const LOOKED_AT: usize = 1000;
 
 /// A policy, as a hint writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,17 +182,23 @@ impl<'l> TracedTags<'l> {
     /// Policies that keep to how tags are made: each with the order of the policy, where that
     /// is of one kind, and with its own.
     pub(super) fn like(&self, tags: &[&str]) -> Vec<Mend> {
-        let own = Mend::of_policy(&self.checked).by;
+        let own = Mend::of_policy(&self.checked);
+        let is_line = patterns::names_numbers(own.pattern());
+        let own = own.by;
         let mut mends = Vec::new();
         for tag in tags {
             let Ok(scheme) = PolicyScheme::of(tag) else {
                 continue;
             };
             let mend = Mend::of_scheme(scheme);
-            if std::mem::discriminant(&mend.by) == std::mem::discriminant(&own) {
-                mends.push(mend.by(own.clone()));
+            let is_alike = std::mem::discriminant(&mend.by) == std::mem::discriminant(&own);
+            let alike = is_alike.then(|| mend.by(own.clone()));
+            // A pattern of one line keeps the range of its line.
+            if is_line {
+                mends.extend([mend].into_iter().chain(alike));
+            } else {
+                mends.extend(alike.into_iter().chain([mend]));
             }
-            mends.push(mend);
         }
         mends
     }

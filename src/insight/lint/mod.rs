@@ -56,6 +56,9 @@ pub const ALSO_READ: &[&str] = &[
     "$ImagePolicy",
 ];
 
+/// So many tags are looked at where a few tell as much as all.
+const LOOKED_AT: usize = 1000;
+
 /// What is looked at.
 #[derive(Clone, Copy)]
 pub struct Subject<'l> {
@@ -125,12 +128,11 @@ impl<'l> Texts<'l> {
         self.by_name.get(name).copied()
     }
 
-    /// Whether a TagSnapshot is among the resources of the texts.
+    /// Whether one of the texts speaks of a TagSnapshot; not all are outlined.
     #[must_use]
-    pub fn has_snapshot(&self) -> bool {
-        let outlines = self.by_name.values().filter_map(|text| text.outline);
-        let mut objects = outlines.flat_map(Outline::objects);
-        objects.any(|object| api::Kind::of(object) == Some(api::Kind::Snapshot))
+    pub fn speaks_of_snapshots(&self) -> bool {
+        let mut texts = self.by_name.values();
+        texts.any(|text| memchr::memmem::find(text.text.as_bytes(), b"kind: TagSnapshot").is_some())
     }
 
     /// All, in the order of their names.

@@ -1,6 +1,6 @@
 //! Orders that do not put values right: numbers, dates and hashes that are compared as texts.
 
-use super::mends::LOOKED_AT;
+use super::LOOKED_AT;
 use super::natural::naturally;
 use crate::insight::tag_scheme::{Core, TagScheme, is_hash};
 use masterminds_semver::Version;

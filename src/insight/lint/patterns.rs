@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::mends::LOOKED_AT;
+use super::LOOKED_AT;
 use crate::policy::funnel::{Funnel, TracedTag};
 use go_regexp::{Budget, Regex};
 
@@ -75,7 +75,8 @@ pub(super) fn cut<'f>(
     funnel: &'f Funnel,
     budget: &mut Budget,
 ) -> Vec<&'f TracedTag> {
-    if !pattern.ends_with(|c: char| c.is_ascii_digit()) || has_alternatives(pattern) {
+    let last = pattern.trim_end_matches(')');
+    if !last.ends_with(|c: char| c.is_ascii_digit()) || has_alternatives(pattern) {
         return Vec::new();
     }
     let whole = format!("(?:{})(?:[^0-9]|$)", with_dots(pattern));

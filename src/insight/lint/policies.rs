@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::mends::{By, Gone, LOOKED_AT, Mend};
+use super::mends::{By, Gone, Mend};
 use super::natural::naturally;
 use super::orders::{self, Disorder};
-use super::{PolicyFacts, Texts, TracedTags, mends, patterns, ranges};
+use super::{LOOKED_AT, PolicyFacts, Texts, TracedTags, mends, patterns, ranges};
 use crate::finding::{Code, Finding, Severity};
 use crate::insight::explain;
 use crate::insight::tag_scheme::{Core, TagScheme};
