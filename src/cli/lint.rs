@@ -121,7 +121,6 @@ fn look(
             );
         }
         untold.note(&surveyed.facts());
-        tags.has_unseen |= surveyed.cluster.is_some() && texts.speaks_of_snapshots();
         let mut findings = findings_of(&surveyed, &texts, &mut tags);
         lint::add_lines(&mut findings, &texts);
         lint::add_lines(clusters.note(&surveyed), &texts);

@@ -54,9 +54,6 @@ pub struct TagsUsed {
     pub snapshot: usize,
     /// None are known, so that nothing is said of what they would tell.
     pub unknown: usize,
-    /// A cluster's documents count, and a TagSnapshot lies in the tree.
-    #[serde(skip)]
-    pub has_unseen: bool,
 }
 
 /// A finding that does not count.
@@ -121,13 +118,7 @@ impl TagsUsed {
             parts.push(format!("{} of TagSnapshots", self.snapshot));
         }
         if self.unknown > 0 {
-            let hint = match self.has_unseen {
-                true => {
-                    " (a TagSnapshot in the tree is in no cluster's build: name its file with `--policies`)"
-                }
-                false => "",
-            };
-            parts.push(format!("{} are not known{hint}", self.unknown));
+            parts.push(format!("{} are not known", self.unknown));
         }
         match parts.as_slice() {
             [] => String::new(),
@@ -230,20 +221,4 @@ fn meant(rest: &str) -> usize {
     // In brackets a comma stands between values.
     let value = rest[..end].trim_end().trim_end_matches(',');
     value.len().max(1).min(rest.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_tags_that_are_not_known_say_why() {
-        let mut tags = TagsUsed {
-            unknown: 2,
-            ..TagsUsed::default()
-        };
-        assert_eq!(tags.line(), "tags of policies: 2 are not known\n");
-        tags.has_unseen = true;
-        assert!(tags.line().contains("`--policies`"), "{}", tags.line());
-    }
 }

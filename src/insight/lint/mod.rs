@@ -128,13 +128,6 @@ impl<'l> Texts<'l> {
         self.by_name.get(name).copied()
     }
 
-    /// Whether one of the texts speaks of a TagSnapshot; not all are outlined.
-    #[must_use]
-    pub fn speaks_of_snapshots(&self) -> bool {
-        let mut texts = self.by_name.values();
-        texts.any(|text| memchr::memmem::find(text.text.as_bytes(), b"kind: TagSnapshot").is_some())
-    }
-
     /// All, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&'l str, LintText<'l>)> {
         self.by_name.iter().map(|(name, text)| (*name, *text))
