@@ -3,7 +3,7 @@
 //! shows where something changes.
 
 use crate::binding::marker::{self, Comment};
-use crate::resource_list::{Concealed, MASK, Outline};
+use crate::resource_list::{Concealed, MASK, Outline, comments_behind};
 use yaml_edit_spans::patch::{Edit, Patched};
 use yaml_edit_spans::walk::{Frame, Step, Walk, by_either};
 use yaml_edit_spans::{ByteSpan, SyntaxError};
@@ -65,17 +65,6 @@ fn masks(text: &str, concealed: &Concealed) -> Vec<Edit> {
         hide_comments(text, ByteSpan::new(at, end), &mut masks);
     }
     masks
-}
-
-/// How far the comments reach that stand behind a resource, before anything else:
-/// what they speak of may be its last value.
-fn comments_behind(rest: &str) -> usize {
-    let lines = rest.split_inclusive(['\n', '\r']);
-    let is_comment = |line: &&str| {
-        let said = line.trim_start();
-        said.is_empty() || said.starts_with('#')
-    };
-    lines.take_while(is_comment).map(str::len).sum()
 }
 
 /// The values that are hidden, in the order of the text.

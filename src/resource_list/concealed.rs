@@ -38,6 +38,29 @@ impl std::fmt::Debug for Unshown {
     }
 }
 
+/// So many bytes of comments are looked through; what is farther counts as near.
+const FAR: usize = 1 << 14;
+
+/// Whether a line is a comment, or empty but for what begins a document or an element.
+fn is_comment(line: &str) -> bool {
+    let said = line.trim_start_matches([' ', '\t', '-']);
+    said.trim_end().is_empty() || said.starts_with('#')
+}
+
+/// How far the comments reach that stand behind a resource, before anything else:
+/// what they speak of may be its last value.
+#[must_use]
+pub fn comments_behind(rest: &str) -> usize {
+    let lines = rest.split_inclusive(['\n', '\r']);
+    lines
+        .take_while(|line| {
+            let said = line.trim_start();
+            said.is_empty() || said.starts_with('#')
+        })
+        .map(str::len)
+        .sum()
+}
+
 /// Stretches of a text that hold values of Secrets; in the order of the text,
 /// none in another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +79,28 @@ impl Concealed {
     pub fn touches(&self, span: ByteSpan) -> bool {
         let first = self.0.partition_point(|one| one.end <= span.start);
         self.0.get(first).is_some_and(|one| one.start < span.end)
+    }
+
+    /// Whether a line of the text is not to be shown: it holds a byte of a Secret, or is one of
+    /// the comments right before or behind one, which may speak of its values.
+    #[must_use]
+    pub fn hides(&self, text: &str, line: ByteSpan) -> bool {
+        if self.touches(line) {
+            return true;
+        }
+        let next = self.0.partition_point(|one| one.end <= line.start);
+        let last = next.checked_sub(1).and_then(|last| self.0.get(last));
+        let is_near = |from: usize, to: usize| {
+            let between = text.get(from..to).unwrap_or_default();
+            between.len() > FAR || between.split_inclusive(['\n', '\r']).all(is_comment)
+        };
+        let is_behind = last.is_some_and(|last| is_near(last.end, line.end));
+        let is_before = self
+            .0
+            .get(next)
+            .is_some_and(|next| is_near(line.start, next.start));
+        let is_comment = text.get(line.start..line.end).is_some_and(is_comment);
+        is_comment && (is_behind || is_before)
     }
 
     /// The stretches, in the order of the text.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::run_in;
-use crate::support::{code, stderr};
+use crate::support::{code, stderr, stdout};
 use crate::update::Tree;
 
 const PAGE: &str = "docs/lint.md";
@@ -1665,4 +1665,29 @@ fn updates_for_forges_name_files_from_the_root() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(text.contains(said), "{format}: {text} {}", stderr(&output));
     }
+}
+
+/// Comments right before and behind a Secret may speak of its values.
+#[test]
+fn comments_of_a_secret_are_not_shown() {
+    let marker = "# {\"$imagepolicy\": \"flux-system:app\"}";
+    let list = format!(
+        "kind: List\napiVersion: v1\nitems:\n# key: hunterA:1.0 {marker}\n- apiVersion: v1\n  kind: Secret\n  stringData:\n    a: b\n    # token: hunterB:1.0 {marker}\n- kind: Foo\n"
+    );
+    let alone = format!(
+        "# head: hunterC:1.0 {marker}\n---\napiVersion: v1\nkind: Secret\nstringData:\n  a: b\n# trail: hunterD:1.0 {marker}\n\n# trail: hunterE:1.0 {marker}\n---\nkind: Foo\n# shown: app:1.0 {marker}\n"
+    );
+    let tree = Tree::new(&[
+        (".git/HEAD", ""),
+        ("list.yaml", &list),
+        ("alone.yaml", &alone),
+    ]);
+    for format in ["text", "json", "sarif", "github", "gitlab"] {
+        let output = run_in(tree.path(), &["lint", "--offline", "-v", "-o", format], b"");
+        let said = stdout(&output) + &stderr(&output);
+        assert!(said.contains("commented"), "{format}: {said}");
+        assert!(!said.contains("hunter"), "{format}: {said}");
+    }
+    let text = stdout(&run_in(tree.path(), &["lint", "--offline", "-v"], b""));
+    assert!(text.contains("# shown: app:1.0"), "{text}");
 }

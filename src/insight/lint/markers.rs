@@ -9,7 +9,6 @@ use crate::insight::uses::Use;
 use crate::plan::edits;
 use crate::quote;
 use crate::resource_list::Outline;
-use memchr::memmem;
 use oci_tags::image::is_tag;
 use std::collections::{BTreeMap, BTreeSet};
 use yaml_edit_spans::tree::{self, Node};
@@ -20,8 +19,8 @@ pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for one in subject.run.uses {
         findings.extend(part(one));
-        findings.extend(beside_digest(one, subject.texts));
     }
+    findings.extend(beside_digests(subject));
     for (name, text) in subject.texts.iter() {
         findings.extend(commented(name, text.text).into_iter().map(told));
         findings.extend(misspelled(name, text));
@@ -97,53 +96,72 @@ fn is_version(value: &str) -> bool {
     is_tag(value) && is_bare && matches!(scheme.core, Core::Version(_) | Core::Date(_))
 }
 
-/// A tag that is updated beside a digest that is not.
-fn beside_digest(one: &Use, texts: &Texts<'_>) -> Option<Finding> {
-    if one.part != ImagePart::Tag {
-        return None;
+/// Tags that are updated beside digests that are not.
+fn beside_digests(subject: &Subject<'_>) -> Vec<Finding> {
+    let mut tags: BTreeMap<&str, Vec<&Use>> = BTreeMap::new();
+    for one in subject.run.uses {
+        if one.part == ImagePart::Tag {
+            tags.entry(&one.location.file).or_default().push(one);
+        }
     }
-    let text = texts.get(&one.location.file)?;
-    let outline = text.outline.filter(|_| text.text.contains("sha256:"))?;
-    let mut marked = outline.documents.iter().flat_map(|one| &one.marked);
-    let place = (one.location.line, one.location.column);
-    let tag = marked.find(|marked| (marked.place.line, marked.place.column) == place)?;
-    let digest = digest_beside(text.text, outline, tag.value.span.start)?;
-    let mut marked = outline.documents.iter().flat_map(|one| &one.marked);
-    if marked.any(|marked| marked.value.span.start == digest) {
-        return None;
+    let mut findings = Vec::new();
+    for (file, uses) in tags {
+        let Some(text) = subject.texts.get(file) else {
+            continue;
+        };
+        let outline = text.outline.filter(|_| text.text.contains("sha256:"));
+        let beside = outline.map(|outline| tags_beside_digests(text.text, outline));
+        let beside = beside.unwrap_or_default();
+        let found = uses.into_iter().filter(|one| {
+            let place = (one.location.line, one.location.column);
+            beside.contains(&place)
+        });
+        findings.extend(found.map(beside_digest));
     }
+    findings
+}
+
+fn beside_digest(one: &Use) -> Finding {
     let message = "this tag is updated, and the digest beside it is not: whoever reads both pulls the old image".to_owned();
     let hint = format!(
         "mark the digest as well, with `{}:digest`, and set `digestReflectionPolicy: IfNotPresent`",
         one.policy
     );
-    Some(finding(one, Code::TagBesideDigest, message).hint(hint))
+    finding(one, Code::TagBesideDigest, message).hint(hint)
 }
 
-/// Where the value of `digest` begins, in the mapping of the value that begins at a byte.
-fn digest_beside(text: &str, outline: &Outline<'_>, at: usize) -> Option<usize> {
-    let mut objects = outline.objects();
-    let object = objects.find(|object| (object.span.start..object.span.end).contains(&at))?;
-    let starts = BTreeSet::from([object.span.start]);
-    let found = tree::build_trees(text, &starts, |found: &mut Option<usize>, _, root| {
-        *found = beside(root, at);
+/// Where the marked values of a text stand, by line and column, that have a `digest` beside
+/// them which is not marked.
+fn tags_beside_digests(text: &str, outline: &Outline<'_>) -> BTreeSet<(usize, usize)> {
+    let marked = outline.documents.iter().flat_map(|one| &one.marked);
+    let marked: BTreeSet<usize> = marked.map(|one| one.value.span.start).collect();
+    let starts = outline.objects().map(|object| object.span.start).collect();
+    type Places = BTreeSet<(usize, usize)>;
+    let found = tree::build_trees(text, &starts, |found: &mut Places, _, root| {
+        beside(root, &marked, found);
     });
-    found.ok()?
+    found.unwrap_or_default()
 }
 
-/// The same, below a node.
-fn beside(node: &Node<'_>, at: usize) -> Option<usize> {
-    let is_it = |node: &Node<'_>| node.scalar().is_some_and(|scalar| scalar.span.start == at);
-    if node.entries().iter().any(|(_, child)| is_it(child)) {
-        let digest = node.get("digest")?;
-        let is_set = digest.text()?.starts_with("sha256:");
-        return Some(digest.span.start).filter(|_| is_set);
+/// The same, of a node and what is below it.
+fn beside(node: &Node<'_>, marked: &BTreeSet<usize>, found: &mut BTreeSet<(usize, usize)>) {
+    let is_marked = |node: &Node<'_>| {
+        let value = node.scalar();
+        value.is_some_and(|value| marked.contains(&value.span.start))
+    };
+    let digest = node.get("digest").filter(|digest| {
+        let text = digest.text();
+        text.is_some_and(|text| text.starts_with("sha256:")) && !is_marked(digest)
+    });
+    for (_, child) in node.entries() {
+        if digest.is_some() && is_marked(child) {
+            found.insert((child.place.line, child.place.column));
+        }
+        beside(child, marked, found);
     }
-    let below = node.entries().iter().map(|(_, child)| child);
-    let mut below = below.chain(node.elements()).filter(|child| {
-        child.scalar().is_none() && (child.span.start..child.span.end).contains(&at)
-    });
-    beside(below.next()?, at)
+    for child in node.elements() {
+        beside(child, marked, found);
+    }
 }
 
 /// Markers in documents whose values a checksum covers, whether anything changes now or not.
@@ -249,23 +267,31 @@ fn misspelled_key(line: &str) -> Option<(usize, &str)> {
 
 /// Markers on lines that are commented out: whose, and where.
 fn commented(name: &str, text: &str) -> Vec<(MarkerTarget, Location)> {
+    let mut found = Vec::new();
+    if !text.contains(marker::TOKEN) {
+        return found;
+    }
     let (mut at, mut place) = (0, Place::of(text.as_bytes(), 0));
-    let tokens = memmem::find_iter(text.as_bytes(), marker::TOKEN);
-    let found = tokens.filter_map(|token| {
-        let line = text[..token].rfind('\n').map_or(0, |at| at + 1);
-        let end = text[token..].find('\n').map_or(text.len(), |at| token + at);
-        let whole = text[line..end].trim_start();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let from = start;
+        start += line.len();
+        let whole = line.trim_start();
         let body = whole.trim_start_matches(['#', ' ', '-']);
-        let comment = &text[text[..token].rfind('#')?..end];
-        let is_commented = whole.starts_with('#') && body.contains(": ") && !body.starts_with('{');
-        let Comment::Marker(value) = marker::read(comment.trim_end()) else {
-            return None;
+        if !whole.starts_with('#') || !body.contains(": ") || body.starts_with('{') {
+            continue;
+        }
+        let token = line.rfind(marker::TOKEN);
+        let comment = token.and_then(|token| Some(&line[line[..token].rfind('#')?..]));
+        let Some(Comment::Marker(value)) = comment.map(|text| marker::read(text.trim_end())) else {
+            continue;
         };
-        let target = MarkerTarget::parse(&value).filter(|_| is_commented)?;
-        let hash = end - whole.len();
-        place = place.further(&text.as_bytes()[at..hash]);
-        at = hash;
-        Some((target, Location::new(name, place)))
-    });
-    found.collect()
+        if let Some(target) = MarkerTarget::parse(&value) {
+            let hash = from + line.len() - whole.len();
+            place = place.further(&text.as_bytes()[at..hash]);
+            at = hash;
+            found.push((target, Location::new(name, place)));
+        }
+    }
+    found
 }

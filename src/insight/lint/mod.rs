@@ -100,7 +100,7 @@ impl LintText<'_> {
     /// A line around a column of it, where it may be shown: none of a Secret, and none of what
     /// cannot be read, which may be one.
     fn snippet(&self, line: ByteSpan, column: usize) -> Option<Snippet> {
-        if self.outline?.concealed.touches(line) {
+        if self.outline?.concealed.hides(self.text, line) {
             return None;
         }
         let before = line.of(self.text).chars().take(column.max(1) - 1);
