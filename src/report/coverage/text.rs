@@ -1,5 +1,5 @@
 //! Coverage as a person reads it: the sum as a bar, then the images by state and file, in
-//! lines of at most 100 columns where names allow.
+//! lines of at most 80 columns where names allow.
 
 use std::fmt::Write as _;
 
@@ -13,13 +13,13 @@ const HEAD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
 /// Columns of a line.
-const WIDTH: usize = 100;
+const WIDTH: usize = 80;
 
 /// Columns of the bar.
 const BAR: usize = 50;
 
 /// Images are put into a column of at most this width.
-const IMAGE: usize = 58;
+const IMAGE: usize = 46;
 
 /// The table, many lines.
 #[must_use]
