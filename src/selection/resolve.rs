@@ -202,7 +202,7 @@ impl Unresolved {
         match self {
             Self::Nothing(nothing) => match nothing.plainly() {
                 Some(plainly) => format!("{plainly} (Flux: {nothing})"),
-                None => nothing.to_string(),
+                None => nothing.with_source(),
             },
             other => other.to_string(),
         }

@@ -413,10 +413,10 @@ struct Judge<'j> {
 }
 
 /// Why an image is not counted of which a kustomization, or a patch, sets what it lacks.
-pub const SET_ELSEWHERE: &str = "its tag or version is set by an overlay";
+pub const SET_ELSEWHERE: &str = "with a tag or version that an overlay sets";
 
 /// Why a marker is not counted that has no value.
-pub const NO_VALUE: &str = "a marker without a value";
+pub const NO_VALUE: &str = "marker without a value";
 
 impl Judge<'_> {
     /// The images of a file: those that were found, and other values that are marked.
@@ -449,6 +449,9 @@ impl Judge<'_> {
         }
         self.others(file, (&seen, &taken), &mut of);
         of.items.sort_by_key(|item| (item.line, item.column));
+        // What may name an image may be excluded.
+        let unknown = file.unknown.iter().map(|one| one.location.line);
+        of.lines.extend(unknown);
         of.unused = unused_comments(file, &of.lines);
         of
     }
