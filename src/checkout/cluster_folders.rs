@@ -254,7 +254,8 @@ pub fn folders(files: &Files) -> Vec<PathBuf> {
 
 /// The GitRepositories that some texts say are this checkout, and which file says so: by a
 /// Kustomization, or a FluxInstance, that applies the folder which it lies in itself, as
-/// `flux bootstrap` writes it.
+/// `flux bootstrap` writes it. That one applies the root says nothing: those of other
+/// repositories do, too; unless it is called as bootstrap's is.
 pub fn own_sources<'t>(texts: impl Iterator<Item = (&'t Path, &'t str)>) -> BTreeMap<Id, PathBuf> {
     let words = [flux::KUSTOMIZE_GROUP, flux::OPERATOR_GROUP].map(Finder::new);
     let mut own = BTreeMap::new();
@@ -271,8 +272,11 @@ pub fn own_sources<'t>(texts: impl Iterator<Item = (&'t Path, &'t str)>) -> BTre
                 (flux::KUSTOMIZE_GROUP, "Kustomization") => {
                     let id = Id::new(identity.namespace, identity.name);
                     let one = FluxKustomization::read(&document, id).ok();
-                    one.filter(|one| one.spec.path.is_some())
-                        .map(|one| (one.folder(), one.source()))
+                    let says = |one: &FluxKustomization| {
+                        let is_sure = one.id.name == "flux-system";
+                        one.spec.path.is_some() && (is_sure || !one.folder().is_empty())
+                    };
+                    one.filter(says).map(|one| (one.folder(), one.source()))
                 }
                 (flux::OPERATOR_GROUP, "FluxInstance") => {
                     let sync = flux::instance_sync(&document, identity.namespace);

@@ -455,6 +455,18 @@ spec:
 }
 
 #[test]
+fn what_a_dockerfile_does_not_name() {
+    let text =
+        "\u{feff}FROM golang:1.25.3 AS build\nFROM s AS a\nADD --from=ghcr.io/acme/x:1 a b\n";
+    let tree = Tree::new(&[(".git/HEAD", ""), ("Dockerfile", text)]);
+    let coverage = covered(tree.path(), &[]);
+    assert_eq!(listed(&coverage), ["1:6 FROM base image golang:1.25.3"]);
+    let left_out = coverage["leftOut"].as_array().expect("a list");
+    assert_eq!(left_out.len(), 1, "{coverage}");
+    assert_eq!(left_out[0]["why"], "no name of an image");
+}
+
+#[test]
 fn yaml_in_a_block_has_the_lines_of_its_file() {
     let text = "\
 apiVersion: v1
@@ -1147,6 +1159,10 @@ spec: {path: ./clusters/prod, sourceRef: {kind: GitRepository, name: fleet}}
         said.contains("--local-sources GitRepository/flux-system/fleet=."),
         "{said}"
     );
+    // Another repository's root says nothing of whose this file is.
+    let root = kustomization.replace("./clusters/prod", "./");
+    tree.write("clusters/prod/sync.yaml", &format!("{sync}{root}"));
+    assert_eq!(covered(tree.path(), &[])["items"][0]["state"], "held");
     tree.write("clusters/prod/sync.yaml", &format!("{sync}{kustomization}"));
     assert_eq!(covered(tree.path(), &[])["items"][0]["state"], "automated");
     let arguments = [&["coverage", "-v"][..], &AGE].concat();
