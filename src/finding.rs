@@ -172,6 +172,8 @@ pub enum Code {
     UnusedIgnore,
     /// An `ignore` that is not understood.
     BadIgnore,
+    /// An exclusion that excludes no image.
+    UnusedExclusion,
 }
 
 impl Code {

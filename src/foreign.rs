@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use yaml_edit_spans::characters::is_hidden;
+use yaml_edit_spans::emit;
 
 /// A text on one line, with an escape in the place of each hidden character
 /// (`\n`, `\u{202e}`) and of what would make it a command to a CI system: the runners
@@ -72,6 +73,14 @@ pub fn json_pretty<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Strin
     serde_json::to_string_pretty(value).map(|json| escaped(&json))
 }
 
+/// Block YAML in which no text is a command to a CI system: one that would be is written in
+/// double quotes, as in [`json`].
+#[must_use]
+pub fn yaml(value: &Value) -> String {
+    let acts = |text: &str| next_command(text).is_some() || text.trim_start().starts_with("::");
+    emit::document_with(value, &|text| acts(text).then(|| json(&Value::from(text))))
+}
+
 /// JSON with escapes for what is hidden and for commands to CI systems. Outside
 /// its strings only line breaks of its own are hidden, and `#` stands nowhere.
 fn escaped(json: &str) -> String {
@@ -120,6 +129,16 @@ mod tests {
         ] {
             assert_eq!(shown(text), expected);
         }
+    }
+
+    #[test]
+    fn yaml_commands_nobody() {
+        let value =
+            serde_json::json!({"a": "x ##[error]y", "::error::k": ["##vso[z]"], "b": "a::b"});
+        assert_eq!(
+            yaml(&value),
+            "a: \"x #\\u0023[error]y\"\n\"::error::k\":\n- \"#\\u0023vso[z]\"\nb: a::b\n"
+        );
     }
 
     #[test]

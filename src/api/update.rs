@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use clap::ValueEnum;
 use jiff::civil::Date;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::meta::Metadata;
 use super::selector::LabelSelector;
@@ -90,9 +91,18 @@ pub struct ExclusionSpec {
     /// Why.
     pub reason: String,
     /// The last day on which it counts (`YYYY-MM-DD`).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "day")]
     #[schemars(with = "Option<String>")]
     pub until: Option<Date>,
+}
+
+fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    let day = |text: String| {
+        let day = text.parse();
+        day.map_err(|_| D::Error::custom(format!("`{text}` is no day; write it as 2027-03-31")))
+    };
+    text.map(day).transpose()
 }
 
 /// An entry of `ignores`.

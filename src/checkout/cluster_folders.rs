@@ -252,6 +252,49 @@ pub fn folders(files: &Files) -> Vec<PathBuf> {
     folders.filter(|folder| folder.is_dir()).collect()
 }
 
+/// The GitRepositories that some texts say are this checkout, and which file says so: by a
+/// Kustomization, or a FluxInstance, that applies the folder which it lies in itself, as
+/// `flux bootstrap` writes it. That one applies the root says nothing: those of other
+/// repositories do, too; unless it is called as bootstrap's is.
+pub fn own_sources<'t>(texts: impl Iterator<Item = (&'t Path, &'t str)>) -> BTreeMap<Id, PathBuf> {
+    let words = [flux::KUSTOMIZE_GROUP, flux::OPERATOR_GROUP].map(Finder::new);
+    let mut own = BTreeMap::new();
+    for (inside, text) in texts {
+        let has_one = words
+            .iter()
+            .any(|word| word.find(text.as_bytes()).is_some());
+        let Some(file) = inside.to_str().filter(|_| has_one) else {
+            continue;
+        };
+        for document in kustomization::documents(text).unwrap_or_default() {
+            let identity = Identity::of(&document);
+            let found = match (identity.group, identity.kind) {
+                (flux::KUSTOMIZE_GROUP, "Kustomization") => {
+                    let id = Id::new(identity.namespace, identity.name);
+                    let one = FluxKustomization::read(&document, id).ok();
+                    let says = |one: &FluxKustomization| {
+                        let is_sure = one.id.name == "flux-system";
+                        one.spec.path.is_some() && (is_sure || !one.folder().is_empty())
+                    };
+                    one.filter(says).map(|one| (one.folder(), one.source()))
+                }
+                (flux::OPERATOR_GROUP, "FluxInstance") => {
+                    let sync = flux::instance_sync(&document, identity.namespace);
+                    sync.map(|sync| (sync.folder, sync.source))
+                }
+                _ => None,
+            };
+            if let Some((folder, source)) = found
+                && source.kind == "GitRepository"
+                && artifact::is_below(&folder, file)
+            {
+                own.entry(source.id).or_insert_with(|| inside.to_path_buf());
+            }
+        }
+    }
+    own
+}
+
 /// The folder that a document of a file says is a cluster's, and whether it is one for
 /// sure.
 fn root_of(document: &Value, file: &str) -> Option<(String, bool)> {

@@ -387,8 +387,13 @@ fn plan_in(
             return Err(no_scope(planned, tree));
         }
         let images = &learned.images;
-        let automations =
-            automations_of(documents, images, tree, (request, repositories), findings);
+        let automations = automations_of(
+            documents,
+            images,
+            tree,
+            (request, repositories, &[]),
+            findings,
+        );
         let reach = AutomationReach::new(&automations, images, targets.as_ref(), root);
         let bound = tree.outlined.iter();
         let bound = bound.filter_map(|one| Some((one.source, &learned.bindings()[one.number?])));
@@ -417,22 +422,25 @@ fn plan_in(
     Ok(planned)
 }
 
-/// The automations of a checkout, and what each may edit of it.
+/// The automations of a checkout, and what each may edit of it. Besides the GitRepositories
+/// that are remotes, and those that the user names, those of `own` are it.
 fn automations_of(
     documents: &Documents,
     images: &BTreeMap<Id, Resolved>,
     tree: Tree<'_>,
-    (request, repositories): (&Request, &Repositories),
+    (request, repositories, own): (&Request, &Repositories, &[&Id]),
     findings: &mut Vec<Finding>,
 ) -> Automations {
     let root = tree.files.root.as_path();
     let settings = repositories.of(&tree.files.configured);
     let settings = settings.map(|found| found.settings());
+    let mut named = request.clusters.named_here(root);
+    named.extend(own.iter().map(|id| (*id).clone()));
     let checked_out = scope::CheckedOut {
         root,
         listing: &tree.files.listing,
         settings: &settings.unwrap_or_default(),
-        named: request.clusters.named_here(root),
+        named,
     };
     scope::of_automations(documents, images, &checked_out, findings)
 }

@@ -228,7 +228,7 @@ fn said_of(one: &LeftOut) -> String {
     let name = &one.id;
     match one.reason {
         Reason::Suspended => format!("`{name}` is suspended"),
-        Reason::OtherRepository => format!("`{name}` is for another repository"),
+        Reason::OtherRepository => format!("`{name}` is for another repository: {}", one.said),
         Reason::Outranked => format!("`{name}` is another cluster's"),
         Reason::Fault => format!("`{name}` is left out, since it is not valid"),
     }

@@ -273,7 +273,8 @@ fn source_of<'c>(
 }
 
 /// The name of an automation's GitRepository.
-fn source_id(id: &Id, automation: &ImageUpdateAutomation) -> Id {
+#[must_use]
+pub fn source_id(id: &Id, automation: &ImageUpdateAutomation) -> Id {
     let spec = &automation.spec;
     let (namespace, name) = match &spec.checkout {
         Some(checkout) => {

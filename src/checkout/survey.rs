@@ -1,27 +1,28 @@
 //! A checkout for who edits nothing and wants to know: where each policy is used, what
 //! its automations would change, and why.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::Outlined;
 use super::git::Repositories;
 use super::reach::AutomationReach;
 use super::request::Request;
-use super::scope::{Automations, Scope};
-use super::{Checkout, Tree, automations_of, changed_images, plan_files};
+use super::scope::{self, Automations, LeftOut, Reason, Scope};
+use super::{Checkout, Tree, automations_of, changed_images, cluster_folders, plan_files};
 use crate::api::{Id, OnUnresolved};
 use crate::documents::Documents;
 use crate::engine::{Learned, Whose};
-use crate::finding::Finding;
+use crate::finding::{Code, Finding};
 use crate::insight::RunFacts;
 use crate::insight::trial::Trial;
 use crate::insight::uses::{self, Use};
 use crate::parallel;
+use crate::path_name;
 use crate::plan::edits::Plan;
 use crate::plan::planned::Planned;
 use crate::plan::takers::Takers;
 use crate::selection::registry_queries::Ask;
-use crate::selection::resolve;
+use crate::selection::resolve::{self, Resolved};
 
 /// What is known of a checkout.
 pub struct Surveyed<'r> {
@@ -133,9 +134,8 @@ pub fn of<'r>(
         resolve::add_digests(learned.tags(), &mut images);
         learned.images = images;
     }
-    let automations = automations_of(
-        &documents,
-        &learned.images,
+    let automations = here(
+        (&documents, &learned.images),
         tree,
         (request, repositories),
         &mut findings,
@@ -156,6 +156,66 @@ pub fn of<'r>(
         automations,
         tree,
     }
+}
+
+/// The automations, for who edits nothing: in a clone of a mirror or a fork a GitRepository
+/// that is no remote is the checkout, where the tree itself says so.
+fn here(
+    (documents, images): (&Documents, &BTreeMap<Id, Resolved>),
+    tree: Tree<'_>,
+    (request, repositories): (&Request, &Repositories),
+    findings: &mut Vec<Finding>,
+) -> Automations {
+    let mut said = Vec::new();
+    let of_update = (request, repositories, &[][..]);
+    let automations = automations_of(documents, images, tree, of_update, &mut said);
+    let is_other = |one: &&LeftOut| one.reason == Reason::OtherRepository;
+    let others: Vec<&LeftOut> = automations.left_out.iter().filter(is_other).collect();
+    let root = &tree.files.root;
+    let texts = tree.outlined.iter().map(|one| one.source);
+    let texts = texts.filter_map(|source| {
+        let inside = source.path.strip_prefix(root).ok()?;
+        (!source.is_link).then_some((inside, &*source.text))
+    });
+    let own = match others.is_empty() {
+        true => BTreeMap::new(),
+        false => cluster_folders::own_sources(texts),
+    };
+    if own.is_empty() {
+        findings.extend(said);
+        return automations;
+    }
+    let ids: Vec<&Id> = own.keys().collect();
+    let of_who_looks = (request, repositories, ids.as_slice());
+    let taken = automations_of(documents, images, tree, of_who_looks, findings);
+    for one in others.iter().filter(|one| {
+        !taken
+            .left_out
+            .iter()
+            .any(|left| is_other(&left) && left.id == one.id)
+    }) {
+        let Some(automation) = documents.automations.get(&one.id) else {
+            continue;
+        };
+        let source = scope::source_id(&one.id, &automation.document);
+        let file = own.get(&source).map(|file| path_name::shown(file));
+        let message = format!(
+            "ImageUpdateAutomation `{}`: {}; it is taken for this checkout here, since `{}` applies its own folder from there",
+            one.id,
+            one.said,
+            file.unwrap_or_default()
+        );
+        let finding = Finding::info(
+            Code::SkippedAutomation,
+            message,
+            automation.location.clone(),
+        );
+        findings.push(finding.hint(format!(
+            "`update` without a PATH leaves it out, unless it is told: `--local-sources GitRepository/{}/{}=.`",
+            source.namespace, source.name
+        )));
+    }
+    taken
 }
 
 /// What every value would get, whoever would write it; by the numbers of the texts.

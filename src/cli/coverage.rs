@@ -71,9 +71,13 @@ pub(super) fn run(args: &CoverageArgs) -> anyhow::Result<Exit> {
     })?;
     let today = network::now().to_zoned(TimeZone::UTC).date();
     let options = OptionsFile::read(&repositories, &request.paths)?;
-    let settings = options.exclusions();
-    let coverage = coverage::judge(&files.unwrap_or_default(), &seen, settings, today);
-    say_findings(&outcome.findings);
+    let mut settings = options.exclusions().clone();
+    if args.paths.is_empty() {
+        // Of a part of the tree nobody can say that an exclusion fits nothing.
+        settings = settings.at(options.exclusions_at());
+    }
+    let coverage = coverage::judge(&files.unwrap_or_default(), &seen, &settings, today);
+    say_findings(outcome.findings.iter().chain(&coverage.findings));
     show(&coverage, args)?;
     let missed = args.min.filter(|min| !min.is_met(&coverage.summary));
     if let Some(min) = missed {
@@ -102,18 +106,28 @@ pub(super) fn told(mut finding: Finding) -> Option<Finding> {
     is_news(&finding).then_some(finding)
 }
 
-/// What the states do not tell: that a policy keeps an image, that an automation is left out.
+/// What the states do not tell: that a policy keeps an image, that an automation is left out;
+/// but what to do where that is for the remotes of the checkout.
 fn is_news(finding: &Finding) -> bool {
-    !matches!(
-        finding.code,
-        Code::KeptPrevious | Code::Suspended | Code::SkippedAutomation
-    )
+    let is_of_remotes = || {
+        let hint = finding.hint.as_ref();
+        hint.is_some_and(|hint| hint.contains("--local-sources"))
+    };
+    match finding.code {
+        Code::KeptPrevious | Code::Suspended => false,
+        Code::SkippedAutomation => is_of_remotes(),
+        _ => true,
+    }
 }
 
-/// Who updates an image does not hang on what a registry answers now.
+/// Who updates an image does not hang on what a registry answers now; that an automation is
+/// left out is told by the states.
 fn weighed(mut finding: Finding) -> Finding {
-    let is_registry = matches!(finding.code, Code::RegistryFailed | Code::UnansweredPolicy);
-    if is_registry {
+    let is_of_now = matches!(
+        finding.code,
+        Code::RegistryFailed | Code::UnansweredPolicy | Code::SkippedAutomation
+    );
+    if is_of_now {
         finding.severity = finding.severity.min(Severity::Warning);
     }
     finding

@@ -279,6 +279,19 @@ impl OptionsFile {
         }
     }
 
+    /// Where its exclusions stand.
+    pub(super) fn exclusions_at(&self) -> Vec<Location> {
+        let list = "spec.exclusions";
+        let count = self.spec.exclusions.len();
+        let places = if count == 0 {
+            BTreeMap::new()
+        } else {
+            self.places(list)
+        };
+        let all = (0..count).map(|number| self.location(list, number, &places));
+        all.collect()
+    }
+
     /// What it excludes.
     pub(super) fn exclusions(&self) -> &CoverageSettings {
         &self.exclusions

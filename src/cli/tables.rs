@@ -17,12 +17,11 @@ use crate::checkout::survey::{self, Subject, Surveyed};
 use crate::checkout::{self, BoundIn, Request};
 use crate::documents::Documents;
 use crate::finding::{Code, Finding};
-use crate::foreign::json_pretty;
+use crate::foreign::{json_pretty, yaml};
 use crate::insight::tables::{self, AutomationRow, PolicyRow, RepositoryRow, RowHead};
 use crate::insight::trial::Trial;
 use crate::plan::outcome::Outcome;
 use crate::report::table::table;
-use yaml_edit_spans::emit;
 
 /// Which table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +164,7 @@ fn show<R: Row>(args: &TableArgs, rows: Vec<R>) -> anyhow::Result<()> {
                 items: rows,
             };
             print([match args.output {
-                TableOutput::Yaml => emit::document(&serde_json::to_value(&list)?),
+                TableOutput::Yaml => yaml(&serde_json::to_value(&list)?),
                 _ => json_pretty(&list)? + "\n",
             }])
         }

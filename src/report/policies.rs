@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::api::{Id, ImagePolicy};
+use crate::foreign::yaml;
 use crate::selection::ready;
 use crate::selection::resolve::{Resolved, Unresolved};
-use yaml_edit_spans::emit;
 
 /// The annotation that names the cluster of a policy.
 const CLUSTER: &str = "flux-image.dev/cluster";
@@ -29,7 +29,7 @@ pub fn document(
         "spec": policy.spec,
         "status": status(policy, resolved, now),
     });
-    format!("---\n{}", emit::document(&value))
+    format!("---\n{}", yaml(&value))
 }
 
 fn metadata(id: &Id, policy: &ImagePolicy, cluster: Option<&str>) -> Value {

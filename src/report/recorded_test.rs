@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::api::{Expectation, Id, ImagePolicyTest, ImagePolicyTestSpec, Metadata};
+use crate::foreign::yaml;
 use crate::selection::resolve::Unresolved;
-use yaml_edit_spans::emit;
 
 /// Writes the test of a policy that chooses so of some tags.
 #[must_use]
@@ -21,7 +21,7 @@ pub fn document(id: &Id, tags: &[String], chosen: &Result<String, Unresolved>) -
     };
     let is_local = "config.kubernetes.io/local-config".to_owned();
     let namespace = Some(id.namespace.clone()).filter(|namespace| !namespace.is_empty());
-    emit::document(&json!(ImagePolicyTest {
+    yaml(&json!(ImagePolicyTest {
         api_version: "flux-image.dev/v1alpha1".to_owned(),
         kind: "ImagePolicyTest".to_owned(),
         metadata: Metadata {

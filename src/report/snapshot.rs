@@ -6,9 +6,9 @@ use serde_json::json;
 
 use crate::api::{Metadata, SnapshotRepository, TagSnapshot, TagSnapshotSpec};
 use crate::documents::Documents;
+use crate::foreign::yaml;
 use crate::selection::tags::TagBook;
 use oci_tags::image::Repository;
-use yaml_edit_spans::emit;
 
 /// Writes the TagSnapshot of what registries said, by canonical name, each
 /// repository once.
@@ -32,7 +32,7 @@ pub fn document(documents: &Documents, tags: &TagBook) -> String {
         entry.digests.extend(own);
     }
     let is_local = "config.kubernetes.io/local-config".to_owned();
-    emit::document(&json!(TagSnapshot {
+    yaml(&json!(TagSnapshot {
         api_version: "flux-image.dev/v1alpha1".to_owned(),
         kind: "TagSnapshot".to_owned(),
         metadata: Metadata {

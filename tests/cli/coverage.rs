@@ -381,12 +381,18 @@ spec: {{url: 'oci://ghcr.io/acme/g'}}
         states,
         [
             ("forgotten", ""),
-            ("mutable", "no version: the newest is taken"),
+            (
+                "mutable",
+                "no version is written: the newest is taken, unless a patch sets one"
+            ),
             ("forgotten", ""),
             ("mutable", "a range of versions"),
             ("pinned", ""),
             ("mutable", "a range of versions"),
-            ("mutable", "no tag: `latest` is taken"),
+            (
+                "mutable",
+                "no tag is written: `latest` is taken, unless a kustomization sets one"
+            ),
         ]
     );
     let chart = "\
@@ -446,6 +452,18 @@ spec:
             "26:77 spec.template.spec.source.targetRevision chart b:1.*",
         ]
     );
+}
+
+#[test]
+fn what_a_dockerfile_does_not_name() {
+    let text =
+        "\u{feff}FROM golang:1.25.3 AS build\nFROM s AS a\nADD --from=ghcr.io/acme/x:1 a b\n";
+    let tree = Tree::new(&[(".git/HEAD", ""), ("Dockerfile", text)]);
+    let coverage = covered(tree.path(), &[]);
+    assert_eq!(listed(&coverage), ["1:6 FROM base image golang:1.25.3"]);
+    let left_out = coverage["leftOut"].as_array().expect("a list");
+    assert_eq!(left_out.len(), 1, "{coverage}");
+    assert_eq!(left_out[0]["why"], "no name of an image");
 }
 
 #[test]
@@ -687,7 +705,7 @@ fn comments_exclude_until_their_day() {
     assert_eq!(
         states(&coverage),
         [
-            (8, excluded.clone(), "frozen (until 2999-12-31)".to_owned()),
+            (8, excluded.clone(), "frozen".to_owned()),
             (
                 9,
                 forgotten.clone(),
@@ -811,6 +829,8 @@ fn markdown_keeps_to_its_limit() {
     assert!(body.contains("more | | | |"));
     let short = [&arguments[..], &["--markdown-limit", "2000"]].concat();
     assert!(stdout(&run_in(tree.path(), &short, b"")).len() <= 2000);
+    let none = [&arguments[..], &["--markdown-limit", "0"]].concat();
+    assert_eq!(stdout(&run_in(tree.path(), &none, b"")), "");
 }
 
 #[test]
@@ -871,7 +891,7 @@ fn what_is_not_looked_at_is_told() {
     );
     let text = stdout(&run_in(tree.path(), &["coverage", "apps"], b""));
     assert!(
-        text.contains("not looked at: 1 could not be read, 3 made by a variable or a template, 1 not valid YAML"),
+        text.replace('\n', " ").contains("not looked at: 1 could not be read, 3 made by a variable or a template, 1 not valid YAML"),
         "{text}"
     );
 }
@@ -886,12 +906,274 @@ fn the_table_fits_its_columns() {
     let arguments = [&["coverage"][..], &AGE].concat();
     let table = stdout(&run_in(tree.path(), &arguments, b""));
     for line in table.lines() {
-        assert!(line.chars().count() <= 100, "{line}");
+        assert!(line.chars().count() <= 80, "{line}");
     }
     let first = "33.3% of 3 are covered: automated, pinned or excluded with a reason\n";
     assert!(table.starts_with(first), "{table}");
     assert!(table.contains("\nheld (1): it has a policy, and something holds it back\n"));
     assert!(table.contains("\n  apps/web.yaml\n      8:16  ghcr.io/acme/app:1.2.3  "));
+}
+
+/// What a base leaves open and every overlay sets is counted at the overlay alone.
+#[test]
+fn what_overlays_set_is_counted_there() {
+    let release =
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: web}\n";
+    let chart = format!(
+        "{release}spec: {{chart: {{spec: {{chart: podinfo, sourceRef: {{kind: HelmRepository, name: web}}}}}}}}\n"
+    );
+    let version = format!("{release}spec: {{chart: {{spec: {{version: 6.7.1}}}}}}\n");
+    let overlay = "resources: [../base]\nimages:\n- {name: ghcr.io/acme/app, newTag: 1.2.3}\npatches: [{path: release.yaml}]\n";
+    let tree = Tree::new(&[
+        (".git/HEAD", ""),
+        (
+            "base/d.yaml",
+            &deployment("- image: ghcr.io/acme/app\n- image: busybox"),
+        ),
+        ("base/release.yaml", &chart),
+        (
+            "base/kustomization.yaml",
+            "resources:\n- d.yaml\n- ./release.yaml\n",
+        ),
+        ("prod/kustomization.yaml", overlay),
+        ("prod/release.yaml", &version),
+    ]);
+    let coverage = covered(tree.path(), &[]);
+    assert_eq!(
+        listed(&coverage),
+        [
+            "9:16 spec.template.spec.containers[1].image image busybox",
+            "3:36 images[0].newTag image ghcr.io/acme/app:1.2.3",
+            "4:32 spec.chart.spec.version chart podinfo:6.7.1",
+        ]
+    );
+    let left_out = coverage["leftOut"].as_array().expect("a list").iter();
+    let left_out: Vec<String> = left_out
+        .map(|one| format!("{}:{} {}", one["file"], one["line"], one["setBy"]).replace('"', ""))
+        .collect();
+    assert_eq!(
+        left_out,
+        [
+            "base/d.yaml:8 prod/kustomization.yaml:3",
+            "base/release.yaml:4 prod/release.yaml:4",
+        ]
+    );
+    let text = stdout(&run_in(tree.path(), &["coverage"], b""));
+    assert!(
+        text.contains("not counted: 2 with a tag or version that an overlay sets"),
+        "{text}"
+    );
+    // One overlay that sets none takes what is the newest.
+    tree.write("dev/kustomization.yaml", "resources: [../base]\n");
+    let coverage = covered(tree.path(), &[]);
+    assert_eq!(coverage["items"][0]["image"]["name"], "ghcr.io/acme/app");
+    assert_eq!(coverage["items"][0]["state"], "mutable");
+}
+
+#[test]
+fn exclusions_that_exclude_nothing_are_told() {
+    let text = "\
+# flux-image: exclude nothing here
+a: {b: c}
+image:
+  # flux-image: exclude by its name
+  repository: ghcr.io/acme/app
+  tag: 1.2.3
+other:
+  image: ghcr.io/acme/tool:7.0.0 # Flux-Image:exclude as told (until 2030-01-01)
+list:
+- # flux-image: exclude a dash
+  image: ghcr.io/acme/web:1.0.0
+";
+    let options = "\
+apiVersion: flux-image.dev/v1alpha1
+kind: ImageUpdate
+metadata: {name: options}
+spec:
+  exclusions:
+  - {image: docker.io/library/nginx, reason: of Docker Hub}
+  - {image: 'ghcr.io/acme/web:1.0.0', reason: with a tag}
+";
+    let tree = tree(&[
+        (".flux-image.yaml", options),
+        ("apps/values.yaml", text),
+        ("apps/web.yaml", &deployment("- image: nginx:1.27.3")),
+    ]);
+    let coverage = covered(tree.path(), &[]);
+    let states = states(&coverage);
+    let states: Vec<(u64, &str, &str)> = states
+        .iter()
+        .map(|(line, state, why)| (*line, state.as_str(), why.as_str()))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            (6, "excluded", "by its name"),
+            (8, "excluded", "as told"),
+            (11, "forgotten", ""),
+            (8, "excluded", "of Docker Hub"),
+        ]
+    );
+    assert_eq!(coverage["items"][1]["until"], "2030-01-01");
+    let output = run_in(tree.path(), &["coverage"], b"");
+    assert_eq!(code(&output), 0);
+    let said = stderr(&output);
+    for at in [
+        "apps/values.yaml:1:",
+        "apps/values.yaml:10:",
+        ".flux-image.yaml:7:5",
+    ] {
+        assert!(said.contains(at), "{at}: {said}");
+    }
+    assert_eq!(said.matches("and at ").count(), 1, "{said}");
+    // Of a part of the tree nobody knows.
+    let said = stderr(&run_in(tree.path(), &["coverage", "apps/web.yaml"], b""));
+    assert!(!said.contains("excludes nothing"), "{said}");
+}
+
+#[test]
+fn what_is_named_in_other_ways() {
+    let sum = "0".repeat(64);
+    let text = format!(
+        "\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {{name: a}}
+spec: {{postBuild: {{substitute: {{APP_IMAGE: 'ghcr.io/acme/sub:1.2.3', MODE: 'a:b'}}}}}}
+---
+apiVersion: v1
+kind: ConfigMap
+data: {{OTHER_IMAGE: 'ghcr.io/acme/other:1.2.3'}}
+---
+apiVersion: helm.cattle.io/v1
+kind: HelmChart
+spec: {{chart: traefik, repo: 'https://charts.example', version: 1.2.3}}
+---
+apiVersion: pkg.crossplane.io/v1
+kind: Provider
+spec: {{package: 'xpkg.example/acme/provider:v1.2.3'}}
+---
+grafana: {{image: {{repository: grafana/grafana, tag: 11.0.0, sha: '{sum}'}}}}
+inside: {{image: {{repository: 'ghcr.io/acme/in:1.2.3'}}}}
+istio: {{image: {{hub: docker.io/istio, image: proxyv2, tag: 1.2.3}}}}
+---
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+images: [{{name: 'ghcr.io/acme/app:1.2.2', newTag: 1.2.3}}]
+"
+    );
+    let found = found_in("a.yaml", &text);
+    let found: Vec<&str> = found
+        .iter()
+        .filter_map(|line| line.rsplit(' ').next())
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "ghcr.io/acme/sub:1.2.3",
+            "ghcr.io/acme/other:1.2.3",
+            "traefik:1.2.3",
+            "xpkg.example/acme/provider:v1.2.3",
+            "grafana/grafana:11.0.0@DIGEST",
+            "ghcr.io/acme/in:1.2.3",
+            "docker.io/istio/proxyv2:1.2.3",
+            "ghcr.io/acme/app:1.2.3",
+        ]
+    );
+}
+
+/// No image is counted that is none, and none twice.
+#[test]
+fn markers_and_images_are_one() {
+    let text = format!(
+        "\
+# {{\"$imagepolicy\": \"flux-system:app\"}}
+image: ghcr.io/acme/app:1.2.3
+# {{\"$imagepolicy\": \"flux-system:app\"}}
+
+parts:
+  tag: 1.2.3 # {{\"$imagepolicy\": \"flux-system:app:tag\"}}
+  digest: {DIGEST} # {{\"$imagepolicy\": \"flux-system:app:digest\"}}
+"
+    );
+    let tree = tree(&[("apps/values.yaml", &text)]);
+    let coverage = covered(tree.path(), &["apps"]);
+    let states = states(&coverage);
+    let states: Vec<(u64, &str)> = states
+        .iter()
+        .map(|(line, state, _)| (*line, state.as_str()))
+        .collect();
+    assert_eq!(states, [(2, "dead-marker"), (6, "automated")], "{coverage}");
+    assert_eq!(coverage["leftOut"][0]["why"], "marker without a value");
+    assert_eq!(coverage["leftOut"][0]["line"], 3);
+}
+
+#[test]
+fn files_that_a_program_writes_are_left_to_it() {
+    let text = format!(
+        "# This manifest was generated by flux. DO NOT EDIT.\n{}",
+        deployment("- image: ghcr.io/fluxcd/source-controller:v1.2.3")
+    );
+    let tree = tree(&[("apps/gotk-components.yaml", &text)]);
+    let coverage = covered(tree.path(), &["--min", "100%"]);
+    assert_eq!(coverage["items"][0]["state"], "excluded");
+    let why = "in a file that a program writes (`DO NOT EDIT`)";
+    assert_eq!(coverage["items"][0]["why"], why);
+}
+
+/// In a clone of a mirror, the tree itself says whose it is; `update` asks for more.
+#[test]
+fn a_mirror_is_the_repository_that_its_own_sync_names() {
+    let sync = "\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: fleet, namespace: flux-system}
+spec: {url: 'https://git.example/acme/fleet'}
+";
+    let kustomization = "\
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: sync, namespace: flux-system}
+spec: {path: ./clusters/prod, sourceRef: {kind: GitRepository, name: fleet}}
+";
+    let web =
+        deployment("- image: ghcr.io/acme/app:1.2.3 # {\"$imagepolicy\": \"flux-system:app\"}");
+    let config = "[remote \"origin\"]\n\turl = https://mirror.example/fleet\n";
+    let tree = tree(&[
+        (".git/config", config),
+        (".git/objects/x", ""),
+        (".git/refs/x", ""),
+        ("clusters/prod/sync.yaml", sync),
+        ("apps/web.yaml", &web),
+    ]);
+    let other = covered(tree.path(), &[]);
+    assert_eq!(other["items"][0]["state"], "held", "{other}");
+    let why = other["items"][0]["why"].as_str().expect("a reason");
+    assert!(
+        why.contains("is not a remote of this checkout (mirror.example/fleet)"),
+        "{why}"
+    );
+    let said = stderr(&run_in(tree.path(), &["coverage"], b""));
+    assert!(
+        said.contains("--local-sources GitRepository/flux-system/fleet=."),
+        "{said}"
+    );
+    // Another repository's root says nothing of whose this file is.
+    let root = kustomization.replace("./clusters/prod", "./");
+    tree.write("clusters/prod/sync.yaml", &format!("{sync}{root}"));
+    assert_eq!(covered(tree.path(), &[])["items"][0]["state"], "held");
+    tree.write("clusters/prod/sync.yaml", &format!("{sync}{kustomization}"));
+    assert_eq!(covered(tree.path(), &[])["items"][0]["state"], "automated");
+    let arguments = [&["coverage", "-v"][..], &AGE].concat();
+    let said = stderr(&run_in(tree.path(), &arguments, b""));
+    assert!(
+        said.contains("since `clusters/prod/sync.yaml` applies its own folder"),
+        "{said}"
+    );
+    let output = run_in(tree.path(), &["update", "--dry-run"], b"");
+    assert_eq!(code(&output), 2, "{}", stderr(&output));
+    assert!(stderr(&output).contains("is not a remote of this checkout"));
 }
 
 fn corpus(name: &str) -> Option<PathBuf> {

@@ -89,6 +89,25 @@ fn nothing_acts_in_any_format() {
 }
 
 #[test]
+fn yaml_that_is_printed_does_not_act_and_is_the_same() {
+    let policy = "\
+apiVersion: image.toolkit.fluxcd.io/v1
+kind: ImagePolicy
+metadata: {name: odd, namespace: flux-system}
+spec: {imageRepositoryRef: {name: '##[error]x'}, policy: {semver: {range: 'a ##vso[y]'}}}
+";
+    let tree = tree(&format!("{SOURCES}---\n{policy}"));
+    for arguments in [&["policies", "-o", "yaml"][..], &["resolve"]] {
+        let mut command = flux_image();
+        let command = command.current_dir(tree.path()).args(arguments);
+        let said = stdout(&feed(command, b""));
+        assert_eq!(acts(&said), None, "{said}");
+        assert!(!said.contains("##vso["), "{said}");
+        assert!(said.contains("#\\u0023[error]x"), "{said}");
+    }
+}
+
+#[test]
 fn the_function_gives_back_items_as_they_are_and_results_that_do_nothing() {
     let folder = TempDir::new().expect("a folder");
     let items: String = [SOURCES, "---\n", MANIFEST].concat();

@@ -145,7 +145,7 @@ fn what_it_may_not_say_is_refused() {
         ("  exclusions: [{image: x}]\n", "has no `reason`"),
         (
             "  exclusions: [{reason: x, until: soon}]\n",
-            ".flux-image.yaml:5",
+            ".flux-image.yaml:5:35: ImageUpdate `options` cannot be read: `soon` is no day; write it as 2027-03-31",
         ),
         (
             "  bind: Images\n  excludes: []\n",

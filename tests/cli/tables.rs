@@ -201,6 +201,21 @@ fn rows_are_chosen_as_flux_get_chooses() {
     assert!(printed(&["policies", "-l", "a b"]).contains("is no label selector"));
 }
 
+/// Of a tag that the policy does not admit nobody can tell how far it is behind.
+#[test]
+fn a_tag_of_another_kind_hides_no_other() {
+    let app = APP.replace("app:1.2.1", "app:main");
+    let tree = Tree::new(&[
+        (".git/HEAD", ""),
+        ("flux.yaml", FLUX),
+        ("apps/app.yaml", &app),
+    ]);
+    let arguments = ["policies", "app", "-o", "json", "--max-age", "87600h"];
+    let output = run_in(tree.path(), &arguments, b"");
+    let rows: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(rows["items"][0]["behind"], 3, "{rows}");
+}
+
 #[test]
 fn what_flux_cannot_show_is_wide() {
     let wide = printed(&["policies", "app", "-o", "wide"]);

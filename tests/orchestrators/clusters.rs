@@ -921,6 +921,12 @@ fn two_clusters(world: &World) {
     ] {
         assert!(ran.stdout.contains(line), "{}{}", ran.stdout, ran.stderr);
     }
+    let named = world.run(
+        tree.path(),
+        "flux-image",
+        &["policies", "--offline", "-o", "name"],
+    );
+    assert_eq!(named.stdout, "imagepolicy.image.toolkit.fluxcd.io/app\n");
     fs::remove_file(tree.path().join("tags.yaml")).expect("removed");
     let both = [
         "--cluster-path",

@@ -12,58 +12,86 @@ use super::scalar::spelled;
 /// A document, without `---`. What is not a mapping or sequence is one line.
 #[must_use]
 pub fn document(value: &Value) -> String {
-    let mut out = String::new();
-    write(value, 0, &mut out);
-    out
+    document_with(value, &|_| None)
 }
 
-fn write(value: &Value, indent: usize, out: &mut String) {
-    let pad = " ".repeat(indent);
-    match value {
-        Value::Object(map) if !map.is_empty() => {
-            for (key, value) in map {
-                _ = write!(out, "{pad}{}:", spelled(key));
-                inner(value, indent + 2, out);
+/// The same, with texts spelled as `spell` has them, where it has them; else as usual.
+#[must_use]
+pub fn document_with(value: &Value, spell: &dyn Fn(&str) -> Option<String>) -> String {
+    let mut writer = Writer {
+        out: String::new(),
+        spell,
+    };
+    writer.write(value, 0);
+    writer.out
+}
+
+struct Writer<'w> {
+    out: String,
+    spell: &'w dyn Fn(&str) -> Option<String>,
+}
+
+impl Writer<'_> {
+    fn write(&mut self, value: &Value, indent: usize) {
+        let pad = " ".repeat(indent);
+        match value {
+            Value::Object(map) if !map.is_empty() => {
+                for (key, value) in map {
+                    let key = self.spelled(key);
+                    _ = write!(self.out, "{pad}{key}:");
+                    self.inner(value, indent + 2);
+                }
+            }
+            Value::Array(list) if !list.is_empty() => {
+                for value in list {
+                    _ = write!(self.out, "{pad}-");
+                    self.item(value, indent + 2);
+                }
+            }
+            scalar => {
+                let scalar = self.one_line(scalar);
+                _ = writeln!(self.out, "{pad}{scalar}");
             }
         }
-        Value::Array(list) if !list.is_empty() => {
-            for value in list {
-                _ = write!(out, "{pad}-");
-                item(value, indent + 2, out);
+    }
+
+    /// What stands behind a key.
+    fn inner(&mut self, value: &Value, indent: usize) {
+        match value {
+            Value::Object(map) if !map.is_empty() => {
+                self.out.push('\n');
+                self.write(value, indent);
+            }
+            Value::Array(list) if !list.is_empty() => {
+                self.out.push('\n');
+                // As kubectl has it: a list is no deeper than its key.
+                self.write(value, indent - 2);
+            }
+            scalar => {
+                let scalar = self.one_line(scalar);
+                _ = writeln!(self.out, " {scalar}");
             }
         }
-        scalar => _ = writeln!(out, "{pad}{}", one_line(scalar)),
     }
-}
 
-/// What stands behind a key.
-fn inner(value: &Value, indent: usize, out: &mut String) {
-    match value {
-        Value::Object(map) if !map.is_empty() => {
-            out.push('\n');
-            write(value, indent, out);
-        }
-        Value::Array(list) if !list.is_empty() => {
-            out.push('\n');
-            // As kubectl has it: a list is no deeper than its key.
-            write(value, indent - 2, out);
-        }
-        scalar => _ = writeln!(out, " {}", one_line(scalar)),
+    /// What stands behind a dash: a mapping begins on its line.
+    fn item(&mut self, value: &Value, indent: usize) {
+        let from = self.out.len();
+        self.write(value, indent);
+        let own = self.out.split_off(from);
+        self.out.push(' ');
+        self.out.push_str(own.trim_start_matches(' '));
     }
-}
 
-/// What stands behind a dash: a mapping begins on its line.
-fn item(value: &Value, indent: usize, out: &mut String) {
-    let mut own = String::new();
-    write(value, indent, &mut own);
-    out.push(' ');
-    out.push_str(own.trim_start_matches(' '));
-}
+    fn one_line(&self, value: &Value) -> String {
+        match value {
+            Value::String(text) => self.spelled(text),
+            other => other.to_string(),
+        }
+    }
 
-fn one_line(value: &Value) -> String {
-    match value {
-        Value::String(text) => spelled(text),
-        other => other.to_string(),
+    fn spelled(&self, text: &str) -> String {
+        (self.spell)(text).unwrap_or_else(|| spelled(text))
     }
 }
 

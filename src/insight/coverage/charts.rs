@@ -28,6 +28,7 @@ pub(super) fn find(root: &Node<'_>, taker: &mut Taker<'_>) {
         ("helm.toolkit.fluxcd.io", "HelmRelease") => {
             let chart = at(spec, &["chart", "spec"]);
             flux_chart(chart, "spec.chart.spec", taker);
+            version_of_patch(chart, taker);
         }
         (api::SOURCE_GROUP, "HelmChart") => flux_chart(spec, "spec", taker),
         (api::SOURCE_GROUP, "OCIRepository") => artifact(spec, taker),
@@ -39,6 +40,15 @@ pub(super) fn find(root: &Node<'_>, taker: &mut Taker<'_>) {
             let url = text(spec, "url").unwrap_or_default();
             taker.found.repositories.push((source, url));
         }
+        // k3s and RKE2 install charts by these.
+        ("helm.cattle.io", "HelmChart") => {
+            let name = text(spec, "chart").filter(|name| !name.starts_with("http"));
+            if let Some(name) = name {
+                let full = with_url(&name, text(spec, "repo").as_deref());
+                let full = full.trim_start_matches("oci://").to_owned();
+                chart(spec, (full, None), ("chart", "version"), "spec", taker);
+            }
+        }
         ("argoproj.io", "Application") => argo(spec, "spec", taker),
         ("argoproj.io", "ApplicationSet") => {
             let spec = at(spec, &["template", "spec"]);
@@ -47,8 +57,7 @@ pub(super) fn find(root: &Node<'_>, taker: &mut Taker<'_>) {
         _ => {
             let name = taker.file.rsplit('/').next().unwrap_or_default();
             let is_chart = matches!(name, "Chart.yaml" | "Chart.yml");
-            if is_chart || group == "kustomize.config.k8s.io" || name.starts_with("kustomization.")
-            {
+            if is_chart || is_kustomization(taker) {
                 list(root, "dependencies", ["name", "repository"], taker);
                 list(root, "helmCharts", ["name", "repo"], taker);
             }
@@ -56,12 +65,40 @@ pub(super) fn find(root: &Node<'_>, taker: &mut Taker<'_>) {
     }
 }
 
+/// Whether a resource is a kustomization of kustomize's.
+pub(super) fn is_kustomization(taker: &Taker<'_>) -> bool {
+    let name = taker.file.rsplit('/').next().unwrap_or_default();
+    taker.object.group() == "kustomize.config.k8s.io"
+        || name.starts_with("kustomization.")
+        || name == "Kustomization"
+}
+
+/// The version of a patch, which completes a HelmRelease that stands elsewhere.
+fn version_of_patch(spec: Option<&Node<'_>>, taker: &mut Taker<'_>) {
+    let node = spec.and_then(|spec| spec.get("version"));
+    let (Some(node), Some(version), None) = (node, text(spec, "version"), text(spec, "chart"))
+    else {
+        return;
+    };
+    if is_variable(&version) || (taker.is_concealed)(node.span) {
+        return;
+    }
+    let field = "spec.chart.spec.version";
+    taker.found.versions.push(Found {
+        location: taker.object.location(taker.file, node.place, field),
+        what: What::Chart,
+        is_range: is_range(&version),
+        tag: Some(version),
+        ..Found::default()
+    });
+}
+
 fn at<'a, 't>(node: Option<&'a Node<'t>>, path: &[&str]) -> Option<&'a Node<'t>> {
     path.iter().try_fold(node?, |node, key| node.get(key))
 }
 
 /// What a key says; `None` where it says nothing.
-fn text(node: Option<&Node<'_>>, key: &str) -> Option<String> {
+pub(super) fn text(node: Option<&Node<'_>>, key: &str) -> Option<String> {
     let text = node?.get(key)?.text()?;
     (!is_null(&text)).then(|| quote::name(&text).into_owned())
 }

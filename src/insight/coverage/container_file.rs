@@ -48,7 +48,7 @@ pub(super) fn bases(text: &str) -> Vec<Base> {
                 has_from = true;
                 from(words, &arguments, &mut stages, &mut found);
             }
-            "COPY" | "ADD" => found.extend(copied(words, &arguments, &stages)),
+            "COPY" => found.extend(copied(words, &arguments, &stages)),
             _ => {}
         }
     }
@@ -146,6 +146,7 @@ fn expanded(text: &str, arguments: &HashMap<String, String>) -> Option<String> {
 /// The instructions, each as its words: without comments, continued lines put together, and
 /// without the bodies of here-documents.
 fn instructions(text: &str) -> Vec<Vec<Word<'_>>> {
+    let text = text.trim_start_matches('\u{feff}');
     let escape = escape_of(text);
     let mut all = Vec::new();
     let mut words: Vec<Word<'_>> = Vec::new();
@@ -237,6 +238,7 @@ FROM Build
 FROM scratch
 FROM ${NONE}
 FROM ${NONE:-busybox}:1.37
+ADD --from=ghcr.io/acme/none:1 a b
 "#;
         let found: Vec<(String, &str, Result<String, String>)> = bases(text)
             .into_iter()

@@ -1,5 +1,7 @@
 //! What is found in a file, and how it is taken down: nothing of what nobody is to see.
 
+use std::collections::BTreeSet;
+
 use super::exclusion::Comments;
 use crate::binding::marker::ImagePart;
 use crate::finding::Location;
@@ -14,6 +16,8 @@ pub struct Found {
     pub location: Location,
     /// Where else parts of it stand, of which a marker would change it.
     pub parts: Vec<Place>,
+    /// The lines of its name, where that stands apart: a comment there is about it, too.
+    pub name_lines: Vec<usize>,
     /// What it is.
     pub what: What,
     /// Its name as it is written; empty where a chart decides.
@@ -104,6 +108,8 @@ pub enum Unknown {
     Unparsable,
     /// The file could not be read.
     Unreadable,
+    /// No name that registries take.
+    NoName,
 }
 
 impl Unknown {
@@ -115,6 +121,7 @@ impl Unknown {
             Self::Concealed => "in a Secret or an encrypted document",
             Self::Unparsable => "not valid YAML",
             Self::Unreadable => "could not be read",
+            Self::NoName => "no name of an image",
         }
     }
 }
@@ -126,6 +133,17 @@ pub struct ChartSource {
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+/// A kustomization of kustomize's, or one of Flux's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Layer {
+    /// The files and folders that it lists, as it names them.
+    pub(super) lists: Vec<String>,
+    /// Whether these count from the root of the work tree on, and nothing lists it.
+    pub(super) is_of_flux: bool,
+    /// The names of images that it gives a tag or a digest, and where.
+    pub(super) sets: Vec<(String, Location)>,
 }
 
 /// What is in a file.
@@ -141,6 +159,12 @@ pub struct InFile {
     pub unknown: Vec<NotLookedAt>,
     /// Comments that exclude something.
     pub comments: Comments,
+    /// What kustomizations of it list and set.
+    pub layers: Vec<Layer>,
+    /// Versions of charts in patches of HelmReleases, which name no chart.
+    pub versions: Vec<Found>,
+    /// Lines with nothing but the comment of a marker.
+    pub lone_markers: BTreeSet<usize>,
     /// HelmRepositories that it has.
     pub repositories: Vec<(ChartSource, String)>,
     /// Whether it says of itself that a program writes it.

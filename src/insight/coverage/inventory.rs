@@ -8,6 +8,7 @@
 //!   lists of `[name=]image` under `images`; `literals` of generators and environment
 //!   variables whose name ends in `IMAGE`; `value` of a JSON patch whose path ends in `/image`.
 //! - charts and artifacts: see `charts`.
+//! - `spec.package` of Crossplane's packages.
 //! - all this in YAML that stands in a literal block: values of a chart, a patch, a file of a
 //!   ConfigMap.
 //!
@@ -19,12 +20,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::charts;
 use super::container_file;
-use super::exclusion::Comments;
+use super::exclusion::{self, Comments};
 use super::found::{
     Found, InFile, MarkPlace, NotLookedAt, Taker, Unknown, What, is_null, is_variable,
 };
+use super::layers;
 use crate::api;
-use crate::binding::marker::{ImagePart, split_digest, split_tag};
+use crate::binding::marker::{self, ImagePart, split_digest, split_tag};
 use crate::finding::Location;
 use crate::quote;
 use crate::resource_list::{self, Object, Outline};
@@ -39,6 +41,7 @@ pub fn of_text(file: &str, text: &str, outline: &Outline<'_>) -> InFile {
         file: file.to_owned(),
         comments: Comments::of(text),
         is_generated: is_generated(text),
+        lone_markers: lone_markers(text),
         ..InFile::default()
     };
     if may_name_an_image(text.as_bytes()) {
@@ -46,8 +49,19 @@ pub fn of_text(file: &str, text: &str, outline: &Outline<'_>) -> InFile {
         whole.found = found.found;
         whole.unknown = found.unknown;
         whole.repositories = found.repositories;
+        (whole.layers, whole.versions) = (found.layers, found.versions);
     }
     whole
+}
+
+fn lone_markers(text: &str) -> BTreeSet<usize> {
+    if memchr::memmem::find(text.as_bytes(), marker::TOKEN.as_bytes()).is_none() {
+        return BTreeSet::new();
+    }
+    let lines = exclusion::lines(text).enumerate();
+    let lone = lines
+        .filter(|(_, line)| line.trim_start().starts_with('#') && line.contains(marker::TOKEN));
+    lone.map(|(number, _)| number + 1).collect()
 }
 
 /// Whether the comments that a text begins with say that a program writes it, as those of
@@ -93,6 +107,10 @@ fn find(file: &str, text: &str, outline: &Outline<'_>, depth: Depth) -> InFile {
             found: in_file,
         };
         charts::find(root, &mut taker);
+        let is_of_flux = object.group() == KUSTOMIZE_GROUP && object.kind == "Kustomization";
+        if depth == Depth::File && (is_of_flux || charts::is_kustomization(&taker)) {
+            layers::find(root, is_of_flux, &mut taker);
+        }
         let mut finder = Finder {
             taker,
             path: Vec::new(),
@@ -125,7 +143,11 @@ pub fn of_container_file(file: &str, text: &str) -> InFile {
                 digest: reference.digest,
                 ..Found::default()
             }),
-            _ => whole.unknown.push(NotLookedAt {
+            Ok(Err(_)) => whole.unknown.push(NotLookedAt {
+                location,
+                why: Unknown::NoName,
+            }),
+            Err(_) => whole.unknown.push(NotLookedAt {
                 location,
                 why: Unknown::Variable,
             }),
@@ -136,7 +158,9 @@ pub fn of_container_file(file: &str, text: &str) -> InFile {
 
 const CRD: &str = "CustomResourceDefinition";
 
-/// Whether a text speaks of anything that is looked for.
+const KUSTOMIZE_GROUP: &str = "kustomize.toolkit.fluxcd.io";
+
+/// Whether a text speaks of anything that is looked for, or may be a kustomization.
 #[must_use]
 pub fn may_name_an_image(text: &[u8]) -> bool {
     const WORDS: &[&str] = &[
@@ -148,9 +172,15 @@ pub fn may_name_an_image(text: &[u8]) -> bool {
         "oci://",
         "dependencies",
         "HelmRepository",
+        "pkg.crossplane.io",
+        // What kustomizations list and set.
+        "\nresources:",
+        "\nbases:",
+        "\ncomponents:",
+        "kustomize.toolkit.fluxcd.io",
     ];
     let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
-    WORDS.iter().any(|word| has(word))
+    text.starts_with(b"resources:") || WORDS.iter().any(|word| has(word))
 }
 
 /// A step of a path.
@@ -172,6 +202,8 @@ struct Pair<'n, 't> {
     name: String,
     tag: Option<&'n Node<'t>>,
     digest: Option<&'n Node<'t>>,
+    /// The lines of what is the name.
+    lines: Vec<usize>,
 }
 
 impl<'n> Finder<'_, 'n> {
@@ -232,7 +264,7 @@ impl<'n> Finder<'_, 'n> {
         let mut at = entries.filter(|(_, child)| std::ptr::eq(child, *place));
         let step = at.next().map(|(key, _)| Step::Key(key));
         self.path.extend(step);
-        self.add_pair(place, &pair.name, tag.as_ref(), digest.as_ref());
+        self.add_pair(place, &pair, tag.as_ref(), digest.as_ref());
         self.path
             .truncate(self.path.len() - usize::from(step.is_some()));
         true
@@ -241,10 +273,11 @@ impl<'n> Finder<'_, 'n> {
     fn add_pair<'t>(
         &mut self,
         place: &Node<'_>,
-        name: &str,
+        pair: &Pair<'n, 't>,
         tag: Option<&(&'n Node<'t>, String)>,
         digest: Option<&(&'n Node<'t>, String)>,
     ) {
+        let name = pair.name.as_str();
         let texts = [tag, digest].into_iter().flatten();
         let mut texts = texts.map(|(_, text)| text.as_str());
         if texts.any(is_variable) || is_variable(name) {
@@ -255,15 +288,18 @@ impl<'n> Finder<'_, 'n> {
         if !(tag_text.is_empty() || is_tag(tag_text)) {
             return;
         }
-        let beside = digest.map(|(_, text)| text.as_str());
+        let beside = digest.map(|(_, text)| with_algorithm(text));
         let tag_place = tag.and_then(|(node, _)| MarkPlace::of(node, ImagePart::Tag));
-        let digest_place = digest.and_then(|(node, _)| MarkPlace::of(node, ImagePart::Digest));
+        // A marker writes the algorithm, too.
+        let whole = digest.filter(|(_, text)| with_algorithm(text) == *text);
+        let digest_place = whole.and_then(|(node, _)| MarkPlace::of(node, ImagePart::Digest));
         let found = Found {
             what: What::Image,
             name: name.to_owned(),
             tag: (!tag_text.is_empty()).then(|| tag_text.to_owned()),
-            digest: beside.or(in_tag).map(str::to_owned),
+            digest: beside.or_else(|| in_tag.map(str::to_owned)),
             parts: digest.map(|(node, _)| node.place).into_iter().collect(),
+            name_lines: pair.lines.clone(),
             marks: tag_place.into_iter().chain(digest_place).collect(),
             ..Found::default()
         };
@@ -285,7 +321,17 @@ impl<'n> Finder<'_, 'n> {
                     self.image(child, Trust::Tag);
                 }
             }
-            (_, key) if key.ends_with("Image") => self.image(child, Trust::Tag),
+            // `postBuild.substitute`, a ConfigMap's `data`, maps of environment variables.
+            (_, key) if key.ends_with("Image") || key.ends_with("IMAGE") => {
+                self.image(child, Trust::Tag);
+            }
+            // What stands here without a tag beside it may have one in it.
+            (key, "repository") if is_image_key(key) && has_tag(child) => {
+                self.image(child, Trust::Tag);
+            }
+            ("spec", "package") if self.taker.object.group() == "pkg.crossplane.io" => {
+                self.image(child, Trust::Key);
+            }
             _ => {}
         }
     }
@@ -392,6 +438,9 @@ impl<'n> Finder<'_, 'n> {
             .map(|one| Found {
                 location: moved(one.location),
                 parts: one.parts.into_iter().map(further).collect(),
+                name_lines: (one.name_lines.iter())
+                    .map(|line| line + node.place.line)
+                    .collect(),
                 marks: Vec::new(),
                 ..one
             })
@@ -401,6 +450,14 @@ impl<'n> Finder<'_, 'n> {
             ..one
         });
         let unknown: Vec<NotLookedAt> = unknown.collect();
+        let versions = inside.versions.into_iter();
+        let versions: Vec<Found> = versions
+            .map(|one| Found {
+                location: moved(one.location),
+                ..one
+            })
+            .collect();
+        self.taker.found.versions.extend(versions);
         self.taker.found.found.extend(found);
         self.taker.found.unknown.extend(unknown);
     }
@@ -460,16 +517,25 @@ fn pair_of<'n, 't>(node: &'n Node<'t>, key: &str) -> Option<Pair<'n, 't>> {
         text.filter(|text| !is_null(text))
     };
     let named = |keys: &[&str]| keys.iter().find_map(|key| said(key));
-    let under_image = key == "image" || key.ends_with("Image");
+    let lines = |keys: &[&str]| {
+        let nodes = keys.iter().filter_map(|key| node.get(key));
+        let nodes = nodes.filter(|node| node.scalar().is_some());
+        nodes.map(|node| node.place.line).collect()
+    };
+    let under_image = is_image_key(key);
     if key == "images" && (node.get("newTag").is_some() || node.get("newName").is_some()) {
+        let name = named(&["newName", "name"])?;
         return Some(Pair {
-            name: named(&["newName", "name"])?.into_owned(),
+            name: split_tag(split_digest(&name).0).0.to_owned(),
             tag: node.get("newTag"),
             digest: node.get("digest"),
+            lines: lines(&["newName", "name"]),
         });
     }
     let is_listed = key == "images" || key.ends_with("Images");
     let (tag, digest) = (node.get("tag"), node.get("digest"));
+    // As Grafana's chart has it.
+    let digest = digest.or_else(|| node.get("sha").filter(|_| under_image));
     let is_scalar = |node: Option<&Node<'t>>| node.is_some_and(|node| node.scalar().is_some());
     if is_scalar(tag) || (is_scalar(digest) && (under_image || is_listed)) {
         let mut name = named(&["repository", "image"]);
@@ -484,10 +550,13 @@ fn pair_of<'n, 't>(node: &'n Node<'t>, key: &str) -> Option<Pair<'n, 't>> {
             None if under_image => String::new(),
             None => return None,
         };
+        // Istio's charts call it `hub`.
+        let registry = said("registry").or_else(|| said("hub"));
         return Some(Pair {
-            name: with_registry(&name, said("registry"))?,
+            name: with_registry(&name, registry)?,
             tag,
             digest,
+            lines: lines(&["registry", "hub", "repository", "image", "name"]),
         });
     }
     let tag = node.get("imageTag").filter(|tag| tag.scalar().is_some())?;
@@ -497,7 +566,26 @@ fn pair_of<'n, 't>(node: &'n Node<'t>, key: &str) -> Option<Pair<'n, 't>> {
         name: with_registry(&name, said("imageRegistry"))?,
         tag: Some(tag),
         digest: node.get("imageDigest"),
+        lines: lines(&["imageRegistry", "imageName", "imageRepository", "image"]),
     })
+}
+
+fn is_image_key(key: &str) -> bool {
+    key == "image" || key.ends_with("Image")
+}
+
+fn has_tag(node: &Node<'_>) -> bool {
+    let text = node.text();
+    text.is_some_and(|text| split_tag(split_digest(&text).0).1.is_some())
+}
+
+/// A digest with its algorithm, which charts may put before it themselves.
+fn with_algorithm(digest: &str) -> String {
+    let is_bare = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match is_bare {
+        true => format!("sha256:{digest}"),
+        false => digest.to_owned(),
+    }
 }
 
 /// A name behind its registry; `None` where it is none of an image.

@@ -9,6 +9,7 @@ mod container_file;
 pub mod exclusion;
 pub mod found;
 pub mod inventory;
+mod layers;
 mod minimum;
 pub mod seen;
 pub mod tag;
@@ -21,9 +22,10 @@ use serde::Serialize;
 
 use self::exclusion::{CoverageSettings, Excluded};
 use self::found::{Found, InFile, Unknown, What};
+use self::layers::Layers;
 use self::seen::{BoundValue, Dead, Seen, SeenFile, fixed};
 use self::tag::{Standing, is_mutable};
-use crate::finding::{Location, ResourceRef};
+use crate::finding::{Code, Finding, Location, ResourceRef};
 use crate::parallel;
 
 pub use self::minimum::Minimum;
@@ -40,8 +42,12 @@ pub struct Coverage {
     pub summary: Summary,
     /// The images, by file, in the order of the text.
     pub items: Vec<CoverageItem>,
-    /// What may name an image and was not looked at.
+    /// What may name an image and was not looked at, and what is not counted.
     pub left_out: Vec<LeftOut>,
+    /// Exclusions that exclude nothing.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub findings: Vec<Finding>,
 }
 
 /// How many images are in which state.
@@ -56,7 +62,7 @@ pub struct Summary {
     pub percent: f64,
     /// How many are in each state; all states are named.
     pub states: BTreeMap<State, usize>,
-    /// How many places may name an image and were not looked at.
+    /// How many places may name an image and were not looked at or not counted.
     pub left_out: usize,
 }
 
@@ -154,6 +160,9 @@ pub struct CoverageItem {
     /// Why, where the state does not say it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
+    /// The last day on which its exclusion counts, where one is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
     /// The policies that it belongs to, and who carries those.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub by: Vec<CarriedBy>,
@@ -196,7 +205,7 @@ pub struct CarriedBy {
     pub cluster: Option<String>,
 }
 
-/// Something that may name an image and was not looked at.
+/// Something that may name an image and was not looked at, or is not counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeftOut {
@@ -209,6 +218,9 @@ pub struct LeftOut {
     pub field: String,
     /// Why.
     pub why: String,
+    /// Where what it lacks is set, as `file:line`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_by: Option<String>,
 }
 
 impl CoverageItem {
@@ -246,7 +258,10 @@ impl CoverageItem {
         if self.state == State::Automated {
             said.extend(self.by.iter().map(CarriedBy::told));
         } else if !self.why.is_empty() {
-            said.push(self.why.clone());
+            said.push(match &self.until {
+                Some(day) => format!("{} (until {day})", self.why),
+                None => self.why.clone(),
+            });
         }
         if let (Some(behind), Some(newest)) = (self.behind, &self.newest) {
             said.push(match behind {
@@ -281,33 +296,58 @@ pub fn judge(
     settings: &CoverageSettings,
     today: Date,
 ) -> Coverage {
-    let charts = ChartUrls::of(files);
+    let (charts, layers) = (ChartUrls::of(files), Layers::of(files));
     let judge = Judge {
         seen,
         settings,
         today,
         charts: &charts,
+        layers: &layers,
     };
-    let of_chunk = |chunk: &[InFile]| -> Vec<CoverageItem> {
-        chunk.iter().flat_map(|file| judge.file(file)).collect()
-    };
-    let items = parallel::map(files, &of_chunk);
-    let unknown = files.iter().flat_map(|file| &file.unknown);
-    let left_out: Vec<LeftOut> = unknown
-        .map(|one| LeftOut {
-            file: one.location.file.clone(),
-            line: one.location.line,
-            field: one.location.field.clone(),
-            why: Unknown::words(one.why).to_owned(),
-        })
-        .collect();
+    let of_chunk =
+        |chunk: &[InFile]| -> Vec<OfFile> { chunk.iter().map(|file| judge.file(file)).collect() };
+    let (mut items, mut left_out) = (Vec::new(), Vec::new());
+    let (mut findings, mut used) = (Vec::new(), BTreeSet::new());
+    for (file, of) in files.iter().zip(parallel::map(files, &of_chunk)) {
+        let unknown = file.unknown.iter();
+        left_out.extend(unknown.map(|one| left_out_of(&one.location, Unknown::words(one.why))));
+        items.extend(of.items);
+        left_out.extend(of.left_out);
+        findings.extend(of.unused);
+        used.extend(of.used);
+    }
+    findings.extend(settings.unused(&used));
     Coverage {
         api_version: "flux-image.dev/v1alpha1".to_owned(),
         kind: "Coverage".to_owned(),
         summary: Summary::of(&items, left_out.len()),
         items,
         left_out,
+        findings,
     }
+}
+
+fn left_out_of(location: &Location, why: &str) -> LeftOut {
+    LeftOut {
+        file: location.file.clone(),
+        line: location.line,
+        field: location.field.clone(),
+        why: why.to_owned(),
+        set_by: None,
+    }
+}
+
+/// What there is to say of a file.
+#[derive(Default)]
+struct OfFile {
+    items: Vec<CoverageItem>,
+    left_out: Vec<LeftOut>,
+    /// Comments that exclude nothing.
+    unused: Vec<Finding>,
+    /// The exclusions of settings that fit something.
+    used: BTreeSet<usize>,
+    /// The lines of its images.
+    lines: BTreeSet<usize>,
 }
 
 impl Summary {
@@ -369,47 +409,99 @@ struct Judge<'j> {
     settings: &'j CoverageSettings,
     today: Date,
     charts: &'j ChartUrls<'j>,
+    layers: &'j Layers<'j>,
 }
+
+/// Why an image is not counted of which a kustomization, or a patch, sets what it lacks.
+pub const SET_ELSEWHERE: &str = "with a tag or version that an overlay sets";
+
+/// Why a marker is not counted that has no value.
+pub const NO_VALUE: &str = "marker without a value";
 
 impl Judge<'_> {
     /// The images of a file: those that were found, and other values that are marked.
-    fn file(&self, file: &InFile) -> Vec<CoverageItem> {
+    fn file(&self, file: &InFile) -> OfFile {
         let seen = self.seen.iter();
         let seen: Vec<&SeenFile> = seen.filter_map(|one| one.files.get(&file.file)).collect();
         let mut taken: BTreeSet<(usize, usize)> = BTreeSet::new();
-        let mut lines: BTreeSet<usize> = BTreeSet::new();
-        let mut items = Vec::new();
-        for found in &file.found {
-            let location = &found.location;
-            let mut places = vec![(location.line, location.column)];
-            places.extend(found.parts.iter().map(|place| (place.line, place.column)));
+        let mut of = OfFile::default();
+        let versions: Vec<Found> = self.layers.versions(file).collect();
+        for found in file.found.iter().chain(&versions) {
+            let places = places_of(found);
             if !taken.insert(places[0]) {
                 continue;
             }
             taken.extend(&places);
-            lines.extend(places.iter().map(|(line, _)| *line));
-            items.push(self.item(found, &places, file, &seen));
-        }
-        let bound = seen.iter().flat_map(|seen| &seen.bound);
-        let mut others: BTreeMap<(usize, usize), Found> = BTreeMap::new();
-        for (place, values) in bound.filter(|(place, _)| !taken.contains(place)) {
-            if let Some(value) = values.first() {
-                others.entry(*place).or_insert_with(|| marked(value));
+            of.lines.extend(places.iter().map(|(line, _)| *line));
+            of.lines.extend(&found.name_lines);
+            let item = self.item(found, &places, file, (&seen, &mut of.used));
+            let set_by = match item.state {
+                State::Mutable => self.layers.set_by(file, found),
+                _ => None,
+            };
+            match set_by {
+                Some(by) => of.left_out.push(LeftOut {
+                    set_by: Some(format!("{}:{}", by.file, by.line)),
+                    ..left_out_of(&found.location, SET_ELSEWHERE)
+                }),
+                None => of.items.push(item),
             }
         }
-        lines.extend(others.keys().map(|(line, _)| *line));
+        self.others(file, (&seen, &taken), &mut of);
+        of.items.sort_by_key(|item| (item.line, item.column));
+        // What may name an image may be excluded.
+        let unknown = file.unknown.iter().map(|one| one.location.line);
+        of.lines.extend(unknown);
+        of.unused = unused_comments(file, &of.lines);
+        of
+    }
+
+    /// Marked values where no image was looked for.
+    fn others(
+        &self,
+        file: &InFile,
+        (seen, taken): (&[&SeenFile], &BTreeSet<(usize, usize)>),
+        of: &mut OfFile,
+    ) {
+        let bound = seen.iter().flat_map(|seen| &seen.bound);
+        let mut others: BTreeMap<(usize, usize), Found> = BTreeMap::new();
+        // Tag and digest of one image are one.
+        let mut alike: HashMap<String, (usize, usize)> = HashMap::new();
+        for (place, values) in bound.filter(|(place, _)| !taken.contains(place)) {
+            let Some(value) = values.first() else {
+                continue;
+            };
+            of.lines.insert(place.0);
+            let first = *alike.entry(part_of(value)).or_insert(*place);
+            let known = others.entry(first).or_insert_with(|| marked(value));
+            if first != *place {
+                known.parts.push(yaml_edit_spans::Place {
+                    line: place.0,
+                    column: place.1,
+                });
+                known.tag = known.tag.take().or_else(|| value.tag.clone());
+            }
+        }
         let dead = seen.iter().flat_map(|seen| &seen.dead);
-        for (line, markers) in dead.filter(|(line, _)| !lines.contains(line)) {
-            if let Some(marker) = markers.first() {
+        for (line, markers) in dead.filter(|(line, _)| !of.lines.contains(line)) {
+            let Some(marker) = markers.first() else {
+                continue;
+            };
+            let is_lone = file.lone_markers.contains(line);
+            if is_lone && of.lines.contains(&(line + 1)) {
+                // Told of the image below it.
+            } else if is_lone {
+                of.left_out.push(left_out_of(&marker.location, NO_VALUE));
+            } else {
                 let place = (*line, marker.location.column);
                 others.entry(place).or_insert_with(|| unnamed(marker));
             }
         }
-        for (place, found) in &others {
-            items.push(self.item(found, &[*place], file, &seen));
+        for found in others.values() {
+            let item = self.item(found, &places_of(found), file, (seen, &mut of.used));
+            of.lines.insert(item.line);
+            of.items.push(item);
         }
-        items.sort_by_key(|item| (item.line, item.column));
-        items
     }
 
     fn item(
@@ -417,7 +509,7 @@ impl Judge<'_> {
         found: &Found,
         places: &[(usize, usize)],
         file: &InFile,
-        seen: &[&SeenFile],
+        (seen, used): (&[&SeenFile], &mut BTreeSet<usize>),
     ) -> CoverageItem {
         let location = &found.location;
         let from = self.charts.get(found);
@@ -448,12 +540,19 @@ impl Judge<'_> {
         let standing = standing.or_else(|| self.later(found, &bound));
         item.behind = standing.map(|standing| standing.behind);
         item.newest = standing.map(|standing| standing.newest.clone());
-        let excluded = self.excluded(&item, places, file);
-        let mut dead = seen.iter().flat_map(|seen| {
-            let markers = places.iter().filter_map(|(line, _)| seen.dead.get(line));
-            markers.flatten()
-        });
-        (item.state, item.why) = state(found, &bound, excluded.as_ref(), dead.next());
+        let fitting = self.settings.fitting(&file.path, &item.image.name);
+        let lines: Vec<usize> = places.iter().map(|(line, _)| *line).collect();
+        let excluded = self.excluded((found, &lines), &fitting, file);
+        used.extend(fitting);
+        let dead = dead_at(seen, &lines, &file.lone_markers);
+        (item.state, item.why) = state(found, &bound, excluded.as_ref(), dead);
+        if let (State::Excluded, Some(Excluded::Yes(_, until))) = (item.state, &excluded) {
+            item.until = until.map(|day| day.to_string());
+        }
+        let is_idle = matches!(item.state, State::Mutable | State::Forgotten);
+        if is_idle && file.is_generated {
+            (item.state, item.why) = (State::Excluded, GENERATED.to_owned());
+        }
         let shown = bound
             .iter()
             .filter(|value| item.state != State::Automated || value.held.is_empty());
@@ -474,22 +573,74 @@ impl Judge<'_> {
 
     fn excluded(
         &self,
-        item: &CoverageItem,
-        places: &[(usize, usize)],
+        (found, lines): (&Found, &[usize]),
+        fitting: &[usize],
         file: &InFile,
     ) -> Option<Excluded> {
-        let lines = places.iter().map(|(line, _)| *line);
-        let mut comments = lines.filter_map(|line| file.comments.excludes(line, self.today));
+        let lines = lines.iter().chain(&found.name_lines);
+        let mut comments = lines.filter_map(|line| file.comments.excludes(*line, self.today));
         let comment = comments.next();
-        if matches!(comment, Some(Excluded::Yes(_))) {
+        if matches!(comment, Some(Excluded::Yes(..))) {
             return comment;
         }
-        let set = (self.settings).excludes(&file.path, &item.image.name, self.today);
+        let set = self.settings.said_of(fitting, self.today);
         match (&set, &comment) {
-            (Some(Excluded::Yes(_)), _) | (_, None) => set,
+            (Some(Excluded::Yes(..)), _) | (_, None) => set,
             _ => comment,
         }
     }
+}
+
+/// Why an image of a file is left alone that a program writes.
+const GENERATED: &str = "in a file that a program writes (`DO NOT EDIT`)";
+
+/// Where an image and parts of it stand.
+fn places_of(found: &Found) -> Vec<(usize, usize)> {
+    let location = &found.location;
+    let mut places = vec![(location.line, location.column)];
+    places.extend(found.parts.iter().map(|place| (place.line, place.column)));
+    places
+}
+
+/// A marker that does nothing on one of some lines, or on a line of its own above one.
+fn dead_at<'s>(seen: &[&'s SeenFile], lines: &[usize], lone: &BTreeSet<usize>) -> Option<&'s Dead> {
+    let on_line =
+        |seen: &&'s SeenFile, line: usize| seen.dead.get(&line).and_then(|all| all.first());
+    let mut all = seen.iter().flat_map(|seen| {
+        lines.iter().filter_map(|line| {
+            let above = || {
+                on_line(
+                    seen,
+                    line.checked_sub(1).filter(|line| lone.contains(line))?,
+                )
+            };
+            on_line(seen, *line).or_else(above)
+        })
+    });
+    all.next()
+}
+
+/// The image that a marked value is a part of, by its field.
+fn part_of(value: &BoundValue) -> String {
+    let location = &value.location;
+    let field = location.field.as_str();
+    let above = match field.rsplit_once('.') {
+        Some((above, "tag" | "newTag" | "digest")) => above,
+        _ => return location.to_string(),
+    };
+    format!("{:?} {above} {}", location.resource, value.policy)
+}
+
+/// Comments of a file that should exclude something and are about no image.
+fn unused_comments(file: &InFile, lines: &BTreeSet<usize>) -> Vec<Finding> {
+    let finding = |line: usize| {
+        let place = yaml_edit_spans::Place { line, column: 1 };
+        let message = "this comment excludes nothing: no image was found on its line, or on the line below it";
+        let location = Location::new(&file.file, place);
+        let finding = Finding::warning(Code::UnusedExclusion, message, location);
+        finding.hint("write it behind the image, its tag or its name")
+    };
+    file.comments.unused(lines).map(finding).collect()
 }
 
 /// The state of an image, and why.
@@ -503,7 +654,7 @@ fn state(
         return (State::Automated, String::new());
     }
     let lost = match excluded {
-        Some(Excluded::Yes(reason)) => return (State::Excluded, reason.clone()),
+        Some(Excluded::Yes(reason, _)) => return (State::Excluded, reason.clone()),
         Some(Excluded::Expired(said)) => Some(said.clone()),
         Some(Excluded::Unusable(why)) => Some((*why).to_owned()),
         None => None,
@@ -519,13 +670,13 @@ fn state(
     } else if found.is_range {
         let why = match &found.tag {
             Some(_) => "a range of versions",
-            None => "no version: the newest is taken",
+            None => "no version is written: the newest is taken, unless a patch sets one",
         };
         (State::Mutable, why.to_owned())
     } else if is_mutable(found.tag.as_deref()) {
         let why = match found.tag {
             Some(_) => "",
-            None => "no tag: `latest` is taken",
+            None => "no tag is written: `latest` is taken, unless a kustomization sets one",
         };
         (State::Mutable, why.to_owned())
     } else {

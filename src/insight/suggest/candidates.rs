@@ -66,7 +66,10 @@ pub fn candidates<'t>(
         for found in &file.found {
             let location = &found.location;
             let at = (file.file.as_str(), location.line, location.column);
-            let is_free = states.get(&at).is_some_and(|state| is_free(*state));
+            let is_free = states.get(&at).is_some_and(|state| {
+                // Those of a file that a program writes are excluded, and told by their number.
+                is_free(*state) || (file.is_generated && *state == State::Excluded)
+            });
             let Some(one) = candidate(found, text).filter(|_| is_free) else {
                 continue;
             };

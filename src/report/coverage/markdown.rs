@@ -10,9 +10,20 @@ use crate::report::markdown::{add, code, in_backquotes};
 #[must_use]
 pub fn body(coverage: &Coverage, most: usize) -> String {
     let mut out = format!("**{}**\n", sum(coverage));
-    if coverage.summary.total == 0 {
-        return out;
+    if coverage.summary.total > 0 {
+        states(coverage, most, &mut out);
     }
+    // A limit may be below what is said first.
+    let mut room = most;
+    let lines = out.split_inclusive('\n').take_while(|line| {
+        let fits = line.len() <= room;
+        room = room.saturating_sub(line.len());
+        fits
+    });
+    lines.collect()
+}
+
+fn states(coverage: &Coverage, most: usize, out: &mut String) {
     out.push_str("\n| State | Images | |\n| --- | ---: | --- |\n");
     let mut states = State::ALL;
     states.sort_by_key(|state| !state.is_covered());
@@ -28,18 +39,19 @@ pub fn body(coverage: &Coverage, most: usize) -> String {
     let mut left = 0;
     if !open.is_empty() {
         out.push_str("\n| State | Image | Place | |\n| --- | --- | --- | --- |\n");
-        left = add(&mut out, open.into_iter().map(row), most);
+        left = add(out, open.into_iter().map(row), most);
     }
     if left > 0 {
         _ = writeln!(out, "| and {left} more | | | |");
     }
-    if let Some(left_out) = left_out(coverage) {
-        let last = format!("\n{left_out}\n");
+    let covered =
+        (coverage.summary.covered > 0).then_some("Covered images are not listed.".to_owned());
+    for said in covered.into_iter().chain(left_out(coverage)) {
+        let last = format!("\n{said}\n");
         if out.len() + last.len() <= most {
             out.push_str(&last);
         }
     }
-    out
 }
 
 fn row(item: &CoverageItem) -> String {

@@ -4,7 +4,9 @@ pub mod markdown;
 pub mod page;
 pub mod text;
 
-use crate::insight::coverage::{Coverage, CoverageItem, State};
+use std::collections::BTreeMap;
+
+use crate::insight::coverage::{Coverage, CoverageItem, NO_VALUE, SET_ELSEWHERE, State};
 
 /// The states in the order in which people are told of them: what asks for work first.
 const ORDER: [State; 7] = [
@@ -44,11 +46,19 @@ fn sum(coverage: &Coverage) -> String {
 
 /// What was not looked at, in a sentence; `None` where that is nothing.
 fn left_out(coverage: &Coverage) -> Option<String> {
-    let mut reasons: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
-    for one in &coverage.left_out {
-        *reasons.entry(&one.why).or_default() += 1;
-    }
-    let said = reasons.iter().map(|(why, count)| format!("{count} {why}"));
-    let said: Vec<String> = said.collect();
-    (!said.is_empty()).then(|| format!("not looked at: {}", said.join(", ")))
+    let is_counted = |why: &str| ![SET_ELSEWHERE, NO_VALUE].contains(&why);
+    let said = |head: &str, is_wanted: &dyn Fn(&str) -> bool| {
+        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        let wanted = coverage.left_out.iter().filter(|one| is_wanted(&one.why));
+        for one in wanted {
+            *reasons.entry(&one.why).or_default() += 1;
+        }
+        let all = reasons.iter().map(|(why, count)| format!("{count} {why}"));
+        let all: Vec<String> = all.collect();
+        (!all.is_empty()).then(|| format!("{head}: {}", all.join(", ")))
+    };
+    let not_looked_at = said("not looked at", &is_counted);
+    let not_counted = said("not counted", &|why| !is_counted(why));
+    let all: Vec<String> = not_looked_at.into_iter().chain(not_counted).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }

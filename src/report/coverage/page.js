@@ -26,7 +26,8 @@
     return {
       row,
       index,
-      search: row.textContent.toLowerCase(),
+      // A space between the cells, so that no word goes from one into the next.
+      search: cells.map((cell) => cell.textContent).join(" ").toLowerCase(),
       state: row.dataset.state,
       covered: row.dataset.covered === "1",
       file,

@@ -369,7 +369,11 @@ fn not_looked_at(coverage: &Coverage) -> String {
             0 => one.file.clone(),
             line => format!("{}:{line}", one.file),
         };
-        let (place, why) = (escaped(&place), escaped(&one.why));
+        let why = match &one.set_by {
+            Some(by) => format!("{}: {by}", one.why),
+            None => one.why.clone(),
+        };
+        let (place, why) = (escaped(&place), escaped(&why));
         put(
             &mut out,
             format_args!("<li><span class=\"file\">{place}</span> {why}</li>\n"),

@@ -1,5 +1,5 @@
 //! Coverage as a person reads it: the sum as a bar, then the images by state and file, in
-//! lines of at most 100 columns where names allow.
+//! lines of at most 80 columns where names allow.
 
 use std::fmt::Write as _;
 
@@ -13,13 +13,13 @@ const HEAD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
 /// Columns of a line.
-const WIDTH: usize = 100;
+const WIDTH: usize = 80;
 
 /// Columns of the bar.
 const BAR: usize = 50;
 
 /// Images are put into a column of at most this width.
-const IMAGE: usize = 58;
+const IMAGE: usize = 46;
 
 /// The table, many lines.
 #[must_use]
@@ -33,10 +33,9 @@ pub fn table(coverage: &Coverage) -> String {
         group(state, &items, &mut out);
     }
     if let Some(left_out) = left_out(coverage) {
-        put(
-            &mut out,
-            format_args!("\n{DIM}{left_out}; `-o json` lists them{DIM:#}\n"),
-        );
+        out.push('\n');
+        let said = format!("{left_out}; `-o json` lists them");
+        flow(&line(&said), (0, WIDTH), DIM, &mut out);
     }
     out
 }
@@ -90,17 +89,24 @@ fn bar(coverage: &Coverage, out: &mut String) {
         column = end;
     }
     out.push('\n');
-    let counts = states.iter().filter_map(|state| {
-        let count = summary.states.get(state).filter(|count| **count > 0)?;
-        let style = style(*state);
-        Some(format!(
-            "{style}{}{style:#} {count} {}",
-            fill(*state),
-            state.word()
-        ))
-    });
-    let counts: Vec<String> = counts.collect();
-    put(out, format_args!("{}\n", counts.join("  ")));
+    let mut column = 0;
+    for state in states {
+        let count = summary.states.get(&state).copied().unwrap_or_default();
+        if count == 0 {
+            continue;
+        }
+        let told = format!(" {count} {}", state.word());
+        let width = told.chars().count() + 1;
+        if column > 0 {
+            let fits = column + 2 + width <= WIDTH;
+            out.push_str(if fits { "  " } else { "\n" });
+            column = if fits { column + 2 } else { 0 };
+        }
+        let style = style(state);
+        put(out, format_args!("{style}{}{style:#}{told}", fill(state)));
+        column += width;
+    }
+    out.push('\n');
 }
 
 fn group(state: State, items: &[&CoverageItem], out: &mut String) {
