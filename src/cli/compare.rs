@@ -294,13 +294,17 @@ fn request(
             repositories,
         )?
     };
-    for path in &mut request.clusters.paths {
-        *path = place.folder.join(&*path);
-    }
     // What the checkout is, each of the two is.
     let current = std::env::current_dir()
         .ok()
         .and_then(|here| repositories.of(&here));
+    for path in &mut request.clusters.paths {
+        // Those of options are in the checkout.
+        let inside = current
+            .as_ref()
+            .and_then(|found| path.strip_prefix(&found.root).ok());
+        *path = place.folder.join(inside.unwrap_or(path));
+    }
     for (_, folder) in &mut request.clusters.local_sources {
         let real = folder.canonicalize().ok();
         if real.is_some() && real.as_deref() == current.as_ref().map(|found| found.root.as_path()) {

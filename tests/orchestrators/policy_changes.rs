@@ -243,4 +243,13 @@ fn commits_are_compared(world: &World) {
         told(&compared(world, &tree, "git:main", ".", &[])),
         told(&items)
     );
+    // Named by options, which each side is to have of its own.
+    tree.write(
+        ".flux-image.yaml",
+        "apiVersion: flux-image.dev/v1alpha1\nkind: ImageUpdate\nmetadata: {name: options}\nspec: {clusterPaths: [clusters/prod]}\n",
+    );
+    assert_eq!(
+        told(&compared(world, &tree, "git:main", ".", &[])),
+        told(&items)
+    );
 }
