@@ -234,7 +234,7 @@ pub struct Location {
     #[serde(skip)]
     pub is_item: bool,
     /// Path of the field in it, as `spec.containers[0].image`.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub field: String,
 }
 

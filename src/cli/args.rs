@@ -847,8 +847,26 @@ pub enum SchemaKind {
     TagSnapshot,
     /// What a policy is to choose
     ImagePolicyTest,
-    /// What `-o json` prints
+    /// What `-o json` of `update` prints
     Report,
+    /// The same of `explain`
+    Explanations,
+    /// The same of `coverage`
+    Coverage,
+    /// The same of `lint`
+    LintReport,
+    /// The same of `suggest`
+    Suggestions,
+    /// The same of `test`
+    ImagePolicyTestResults,
+    /// The same of `compare`
+    Comparisons,
+    /// The same of `policies`
+    ImagePolicyTable,
+    /// The same of `repositories`
+    ImageRepositoryTable,
+    /// The same of `automations`
+    ImageUpdateAutomationTable,
 }
 
 /// `-o`.

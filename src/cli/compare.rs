@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use schemars::JsonSchema;
-use serde::Serialize;
 use tempfile::TempDir;
 
 use super::Exit;
 use super::args::{CompareArgs, CompareOutput, DocumentArgs};
 use super::function::freshness;
+use super::items::Items;
 use super::shared_asker::SharedAsker;
 use super::streams::{print, print_styled, say, say_findings};
 use super::{given, interrupt, scan};
@@ -23,7 +22,6 @@ use crate::checkout::survey::{self, Subject};
 use crate::checkout::{self, BoundIn, Checkout, Request};
 use crate::documents::Documents;
 use crate::finding::{Code, Finding, Severity};
-use crate::foreign::json_pretty;
 use crate::insight::compare::{self, Comparison, Doubt, Effect, InFiles, Side, Unread};
 use crate::insight::given_tags;
 use crate::insight::trial::Trial;
@@ -34,18 +32,6 @@ use crate::selection::registry_queries::{self, Ask};
 use crate::selection::resolve;
 use crate::selection::tags::{KnownTags, TagBook};
 use oci_tags::image::Repository;
-
-/// What `-o json` prints.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct Comparisons {
-    /// `flux-image.dev/v1alpha1`
-    api_version: String,
-    /// `Comparisons`
-    kind: String,
-    /// One for each cluster, or one.
-    items: Vec<Comparison>,
-}
 
 /// Compares two sets of documents.
 pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
@@ -108,11 +94,7 @@ fn show(args: &CompareArgs, comparisons: Vec<Comparison>) -> anyhow::Result<()> 
         CompareOutput::Markdown => {
             print([report::compare::markdown(&comparisons, args.markdown_limit)])
         }
-        CompareOutput::Json => print([json_pretty(&Comparisons {
-            api_version: "flux-image.dev/v1alpha1".to_owned(),
-            kind: "Comparisons".to_owned(),
-            items: comparisons,
-        })? + "\n"]),
+        CompareOutput::Json => print([Items::new("Comparisons", comparisons).json()?]),
     }
 }
 

@@ -115,6 +115,8 @@ fn is_news(finding: &Finding) -> bool {
     };
     match finding.code {
         Code::KeptPrevious | Code::Suspended => false,
+        // What `lint` is for.
+        Code::OldVersion | Code::UnknownField => false,
         Code::SkippedAutomation => is_of_remotes(),
         _ => true,
     }

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use super::Exit;
 use super::args::{ExplainArgs, TextOrJson};
 use super::function::freshness;
+use super::items::Items;
 use super::network::{self, Asker, Caller};
 use super::streams::{print, print_styled, say_findings};
 use super::{given, scan};
@@ -21,7 +20,6 @@ use crate::checkout::{self, BoundIn, Checkout, Request};
 use crate::commit::commits::{CommitSettings, SplitBy, hand_off};
 use crate::documents::Documents;
 use crate::finding::{Code, Finding};
-use crate::foreign::json_pretty;
 use crate::insight::explain::{CommitFacts, Explanation, GivenTags, Known, explain};
 use crate::insight::given_tags;
 use crate::insight::trial::Trial;
@@ -30,18 +28,6 @@ use crate::report;
 use crate::selection::only::{ImageSubject, Only};
 use crate::selection::registry_queries::Ask;
 use go_template::time::Time;
-
-/// What `-o json` prints.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct Explanations {
-    /// `flux-image.dev/v1alpha1`
-    api_version: String,
-    /// `Explanations`
-    kind: String,
-    /// One for each policy that was asked for, and for each cluster that sees it.
-    items: Vec<Explanation>,
-}
 
 /// Prints why policies choose what they choose.
 pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
@@ -119,11 +105,7 @@ fn show(args: &ExplainArgs, told: Vec<Explanation>) -> anyhow::Result<()> {
             let texts: Vec<String> = told.iter().map(report::explain::text).collect();
             print_styled([texts.join("\n")])
         }
-        TextOrJson::Json => print([json_pretty(&Explanations {
-            api_version: "flux-image.dev/v1alpha1".to_owned(),
-            kind: "Explanations".to_owned(),
-            items: told,
-        })? + "\n"]),
+        TextOrJson::Json => print([Items::new("Explanations", told).json()?]),
     }
 }
 

@@ -15,6 +15,7 @@ mod function;
 mod given;
 mod handoff;
 mod interrupt;
+mod items;
 mod lint;
 mod network;
 mod options_file;

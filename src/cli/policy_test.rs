@@ -35,7 +35,7 @@ const MANY_TAGS: usize = 500;
 /// What `-o json` prints.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct TestResults {
+pub(super) struct TestResults {
     /// `flux-image.dev/v1alpha1`
     api_version: String,
     /// `ImagePolicyTestResults`

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use anyhow::bail;
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Exit;
 use super::args::{TableArgs, TableOutput};
 use super::function::freshness;
+use super::items::Items;
 use super::network::{Asker, Caller};
 use super::scan;
 use super::streams::{print, say, say_findings};
@@ -17,7 +17,7 @@ use crate::checkout::survey::{self, Subject, Surveyed};
 use crate::checkout::{self, BoundIn, Request};
 use crate::documents::Documents;
 use crate::finding::{Code, Finding};
-use crate::foreign::{json_pretty, yaml};
+use crate::foreign::yaml;
 use crate::insight::tables::{self, AutomationRow, PolicyRow, RepositoryRow, RowHead};
 use crate::insight::trial::Trial;
 use crate::plan::outcome::Outcome;
@@ -29,18 +29,6 @@ pub(super) enum Table {
     Policies,
     Repositories,
     Automations,
-}
-
-/// What `-o json` and `-o yaml` print.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct List<R> {
-    /// `flux-image.dev/v1alpha1`
-    api_version: String,
-    /// `ImagePolicyTable`, `ImageRepositoryTable` or `ImageUpdateAutomationTable`
-    kind: String,
-    /// The rows.
-    items: Vec<R>,
 }
 
 /// A row of one of the tables.
@@ -158,14 +146,10 @@ fn show<R: Row>(args: &TableArgs, rows: Vec<R>) -> anyhow::Result<()> {
             print(names.collect::<Vec<String>>())
         }
         TableOutput::Json | TableOutput::Yaml => {
-            let list = List {
-                api_version: "flux-image.dev/v1alpha1".to_owned(),
-                kind: format!("{}Table", R::KIND),
-                items: rows,
-            };
+            let list = Items::new(&format!("{}Table", R::KIND), rows);
             print([match args.output {
                 TableOutput::Yaml => yaml(&serde_json::to_value(&list)?),
-                _ => json_pretty(&list)? + "\n",
+                _ => list.json()?,
             }])
         }
     }

@@ -125,7 +125,7 @@ pub struct MovedValue {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub automation: Option<String>,
     /// Why no automation comes to it, where there are some: the nearest reasons first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held_back: Vec<String>,
 }
 

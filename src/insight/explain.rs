@@ -43,7 +43,7 @@ pub struct Explanation {
     /// What became of the tags, step by step; empty where none are known.
     pub steps: Vec<StepCount>,
     /// Names in the list that are no tags. Flux chooses one like any other, and fails then.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub malformed: Vec<String>,
     /// How many tags have a place in the order.
     pub ranked: usize,
@@ -79,7 +79,7 @@ pub struct ExplainedRepository {
     /// Where it stands, as `file:line:column`.
     pub at: String,
     /// Flux does not list its tags, and its policies go on with those of the last scan.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_suspended: bool,
 }
 
@@ -92,10 +92,10 @@ pub struct Rule {
     /// `semver.range`, or the order.
     pub by: String,
     /// `filterTags.pattern`, empty where absent.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub pattern: String,
     /// `filterTags.extract`, empty where absent.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub extract: String,
 }
 
@@ -168,7 +168,7 @@ pub struct ExplainedUse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// Why nobody comes to it, or nothing is written there.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held_back: Vec<String>,
 }
 

@@ -44,7 +44,7 @@ pub struct TestResult {
     /// What is not as expected.
     pub failures: Vec<String>,
     /// It could not be run: its document is wrong, or its policy is not known.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub could_not_run: bool,
 }
 

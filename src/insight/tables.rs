@@ -70,7 +70,7 @@ pub struct RowHead {
     /// Its name.
     pub name: String,
     /// Its labels.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Where it stands, as `file:line:column`.
     pub at: String,

@@ -3,8 +3,11 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::run_in;
 use crate::support::{code, stdout};
+use crate::update::Tree;
 
 #[test]
 fn those_checked_in_are_current() {
@@ -49,6 +52,110 @@ fn the_definition_is_current() {
         code(&run_in(&folder, &["schema", "Report", "--crd"], b"")),
         2
     );
+}
+
+/// Whether a value is of a schema's shape, and has no field that the schema does not name.
+fn fits(value: &Value, schema: &Value, root: &Value) -> Result<(), String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let schema = root.pointer(&reference[1..]).expect("a definition");
+        return fits(value, schema, root);
+    }
+    for any in ["anyOf", "oneOf"] {
+        if let Some(schemas) = schema[any].as_array() {
+            let is_one = schemas.iter().any(|one| fits(value, one, root).is_ok());
+            return is_one
+                .then_some(())
+                .ok_or_else(|| format!("{value} is none of {schema}"));
+        }
+    }
+    let of = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let is_type = |named: &Value| named == of || (named == "number" && of == "integer");
+    let is_typed = match &schema["type"] {
+        Value::Null => true,
+        Value::Array(types) => types.iter().any(is_type),
+        named => is_type(named),
+    };
+    if !is_typed {
+        return Err(format!("{value} is no {}", schema["type"]));
+    }
+    for element in value.as_array().into_iter().flatten() {
+        fits(element, &schema["items"], root)?;
+    }
+    for (key, value) in value.as_object().into_iter().flatten() {
+        let named = &schema["properties"][key];
+        let others = &schema["additionalProperties"];
+        match (
+            named.is_null(),
+            others.is_object(),
+            schema["type"].is_null(),
+        ) {
+            (false, ..) => fits(value, named, root),
+            (true, true, _) => fits(value, others, root),
+            (true, false, true) => Ok(()),
+            (true, false, false) => Err(format!("{key} is not known to {schema}")),
+        }?;
+    }
+    let required = schema["required"].as_array().into_iter().flatten();
+    let mut missing = required.filter(|key| value.get(key.as_str().unwrap_or_default()).is_none());
+    missing
+        .next()
+        .map_or(Ok(()), |key| Err(format!("{key} is not there: {value}")))
+}
+
+/// What each command prints as JSON is of the shape that is told for it.
+#[test]
+fn commands_print_what_their_schemas_say() {
+    let tree = Tree::with_policy(&[
+        (".git/HEAD", ""),
+        (
+            "more.yaml",
+            "kind: Pod\nspec:\n  containers:\n  - image: ghcr.io/acme/more:1.0.0\n  - image: ghcr.io/acme/app:latest\n  - image: ghcr.io/acme/app:1.0.0 # {\"$imagepolicy\": \"ns:none\"}\n",
+        ),
+        (
+            "test.yaml",
+            "apiVersion: flux-image.dev/v1alpha1\nkind: ImagePolicyTest\nmetadata: {name: t}\nspec: {policy: app, tags: [1.0.0], expect: {tag: 1.1.0}}\n",
+        ),
+        ("none.yaml", ""),
+        (
+            "others.yaml",
+            "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {name: more, namespace: flux-system}\nspec: {image: ghcr.io/acme/other}\n---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageUpdateAutomation\nmetadata: {name: all, namespace: flux-system}\nspec:\n  interval: 1h\n  sourceRef: {kind: GitRepository, name: flux-system}\n  git: {commit: {author: {email: flux@acme.example}}}\n",
+        ),
+    ]);
+    for (kind, arguments) in [
+        ("Report", &["update", "--dry-run", "."][..]),
+        ("Explanations", &["explain", "app", "--tag", "0.1.0"]),
+        ("Coverage", &["coverage"]),
+        ("LintReport", &["lint"]),
+        ("Suggestions", &["suggest"]),
+        ("ImagePolicyTestResults", &["test"]),
+        ("Comparisons", &["compare", "flux/policy.yaml", "none.yaml"]),
+        ("ImagePolicyTable", &["policies", "-A"]),
+        ("ImageRepositoryTable", &["repositories", "-A"]),
+        ("ImageUpdateAutomationTable", &["automations", "-A"]),
+    ] {
+        let mut arguments = arguments.to_vec();
+        arguments.extend(["-o", "json", "--offline"]);
+        arguments.retain(|argument| kind != "ImagePolicyTestResults" || *argument != "--offline");
+        let output = run_in(tree.path(), &arguments, b"");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let printed: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {said}"));
+        let schema = run_in(tree.path(), &["schema", kind], b"");
+        let schema: Value = serde_json::from_slice(&schema.stdout).expect("a schema");
+        assert_eq!(schema["title"], kind);
+        assert_eq!(printed["kind"], kind);
+        if let Err(why) = fits(&printed, &schema, &schema) {
+            panic!("{kind}: {why}");
+        }
+    }
 }
 
 const LIST: &str = "\

@@ -8,8 +8,6 @@ mod written;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use self::known::Images;
 use self::looked::Looked;
@@ -18,6 +16,7 @@ use self::written::Writing;
 use super::Exit;
 use super::args::{SuggestArgs, TextOrJson};
 use super::function::freshness;
+use super::items::Items;
 use super::network::{Asker, Caller};
 use super::streams::{print, print_styled, say, say_findings};
 use super::{edit, given, scan};
@@ -25,24 +24,11 @@ use crate::api::TagSource;
 use crate::checkout::Request;
 use crate::checkout::git::Repositories;
 use crate::documents::Documents;
-use crate::foreign::json_pretty;
 use crate::insight::given_tags;
 use crate::insight::suggest::{self, Candidate, Suggestion};
 use crate::path_name;
 use crate::plan::outcome::Outcome;
 use crate::report;
-
-/// What `-o json` prints.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct Suggestions {
-    /// `flux-image.dev/v1alpha1`
-    api_version: String,
-    /// `Suggestions`
-    kind: String,
-    /// One for each image and scheme of tags.
-    items: Vec<Suggestion>,
-}
 
 /// Writes policies for images that have none.
 pub(super) fn run(args: &SuggestArgs) -> anyhow::Result<Exit> {
@@ -209,10 +195,6 @@ fn show(args: &SuggestArgs, all: &[Suggestion], namespace: &str) -> anyhow::Resu
             }
             Ok(())
         }
-        TextOrJson::Json => print([json_pretty(&Suggestions {
-            api_version: "flux-image.dev/v1alpha1".to_owned(),
-            kind: "Suggestions".to_owned(),
-            items: all.to_vec(),
-        })? + "\n"]),
+        TextOrJson::Json => print([Items::new("Suggestions", all.to_vec()).json()?]),
     }
 }

@@ -158,13 +158,13 @@ pub struct CoverageItem {
     /// What becomes of it.
     pub state: State,
     /// Why, where the state does not say it.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
     /// The last day on which its exclusion counts, where one is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
     /// The policies that it belongs to, and who carries those.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by: Vec<CarriedBy>,
     /// How many tags are later: of those that the policy admits, or of the same form.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -214,7 +214,7 @@ pub struct LeftOut {
     /// The line; 0 for the file as a whole.
     pub line: usize,
     /// The field.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub field: String,
     /// Why.
     pub why: String,
