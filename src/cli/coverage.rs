@@ -106,20 +106,12 @@ pub(super) fn told(mut finding: Finding) -> Option<Finding> {
     is_news(&finding).then_some(finding)
 }
 
-/// What the states do not tell: that a policy keeps an image, that an automation is left out;
-/// but what to do where that is for the remotes of the checkout.
+/// What the states do not tell, and `lint` is not for.
 fn is_news(finding: &Finding) -> bool {
-    let is_of_remotes = || {
-        let hint = finding.hint.as_ref();
-        hint.is_some_and(|hint| hint.contains("--local-sources"))
-    };
-    match finding.code {
-        Code::KeptPrevious | Code::Suspended => false,
-        // What `lint` is for.
-        Code::OldVersion | Code::UnknownField => false,
-        Code::SkippedAutomation => is_of_remotes(),
-        _ => true,
-    }
+    !matches!(
+        finding.code,
+        Code::KeptPrevious | Code::Suspended | Code::OldVersion | Code::UnknownField
+    )
 }
 
 /// Who updates an image does not hang on what a registry answers now; that an automation is
