@@ -105,6 +105,20 @@ impl<'t> TagScheme<'t> {
             .collect()
     }
 
+    /// Whether it has the number of a build, as in `build-1` and `r9`.
+    #[must_use]
+    pub fn counts_builds(&self) -> bool {
+        let separators = ['-', '.', '_', '+'];
+        let word = self
+            .prefix
+            .trim_end_matches(separators)
+            .rsplit(separators)
+            .next();
+        let is_number = matches!(self.core, Core::Number(_));
+        let is_release = |word: &str| word.eq_ignore_ascii_case("release");
+        is_number && word.is_some_and(|word| is_one_of(&COUNTED, word) && !is_release(word))
+    }
+
     /// Whether its number is that of a pull request.
     fn is_of_request(&self) -> bool {
         let word = words(self.prefix).last();
@@ -185,11 +199,13 @@ pub fn is_hash(piece: &str) -> bool {
 }
 
 /// Whether a number at a place is one of its own: behind the beginning, a separator, or a
-/// letter `v` that is.
+/// letter `v` or a word of builds that is.
 fn stands_alone(tag: &str, start: usize) -> bool {
     let before = &tag[..start];
     let bare = before.strip_suffix(['v', 'V']).unwrap_or(before);
-    bare.is_empty() || bare.ends_with(['-', '.', '_', '+'])
+    let word = before.rsplit(['-', '.', '_', '+']).next();
+    let is_counted = word.is_some_and(|word| is_one_of(&COUNTED, word));
+    bare.is_empty() || bare.ends_with(['-', '.', '_', '+']) || is_counted
 }
 
 /// Whether a number stands alone, and behind no other and a dot, as in `alpine3.19`.
@@ -590,14 +606,17 @@ enum Slot {
     Padded(&'static str),
 }
 
+/// Words right before the number of a build.
+const COUNTED: [&str; 7] = ["b", "build", "ci", "r", "rev", "run", "release"];
+
 /// Words before the number of a build of one version.
-const REVISIONS: [&str; 10] = [
-    "", "r", "rev", "revision", "ls", "p", "patch", "build", "release", "w",
+const REVISIONS: [&str; 9] = [
+    "r", "rev", "revision", "ls", "p", "patch", "build", "release", "w",
 ];
 
 /// Words before the version of a language, a database or a machine: another one is another
 /// variant.
-const VARIANTS: [&str; 44] = [
+const VARIANTS: [&str; 43] = [
     "jdk",
     "jre",
     "java",
@@ -638,7 +657,6 @@ const VARIANTS: [&str; 44] = [
     "x",
     "i",
     "ppc",
-    "s",
     "win",
     "windows",
     "ltsc",
@@ -717,6 +735,28 @@ impl<'t> Behind<'t> {
         }
     }
 
+    /// The word that a number belongs to, also behind a separator, and of the second number
+    /// of a version that of the first; empty where there is none.
+    fn word_of(&self, at: usize) -> &'t str {
+        let piece = |back: usize| at.checked_sub(back).and_then(|at| self.pieces.get(at));
+        match (piece(2), piece(1)) {
+            (Some(Piece::Number(_)), Some(Piece::Text("."))) => self.word_of(at - 2),
+            (Some(Piece::Text(word)), Some(Piece::Text(_))) if !is_separator(word) => word,
+            _ => self.word_before(at),
+        }
+    }
+
+    /// Whether a number is that of a variant, such as `jdk17`, `jdk-17` or `arm32v7`.
+    fn is_of_variant(&self, at: usize) -> bool {
+        let word = self.word_of(at);
+        let start = at - usize::from(!self.word_before(at).is_empty());
+        let outer = start.checked_sub(1);
+        let is_number = |at: &usize| matches!(self.pieces.get(*at), Some(Piece::Number(_)));
+        let is_joined = !self.word_before(at).is_empty();
+        let outer = outer.filter(|at| is_joined && is_number(at));
+        is_one_of(&VARIANTS, word) || outer.is_some_and(|outer| self.is_of_variant(outer))
+    }
+
     fn is_end_or_separator(&self, at: usize) -> bool {
         match self.pieces.get(at) {
             None => true,
@@ -745,12 +785,11 @@ impl<'t> Behind<'t> {
         }
         let is_minor = |at: usize| at >= 2 && is_dot(at - 1) && is_number(at - 2);
         let at = if is_minor(last) { last - 2 } else { last };
-        let word = self.word_before(at);
-        let start = at - usize::from(!word.is_empty());
+        let word = self.word_of(at);
+        let start = at - usize::from(!self.word_before(at).is_empty());
         let is_behind_number = start > 0 && is_number(start - 1);
-        let is_known = REVISIONS.contains(&word.to_ascii_lowercase().as_str());
-        let is_of_image = !is_one_of(&VARIANTS, word) && !is_one_of(&BASES, word);
-        let is_one = is_known || (!word.is_empty() && (is_behind_number || is_of_image));
+        let is_joined = is_behind_number && at == last && !self.is_of_variant(at);
+        let is_one = word.is_empty() || is_one_of(&REVISIONS, word) || is_joined;
         let is_whole = self.is_end_or_separator(last + 1) && !is_minor(at);
         (is_one && is_whole).then_some(Revision { at, last })
     }
@@ -801,23 +840,43 @@ impl<'t> Behind<'t> {
             choices.dedup();
             return choices;
         }
-        let mut choices = vec![
+        let mut choices: Vec<(String, More)> = vec![
             (self.text(|at| self.slot_of_other(at)), None),
             (self.text(|_| Slot::Pinned), None),
         ];
-        choices.dedup();
+        // A word that nobody knows may count builds, where the list has no other use for it.
+        if let Some(at) = self.counter() {
+            let named = |other| match other == at {
+                true => Slot::Named("revision"),
+                false => Slot::Pinned,
+            };
+            choices.push((self.text(named), Some(&["$revision"])));
+        }
+        let free = |at| match self.is_of_variant(at) {
+            true => Slot::Pinned,
+            false => Slot::Any,
+        };
+        choices.push((self.text(free), None));
+        let mut known = std::collections::BTreeSet::new();
+        choices.retain(|(pattern, _)| known.insert(pattern.clone()));
         choices
     }
 
-    /// Whether a number that is not compared may change: that of a variant may not.
+    /// The last number, where it is one alone and not that of a variant.
+    fn counter(&self) -> Option<usize> {
+        let last = self.numbers().next_back()?;
+        let is_dotted = self.pieces.get(last.wrapping_sub(1)) == Some(&Piece::Text("."));
+        let is_whole = self.is_end_or_separator(last + 1);
+        (!is_dotted && is_whole && !self.is_of_variant(last)).then_some(last)
+    }
+
+    /// Whether a number that is not compared may change: that of a base may, and one without a
+    /// word.
     fn slot_of_other(&self, at: usize) -> Slot {
-        let before = self.pieces[..at].iter().rev();
-        // Of `jdk17.0.2`, all numbers are of the word.
-        let mut before = before
-            .skip_while(|piece| matches!(piece, Piece::Number(_)) || **piece == Piece::Text("."));
-        match before.next() {
-            Some(Piece::Text(word)) if is_one_of(&VARIANTS, word) => Slot::Pinned,
-            _ => Slot::Any,
+        let word = self.word_of(at);
+        match word.is_empty() || is_one_of(&BASES, word) {
+            true => Slot::Any,
+            false => Slot::Pinned,
         }
     }
 
@@ -1013,6 +1072,8 @@ mod tests {
             ("latest", "latest", Core::Word, ""),
             ("jammy", "jammy", Core::Word, ""),
             ("ubuntu22", "ubuntu22", Core::Word, ""),
+            ("r99", "r", Core::Number("99"), ""),
+            ("build42", "build", Core::Number("42"), ""),
         ] {
             let scheme = TagScheme {
                 prefix,

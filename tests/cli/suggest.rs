@@ -984,3 +984,46 @@ fn what_is_not_read_is_said() {
     assert!(said.contains("TagSnapshot `tags`"), "{said}");
     assert!(said.contains("b.yaml"), "{said}");
 }
+
+/// Where there are automations, one is to come to what is marked.
+#[test]
+fn values_that_nobody_would_update_are_told() {
+    let automation = |more: &str| {
+        format!(
+            "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageUpdateAutomation\nmetadata: {{name: all, namespace: flux-system}}\nspec:\n  interval: 1h\n  sourceRef: {{kind: GitRepository, name: flux-system}}\n  git: {{commit: {{author: {{email: flux@acme.example}}}}, push: {{branch: main}}}}\n{more}"
+        )
+    };
+    for (more, namespace, said) in [
+        ("  update: {path: ./apps}\n", "flux-system", None),
+        (
+            "  update: {path: ./other}\n",
+            "flux-system",
+            Some("`flux-system:all` updates another folder"),
+        ),
+        (
+            "",
+            "images",
+            Some("`flux-system:all` takes the policies of its own namespace alone"),
+        ),
+        (
+            "  policySelector: {matchLabels: {team: web}}\n",
+            "flux-system",
+            Some("`flux-system:all` takes policies of some labels"),
+        ),
+    ] {
+        let tree = Tree::new(&[
+            (".git/HEAD", ""),
+            ("automation.yaml", &automation(more)),
+            ("apps/a.yaml", &pod("ghcr.io/acme/app:1.0.0")),
+            ("other/x.yaml", "kind: ConfigMap\n"),
+        ]);
+        let told = write(&tree, &["-n", namespace]);
+        let expected = said.unwrap_or("wrote 1 policy");
+        assert!(told.contains(expected), "{more}: {told}");
+        assert_eq!(
+            told.contains("no ImageUpdateAutomation comes"),
+            said.is_some(),
+            "{told}"
+        );
+    }
+}

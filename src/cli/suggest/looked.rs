@@ -1,8 +1,10 @@
 //! What a run has looked at: files, documents, tags, and what nobody updates.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::Wanted;
+use crate::api::Id;
 use crate::checkout::git::Repositories;
 use crate::checkout::source_files::SourceFile;
 use crate::checkout::survey::{self, Subject};
@@ -34,9 +36,20 @@ fn is_of_reading(finding: &Finding) -> bool {
     )
 }
 
+/// An ImageUpdateAutomation that edits files.
+pub(super) struct Carrier {
+    pub(super) id: Id,
+    /// The folder of its `update.path`.
+    pub(super) folder: PathBuf,
+    /// Whether it takes policies of some labels alone, which a new one has none of.
+    pub(super) has_selector: bool,
+}
+
 /// What was looked at.
 #[derive(Default)]
 pub(super) struct Looked {
+    /// The automations, of all clusters.
+    pub(super) carriers: Vec<Carrier>,
     /// The documents; of several clusters those of all, of which the first counts.
     pub(super) documents: Documents,
     /// The tags that no registry was asked for.
@@ -90,6 +103,17 @@ impl Looked {
                     .collect(),
                 ..Self::default()
             });
+            looked
+                .carriers
+                .extend(surveyed.automations.owners.iter().map(|owner| {
+                    let automation = surveyed.documents.automations.get(&owner.id);
+                    Carrier {
+                        id: owner.id.clone(),
+                        folder: owner.base.clone(),
+                        has_selector: automation
+                            .is_some_and(|one| one.document.spec.policy_selector.is_some()),
+                    }
+                }));
             findings.extend(surveyed.findings);
             let findings = findings.into_iter().filter(is_of_reading);
             looked.findings.extend(findings.filter_map(told));

@@ -65,6 +65,8 @@ pub(super) fn run(args: &SuggestArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::of(&outcome, false, false));
     };
     let writing = Writing::of(&all, &looked, target, &namespace)?;
+    let unreached = written::unreached(&all, &looked, &namespace);
+    outcome.findings.extend(unreached);
     say_findings(&outcome.findings);
     match &lock {
         Some(lock) => {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use super::looked::Looked;
+use super::looked::{Carrier, Looked};
 use super::target::{FileList, Target};
 use crate::checkout;
 use crate::checkout::git::Repositories;
@@ -43,6 +43,43 @@ pub(super) fn unmarked(one: &Candidate) -> Option<Finding> {
     let message = format!("this value gets no marker: {}", why.why());
     let finding = Finding::warning(Code::DeadMarker, message, one.location.clone());
     Some(finding.hint(why.hint()))
+}
+
+/// That no automation would come to values with their new policies, where there are any.
+pub(super) fn unreached(all: &[Suggestion], looked: &Looked, namespace: &str) -> Option<Finding> {
+    let comes = |one: &Candidate| {
+        let source = looked.sources.get(&one.location.file);
+        let comes = |carrier: &Carrier| {
+            carrier.id.namespace == namespace
+                && !carrier.has_selector
+                && source.is_some_and(|source| source.path.starts_with(&carrier.folder))
+        };
+        looked.carriers.iter().any(comes)
+    };
+    let made = all.iter().filter(|told| told.policy.is_some());
+    let left = made.flat_map(|told| &told.values).filter(|one| !comes(one));
+    let left: Vec<&Candidate> = left.collect();
+    let first = left.first().filter(|_| !looked.carriers.is_empty())?;
+    let why = |carrier: &Carrier| {
+        let id = &carrier.id;
+        match (id.namespace == namespace, carrier.has_selector) {
+            (false, _) => format!("`{id}` takes the policies of its own namespace alone"),
+            (true, true) => format!("`{id}` takes policies of some labels (`policySelector`)"),
+            (true, false) => format!("`{id}` updates another folder (`update.path`)"),
+        }
+    };
+    let why: BTreeSet<String> = looked.carriers.iter().map(why).collect();
+    let why: Vec<String> = why.into_iter().take(4).collect();
+    let values = match left.len() {
+        1 => "this value".to_owned(),
+        count => format!("{count} values, the first of them here,"),
+    };
+    let message = format!(
+        "no ImageUpdateAutomation comes to {values} with the new policies: {}",
+        why.join("; ")
+    );
+    let finding = Finding::warning(Code::UnreachedMarker, message, first.location.clone());
+    Some(finding.hint("name its namespace with `-n`, widen its `update.path`, add one, or run `flux-image update PATH`"))
 }
 
 impl Writing {

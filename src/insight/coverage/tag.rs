@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use crate::insight::tag_scheme::{Core, PolicyScheme, TagScheme, Unsortable, is_hash};
+
 /// Parts of a tag that say that it moves, whatever stands beside them.
 const ALWAYS_MOVING: &[&str] = &["latest", "head", "tip", "snapshot"];
 
@@ -21,7 +23,8 @@ const COMMIT_DIGITS: usize = 7;
 /// (`20241121`, `build-123`), seven or more hexadecimal digits of a commit (`sha-0a1b2c3`);
 /// or if three of them have digits, as a date has. All other tags move: words (`main`,
 /// `stable-alpine`), words with a version of their own (`alpine3.19`), numbers of one or two
-/// digits (`16`, `v1`, `16-bookworm`). With `latest` among the parts it moves always.
+/// digits (`16`, `v1`, `16-bookworm`), unless a word of builds stands before them (`build-1`,
+/// `r9`). With `latest` among the parts it moves always.
 #[must_use]
 pub fn is_mutable(tag: Option<&str>) -> bool {
     let Some(tag) = tag.filter(|tag| !tag.is_empty()) else {
@@ -37,7 +40,7 @@ pub fn is_mutable(tag: Option<&str>) -> bool {
         numbered += usize::from(part.bytes().any(|byte| byte.is_ascii_digit()));
         is_specific |= is_specific_part(&lower);
     }
-    !(is_specific || numbered >= 3)
+    !(is_specific || numbered >= 3 || TagScheme::of(tag).counts_builds())
 }
 
 fn is_specific_part(part: &str) -> bool {
@@ -65,13 +68,10 @@ pub struct Standing {
     pub newest: String,
 }
 
-/// Tags of one form have the same text around the same count of numbers.
-type Form<'t> = (&'t str, &'t str, usize);
-
 /// The tags of a repository by their form, each in the order of its numbers.
 #[derive(Debug, Default)]
 pub struct Later<'t> {
-    by_form: HashMap<Form<'t>, Vec<(Vec<u128>, &'t str)>>,
+    by_form: HashMap<String, Vec<(Vec<u128>, &'t str)>>,
 }
 
 impl<'t> Later<'t> {
@@ -94,14 +94,16 @@ impl<'t> Later<'t> {
     }
 
     /// How many tags of the same form have higher numbers, and which has the highest; `None`
-    /// where the tag has no numbers to compare, or no tag has its form.
+    /// where the tag has no numbers to compare, or is not listed and none is higher.
     #[must_use]
     pub fn than(&self, tag: &str) -> Option<Standing> {
         let (form, numbers) = form(tag)?;
         let alike = self.by_form.get(&form)?;
         let up_to = alike.partition_point(|(other, _)| *other <= numbers);
         let behind = alike.len() - up_to;
+        let is_listed = up_to > 0 && alike[up_to - 1].0 == numbers;
         let newest = match behind {
+            0 if !is_listed => return None,
             0 => tag,
             _ => alike.last().map_or(tag, |(_, newest)| newest),
         };
@@ -112,17 +114,24 @@ impl<'t> Later<'t> {
     }
 }
 
-/// The numbers of a tag, and what stands before and behind them; a `v` counts to what stands
-/// before. Of a prerelease nothing is told.
-fn form(tag: &str) -> Option<(Form<'_>, Vec<u128>)> {
-    let start = tag.find(|c: char| c.is_ascii_digit())?;
-    let (before, rest) = tag.split_at(start);
-    let is_number = |c: char| c.is_ascii_digit() || c == '.';
-    let end = rest.find(|c| !is_number(c)).unwrap_or(rest.len());
-    let (numbers, behind) = rest.split_at(end);
-    let numbers: Result<Vec<u128>, _> = numbers.split('.').map(str::parse).collect();
-    let numbers = numbers.ok()?;
-    Some(((before, behind, numbers.len()), numbers))
+/// How a tag is made, as `suggest` would keep to it, and its numbers but for those of hashes.
+/// Of a prerelease nothing is told.
+fn form(tag: &str) -> Option<(String, Vec<u128>)> {
+    let scheme = TagScheme::of(tag);
+    if scheme.is_prerelease() {
+        return None;
+    }
+    let form = match (PolicyScheme::of(tag), scheme.core) {
+        (Ok(policy), _) => policy.pattern,
+        (Err(Unsortable::Major), Core::Number(_)) => format!("{}#{}", scheme.prefix, scheme.suffix),
+        (Err(_), _) => return None,
+    };
+    let pieces = tag.split(['-', '_', '+', '.']);
+    let pieces = pieces.filter(|piece| !is_hash(piece));
+    let numbers = pieces.flat_map(|piece| piece.split(|c: char| !c.is_ascii_digit()));
+    let numbers = numbers.filter(|number| !number.is_empty());
+    let numbers: Result<Vec<u128>, _> = numbers.map(str::parse).collect();
+    Some((form, numbers.ok()?))
 }
 
 #[cfg(test)]
@@ -174,6 +183,8 @@ mod tests {
             "release-1.2",
             "1.2.3-rc.1",
             "8.0.1_42",
+            "build-1",
+            "r9",
         ] {
             assert!(!is_mutable(Some(tag)), "{tag}");
         }
@@ -184,6 +195,19 @@ mod tests {
     #[test]
     fn later_tags_are_of_the_same_form() {
         let tags = [
+            "2024-01-01",
+            "2024-02-01",
+            "RELEASE.2024-01-01T00-00-00Z",
+            "RELEASE.2024-02-01T00-00-00Z",
+            "main-12-abcdef1",
+            "main-13-12f4567",
+            "abcdef1",
+            "4.0.1-ls299",
+            "4.0.2-ls300",
+            "9.9-jdk17",
+            "9.10-jdk21",
+            "16-bookworm",
+            "17-bookworm",
             "1.2.3",
             "1.10.0",
             "1.9.9-alpine",
@@ -205,6 +229,23 @@ mod tests {
         assert_eq!(later.than("1.0.0-alpine"), standing(1, "1.9.9-alpine"));
         assert_eq!(later.than("v1.0.0"), standing(1, "v3.0.0"));
         assert_eq!(later.than("main"), None);
+        for (tag, newest) in [
+            ("2024-01-01", "2024-02-01"),
+            (
+                "RELEASE.2024-01-01T00-00-00Z",
+                "RELEASE.2024-02-01T00-00-00Z",
+            ),
+            ("main-12-abcdef1", "main-13-12f4567"),
+            ("4.0.1-ls299", "4.0.2-ls300"),
+            ("16-bookworm", "17-bookworm"),
+        ] {
+            assert_eq!(later.than(tag), standing(1, newest), "{tag}");
+            assert_eq!(later.than(newest), standing(0, newest), "{tag}");
+        }
+        assert_eq!(later.than("9.9-jdk17"), standing(0, "9.9-jdk17"));
+        // Of hashes none is later, and what is not listed may not be the newest.
+        assert_eq!(later.than("abcdef1"), None);
+        assert_eq!(later.than("9.9.9"), None);
         assert_eq!(later.than("5.0.0-fips"), None);
     }
 }

@@ -50,6 +50,14 @@ pub(super) fn collided(today: &str, a: &str, b: &str) -> (String, Option<String>
     }
 }
 
+const ITS_TAGS: &str = "its tags would tell: name them with `--tags`, or in a TagSnapshot";
+
+/// Of a tag of which its other tags would tell what it is.
+pub(super) fn doubtful(tag: &str) -> (String, String) {
+    let why = format!("not sortable ({tag}): the number of a build, or a commit's hash?");
+    (why, ITS_TAGS.to_owned())
+}
+
 /// Why a tag cannot be followed, and what would help.
 pub(super) fn not_sortable(
     why: Unsortable,
@@ -63,8 +71,7 @@ pub(super) fn not_sortable(
     };
     if why == Unsortable::Major && tags.is_none() {
         let why = format!("not sortable ({shown}): a major version, or the number of a build?");
-        let hint = "its tags would tell: name them with `--tags`, or in a TagSnapshot";
-        return (why, Some(hint.to_owned()));
+        return (why, Some(ITS_TAGS.to_owned()));
     }
     let fixed = version_of(tag, tags.unwrap_or_default());
     let hint = match (why, fixed) {

@@ -1,6 +1,6 @@
 //! What the other tags of a list tell of how one of them is made.
 
-use crate::insight::tag_scheme::{Core, PolicyScheme, TagScheme, is_hash};
+use crate::insight::tag_scheme::{Core, PolicyScheme, TagScheme, Unsortable, is_hash};
 
 const SEPARATORS: [char; 4] = ['-', '.', '_', '+'];
 
@@ -22,17 +22,35 @@ pub(super) fn is_major(today: &str, tags: Option<&[String]>) -> bool {
     tags.is_none_or(|tags| tags.iter().any(is_of_it))
 }
 
+/// Whether a piece may be a number, or a hash of decimal digits alone.
+fn is_doubtful(piece: &str) -> bool {
+    let digits = piece.strip_prefix('g').unwrap_or(piece);
+    let is_date = matches!(TagScheme::of(digits).core, Core::Date(_));
+    is_number(digits) && matches!(digits.len(), 7..=39) && !is_date
+}
+
+fn is_number(piece: &str) -> bool {
+    piece.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether nothing but other tags tells if a tag has a hash: seven digits, as git cuts them,
+/// beside no longer number.
+pub(super) fn needs_others(today: &str) -> bool {
+    let mut pieces = today.split(SEPARATORS);
+    let is_one = |piece: &str| is_doubtful(piece) && piece.len() == 7;
+    let mut numbers = today.split(SEPARATORS).filter(|piece| is_number(piece));
+    pieces.any(is_one) && !numbers.any(|number| number.len() > 7)
+}
+
 /// Policies for a tag with a piece that is a hash of decimal digits alone, as one in thirty of
 /// seven digits is: those of another tag that has letters in its place.
-pub(super) fn choices(today: &str, all: &[String]) -> Vec<PolicyScheme> {
+///
+/// # Errors
+/// That tag is a hash, and so is this one.
+pub(super) fn choices(today: &str, all: &[String]) -> Result<Vec<PolicyScheme>, Unsortable> {
     let own: Vec<&str> = today.split(SEPARATORS).collect();
-    let is_number = |piece: &str| piece.bytes().all(|byte| byte.is_ascii_digit());
-    let is_doubtful = |piece: &str| {
-        let digits = piece.strip_prefix('g').unwrap_or(piece);
-        is_number(digits) && matches!(digits.len(), 7..=39)
-    };
     if !own.iter().any(|piece| is_doubtful(piece)) {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let separators =
         |tag: &str| -> Vec<char> { tag.chars().filter(|c| SEPARATORS.contains(c)).collect() };
@@ -44,7 +62,7 @@ pub(super) fn choices(today: &str, all: &[String]) -> Vec<PolicyScheme> {
         }
         let (mut hashes, mut equal) = (0, 0);
         for (own, other) in own.iter().zip(&pieces) {
-            if is_doubtful(own) && is_hash(other) {
+            if is_doubtful(own) && is_hash(other) && own.len() == other.len() {
                 hashes += 1;
             } else if own == other {
                 equal += 1;
@@ -56,8 +74,10 @@ pub(super) fn choices(today: &str, all: &[String]) -> Vec<PolicyScheme> {
     };
     let alike = all.iter().filter_map(|other| Some((alike(other)?, other)));
     let nearest = alike.max_by_key(|(equal, _)| *equal);
-    let choices = nearest.and_then(|(_, other)| PolicyScheme::choices(other).ok());
-    choices.unwrap_or_default()
+    match nearest {
+        Some((_, other)) => PolicyScheme::choices(other),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// A tag without its numbers and hashes: two of one form look alike.

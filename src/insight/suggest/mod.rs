@@ -523,6 +523,44 @@ mod tests {
             ("1.2.3.4.5", &["1.2.3.4.6"], Err("more than four numbers")),
             ("pr-12", &["pr-13"], Err("a pull request")),
             (
+                "git-1234567",
+                &["git-abcdef1", "git-7654321"],
+                Err("a commit's hash"),
+            ),
+            ("12345678", &["abcdef12"], Err("a commit's hash")),
+            ("r99", &["r100"], Ok(&["r100", "r99"])),
+            ("b42", &["b43"], Ok(&["b43", "b42"])),
+            (
+                "3.9-eclipse-temurin-17",
+                &["3.9-eclipse-temurin-21", "3.10-eclipse-temurin-17"],
+                Ok(&["3.10-eclipse-temurin-17", "3.9-eclipse-temurin-17"]),
+            ),
+            (
+                "1.16.0-otp-26-alpine",
+                &["1.16.1-otp-27-alpine", "1.16.1-otp-26-alpine"],
+                Ok(&["1.16.1-otp-26-alpine", "1.16.0-otp-26-alpine"]),
+            ),
+            (
+                "1.2.3-arm32v6",
+                &["1.2.4-arm32v7", "1.2.4-arm32v6"],
+                Ok(&["1.2.4-arm32v6", "1.2.3-arm32v6"]),
+            ),
+            (
+                "1.2.3-thing-4",
+                &["1.2.4-thing-5", "1.2.4-thing-4"],
+                Ok(&["1.2.4-thing-4", "1.2.3-thing-4"]),
+            ),
+            (
+                "1.2.3-k8s1.28",
+                &["1.2.4-k8s1.29", "1.2.4-k8s1.28"],
+                Ok(&["1.2.4-k8s1.28", "1.2.3-k8s1.28"]),
+            ),
+            (
+                "1.2.3-debian-11",
+                &["1.2.4-debian-12"],
+                Ok(&["1.2.4-debian-12", "1.2.3-debian-11"]),
+            ),
+            (
                 "pr-213-0a1b2c3-20240101120000",
                 &[
                     "pr-214-0a1b2c3-20240102120000",

@@ -40,6 +40,8 @@ pub(super) struct Proved {
     /// The tags that have a place in its order.
     pub(super) accepted: BTreeSet<String>,
     pub(super) hint: Option<String>,
+    /// It accepts today's tag alone, though others look alike.
+    is_alone: bool,
 }
 
 /// Why a scheme does not fit a list of tags.
@@ -77,17 +79,22 @@ impl Proved {
         if kin::is_major(today, known.tags) {
             return Err(refuse(Unsortable::Major));
         }
-        choices.splice(0..0, kin::choices(today, &all));
-        let (mut collision, mut dropping) = (None, None);
+        if known.tags.is_none() && kin::needs_others(today) {
+            let (why, hint) = hints::doubtful(today);
+            return Err(Refused::new(why, Some(hint)));
+        }
+        choices.splice(0..0, kin::choices(today, &all).map_err(refuse)?);
+        let (mut collision, mut dropping, mut alone) = (None, None, None);
         for scheme in &choices {
             match Self::by(scheme, today, &all, known)? {
-                Ok(proved) => return Ok(proved),
+                Ok(proved) if !proved.is_alone => return Ok(proved),
+                Ok(proved) => alone = alone.or(Some(proved)),
                 Err(Misfit::Collision(a, b)) => collision = collision.or(Some((a, b))),
                 Err(Misfit::Drops(proved)) => dropping = dropping.or(Some(*proved)),
                 Err(Misfit::Unfit) => {}
             }
         }
-        match (dropping, collision) {
+        match (dropping.or(alone), collision) {
             (Some(proved), _) => Ok(proved),
             (None, Some((a, b))) => {
                 let (why, hint) = hints::collided(today, &a, &b);
@@ -131,11 +138,13 @@ impl Proved {
         }
         let shown = known.tags.map_or(0, |_| FIRST);
         let chooses = funnel.ranked().take(shown);
+        let alone = hints::alone(today, &funnel);
         let proved = Self {
+            is_alone: alone.is_some(),
             spec,
             chooses: chooses.map(|one| one.tag.clone()).collect(),
             accepted,
-            hint: hints::of_one_day(today).or_else(|| hints::alone(today, &funnel)),
+            hint: hints::of_one_day(today).or(alone),
         };
         Ok(match funnel.ended_at(Step::Value).next() {
             Some(_) => Err(Misfit::Drops(Box::new(proved))),
