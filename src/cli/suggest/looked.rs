@@ -7,7 +7,7 @@ use super::Wanted;
 use crate::api::Id;
 use crate::checkout::git::Repositories;
 use crate::checkout::source_files::SourceFile;
-use crate::checkout::survey::{self, Subject};
+use crate::checkout::survey::{self, Subject, Surveyed};
 use crate::checkout::{self, BoundIn, Request};
 use crate::cli::coverage::{inventory, told};
 use crate::cli::network;
@@ -19,6 +19,7 @@ use crate::insight::coverage::found::InFile;
 use crate::insight::coverage::seen::{Known, Seen};
 use crate::insight::suggest::{self, Candidates};
 use crate::insight::trial::Trial;
+use crate::plan::planned::Owner;
 use crate::report;
 use crate::selection::tags::TagBook;
 
@@ -43,6 +44,19 @@ pub(super) struct Carrier {
     pub(super) folder: PathBuf,
     /// Whether it takes policies of some labels alone, which a new one has none of.
     pub(super) has_selector: bool,
+}
+
+fn carriers(surveyed: &Surveyed<'_>) -> Vec<Carrier> {
+    let of = |owner: &Owner| {
+        let automation = surveyed.documents.automations.get(&owner.id);
+        let selector = automation.and_then(|one| one.document.spec.policy_selector.as_ref());
+        Carrier {
+            id: owner.id.clone(),
+            folder: owner.base.clone(),
+            has_selector: selector.is_some(),
+        }
+    };
+    surveyed.automations.owners.iter().map(of).collect()
 }
 
 /// What was looked at.
@@ -103,17 +117,7 @@ impl Looked {
                     .collect(),
                 ..Self::default()
             });
-            looked
-                .carriers
-                .extend(surveyed.automations.owners.iter().map(|owner| {
-                    let automation = surveyed.documents.automations.get(&owner.id);
-                    Carrier {
-                        id: owner.id.clone(),
-                        folder: owner.base.clone(),
-                        has_selector: automation
-                            .is_some_and(|one| one.document.spec.policy_selector.is_some()),
-                    }
-                }));
+            looked.carriers.extend(carriers(&surveyed));
             findings.extend(surveyed.findings);
             let findings = findings.into_iter().filter(is_of_reading);
             looked.findings.extend(findings.filter_map(told));
