@@ -15,6 +15,7 @@ use super::items::Items;
 use super::shared_asker::SharedAsker;
 use super::streams::{print, print_styled, say, say_findings};
 use super::{given, interrupt, scan};
+use crate::api::Id;
 use crate::checkout::commit_tree::CommitTree;
 use crate::checkout::git::Repositories;
 use crate::checkout::request::{Alone, GivenText};
@@ -29,7 +30,7 @@ use crate::path_name;
 use crate::plan::outcome::Outcome;
 use crate::report;
 use crate::selection::registry_queries::{self, Ask};
-use crate::selection::resolve;
+use crate::selection::resolve::{self, Resolved};
 use crate::selection::tags::{KnownTags, TagBook};
 use oci_tags::image::Repository;
 
@@ -448,10 +449,7 @@ impl Comparing<'_> {
         };
         let asks: Option<&mut Ask<'_>> = is_asked.then_some(&mut ask as _);
         let surveyed = survey::of(checkout, (new_request, self.repositories), subject, asks);
-        let asks: Option<&mut Ask<'_>> = is_asked.then_some(&mut ask as _);
-        let query = old_request.query(None);
-        let (images, asked) =
-            registry_queries::images(&before.documents, &mut book, &query, None, asks);
+        let (images, asked) = self.images(&before.documents, &mut book, old_request);
         let sides = (
             Side {
                 documents: &before.documents,
@@ -477,16 +475,24 @@ impl Comparing<'_> {
         Ok(())
     }
 
-    /// A cluster that is there no more: all its policies are gone.
-    fn gone(&mut self, before: Before, request: &Request) {
-        let (mut book, _) = TagBook::of_snapshots(&before.documents, request.freshness);
+    /// What the policies before choose, and what was found while asking.
+    fn images(
+        &mut self,
+        documents: &Documents,
+        book: &mut TagBook,
+        request: &Request,
+    ) -> (BTreeMap<Id, Resolved>, Vec<Finding>) {
         let is_asked = self.asker.is_asked();
         let asker = &mut self.asker;
         let mut ask = |documents: &Documents, questions: &[_]| asker.ask(documents, questions);
         let asks: Option<&mut Ask<'_>> = is_asked.then_some(&mut ask as _);
-        let query = request.query(None);
-        let (images, asked) =
-            registry_queries::images(&before.documents, &mut book, &query, None, asks);
+        registry_queries::images(documents, book, &request.query(None), None, asks)
+    }
+
+    /// A cluster that is there no more: all its policies are gone.
+    fn gone(&mut self, before: Before, request: &Request) {
+        let (mut book, _) = TagBook::of_snapshots(&before.documents, request.freshness);
+        let (images, asked) = self.images(&before.documents, &mut book, request);
         let sides = (
             Side {
                 documents: &before.documents,
