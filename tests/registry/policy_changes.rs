@@ -68,7 +68,7 @@ fn another_login_is_asked_again() {
         stderr(&output)
     );
     assert!(told.contains("before HOST/acme/app:1.1.0"), "{told}");
-    assert!(told.contains("after  none: "), "{told}");
+    assert!(told.contains("after  not known: "), "{told}");
 }
 
 #[test]
