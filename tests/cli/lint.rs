@@ -592,20 +592,60 @@ fn every_code_of_lint_is_on_the_page() {
     assert_eq!(page, with_rows(&page, &sections), "`LINT=write` writes it");
 }
 
+/// A ResourceList that is linted: the base tree with a policy and a Deployment.
+fn linted_list(policy: &str, app: &str) -> String {
+    let item = |text: &str| format!("- {}\n", text.trim_end().replace('\n', "\n  "));
+    let documents = ["flux/repository.yaml", "flux/tags.yaml"];
+    let items = documents.map(|name| item(&base()[name])).join("");
+    let config = "{apiVersion: flux-image.dev/v1alpha1, kind: ImageUpdate, metadata: {name: x}, spec: {lint: true}}";
+    format!(
+        "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nfunctionConfig: {config}\nitems:\n{items}{}{}",
+        item(policy),
+        item(app)
+    )
+}
+
+/// The results that the function adds.
+fn results_of(list: &str) -> String {
+    let output = run_in(std::path::Path::new("."), &["fn"], list.as_bytes());
+    let text = String::from_utf8_lossy(&output.stdout);
+    let results = text.split("\nresults:").nth(1);
+    results.unwrap_or_default().to_owned()
+}
+
+/// A line of an item is the list's, also where an orchestrator notes the file of the item.
+#[test]
+fn a_comment_counts_in_an_item_that_has_a_file() {
+    let noted = "annotations: {config.kubernetes.io/path: p.yaml}, name: app";
+    let app = base()["apps/app.yaml"].clone();
+    for name in ["name: app", noted] {
+        for comment in ["", "    # flux-image: ignore odd-range meant so\n"] {
+            let policy = base()["flux/policy.yaml"]
+                .replacen("name: app", name, 1)
+                .replace(
+                    "    semver: {range: 1.x}",
+                    &format!("{comment}    semver: {{range: '<=1'}}"),
+                );
+            let results = results_of(&linted_list(&policy, &app));
+            assert!(!results.contains("unused-ignore"), "{results}");
+            assert_eq!(
+                results.contains("odd-range"),
+                comment.is_empty(),
+                "{results}"
+            );
+            let field = results.contains("spec.policy.semver.range");
+            assert_eq!(field, comment.is_empty(), "{results}");
+        }
+    }
+}
+
 /// With `lint` the function has comments silence what planning finds, too.
 #[test]
 fn a_comment_silences_results_of_the_function() {
-    let item = |text: &str| format!("- {}\n", text.trim_end().replace('\n', "\n  "));
     let list = |comment: &str, image: &str| {
         let app = base()["apps/app.yaml"].replace("app:1.2.3", image);
         let app = app.replace("          image:", &format!("{comment}          image:"));
-        let documents = ["flux/repository.yaml", "flux/policy.yaml", "flux/tags.yaml"];
-        let items = documents.map(|name| item(&base()[name])).join("");
-        let config = "{apiVersion: flux-image.dev/v1alpha1, kind: ImageUpdate, metadata: {name: x}, spec: {lint: true}}";
-        format!(
-            "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nfunctionConfig: {config}\nitems:\n{items}{}",
-            item(&app)
-        )
+        linted_list(&base()["flux/policy.yaml"], &app)
     };
     let comment = "          # flux-image: ignore downgrade fork\n";
     for (comment, image, expected) in [
@@ -613,16 +653,12 @@ fn a_comment_silences_results_of_the_function() {
         (comment, "app:1.9.0", None),
         (comment, "app:1.2.3", Some("nothing of it is found")),
     ] {
-        let output = run_in(
-            std::path::Path::new("."),
-            &["fn"],
-            list(comment, image).as_bytes(),
-        );
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let results = text.split("\nresults:").nth(1).unwrap_or_default();
+        let results = results_of(&list(comment, image));
         for said in ["is lower than", "nothing of it is found"] {
             assert_eq!(results.contains(said), expected == Some(said), "{results}");
         }
+        let has_hint = results.contains("if the lower version is meant");
+        assert_eq!(has_hint, results.contains("is lower than"), "{results}");
         if comment.is_empty() || expected.is_some() {
             assert!(results.contains("name: \"app\""), "{results}");
         }

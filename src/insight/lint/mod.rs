@@ -11,6 +11,7 @@
 mod automations;
 mod documents;
 pub mod fixes;
+mod hints;
 mod ignores;
 mod lists;
 mod markers;
@@ -44,6 +45,7 @@ use yaml_edit_spans::{ByteSpan, Place, Snippet};
 use lists::Wanted;
 pub(crate) use natural::naturally;
 
+pub use hints::{add_usual_hints, unknown_field};
 pub use ignores::{Ignored, Ignores, Untold};
 
 /// Words of documents that rules look at and no other command reads: those of ignores, and
@@ -135,7 +137,7 @@ impl<'l> Texts<'l> {
 
     /// The resource that begins at a place.
     fn object_at(&self, location: &Location) -> Option<(&'l str, &'l Object)> {
-        let found = self.get(&location.file)?;
+        let found = self.get(location.text())?;
         let mut objects = found.outline?.objects();
         let object = objects.find(|object| object.place.line == location.line)?;
         Some((found.text, object))
@@ -159,14 +161,14 @@ pub fn add_lines<'f>(findings: impl IntoIterator<Item = &'f mut Finding>, texts:
     let mut starts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let findings = findings.into_iter();
     for finding in findings.filter(|one| one.snippet.is_none()) {
-        let Some(found) = texts.get(&finding.location.file) else {
+        let Some(found) = texts.get(finding.location.text()) else {
             continue;
         };
         let Some(number) = finding.location.line.checked_sub(1) else {
             continue;
         };
         let starts = starts
-            .entry(finding.location.file.clone())
+            .entry(finding.location.text().to_owned())
             .or_insert_with(|| {
                 let breaks = memchr::memchr_iter(b'\n', found.text.as_bytes());
                 std::iter::once(0).chain(breaks.map(|at| at + 1)).collect()
