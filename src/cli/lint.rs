@@ -15,7 +15,7 @@ use crate::checkout::survey::{self, Subject, Surveyed};
 use crate::checkout::{self, BoundIn, Request};
 use crate::commit::{commits, migrate};
 use crate::documents::Documents;
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Finding, Location, Severity};
 use crate::foreign::json_pretty;
 use crate::insight::explain;
 use crate::insight::lint::{self, Ignored, Ignores, LintText, Texts, Untold, fixes};
@@ -23,6 +23,7 @@ use crate::insight::trial::Trial;
 use crate::insight::uses::Carrier;
 use crate::plan::outcome::Outcome;
 use crate::plan::planned::{Planned, Replacement};
+use crate::plan::unreached::{self, Unreached};
 use crate::policy::{ChosenNothing, InvalidPolicy};
 use crate::report::json::Report;
 use crate::report::lint::{IgnoredFinding, LintReport, LintSummary, TagsUsed, text};
@@ -32,6 +33,7 @@ use crate::selection::registry_queries::Ask;
 use crate::selection::resolve::{self, Unresolved};
 use go_template::time::Time;
 use oci_tags::image::Repository;
+use yaml_edit_spans::Snippet;
 use yaml_edit_spans::patch::Edit;
 
 /// Says what is wrong, and mends what mends itself.
@@ -123,7 +125,7 @@ fn look(
         untold.note(&surveyed.facts());
         let mut findings = findings_of(&surveyed, &texts, &mut tags);
         lint::add_lines(&mut findings, &texts);
-        lint::add_lines(clusters.note(&surveyed), &texts);
+        clusters.note(&surveyed, &texts);
         ignores.get_or_insert_with(|| Ignores::of_comments(&texts));
         if fix {
             mend(&surveyed, &findings, &texts, &mut replaced);
@@ -169,13 +171,15 @@ struct Clusters {
     carried: BTreeSet<String>,
     /// Where documents stand that any of them uses.
     used: BTreeSet<String>,
-    /// That no automation of one of them comes to values, and where these are.
-    unreached: Vec<(Finding, Vec<String>)>,
+    /// The values that no automation of one of them comes to.
+    unreached: Vec<Unreached>,
+    /// Their lines.
+    lines: BTreeMap<String, Snippet>,
 }
 
 impl Clusters {
-    /// Takes in what a cluster sees. Its findings come back, to be completed.
-    fn note(&mut self, surveyed: &Surveyed<'_>) -> impl Iterator<Item = &mut Finding> {
+    /// Takes in what a cluster sees.
+    fn note(&mut self, surveyed: &Surveyed<'_>, texts: &Texts<'_>) {
         let documents = &surveyed.documents;
         for one in &surveyed.uses {
             let at = one.location.to_string();
@@ -193,25 +197,27 @@ impl Clusters {
             self.used
                 .extend(repository.map(|repository| repository.location.to_string()));
         }
-        let from = self.unreached.len();
-        for (id, finding) in surveyed.unreached() {
-            let left = surveyed.uses.iter().filter(|one| one.policy == id);
-            let left = left.filter(|one| matches!(one.carrier, Carrier::Nobody(_)));
-            let left = left.map(|one| one.location.to_string());
-            self.unreached.push((finding, left.collect()));
-        }
-        self.unreached[from..]
-            .iter_mut()
-            .map(|(finding, _)| finding)
+        let unreached = surveyed.unreached();
+        let places = unreached.iter().flat_map(|one| &one.places);
+        let at = |place: &Location| Finding::warning(Code::UnreachedMarker, "", place.clone());
+        let mut places: Vec<Finding> = places.map(at).collect();
+        lint::add_lines(&mut places, texts);
+        let lines = places.into_iter();
+        self.lines
+            .extend(lines.filter_map(|one| Some((one.location.to_string(), one.snippet?))));
+        self.unreached.extend(unreached);
     }
 
     /// That no automation of any cluster comes to values.
     fn unreached(&mut self) -> Vec<Finding> {
-        let all = std::mem::take(&mut self.unreached).into_iter();
-        let left = all.filter(|(_, values)| {
-            values.is_empty() || !values.iter().all(|at| self.carried.contains(at))
-        });
-        left.map(|(finding, _)| finding).collect()
+        let all = std::mem::take(&mut self.unreached);
+        let is_reached = |at: &Location| self.carried.contains(&at.to_string());
+        let left = unreached::of_clusters(all, &is_reached);
+        let mut findings: Vec<Finding> = left.iter().filter_map(Unreached::finding).collect();
+        for finding in &mut findings {
+            finding.snippet = self.lines.get(&finding.location.to_string()).cloned();
+        }
+        findings
     }
 
     /// Whether a cluster knows what another one misses.
