@@ -880,6 +880,29 @@ fn hints_are_policies_that_work() {
             "1.2.3",
             "unanchored-pattern",
         ),
+        // Another variant would be no mend.
+        (
+            "semver: {range: '>=1.0.0'}",
+            "pattern: 'stable$'",
+            "1.2.0-stable, 1.3.0-unstable",
+            "1.2.0-stable",
+            "only-prereleases",
+        ),
+        (
+            "semver: {range: '>=1.0.0-0'}",
+            "",
+            "v1.2.3-3-gdeadbee, v1.2.3-12-gdeadbe1",
+            "v1.2.3-3-gdeadbee",
+            "unordered-values",
+        ),
+        // Numbers without anything between.
+        (
+            "numerical: {order: asc}",
+            r"pattern: '^(?P<y>\d{4})\.(?P<m>\d+)\.(?P<d>\d+)$', extract: $y$m$d",
+            "2024.1.9, 2024.1.10, 2024.2.1",
+            "2024.1.9",
+            "unordered-values",
+        ),
     ] {
         let tree = policy_tree(choice, filter, list, current);
         let report = linted(&tree, &[]);
@@ -912,6 +935,21 @@ fn what_is_meant_is_no_finding() {
             "release-20240101, release-20240102",
             "release-20240101",
             &[][..],
+        ),
+        // Joined numbers are compared one by one.
+        (
+            "alphabetical: {order: asc}",
+            r"pattern: '^(?P<y>\d{4})\.(?P<m>\d+)\.(?P<d>\d+)$', extract: $y$m$d",
+            "2024.1.9, 2024.1.10, 2024.2.1",
+            "2024.1.9",
+            &[],
+        ),
+        (
+            "numerical: {order: asc}",
+            r"pattern: '^(?P<d>\d\d)-(?P<m>\d\d)-(?P<y>\d{4})$', extract: '${y}${m}${d}'",
+            "09-01-2024, 01-02-2024",
+            "09-01-2024",
+            &[],
         ),
         (
             "alphabetical: {order: asc}",
@@ -1561,6 +1599,34 @@ fn fields_of_another_document_belong_there() {
     );
 }
 
+/// A marker in a file that cannot be read is one all the same.
+#[test]
+fn a_policy_of_an_unread_file_is_not_unused() {
+    let tree = with("apps/app.yaml", |text| format!("a: [\n{text}"));
+    let report = linted(&tree, &[]);
+    assert_eq!(
+        codes(&report),
+        BTreeSet::from(["unparsable".to_owned()]),
+        "{report}"
+    );
+}
+
+/// Code scanning refuses a result without a place.
+#[test]
+fn every_result_of_sarif_has_a_place() {
+    let tree = with("flux/policy.yaml", |text| text.to_owned());
+    let policies = base()["flux/policy.yaml"].replace("name: app,", "name: other,");
+    let args = ["lint", "--policies", "-", "-o", "sarif"];
+    let output = run_in(tree.path(), &args, policies.as_bytes());
+    let log: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let results = log["runs"][0]["results"].as_array().expect("results");
+    assert!(!results.is_empty(), "{log}");
+    for result in results {
+        let place = &result["locations"][0]["physicalLocation"];
+        assert!(place["artifactLocation"]["uri"].is_string(), "{result}");
+    }
+}
+
 /// Of a value that nobody writes it is not said what would be written.
 #[test]
 fn what_nobody_writes_does_not_change() {
@@ -1580,8 +1646,34 @@ fn what_nobody_writes_does_not_change() {
 
 /// What is said of odd cases of the same faults.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn words_fit_what_is_there() {
     for (choice, filter, list, current, code, said) in [
+        // What is not listed cannot be kept to.
+        (
+            "semver: {range: 1.x}",
+            "",
+            "1.2.3, 1.2.4",
+            "v1.2.3",
+            "prefix-changes",
+            "no tag like `v1.2.3` is listed",
+        ),
+        (
+            "numerical: {order: asc}",
+            r"pattern: '^main-(?P<n>\d+)$', extract: $n",
+            "develop-12, develop-13",
+            "main-3",
+            "matches-nothing",
+            "no tag of the line that is asked for is listed",
+        ),
+        (
+            "semver: {range: 5.0.1}",
+            "",
+            "5.0.0, 5.0.2, 5.0.3",
+            "5.0.0",
+            "matches-nothing",
+            "no tag of the line that is asked for is listed",
+        ),
         (
             "numerical: {order: asc}",
             r"pattern: '^v(?P<n>\d*)', extract: $n",

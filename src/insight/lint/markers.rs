@@ -202,6 +202,21 @@ pub(super) fn commented_out(texts: &Texts<'_>) -> BTreeMap<Id, Location> {
     found
 }
 
+/// The policies whose markers stand in texts that could not be read.
+pub(super) fn unread(texts: &Texts<'_>) -> BTreeSet<Id> {
+    let unread = texts.iter().filter(|(_, text)| text.outline.is_none());
+    let lines = unread.flat_map(|(_, text)| text.text.lines());
+    let marked = lines.filter_map(|line| {
+        let hash = line[..line.find(marker::TOKEN)?].rfind('#')?;
+        let Comment::Marker(value) = marker::read(line[hash..].trim_end()) else {
+            return None;
+        };
+        let target = MarkerTarget::parse(&value)?;
+        Some(Id::new(target.namespace, target.name))
+    });
+    marked.collect()
+}
+
 fn told((target, location): (MarkerTarget, Location)) -> Finding {
     let message = format!(
         "the marker of `{}:{}` is on a line that is commented out",

@@ -23,7 +23,7 @@ mod patterns;
 mod policies;
 mod ranges;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{self, Id, ImagePolicy, ImageRepository};
 use crate::cluster::flux;
@@ -200,6 +200,8 @@ pub(crate) struct PolicyFacts<'l> {
     pub uses: Vec<&'l Use>,
     /// Where a marker of it is commented out.
     pub commented: Option<&'l Location>,
+    /// Whether a text that could not be read has a marker of it.
+    pub is_unread: bool,
 }
 
 /// The tags of a policy, and what became of them.
@@ -239,6 +241,7 @@ pub fn lint(subject: &Subject<'_>) -> Vec<Finding> {
     let around = Around {
         offered: offered(subject),
         commented: markers::commented_out(subject.texts),
+        unread: markers::unread(subject.texts),
         uses,
     };
     let policies: Vec<_> = subject.run.documents.policies.iter().collect();
@@ -270,6 +273,8 @@ struct Around<'l> {
     offered: BTreeMap<Id, Offered<'l>>,
     /// Where markers are commented out.
     commented: BTreeMap<Id, Location>,
+    /// Those with markers in texts that could not be read.
+    unread: BTreeSet<Id>,
     /// The values, by their policies.
     uses: BTreeMap<&'l Id, Vec<&'l Use>>,
 }
@@ -324,5 +329,6 @@ fn facts<'f, 'l: 'f>(
         traced,
         uses: around.uses.get(id).cloned().unwrap_or_default(),
         commented: around.commented.get(id),
+        is_unread: around.unread.contains(id),
     }
 }
