@@ -33,8 +33,8 @@ use crate::selection::registry_queries::Ask;
 use crate::selection::resolve::{self, Unresolved};
 use go_template::time::Time;
 use oci_tags::image::Repository;
-use yaml_edit_spans::Snippet;
 use yaml_edit_spans::patch::Edit;
+use yaml_edit_spans::{Place, Snippet};
 
 /// Says what is wrong, and mends what mends itself.
 pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
@@ -277,6 +277,9 @@ fn findings_of(surveyed: &Surveyed<'_>, texts: &Texts<'_>, tags: &mut TagsUsed) 
         if !field.is_empty() {
             finding.location = texts.field(&finding.location, field);
         }
+        if let Some(place) = place_in_template(finding, texts) {
+            (finding.location.line, finding.location.column) = (place.line, place.column);
+        }
     }
     for (id, resolved) in images {
         let unresolved = resolved.reason().filter(|reason| reason.is_mistake());
@@ -364,7 +367,10 @@ fn field_of_reason(reason: &Unresolved) -> &'static str {
 fn field_of(finding: &Finding) -> &str {
     match finding.code {
         Code::UnknownField => lint::unknown_field(&finding.message),
-        Code::BadTemplate => "spec.git.commit.messageTemplate",
+        Code::BadTemplate => match &finding.location.resource {
+            Some(one) if one.api_version.ends_with("/v1alpha1") => "spec.commit.messageTemplate",
+            _ => "spec.git.commit.messageTemplate",
+        },
         _ => "",
     }
 }
@@ -420,6 +426,23 @@ fn unique(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by_cached_key(key);
     findings.dedup_by_key(|one| key(one));
     findings
+}
+
+/// Where in its file the line and column of a message template are that a finding names.
+fn place_in_template(finding: &Finding, texts: &Texts<'_>) -> Option<Place> {
+    if finding.code != Code::BadTemplate {
+        return None;
+    }
+    let mut places = finding.message.match_indices("line ");
+    let at = places.find_map(|(at, word)| {
+        let rest = &finding.message[at + word.len()..];
+        let (line, rest) = rest.split_once(", column ")?;
+        let end = rest.find(|c: char| !c.is_ascii_digit());
+        let column = &rest[..end.unwrap_or(rest.len())];
+        Some((line.parse().ok()?, column.parse().ok()?))
+    })?;
+    let path: Vec<&str> = finding.location.field.split('.').collect();
+    fixes::place_within(finding, texts.get(finding.location.text())?, &path, at)
 }
 
 /// The edits of a message template that uses what Flux has removed, where it says the same

@@ -1599,6 +1599,87 @@ fn fields_of_another_document_belong_there() {
     );
 }
 
+/// Hints name where a field belongs, and who shows a document's schema.
+#[test]
+fn hints_know_the_document() {
+    let automation = with("flux/automation.yaml", |text| {
+        text.replace("    push:", "    messageTemplate: up\n    push:")
+    });
+    let snapshot = with("flux/tags.yaml", |text| {
+        text.replace("tags: [1.2.3, 1.2.4]", "tags: {a: b}")
+    });
+    for (tree, code, said) in [
+        (
+            automation,
+            "unknown-field",
+            "write it under `spec.git.commit`",
+        ),
+        (
+            snapshot,
+            "bad-document",
+            "`flux-image schema TagSnapshot` shows it",
+        ),
+    ] {
+        let report = linted(&tree, &[]);
+        let found = hints(&report, code);
+        assert!(found.iter().any(|hint| hint.ends_with(said)), "{report}");
+    }
+}
+
+/// A fault of a template is shown where it stands, also in a block and in an older version.
+#[test]
+fn a_template_is_shown_at_its_fault() {
+    let block = "    commit:\n      messageTemplate: |-\n        up\n\n          {{ .Nope }}\n";
+    let of_block = with("flux/automation.yaml", |text| {
+        text.replace("    commit:\n", block)
+    });
+    let old = with("flux/automation.yaml", |text| {
+        text.replace("/v1\n", "/v1alpha1\n").replace(
+            "  git:\n    commit:\n      author: {email: flux@example.com}\n",
+            "  checkout: {gitRepositoryRef: {name: fleet}}\n  commit:\n    authorName: x\n    authorEmail: x@y\n    messageTemplate: '{{ .Nope }}'\n",
+        ).replace("    push: {branch: main}\n", "  push: {branch: main}\n")
+    });
+    for (tree, expected) in [
+        (of_block, "flux/automation.yaml:12:14"),
+        (old, "flux/automation.yaml:11:22"),
+    ] {
+        let report = linted(&tree, &[]);
+        assert_eq!(
+            place(found(&report, "bad-template")[0]),
+            expected,
+            "{report}"
+        );
+    }
+}
+
+/// The text of a block is one wherever a marker stands in it.
+#[test]
+fn markers_in_a_block_are_part_of_its_text() {
+    let marker = "# {\"$imagepolicy\": \"flux-system:app\"}";
+    let tree = with("apps/app.yaml", |text| {
+        format!(
+            "{text}---\nkind: ConfigMap\napiVersion: v1\nmetadata: {{name: x}}\ndata:\n  a.yaml: |-  # text\n    {marker}\n    image:\n      {marker}\n      a: b {marker}\n  b: # none\n    {marker}\n"
+        )
+    });
+    let report = linted(&tree, &[]);
+    let found = hints(&report, "dead-marker");
+    let in_block = found
+        .iter()
+        .filter(|hint| hint.contains("a field of its own"));
+    assert_eq!(in_block.count(), 3, "{report}");
+}
+
+/// A digest marker on a tag asks for another marker, as `lint` says.
+#[test]
+fn an_update_says_what_a_digest_marker_should_be() {
+    let tree = with("apps/app.yaml", |_| {
+        "tag: 1.2.3 # {\"$imagepolicy\": \"flux-system:app:digest\"}\n".to_owned()
+    });
+    let output = run_in(tree.path(), &["update", "--offline", "--dry-run"], b"");
+    let said = stderr(&output);
+    assert!(said.contains("write `flux-system:app:tag`"), "{said}");
+}
+
 /// A marker in a file that cannot be read is one all the same.
 #[test]
 fn a_policy_of_an_unread_file_is_not_unused() {
@@ -1649,6 +1730,14 @@ fn what_nobody_writes_does_not_change() {
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn words_fit_what_is_there() {
     for (choice, filter, list, current, code, said) in [
+        (
+            "numerical: {order: asc}",
+            r"pattern: '^v(?P<v>\d+)$', extract: $vv",
+            "v1, v2",
+            "v1",
+            "matches-nothing",
+            "name a group of the pattern: `extract: $v`",
+        ),
         // What is not listed cannot be kept to.
         (
             "semver: {range: 1.x}",

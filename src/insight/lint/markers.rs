@@ -101,7 +101,7 @@ fn beside_digests(subject: &Subject<'_>) -> Vec<Finding> {
     let mut tags: BTreeMap<&str, Vec<&Use>> = BTreeMap::new();
     for one in subject.run.uses {
         if one.part == ImagePart::Tag {
-            tags.entry(&one.location.file).or_default().push(one);
+            tags.entry(one.location.text()).or_default().push(one);
         }
     }
     let mut findings = Vec::new();

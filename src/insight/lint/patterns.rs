@@ -43,6 +43,22 @@ pub(super) fn apart(extract: &str) -> Option<String> {
     is_new.then_some(out)
 }
 
+/// The groups that an `extract` refers to.
+pub(super) fn groups_of(extract: &str) -> impl Iterator<Item = &str> {
+    let places = extract.match_indices('$');
+    let references = places.map(|(at, _)| &extract[at..][..group_length(&extract[at..])]);
+    let names = references.map(|one| one.trim_matches(['$', '{', '}']));
+    names.filter(|name| !name.is_empty())
+}
+
+/// Whether a pattern has a group of a name or a number; 0 is the whole.
+pub(super) fn has_group(pattern: &str, group: &str) -> bool {
+    match group.parse::<usize>() {
+        Ok(number) => number <= pattern.matches('(').count(),
+        Err(_) => group_names(pattern).any(|name| name == group),
+    }
+}
+
 /// The length of the reference to a group that a text begins with, as `$name` or `${name}`.
 fn group_length(text: &str) -> usize {
     let Some(rest) = text.strip_prefix('$') else {

@@ -139,7 +139,9 @@ impl Look<'_, '_> {
                 let hint = "take patterns out of `exclusionList`".to_owned();
                 self.say((Severity::Error, Code::MatchesNothing), "", message, hint);
             }
-            ChosenNothing::NotNumeric { value } => self.not_a_number(traced, value),
+            ChosenNothing::NotNumeric { value } if !self.extracts_nothing(traced) => {
+                self.not_a_number(traced, value);
+            }
             ChosenNothing::NoneInRange(nearest) => {
                 let is_told = self.extracts_nothing(traced) || self.prereleases_alone(traced);
                 if !is_told {
@@ -910,6 +912,10 @@ impl Look<'_, '_> {
             return false;
         };
         if extract.is_empty() || !has_no_value(&traced.funnel) {
+            return false;
+        }
+        // A group that is there may be empty.
+        if patterns::groups_of(extract).any(|group| patterns::has_group(pattern, group)) {
             return false;
         }
         let message = format!(
