@@ -250,6 +250,15 @@ impl Location {
         }
     }
 
+    /// The name of the text that the line is of: an item's is the whole list's.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self.is_item {
+            true => "",
+            false => &self.file,
+        }
+    }
+
     /// A file as a whole.
     #[must_use]
     pub fn file(file: impl Into<String>) -> Self {

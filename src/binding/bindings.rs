@@ -291,6 +291,37 @@ fn is_prose(text: &str) -> bool {
     target.is_some_and(|target| !is_name(&target.namespace) || !is_name(&target.name))
 }
 
+/// Whether the line at `offset` is in the text of a block: one of the lines that it is
+/// indented from ends with the block's header.
+fn is_in_block(text: &str, offset: usize) -> bool {
+    /// What of a text is looked at, in bytes.
+    const NEAR: usize = 4096;
+    let mut from = offset.saturating_sub(NEAR);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let mut lines = text[from..offset].rsplit('\n');
+    let mut own = lines.next().map_or(0, indent);
+    for line in lines.filter(|line| !line.trim().is_empty()) {
+        if own == 0 {
+            break;
+        }
+        let outer = indent(line);
+        if outer >= own {
+            continue;
+        }
+        let code = line.split(" #").next().unwrap_or(line).trim_end();
+        let last = code.rsplit(' ').next().unwrap_or_default();
+        let rest = last.strip_prefix(['|', '>']);
+        if rest.is_some_and(|rest| rest.bytes().all(|b| matches!(b, b'+' | b'-' | b'1'..=b'9'))) {
+            return true;
+        }
+        own = outer;
+    }
+    false
+}
+
 /// Why a marker at `offset` of a text marks nothing, and what to do: told by what stands
 /// before it on its line.
 fn why_dead(text: &str, offset: usize) -> (&'static str, &'static str) {
@@ -304,9 +335,14 @@ fn why_dead(text: &str, offset: usize) -> (&'static str, &'static str) {
     let line = near.rsplit(['\n', '\r']).next().unwrap_or(near);
     let before = line.rfind('#').map_or(line, |hash| &line[..hash]).trim();
     let last = before.rsplit([' ', '\t']).next().unwrap_or_default();
-    if before.ends_with([']', '}']) {
+    if is_in_block(text, offset) {
         (
-            "it is behind a closing bracket, and no one value's",
+            "it is part of the text of a block (`|` or `>`)",
+            "Flux changes values as a whole: give this one a field of its own",
+        )
+    } else if before.ends_with([']', '}']) {
+        (
+            "it is behind a closing bracket, so it belongs to no value",
             "write the value that is to change on a line of its own, with the marker behind it",
         )
     } else if last.starts_with('*') {

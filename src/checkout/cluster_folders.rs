@@ -14,15 +14,13 @@ use serde_json::Value;
 use super::files::{Files, Outlined};
 use super::regular_file::{self, MAX_BYTES};
 use super::source_files::SourceFile;
-use crate::api::{
-    Id, ImagePolicy, ImagePolicySpec, ImageRepositorySpec, ImageUpdateAutomationSpec,
-};
+use crate::api::{Id, ImagePolicySpec, ImageRepositorySpec, ImageUpdateAutomationSpec};
 use crate::binding::marker::{self, Comment, MarkerTarget};
 use crate::cluster::applied::Identity;
 use crate::cluster::artifact;
 use crate::cluster::flux::{self, FluxKustomization};
 use crate::cluster::kustomization;
-use crate::documents::{Documents, Sourced};
+use crate::documents::Documents;
 use crate::parallel;
 
 /// Why documents may be parts of a build of which one cannot be read, which is said.
@@ -32,12 +30,12 @@ pub const UNREADABLE: &str = "a document cannot be read as it lies";
 /// are.
 #[must_use]
 pub fn why_parts(documents: &Documents) -> Option<&'static str> {
-    let is_fragment = |one: &Sourced<ImagePolicy>| {
-        let spec = &one.document.spec;
-        spec.policy == Default::default() || spec.image_repository_ref.name.is_empty()
-    };
-    if documents.policies.values().any(is_fragment) {
-        return Some("an ImagePolicy is not whole");
+    let specs = || documents.policies.values().map(|one| &one.document.spec);
+    if specs().any(|spec| spec.policy == Default::default()) {
+        return Some("an ImagePolicy has no `spec.policy`");
+    }
+    if specs().any(|spec| spec.image_repository_ref.name.is_empty()) {
+        return Some("an ImagePolicy has no `spec.imageRepositoryRef`");
     }
     if has_variables(documents) {
         return Some("documents have variables (`${…}`)");

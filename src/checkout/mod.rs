@@ -52,6 +52,7 @@ use crate::plan;
 use crate::plan::edits::Plan;
 use crate::plan::labels;
 use crate::plan::planned::{Planned, PolicyKey, Replacement};
+use crate::plan::unreached::Unreached;
 use crate::policy::reflect::ImageRef;
 use crate::selection::current_digests::CurrentDigests;
 use crate::selection::registry_queries::Ask;
@@ -88,6 +89,8 @@ struct Tree<'r> {
     files: &'r Files,
     paths: &'r Option<Scope>,
     outlined: &'r [Outlined<'r>],
+    /// Whether the user has named one cluster, beside which there may be others.
+    is_of_one_cluster: bool,
 }
 
 impl<'r> Checkout<'r> {
@@ -210,6 +213,7 @@ pub fn with<T>(
                 files: &files,
                 paths: &sources.paths,
                 outlined: &outlined,
+                is_of_one_cluster: request.clusters.paths.len() == 1,
             },
         })
     };
@@ -394,10 +398,10 @@ fn plan_in(
             (request, repositories, &[]),
             findings,
         );
-        let reach = AutomationReach::new(&automations, images, targets.as_ref(), root);
+        let reach = AutomationReach::new(&automations, images, targets.as_ref(), tree);
         let bound = tree.outlined.iter();
         let bound = bound.filter_map(|one| Some((one.source, &learned.bindings()[one.number?])));
-        unreached = reach.findings(&bound.collect::<Vec<_>>());
+        unreached = reach.unreached(&bound.collect::<Vec<_>>());
         is_suspended = automations.are_suspended();
         Scope::Automations(automations.owners)
     };
@@ -411,7 +415,11 @@ fn plan_in(
     if bound == 0 && unreached.is_empty() && !is_suspended && !is_said {
         planned.outcome.findings.push(Finding::nothing_bound());
     }
-    planned.outcome.findings.extend(unreached);
+    match checkout.cluster {
+        // What one cluster leaves another may reach.
+        Some(_) => planned.unreached = unreached,
+        None => (planned.outcome.findings).extend(unreached.iter().filter_map(Unreached::finding)),
+    }
     planned.images = changed_images(&planned, &learned.images);
     if let Scope::Automations(owners) = scope {
         planned.owners = owners;

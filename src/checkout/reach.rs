@@ -7,16 +7,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
+use super::Tree;
 use super::scope::{self, Automations, LeftOut, Reason};
 use super::source_files::SourceFile;
 use crate::api::Id;
 use crate::binding::bindings::{BindingSource, Bindings, PolicyRef};
 use crate::binding::marker::MarkerTarget;
-use crate::finding::{Code, Finding, Location};
+use crate::finding::Location;
 use crate::insight::uses::Carrier;
 use crate::parallel;
 use crate::plan::planned::Owner;
 use crate::plan::takers::Coverage;
+use crate::plan::unreached::{MOST_NAMED, Unreached};
 use crate::selection::resolve::Resolved;
 
 /// What is known of a checkout and its automations.
@@ -29,24 +31,19 @@ pub struct AutomationReach<'a> {
     images: &'a BTreeMap<Id, Resolved>,
     only: Option<&'a BTreeSet<Id>>,
     root: &'a Path,
-}
-
-/// The markers of a policy that nobody comes to.
-#[derive(Debug)]
-struct LeftMarkers {
-    first: Location,
-    count: usize,
+    /// Whether the user has named one cluster, beside which there may be others.
+    is_of_one_cluster: bool,
 }
 
 impl<'a> AutomationReach<'a> {
     /// What `automations` reach of the policies in `images`, or of `only` those
-    /// that the run is limited to. Update paths are shown from `root` on.
+    /// that the run is limited to, in a tree.
     #[must_use]
-    pub fn new(
+    pub(super) fn new(
         automations: &'a Automations,
         images: &'a BTreeMap<Id, Resolved>,
         only: Option<&'a BTreeSet<Id>>,
-        root: &'a Path,
+        tree: Tree<'a>,
     ) -> Self {
         let idle = automations.left_out.iter();
         let idle = idle.filter(|one| one.reason != Reason::OtherRepository);
@@ -56,41 +53,31 @@ impl<'a> AutomationReach<'a> {
             idle: Coverage::of(idle.map(|one| (one.base.as_path(), &one.selected))),
             images,
             only,
-            root,
+            root: &tree.files.root,
+            is_of_one_cluster: tree.is_of_one_cluster,
         }
     }
 
-    /// One finding for each policy with a marker that no automation comes to.
-    /// Nothing where no automation edits at all: that was said.
+    /// For each policy the markers that no automation comes to. Nothing where no
+    /// automation edits at all: that was said.
     #[must_use]
-    pub fn findings(&self, files: &[(&SourceFile, &Bindings<'_, '_>)]) -> Vec<Finding> {
-        let all = self.by_policy(files).into_iter();
-        all.map(|(_, finding)| finding).collect()
-    }
-
-    /// The same, with the policies.
-    #[must_use]
-    pub fn by_policy(&self, files: &[(&SourceFile, &Bindings<'_, '_>)]) -> Vec<(Id, Finding)> {
+    pub fn unreached(&self, files: &[(&SourceFile, &Bindings<'_, '_>)]) -> Vec<Unreached> {
         if self.automations.owners.is_empty() {
             return Vec::new();
         }
-        let work = |chunk: &[(&SourceFile, &Bindings<'_, '_>)]| -> Vec<(Id, LeftMarkers)> {
+        let work = |chunk: &[(&SourceFile, &Bindings<'_, '_>)]| -> Vec<(Id, Location)> {
             let chunk = chunk.iter().filter(|(source, _)| !source.is_link);
             chunk
                 .flat_map(|(source, bindings)| self.left_in(source, bindings))
                 .collect()
         };
-        let mut all: BTreeMap<Id, LeftMarkers> = BTreeMap::new();
-        for (id, left) in parallel::map(files, &work) {
-            let known = all.get_mut(&id);
-            match known {
-                Some(known) => known.count += left.count,
-                None => _ = all.insert(id, left),
-            }
+        let mut all: BTreeMap<Id, Vec<Location>> = BTreeMap::new();
+        for (id, place) in parallel::map(files, &work) {
+            all.entry(id).or_default().push(place);
         }
         let known = KnownAutomations::of(self.automations);
-        all.iter()
-            .map(|(id, left)| (id.clone(), self.finding(id, left, &known)))
+        let all = all.into_iter();
+        all.map(|(id, places)| self.of_policy(id, places, &known))
             .collect()
     }
 
@@ -104,7 +91,7 @@ impl<'a> AutomationReach<'a> {
     }
 
     /// The policies that a file names and nobody comes for.
-    fn left_in(&self, source: &SourceFile, bindings: &Bindings<'_, '_>) -> Vec<(Id, LeftMarkers)> {
+    fn left_in(&self, source: &SourceFile, bindings: &Bindings<'_, '_>) -> Vec<(Id, Location)> {
         // An automation that edits it, or would.
         let coming = [&self.editing, &self.idle].map(|coverage| coverage.at(&source.path));
         let is_reached = |id: &Id| {
@@ -119,13 +106,7 @@ impl<'a> AutomationReach<'a> {
                 return None;
             };
             let id = self.policy(&MarkerTarget::parse(setter)?)?;
-            (!is_reached(&id)).then(|| {
-                let left = LeftMarkers {
-                    first: bound.location(&source.name),
-                    count: 1,
-                };
-                (id, left)
-            })
+            (!is_reached(&id)).then(|| (id, bound.location(&source.name)))
         });
         left.collect()
     }
@@ -138,24 +119,22 @@ impl<'a> AutomationReach<'a> {
         (counts && self.images.contains_key(&id)).then_some(id)
     }
 
-    fn finding(&self, id: &Id, left: &LeftMarkers, known: &KnownAutomations<'_>) -> Finding {
-        let count = match left.count {
-            1 => "is marked here".to_owned(),
-            count => format!("is marked at {count} places, the first of them here"),
-        };
-        let reasons = self.reasons(id, known);
-        let hint = reasons.first().map_or(Why::Namespace, |(why, _)| *why);
-        let hint = hint.hint(id);
-        let more = known.count.saturating_sub(reasons.len());
-        let mut said: Vec<String> = reasons.into_iter().map(|(_, said)| said).collect();
-        if more > 0 {
-            said.push(format!("and {more} more do not either"));
+    fn of_policy(&self, id: Id, places: Vec<Location>, known: &KnownAutomations<'_>) -> Unreached {
+        let reasons = self.reasons(&id, known);
+        let why = reasons.first().map_or(Why::Namespace, |(why, _)| *why);
+        Unreached {
+            hint: match self.is_of_one_cluster {
+                true => format!(
+                    "{}; if another cluster has these values, name it, too: `--cluster-path DIR`",
+                    why.hint(&id)
+                ),
+                false => why.hint(&id),
+            },
+            more: known.count.saturating_sub(reasons.len()),
+            reasons: reasons.into_iter().map(|(_, said)| said).collect(),
+            places,
+            policy: id,
         }
-        let message = format!(
-            "ImagePolicy `{id}` {count}, and no ImageUpdateAutomation comes here with it: {}",
-            said.join("; ")
-        );
-        Finding::warning(Code::UnreachedMarker, message, left.first.clone()).hint(hint)
     }
 
     /// Why automations do not come with a policy, the nearest to it first, and only
@@ -266,9 +245,6 @@ impl<'a> KnownAutomations<'a> {
         known
     }
 }
-
-/// How many automations a finding names.
-const MOST_NAMED: usize = 3;
 
 /// Why an automation does not come, the nearest to it first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,7 @@ use crate::path_name;
 use crate::plan::edits::Plan;
 use crate::plan::planned::Planned;
 use crate::plan::takers::Takers;
+use crate::plan::unreached::Unreached;
 use crate::selection::registry_queries::Ask;
 use crate::selection::resolve::{self, Resolved};
 
@@ -78,16 +79,15 @@ impl<'r> Surveyed<'r> {
         self.tree.outlined.iter()
     }
 
-    /// The markers that no automation comes to, one finding for each policy.
+    /// The markers that no automation comes to, by policies.
     #[must_use]
-    pub fn unreached(&self) -> Vec<(Id, Finding)> {
-        let root = &self.tree.files.root;
-        let reach = AutomationReach::new(&self.automations, &self.learned.images, None, root);
+    pub fn unreached(&self) -> Vec<Unreached> {
+        let reach = AutomationReach::new(&self.automations, &self.learned.images, None, self.tree);
         let bound = self.files().filter_map(|one| {
             let bindings = &self.learned.bindings()[one.number?];
             Some((one.source, bindings))
         });
-        reach.by_policy(&bound.collect::<Vec<_>>())
+        reach.unreached(&bound.collect::<Vec<_>>())
     }
 
     /// That files are not valid YAML in which values are marked, and which could not be read.
@@ -141,8 +141,7 @@ pub fn of<'r>(
         &mut findings,
     );
     let whole = everything(tree, &learned);
-    let root = tree.files.root.clone();
-    let reach = AutomationReach::new(&automations, &learned.images, None, &root);
+    let reach = AutomationReach::new(&automations, &learned.images, None, tree);
     let uses = uses_of(tree, &learned, &whole, &reach);
     let in_files = whole.into_iter().flat_map(|plan| plan.outcome.findings);
     let in_files = in_files.collect();

@@ -15,7 +15,7 @@ use crate::checkout::survey::{self, Subject, Surveyed};
 use crate::checkout::{self, BoundIn, Request};
 use crate::commit::{commits, migrate};
 use crate::documents::Documents;
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Finding, Location, Severity};
 use crate::foreign::json_pretty;
 use crate::insight::explain;
 use crate::insight::lint::{self, Ignored, Ignores, LintText, Texts, Untold, fixes};
@@ -23,6 +23,7 @@ use crate::insight::trial::Trial;
 use crate::insight::uses::Carrier;
 use crate::plan::outcome::Outcome;
 use crate::plan::planned::{Planned, Replacement};
+use crate::plan::unreached::{self, Unreached};
 use crate::policy::{ChosenNothing, InvalidPolicy};
 use crate::report::json::Report;
 use crate::report::lint::{IgnoredFinding, LintReport, LintSummary, TagsUsed, text};
@@ -33,6 +34,7 @@ use crate::selection::resolve::{self, Unresolved};
 use go_template::time::Time;
 use oci_tags::image::Repository;
 use yaml_edit_spans::patch::Edit;
+use yaml_edit_spans::{Place, Snippet};
 
 /// Says what is wrong, and mends what mends itself.
 pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
@@ -123,7 +125,7 @@ fn look(
         untold.note(&surveyed.facts());
         let mut findings = findings_of(&surveyed, &texts, &mut tags);
         lint::add_lines(&mut findings, &texts);
-        lint::add_lines(clusters.note(&surveyed), &texts);
+        clusters.note(&surveyed, &texts);
         ignores.get_or_insert_with(|| Ignores::of_comments(&texts));
         if fix {
             mend(&surveyed, &findings, &texts, &mut replaced);
@@ -169,13 +171,15 @@ struct Clusters {
     carried: BTreeSet<String>,
     /// Where documents stand that any of them uses.
     used: BTreeSet<String>,
-    /// That no automation of one of them comes to values, and where these are.
-    unreached: Vec<(Finding, Vec<String>)>,
+    /// The values that no automation of one of them comes to.
+    unreached: Vec<Unreached>,
+    /// Their lines.
+    lines: BTreeMap<String, Snippet>,
 }
 
 impl Clusters {
-    /// Takes in what a cluster sees. Its findings come back, to be completed.
-    fn note(&mut self, surveyed: &Surveyed<'_>) -> impl Iterator<Item = &mut Finding> {
+    /// Takes in what a cluster sees.
+    fn note(&mut self, surveyed: &Surveyed<'_>, texts: &Texts<'_>) {
         let documents = &surveyed.documents;
         for one in &surveyed.uses {
             let at = one.location.to_string();
@@ -193,25 +197,27 @@ impl Clusters {
             self.used
                 .extend(repository.map(|repository| repository.location.to_string()));
         }
-        let from = self.unreached.len();
-        for (id, finding) in surveyed.unreached() {
-            let left = surveyed.uses.iter().filter(|one| one.policy == id);
-            let left = left.filter(|one| matches!(one.carrier, Carrier::Nobody(_)));
-            let left = left.map(|one| one.location.to_string());
-            self.unreached.push((finding, left.collect()));
-        }
-        self.unreached[from..]
-            .iter_mut()
-            .map(|(finding, _)| finding)
+        let unreached = surveyed.unreached();
+        let places = unreached.iter().flat_map(|one| &one.places);
+        let at = |place: &Location| Finding::warning(Code::UnreachedMarker, "", place.clone());
+        let mut places: Vec<Finding> = places.map(at).collect();
+        lint::add_lines(&mut places, texts);
+        let lines = places.into_iter();
+        self.lines
+            .extend(lines.filter_map(|one| Some((one.location.to_string(), one.snippet?))));
+        self.unreached.extend(unreached);
     }
 
     /// That no automation of any cluster comes to values.
     fn unreached(&mut self) -> Vec<Finding> {
-        let all = std::mem::take(&mut self.unreached).into_iter();
-        let left = all.filter(|(_, values)| {
-            values.is_empty() || !values.iter().all(|at| self.carried.contains(at))
-        });
-        left.map(|(finding, _)| finding).collect()
+        let all = std::mem::take(&mut self.unreached);
+        let is_reached = |at: &Location| self.carried.contains(&at.to_string());
+        let left = unreached::of_clusters(all, &is_reached);
+        let mut findings: Vec<Finding> = left.iter().filter_map(Unreached::finding).collect();
+        for finding in &mut findings {
+            finding.snippet = self.lines.get(&finding.location.to_string()).cloned();
+        }
+        findings
     }
 
     /// Whether a cluster knows what another one misses.
@@ -271,6 +277,9 @@ fn findings_of(surveyed: &Surveyed<'_>, texts: &Texts<'_>, tags: &mut TagsUsed) 
         if !field.is_empty() {
             finding.location = texts.field(&finding.location, field);
         }
+        if let Some(place) = place_in_template(finding, texts) {
+            (finding.location.line, finding.location.column) = (place.line, place.column);
+        }
     }
     for (id, resolved) in images {
         let unresolved = resolved.reason().filter(|reason| reason.is_mistake());
@@ -298,9 +307,7 @@ fn findings_of(surveyed: &Surveyed<'_>, texts: &Texts<'_>, tags: &mut TagsUsed) 
             finding.severity = finding.severity.min(Severity::Warning);
         }
     }
-    for finding in findings.iter_mut().filter(|one| one.hint.is_none()) {
-        finding.hint = usual_hint(finding).map(str::to_owned);
-    }
+    lint::add_usual_hints(&mut findings);
     findings
 }
 
@@ -325,50 +332,6 @@ fn stops_flux(code: Code) -> bool {
             | Code::BadBinding
             | Code::ConflictingBindings
     )
-}
-
-/// What is to be done about findings that say no more than what is the case.
-fn usual_hint(finding: &Finding) -> Option<&'static str> {
-    Some(match finding.code {
-        Code::BadDocument => {
-            "write the field as the document's schema has it; `kubectl explain` shows it"
-        }
-        Code::UnknownField => misplaced(finding),
-        Code::Unparsable => "mend the YAML, or have the values in a file that is",
-        Code::Downgrade => {
-            "if the lower version is meant, let it be; else widen the policy, so that it takes the one that is there"
-        }
-        Code::UnresolvedPolicy => {
-            "mend the policy; `flux-image explain` tells what becomes of each tag"
-        }
-        Code::Suspended => "take `suspend` out when it is to go on",
-        Code::BadTemplate => "mend the template; `flux-image update --dry-run` renders it",
-        _ => return None,
-    })
-}
-
-/// Where a field belongs that stands in the wrong place.
-fn misplaced(finding: &Finding) -> &'static str {
-    let field = unknown_field(&finding.message);
-    let name = field.rsplit('.').next().unwrap_or(field);
-    let resource = finding.location.resource.as_ref();
-    let is_policy = resource.is_none_or(|one| one.kind == "ImagePolicy");
-    match name {
-        "policy" | "semver" | "numerical" | "alphabetical" | "range" | "order" if !is_policy => {
-            "write it under `spec.policy` of the ImagePolicy"
-        }
-        "filterTags" | "pattern" | "extract" if !is_policy => {
-            "write it under `spec.filterTags` of the ImagePolicy"
-        }
-        "policy" | "semver" | "numerical" | "alphabetical" | "range" | "order" => {
-            "write it under `spec.policy`, as `spec.policy.semver.range`"
-        }
-        "filterTags" | "pattern" | "extract" => "write it under `spec.filterTags`",
-        "exclusionList" | "image" | "interval" if is_policy => {
-            "write it under `spec` of the ImageRepository"
-        }
-        _ => "take it out, or move it to where it belongs",
-    }
 }
 
 /// A policy that Flux would not take, or that chooses nothing of any list.
@@ -403,15 +366,13 @@ fn field_of_reason(reason: &Unresolved) -> &'static str {
 /// The field of its document that a finding is about, where its place is the document's.
 fn field_of(finding: &Finding) -> &str {
     match finding.code {
-        Code::UnknownField => unknown_field(&finding.message),
-        Code::BadTemplate => "spec.git.commit.messageTemplate",
+        Code::UnknownField => lint::unknown_field(&finding.message),
+        Code::BadTemplate => match &finding.location.resource {
+            Some(one) if one.api_version.ends_with("/v1alpha1") => "spec.commit.messageTemplate",
+            _ => "spec.git.commit.messageTemplate",
+        },
         _ => "",
     }
-}
-
-/// The field that a message of an unknown one names.
-fn unknown_field(message: &str) -> &str {
-    message.rsplit('`').nth(1).unwrap_or_default()
 }
 
 /// What is said of each value, and told of its policy here.
@@ -465,6 +426,23 @@ fn unique(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by_cached_key(key);
     findings.dedup_by_key(|one| key(one));
     findings
+}
+
+/// Where in its file the line and column of a message template are that a finding names.
+fn place_in_template(finding: &Finding, texts: &Texts<'_>) -> Option<Place> {
+    if finding.code != Code::BadTemplate {
+        return None;
+    }
+    let mut places = finding.message.match_indices("line ");
+    let at = places.find_map(|(at, word)| {
+        let rest = &finding.message[at + word.len()..];
+        let (line, rest) = rest.split_once(", column ")?;
+        let end = rest.find(|c: char| !c.is_ascii_digit());
+        let column = &rest[..end.unwrap_or(rest.len())];
+        Some((line.parse().ok()?, column.parse().ok()?))
+    })?;
+    let path: Vec<&str> = finding.location.field.split('.').collect();
+    fixes::place_within(finding, texts.get(finding.location.text())?, &path, at)
 }
 
 /// The edits of a message template that uses what Flux has removed, where it says the same

@@ -109,9 +109,11 @@ impl LeftOut {
                 names.join(", ")
             );
             let finding = Finding::warning(Code::UnknownVariable, message, location.clone());
-            let first = left.first().map_or("", String::as_str);
+            let flags: Vec<String> = (left.iter())
+                .map(|one| format!("--substitute {one}=VALUE"))
+                .collect();
             self.findings
-                .push(finding.hint(format!("say what it is: `--substitute {first}=VALUE`")));
+                .push(finding.hint(format!("say what it is: `{}`", flags.join(" "))));
         }
         match identity.group {
             // What it hands on is looked for where it arrives.

@@ -239,6 +239,7 @@ fn planned(
     outcome.extend(plan.outcome);
     outcome.findings.extend(linted(run, text));
     silence(&mut outcome.findings, &run, text);
+    lint::add_usual_hints(&mut outcome.findings);
     (plan.bound > 0, plan.edits)
 }
 

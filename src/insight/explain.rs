@@ -322,7 +322,7 @@ impl Traced {
             Fate::Collided { .. } => {
                 "left out, since another tag has the same value, and counts".to_owned()
             }
-            Fate::NoVersion { why } => format!("no version: {why}"),
+            Fate::NoVersion { why } => format!("no version: it {why}"),
             Fate::NoNumber => "no number, which fails the whole policy".to_owned(),
             Fate::OutOfRange {
                 is_prerelease: true,

@@ -329,7 +329,7 @@ fn result(test: &Test<'_>, id: &Id, documents: &Documents, budget: &mut Budget) 
         let never = test.never.iter().filter(|one| one.has(chosen));
         failures.extend(never.map(|one| {
             let written = quote::at_most(one.written(), 300);
-            format!("`{chosen}` is chosen, which is never to be: `{written}`")
+            format!("`{chosen}` is chosen, and `never` has `{written}`")
         }));
     }
     let test_id = test.document.id();

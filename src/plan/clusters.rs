@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use crate::finding::{Code, Finding, Location};
 use crate::plan::outcome::Change;
 use crate::plan::planned::{Planned, Replacement};
+use crate::plan::unreached::{self, Unreached};
 use crate::quote;
 use yaml_edit_spans::ByteSpan;
 
@@ -44,10 +45,13 @@ pub fn together(mut plans: Vec<(String, Planned)>) -> Planned {
     let kept = kept.map(|(location, _)| place(location));
     let decided: HashSet<Place> = kept.chain(wanted.into_keys()).collect();
     let mut findings: Vec<Vec<Finding>> = Vec::new();
+    let mut left = Vec::new();
     for (_, planned) in &mut plans {
         leave_out(planned, &contested);
         findings.push(std::mem::take(&mut planned.outcome.findings));
+        left.append(&mut planned.unreached);
     }
+    let left = unreached::of_clusters(left, &|at| decided.contains(&place(at)));
     for (number, (name, planned)) in plans.into_iter().enumerate() {
         add(&mut all, number, name, planned);
     }
@@ -55,6 +59,7 @@ pub fn together(mut plans: Vec<(String, Planned)>) -> Planned {
     all.replacements.sort_by(|a, b| a.path.cmp(&b.path));
     all.outcome.findings.extend(contested.into_values());
     all.outcome.findings.extend(shared(findings, &decided));
+    (all.outcome.findings).extend(left.iter().filter_map(Unreached::finding));
     let changes = all.outcome.changes.iter();
     let left: BTreeSet<_> = changes.map(Change::policy_key).collect();
     all.images.retain(|key, _| left.contains(key));
@@ -163,9 +168,7 @@ fn shared(findings: Vec<Vec<Finding>>, decided: &HashSet<Place>) -> Vec<Finding>
     for finding in findings.into_iter().flatten() {
         let counts = match finding.code {
             Code::NothingBound => is_nothing,
-            Code::UnknownPolicy | Code::UnreachedMarker => {
-                !decided.contains(&place(&finding.location))
-            }
+            Code::UnknownPolicy => !decided.contains(&place(&finding.location)),
             _ => true,
         };
         let key = (

@@ -479,8 +479,12 @@ impl BoundScalar<'_, '_, '_> {
                         )
                     };
                     let finding = self.finding(Severity::Error, Code::DigestMissing, message);
-                    let hint = "set `digestReflectionPolicy: IfNotPresent` on the ImagePolicy";
-                    plan.note(finding.hint(hint));
+                    let is_tag = holds.is_none() && ImagePart::Tag.takes(&self.bound.text);
+                    plan.note(match is_tag && !self.bound.is_concealed {
+                        true => finding.hint(format!("write `{}:tag`", wanted.taken.id)),
+                        false => finding
+                            .hint("set `digestReflectionPolicy: IfNotPresent` on the ImagePolicy"),
+                    });
                     return None;
                 };
                 digest.clone()

@@ -10,3 +10,4 @@ pub mod labels;
 pub mod outcome;
 pub mod planned;
 pub mod takers;
+pub mod unreached;

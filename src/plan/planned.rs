@@ -10,6 +10,7 @@ use crate::finding::Location;
 use crate::path_name;
 use crate::plan::outcome::Outcome;
 use crate::plan::takers::Selection;
+use crate::plan::unreached::Unreached;
 use crate::policy::reflect::ImageRef;
 use crate::selection::tags::ImageLabels;
 use yaml_edit_spans::patch::{Edit, Overlap, Patched};
@@ -34,6 +35,8 @@ pub struct Planned {
     /// Values that are to stay what they are, `None` where nobody knows; told only where
     /// the run has several clusters.
     pub kept: Vec<(Location, Option<String>)>,
+    /// Markers that no automation comes to; told only where the run has several clusters.
+    pub unreached: Vec<Unreached>,
     /// The clusters of the run, as folders from its root; none where documents are
     /// read as they lie.
     pub clusters: Vec<String>,

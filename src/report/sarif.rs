@@ -93,12 +93,12 @@ fn result(rule: &str, level: &str, message: &str, location: &Location) -> Value 
         "level": level,
         "message": {"text": message},
     });
-    if location.file.is_empty() {
-        return result;
-    }
-    let mut place = json!({
-        "artifactLocation": {"uri": uri(&location.file)},
-    });
+    // Code scanning wants a place of each; what is of no file is of the repository.
+    let file = match location.file.as_str() {
+        "" => ".".to_owned(),
+        file => uri(file),
+    };
+    let mut place = json!({"artifactLocation": {"uri": file}});
     if location.line > 0 {
         place["region"] =
             json!({"startLine": location.line, "startColumn": location.column.max(1)});

@@ -101,7 +101,7 @@ fn the_way_of_every_tag_and_of_the_change() {
         ("pattern", "not matched by `filterTags.pattern`", 1),
         (
             "value",
-            "no version: has two parts where a version has three",
+            "no version: it has two parts where a version has three",
             1,
         ),
         ("range", "a prerelease, which the range does not admit", 1),

@@ -592,20 +592,60 @@ fn every_code_of_lint_is_on_the_page() {
     assert_eq!(page, with_rows(&page, &sections), "`LINT=write` writes it");
 }
 
+/// A ResourceList that is linted: the base tree with a policy and a Deployment.
+fn linted_list(policy: &str, app: &str) -> String {
+    let item = |text: &str| format!("- {}\n", text.trim_end().replace('\n', "\n  "));
+    let documents = ["flux/repository.yaml", "flux/tags.yaml"];
+    let items = documents.map(|name| item(&base()[name])).join("");
+    let config = "{apiVersion: flux-image.dev/v1alpha1, kind: ImageUpdate, metadata: {name: x}, spec: {lint: true}}";
+    format!(
+        "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nfunctionConfig: {config}\nitems:\n{items}{}{}",
+        item(policy),
+        item(app)
+    )
+}
+
+/// The results that the function adds.
+fn results_of(list: &str) -> String {
+    let output = run_in(std::path::Path::new("."), &["fn"], list.as_bytes());
+    let text = String::from_utf8_lossy(&output.stdout);
+    let results = text.split("\nresults:").nth(1);
+    results.unwrap_or_default().to_owned()
+}
+
+/// A line of an item is the list's, also where an orchestrator notes the file of the item.
+#[test]
+fn a_comment_counts_in_an_item_that_has_a_file() {
+    let noted = "annotations: {config.kubernetes.io/path: p.yaml}, name: app";
+    let app = base()["apps/app.yaml"].clone();
+    for name in ["name: app", noted] {
+        for comment in ["", "    # flux-image: ignore odd-range meant so\n"] {
+            let policy = base()["flux/policy.yaml"]
+                .replacen("name: app", name, 1)
+                .replace(
+                    "    semver: {range: 1.x}",
+                    &format!("{comment}    semver: {{range: '<=1'}}"),
+                );
+            let results = results_of(&linted_list(&policy, &app));
+            assert!(!results.contains("unused-ignore"), "{results}");
+            assert_eq!(
+                results.contains("odd-range"),
+                comment.is_empty(),
+                "{results}"
+            );
+            let field = results.contains("spec.policy.semver.range");
+            assert_eq!(field, comment.is_empty(), "{results}");
+        }
+    }
+}
+
 /// With `lint` the function has comments silence what planning finds, too.
 #[test]
 fn a_comment_silences_results_of_the_function() {
-    let item = |text: &str| format!("- {}\n", text.trim_end().replace('\n', "\n  "));
     let list = |comment: &str, image: &str| {
         let app = base()["apps/app.yaml"].replace("app:1.2.3", image);
         let app = app.replace("          image:", &format!("{comment}          image:"));
-        let documents = ["flux/repository.yaml", "flux/policy.yaml", "flux/tags.yaml"];
-        let items = documents.map(|name| item(&base()[name])).join("");
-        let config = "{apiVersion: flux-image.dev/v1alpha1, kind: ImageUpdate, metadata: {name: x}, spec: {lint: true}}";
-        format!(
-            "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nfunctionConfig: {config}\nitems:\n{items}{}",
-            item(&app)
-        )
+        linted_list(&base()["flux/policy.yaml"], &app)
     };
     let comment = "          # flux-image: ignore downgrade fork\n";
     for (comment, image, expected) in [
@@ -613,16 +653,12 @@ fn a_comment_silences_results_of_the_function() {
         (comment, "app:1.9.0", None),
         (comment, "app:1.2.3", Some("nothing of it is found")),
     ] {
-        let output = run_in(
-            std::path::Path::new("."),
-            &["fn"],
-            list(comment, image).as_bytes(),
-        );
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let results = text.split("\nresults:").nth(1).unwrap_or_default();
+        let results = results_of(&list(comment, image));
         for said in ["is lower than", "nothing of it is found"] {
             assert_eq!(results.contains(said), expected == Some(said), "{results}");
         }
+        let has_hint = results.contains("if the lower version is meant");
+        assert_eq!(has_hint, results.contains("is lower than"), "{results}");
         if comment.is_empty() || expected.is_some() {
             assert!(results.contains("name: \"app\""), "{results}");
         }
@@ -844,6 +880,29 @@ fn hints_are_policies_that_work() {
             "1.2.3",
             "unanchored-pattern",
         ),
+        // Another variant would be no mend.
+        (
+            "semver: {range: '>=1.0.0'}",
+            "pattern: 'stable$'",
+            "1.2.0-stable, 1.3.0-unstable",
+            "1.2.0-stable",
+            "only-prereleases",
+        ),
+        (
+            "semver: {range: '>=1.0.0-0'}",
+            "",
+            "v1.2.3-3-gdeadbee, v1.2.3-12-gdeadbe1",
+            "v1.2.3-3-gdeadbee",
+            "unordered-values",
+        ),
+        // Numbers without anything between.
+        (
+            "numerical: {order: asc}",
+            r"pattern: '^(?P<y>\d{4})\.(?P<m>\d+)\.(?P<d>\d+)$', extract: $y$m$d",
+            "2024.1.9, 2024.1.10, 2024.2.1",
+            "2024.1.9",
+            "unordered-values",
+        ),
     ] {
         let tree = policy_tree(choice, filter, list, current);
         let report = linted(&tree, &[]);
@@ -876,6 +935,21 @@ fn what_is_meant_is_no_finding() {
             "release-20240101, release-20240102",
             "release-20240101",
             &[][..],
+        ),
+        // Joined numbers are compared one by one.
+        (
+            "alphabetical: {order: asc}",
+            r"pattern: '^(?P<y>\d{4})\.(?P<m>\d+)\.(?P<d>\d+)$', extract: $y$m$d",
+            "2024.1.9, 2024.1.10, 2024.2.1",
+            "2024.1.9",
+            &[],
+        ),
+        (
+            "numerical: {order: asc}",
+            r"pattern: '^(?P<d>\d\d)-(?P<m>\d\d)-(?P<y>\d{4})$', extract: '${y}${m}${d}'",
+            "09-01-2024, 01-02-2024",
+            "09-01-2024",
+            &[],
         ),
         (
             "alphabetical: {order: asc}",
@@ -1525,6 +1599,115 @@ fn fields_of_another_document_belong_there() {
     );
 }
 
+/// Hints name where a field belongs, and who shows a document's schema.
+#[test]
+fn hints_know_the_document() {
+    let automation = with("flux/automation.yaml", |text| {
+        text.replace("    push:", "    messageTemplate: up\n    push:")
+    });
+    let snapshot = with("flux/tags.yaml", |text| {
+        text.replace("tags: [1.2.3, 1.2.4]", "tags: {a: b}")
+    });
+    for (tree, code, said) in [
+        (
+            automation,
+            "unknown-field",
+            "write it under `spec.git.commit`",
+        ),
+        (
+            snapshot,
+            "bad-document",
+            "`flux-image schema TagSnapshot` shows it",
+        ),
+    ] {
+        let report = linted(&tree, &[]);
+        let found = hints(&report, code);
+        assert!(found.iter().any(|hint| hint.ends_with(said)), "{report}");
+    }
+}
+
+/// A fault of a template is shown where it stands, also in a block and in an older version.
+#[test]
+fn a_template_is_shown_at_its_fault() {
+    let block = "    commit:\n      messageTemplate: |-\n        up\n\n          {{ .Nope }}\n";
+    let of_block = with("flux/automation.yaml", |text| {
+        text.replace("    commit:\n", block)
+    });
+    let old = with("flux/automation.yaml", |text| {
+        text.replace("/v1\n", "/v1alpha1\n").replace(
+            "  git:\n    commit:\n      author: {email: flux@example.com}\n",
+            "  checkout: {gitRepositoryRef: {name: fleet}}\n  commit:\n    authorName: x\n    authorEmail: x@y\n    messageTemplate: '{{ .Nope }}'\n",
+        ).replace("    push: {branch: main}\n", "  push: {branch: main}\n")
+    });
+    for (tree, expected) in [
+        (of_block, "flux/automation.yaml:12:14"),
+        (old, "flux/automation.yaml:11:22"),
+    ] {
+        let report = linted(&tree, &[]);
+        assert_eq!(
+            place(found(&report, "bad-template")[0]),
+            expected,
+            "{report}"
+        );
+    }
+}
+
+/// The text of a block is one wherever a marker stands in it.
+#[test]
+fn markers_in_a_block_are_part_of_its_text() {
+    let marker = "# {\"$imagepolicy\": \"flux-system:app\"}";
+    let tree = with("apps/app.yaml", |text| {
+        format!(
+            "{text}---\nkind: ConfigMap\napiVersion: v1\nmetadata: {{name: x}}\ndata:\n  a.yaml: |-  # text\n    {marker}\n    image:\n      {marker}\n      a: b {marker}\n  b: # none\n    {marker}\n"
+        )
+    });
+    let report = linted(&tree, &[]);
+    let found = hints(&report, "dead-marker");
+    let in_block = found
+        .iter()
+        .filter(|hint| hint.contains("a field of its own"));
+    assert_eq!(in_block.count(), 3, "{report}");
+}
+
+/// A digest marker on a tag asks for another marker, as `lint` says.
+#[test]
+fn an_update_says_what_a_digest_marker_should_be() {
+    let tree = with("apps/app.yaml", |_| {
+        "tag: 1.2.3 # {\"$imagepolicy\": \"flux-system:app:digest\"}\n".to_owned()
+    });
+    let output = run_in(tree.path(), &["update", "--offline", "--dry-run"], b"");
+    let said = stderr(&output);
+    assert!(said.contains("write `flux-system:app:tag`"), "{said}");
+}
+
+/// A marker in a file that cannot be read is one all the same.
+#[test]
+fn a_policy_of_an_unread_file_is_not_unused() {
+    let tree = with("apps/app.yaml", |text| format!("a: [\n{text}"));
+    let report = linted(&tree, &[]);
+    assert_eq!(
+        codes(&report),
+        BTreeSet::from(["unparsable".to_owned()]),
+        "{report}"
+    );
+}
+
+/// Code scanning refuses a result without a place.
+#[test]
+fn every_result_of_sarif_has_a_place() {
+    let tree = with("flux/policy.yaml", |text| text.to_owned());
+    let policies = base()["flux/policy.yaml"].replace("name: app,", "name: other,");
+    let args = ["lint", "--policies", "-", "-o", "sarif"];
+    let output = run_in(tree.path(), &args, policies.as_bytes());
+    let log: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let results = log["runs"][0]["results"].as_array().expect("results");
+    assert!(!results.is_empty(), "{log}");
+    for result in results {
+        let place = &result["locations"][0]["physicalLocation"];
+        assert!(place["artifactLocation"]["uri"].is_string(), "{result}");
+    }
+}
+
 /// Of a value that nobody writes it is not said what would be written.
 #[test]
 fn what_nobody_writes_does_not_change() {
@@ -1544,8 +1727,42 @@ fn what_nobody_writes_does_not_change() {
 
 /// What is said of odd cases of the same faults.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn words_fit_what_is_there() {
     for (choice, filter, list, current, code, said) in [
+        (
+            "numerical: {order: asc}",
+            r"pattern: '^v(?P<v>\d+)$', extract: $vv",
+            "v1, v2",
+            "v1",
+            "matches-nothing",
+            "name a group of the pattern: `extract: $v`",
+        ),
+        // What is not listed cannot be kept to.
+        (
+            "semver: {range: 1.x}",
+            "",
+            "1.2.3, 1.2.4",
+            "v1.2.3",
+            "prefix-changes",
+            "no tag like `v1.2.3` is listed",
+        ),
+        (
+            "numerical: {order: asc}",
+            r"pattern: '^main-(?P<n>\d+)$', extract: $n",
+            "develop-12, develop-13",
+            "main-3",
+            "matches-nothing",
+            "no tag of the line that is asked for is listed",
+        ),
+        (
+            "semver: {range: 5.0.1}",
+            "",
+            "5.0.0, 5.0.2, 5.0.3",
+            "5.0.0",
+            "matches-nothing",
+            "no tag of the line that is asked for is listed",
+        ),
         (
             "numerical: {order: asc}",
             r"pattern: '^v(?P<n>\d*)', extract: $n",

@@ -107,12 +107,12 @@ fn a_change_of_a_policy_shows_what_it_breaks() {
         told[0]["failures"],
         serde_json::json!([
             "`v2.0.0` is chosen in place of `v1.10.0`, which is number 3 in the order",
-            "`v2.0.0` is chosen, which is never to be: `v2.0.0`",
+            "`v2.0.0` is chosen, and `never` has `v2.0.0`",
         ])
     );
     assert_eq!(
         told[2]["failures"][0],
-        "`v1.11.0-rc.1` is chosen, which is never to be: `/-rc/`"
+        "`v1.11.0-rc.1` is chosen, and `never` has `/-rc/`"
     );
 }
 

@@ -46,6 +46,11 @@ pub fn stories() -> Vec<Story> {
         ),
         story("remote_bases_are_left_out", KUSTOMIZE, remote_bases),
         story("two_clusters", KUSTOMIZE, two_clusters),
+        story(
+            "what_no_cluster_reaches",
+            KUSTOMIZE,
+            what_no_cluster_reaches,
+        ),
         story("found_where_they_are_needed", KUSTOMIZE, found_where_needed),
         story(
             "a_failed_build_leaves_the_others",
@@ -992,6 +997,56 @@ fn two_clusters(world: &World) {
         "{}",
         resolved.stdout
     );
+}
+
+/// A marker that no automation of any cluster comes to is told once, and where one comes
+/// not at all.
+fn what_no_cluster_reaches(world: &World) {
+    let tree = fleet_of_two();
+    tree.write("apps/base/app.yaml", &marked("flux-system:app"));
+    let prod = ["--cluster-path", "clusters/prod"];
+    let both = [&prod[..], &["--cluster-path", "clusters/staging"]].concat();
+    for command in ["lint", "update"] {
+        let found = |clusters: &[&str]| {
+            let args = [&[command, "--offline"], clusters].concat();
+            let args = match command {
+                "lint" => [&args[..], &["-o", "json"]].concat(),
+                _ => [
+                    &args[..],
+                    &["-o", "json", "--dry-run", "--policies", ".tags"],
+                ]
+                .concat(),
+            };
+            let ran = world.run(tree.path(), "flux-image", &args);
+            let told = report(&ran);
+            let findings = told["findings"].as_array().expect("findings");
+            let found = findings
+                .iter()
+                .filter(|one| one["code"] == "unreached-marker");
+            found.cloned().collect::<Vec<Value>>()
+        };
+        let [one] = &*found(&both) else {
+            panic!("{command}: {:?}", found(&both))
+        };
+        assert_eq!(one["file"], "apps/base/app.yaml");
+        let message = one["message"].as_str().unwrap_or_default();
+        for part in [
+            "is marked here",
+            "updates `./apps/prod` alone; ",
+            "updates `./apps/staging` alone",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+        // Of one cluster alone nobody can tell whose the rest is.
+        let [one] = &*found(&prod) else {
+            panic!("{command}: {:?}", found(&prod))
+        };
+        let hint = one["hint"].as_str().unwrap_or_default();
+        assert!(
+            hint.contains("if another cluster has these values"),
+            "{hint}"
+        );
+    }
 }
 
 /// Without a word, where the documents are parts of builds; and as they lie where they

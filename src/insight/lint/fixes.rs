@@ -8,7 +8,7 @@ use crate::api::{self, Document, FLUX_GROUP};
 use crate::finding::{Code, Finding};
 use crate::resource_list::{self, Object};
 use yaml_edit_spans::patch::{Edit, Patched};
-use yaml_edit_spans::{ByteSpan, tree};
+use yaml_edit_spans::{ByteSpan, Place, tree};
 
 /// The edits that mend a finding in its text; none where a person has to decide.
 #[must_use]
@@ -42,6 +42,35 @@ pub fn scalar_of(
         found.extend(scalar);
     });
     found.ok()?.pop()
+}
+
+/// Where a line and a column, from 1, of the scalar at a path stand in the file, where the
+/// scalar is written on several lines as it reads: a block of `|`.
+#[must_use]
+pub fn place_within(
+    finding: &Finding,
+    text: LintText<'_>,
+    path: &[&str],
+    (line, column): (usize, usize),
+) -> Option<Place> {
+    let (span, read) = scalar_of(finding, text, path)?;
+    let written = span.of(text.text);
+    let wanted = read.lines().nth(line.checked_sub(1)?)?;
+    let number = line - 1 + usize::from(written.starts_with('|'));
+    let found = written.lines().nth(number)?;
+    let indent = found.strip_suffix(wanted)?;
+    let start = Place::of(text.text.as_bytes(), span.start);
+    if !written.contains('\n') || !indent.trim_matches(' ').is_empty() {
+        return None;
+    }
+    let before = match number {
+        0 => start.column - 1,
+        _ => 0,
+    };
+    Some(Place {
+        line: start.line + number,
+        column: before + indent.len() + column,
+    })
 }
 
 /// The edits that replace texts within some bytes of a text, wherever they stand there.

@@ -142,16 +142,16 @@ impl Untold {
                 continue;
             }
             unknown.insert(id);
-            self.files.insert(text_of(&policy.location).to_owned());
+            self.files.insert(policy.location.text().to_owned());
             let repository = repository.and_then(|(id, _)| run.documents.repositories.get(&id));
             let location = repository.map(|repository| &repository.location);
             self.files
-                .extend(location.map(|location| text_of(location).to_owned()));
+                .extend(location.map(|location| location.text().to_owned()));
         }
         let uses = run.uses.iter();
         let uses = uses.filter(|one| unknown.contains(&one.policy));
         self.lines
-            .extend(uses.map(|one| (text_of(&one.location).to_owned(), one.location.line)));
+            .extend(uses.map(|one| (one.location.text().to_owned(), one.location.line)));
     }
 
     fn has(&self, file: &str, line: usize) -> bool {
@@ -189,14 +189,6 @@ fn needs_tags(code: Code) -> bool {
             | Code::OtherImage
             | Code::NeverAgain
     )
-}
-
-/// The text that a finding's line is of: an item's is the whole list's.
-fn text_of(location: &Location) -> &str {
-    match location.is_item {
-        true => "",
-        false => &location.file,
-    }
 }
 
 /// A finding that is silenced, and why.
@@ -339,7 +331,7 @@ impl Ignores {
         let (mut left, mut ignored) = (Vec::new(), Vec::new());
         for finding in findings {
             let location = &finding.location;
-            let key = (text_of(location).to_owned(), location.line);
+            let key = (location.text().to_owned(), location.line);
             let mut in_line = self.in_lines.get_mut(&key).into_iter().flatten();
             let found = in_line.find(|one| one.code == finding.code);
             let found = found.or_else(|| {

@@ -101,7 +101,7 @@ fn beside_digests(subject: &Subject<'_>) -> Vec<Finding> {
     let mut tags: BTreeMap<&str, Vec<&Use>> = BTreeMap::new();
     for one in subject.run.uses {
         if one.part == ImagePart::Tag {
-            tags.entry(&one.location.file).or_default().push(one);
+            tags.entry(one.location.text()).or_default().push(one);
         }
     }
     let mut findings = Vec::new();
@@ -200,6 +200,21 @@ pub(super) fn commented_out(texts: &Texts<'_>) -> BTreeMap<Id, Location> {
         }
     }
     found
+}
+
+/// The policies whose markers stand in texts that could not be read.
+pub(super) fn unread(texts: &Texts<'_>) -> BTreeSet<Id> {
+    let unread = texts.iter().filter(|(_, text)| text.outline.is_none());
+    let lines = unread.flat_map(|(_, text)| text.text.lines());
+    let marked = lines.filter_map(|line| {
+        let hash = line[..line.find(marker::TOKEN)?].rfind('#')?;
+        let Comment::Marker(value) = marker::read(line[hash..].trim_end()) else {
+            return None;
+        };
+        let target = MarkerTarget::parse(&value)?;
+        Some(Id::new(target.namespace, target.name))
+    });
+    marked.collect()
 }
 
 fn told((target, location): (MarkerTarget, Location)) -> Finding {

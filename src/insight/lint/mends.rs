@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::natural::naturally;
-use super::{LOOKED_AT, TracedTags, patterns};
-use crate::insight::tag_scheme::{PolicyScheme, SchemeOrder};
+use super::{LOOKED_AT, TracedTags, orders, patterns};
+use crate::insight::tag_scheme::{PolicyScheme, SchemeOrder, TagScheme};
 use crate::policy::funnel::Funnel;
 use crate::policy::{Choice, Order, Policy};
 use go_regexp::Budget;
@@ -121,6 +121,15 @@ impl Mend {
     }
 }
 
+/// Whether a tag is of the variant of one of those that the files hold now, if they hold any.
+fn keeps_variant(current: &[&str], tag: &str) -> bool {
+    let is_alike = |one: &&str| {
+        let (one, tag) = orders::with_one_hash(one, tag);
+        TagScheme::of(&one).variant() == TagScheme::of(&tag).variant()
+    };
+    current.is_empty() || current.iter().any(is_alike)
+}
+
 /// A YAML scalar in single quotes.
 pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
@@ -129,7 +138,7 @@ pub(super) fn quoted(text: &str) -> String {
 /// When what is found is gone.
 #[derive(Clone, Copy)]
 pub(super) enum Gone<'g> {
-    /// As soon as anything is chosen.
+    /// As soon as anything is chosen, of a variant that is there now.
     Any,
     /// By the tag that is chosen.
     By(&'g dyn Fn(&str) -> bool),
@@ -165,9 +174,10 @@ impl<'l> TracedTags<'l> {
             return false;
         }
         match gone {
-            Gone::Any => policy
-                .select_within(self.offered.kept(), &mut budget)
-                .is_ok(),
+            Gone::Any => {
+                let chosen = policy.select_within(self.offered.kept(), &mut budget);
+                chosen.is_ok_and(|tag| keeps_variant(current, &tag))
+            }
             Gone::By(is_gone) => {
                 let chosen = policy.select_within(self.offered.kept(), &mut budget);
                 chosen.is_ok_and(|tag| is_gone(&tag))

@@ -11,6 +11,7 @@
 mod automations;
 mod documents;
 pub mod fixes;
+mod hints;
 mod ignores;
 mod lists;
 mod markers;
@@ -22,7 +23,7 @@ mod patterns;
 mod policies;
 mod ranges;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{self, Id, ImagePolicy, ImageRepository};
 use crate::cluster::flux;
@@ -44,6 +45,7 @@ use yaml_edit_spans::{ByteSpan, Place, Snippet};
 use lists::Wanted;
 pub(crate) use natural::naturally;
 
+pub use hints::{add_usual_hints, unknown_field};
 pub use ignores::{Ignored, Ignores, Untold};
 
 /// Words of documents that rules look at and no other command reads: those of ignores, and
@@ -135,7 +137,7 @@ impl<'l> Texts<'l> {
 
     /// The resource that begins at a place.
     fn object_at(&self, location: &Location) -> Option<(&'l str, &'l Object)> {
-        let found = self.get(&location.file)?;
+        let found = self.get(location.text())?;
         let mut objects = found.outline?.objects();
         let object = objects.find(|object| object.place.line == location.line)?;
         Some((found.text, object))
@@ -159,14 +161,14 @@ pub fn add_lines<'f>(findings: impl IntoIterator<Item = &'f mut Finding>, texts:
     let mut starts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let findings = findings.into_iter();
     for finding in findings.filter(|one| one.snippet.is_none()) {
-        let Some(found) = texts.get(&finding.location.file) else {
+        let Some(found) = texts.get(finding.location.text()) else {
             continue;
         };
         let Some(number) = finding.location.line.checked_sub(1) else {
             continue;
         };
         let starts = starts
-            .entry(finding.location.file.clone())
+            .entry(finding.location.text().to_owned())
             .or_insert_with(|| {
                 let breaks = memchr::memchr_iter(b'\n', found.text.as_bytes());
                 std::iter::once(0).chain(breaks.map(|at| at + 1)).collect()
@@ -198,6 +200,8 @@ pub(crate) struct PolicyFacts<'l> {
     pub uses: Vec<&'l Use>,
     /// Where a marker of it is commented out.
     pub commented: Option<&'l Location>,
+    /// Whether a text that could not be read has a marker of it.
+    pub is_unread: bool,
 }
 
 /// The tags of a policy, and what became of them.
@@ -237,6 +241,7 @@ pub fn lint(subject: &Subject<'_>) -> Vec<Finding> {
     let around = Around {
         offered: offered(subject),
         commented: markers::commented_out(subject.texts),
+        unread: markers::unread(subject.texts),
         uses,
     };
     let policies: Vec<_> = subject.run.documents.policies.iter().collect();
@@ -268,6 +273,8 @@ struct Around<'l> {
     offered: BTreeMap<Id, Offered<'l>>,
     /// Where markers are commented out.
     commented: BTreeMap<Id, Location>,
+    /// Those with markers in texts that could not be read.
+    unread: BTreeSet<Id>,
     /// The values, by their policies.
     uses: BTreeMap<&'l Id, Vec<&'l Use>>,
 }
@@ -322,5 +329,6 @@ fn facts<'f, 'l: 'f>(
         traced,
         uses: around.uses.get(id).cloned().unwrap_or_default(),
         commented: around.commented.get(id),
+        is_unread: around.unread.contains(id),
     }
 }

@@ -49,6 +49,14 @@ fn keeping_to(facts: &PolicyFacts<'_>, tag: &str) -> Option<String> {
     Some(mend.written(&Mend::of_policy(&traced.checked)))
 }
 
+/// Whether no tag that is listed is made as one is.
+fn is_alone(facts: &PolicyFacts<'_>, tag: &str) -> bool {
+    facts.traced.as_ref().is_some_and(|traced| {
+        let mut listed = traced.offered.kept().iter();
+        !listed.any(|other| difference(tag, other).is_none())
+    })
+}
+
 /// What tells two tags apart, but for the version itself and hashes of commits.
 fn difference(current: &str, new: &str) -> Option<(Code, &'static str)> {
     let (current, new) = orders::with_one_hash(current, new);
@@ -96,6 +104,7 @@ fn of_tags(facts: &PolicyFacts<'_>, one: &Use, current: &str, new: &str) -> Opti
     Some(finding.hint(match keeping_to(facts, current) {
         Some(mend) => format!("to keep to `{was}`: {mend}"),
         None if moves => format!("if `{was}` is meant to stay, take the marker out: nothing in such a tag says which is later"),
+        None if is_alone(facts, current) => format!("no tag like `{was}` is listed, so no policy could keep to such tags: have the build push them again, or take what is listed"),
         None => format!("to keep to tags like `{was}`, name them in `filterTags.pattern`"),
     }))
 }

@@ -17,6 +17,66 @@ pub(super) fn group_names(pattern: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// An `extract` with a `-` between groups that stand beside each other; `None` where none do.
+pub(super) fn apart(extract: &str) -> Option<String> {
+    let mut out = String::new();
+    let (mut rest, mut ends_group, mut is_new) = (extract, false, false);
+    while let Some(first) = rest.chars().next() {
+        let length = group_length(rest);
+        let piece = match length {
+            0 => &rest[..first.len_utf8()],
+            length => &rest[..length],
+        };
+        if length > 0 && ends_group {
+            out.push('-');
+            is_new = true;
+        }
+        out.push_str(piece);
+        // A name goes on as far as it can.
+        if length > 0 && piece.starts_with('$') && !piece.starts_with("${") {
+            out.truncate(out.len() - piece.len());
+            out.push_str(&format!("${{{}}}", &piece[1..]));
+        }
+        ends_group = length > 0;
+        rest = &rest[piece.len()..];
+    }
+    is_new.then_some(out)
+}
+
+/// The groups that an `extract` refers to.
+pub(super) fn groups_of(extract: &str) -> impl Iterator<Item = &str> {
+    let places = extract.match_indices('$');
+    let references = places.map(|(at, _)| &extract[at..][..group_length(&extract[at..])]);
+    let names = references.map(|one| one.trim_matches(['$', '{', '}']));
+    names.filter(|name| !name.is_empty())
+}
+
+/// Whether a pattern has a group of a name or a number; 0 is the whole.
+pub(super) fn has_group(pattern: &str, group: &str) -> bool {
+    match group.parse::<usize>() {
+        Ok(number) => number <= pattern.matches('(').count(),
+        Err(_) => group_names(pattern).any(|name| name == group),
+    }
+}
+
+/// The length of the reference to a group that a text begins with, as `$name` or `${name}`.
+fn group_length(text: &str) -> usize {
+    let Some(rest) = text.strip_prefix('$') else {
+        return 0;
+    };
+    let (open, name) = match rest.strip_prefix('{') {
+        Some(name) => (1, name),
+        None => (0, rest),
+    };
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let length = name.bytes().take_while(is_name).count();
+    let closes = open == 0 || name[length..].starts_with('}');
+    match length > 0 && closes {
+        true => 1 + length + 2 * open,
+        false => 0,
+    }
+}
+
 /// The tags that a pattern matches only a part of.
 pub(super) fn partial<'f>(
     pattern: &str,
@@ -121,6 +181,14 @@ pub(super) fn names_numbers(pattern: &str) -> bool {
         }
         depth == 0 && c.is_ascii_digit()
     })
+}
+
+/// Whether a pattern begins with a word, so that it is for one family of tags.
+pub(super) fn names_words(pattern: &str) -> bool {
+    let text = pattern.trim_start_matches(['^', '(']);
+    let word = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let is_whole = !text[word..].starts_with(['?', '*', '{', '|']);
+    pattern.starts_with('^') && is_whole && word > 1
 }
 
 #[cfg(test)]

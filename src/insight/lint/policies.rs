@@ -11,7 +11,7 @@ use crate::insight::explain;
 use crate::insight::tag_scheme::{Core, TagScheme};
 use crate::policy::funnel::{Fate, Funnel, Step, TracedTag};
 use crate::policy::select::Nearest;
-use crate::policy::{Choice, ChosenNothing, Order, Policy};
+use crate::policy::{Choice, ChosenNothing, Filter, Order, Policy};
 use crate::quote;
 use go_regexp::Budget;
 use go_template::strconv;
@@ -72,7 +72,7 @@ impl Look<'_, '_> {
 
     fn unused(&mut self) {
         let is_suspended = self.facts.policy.document.spec.suspend;
-        if !self.facts.uses.is_empty() || is_suspended {
+        if !self.facts.uses.is_empty() || self.facts.is_unread || is_suspended {
             return;
         }
         let id = self.facts.id;
@@ -128,7 +128,7 @@ impl Look<'_, '_> {
                 );
                 let words = "no tag looks as the pattern has it: try others with `flux-image explain NAME --pattern`";
                 let pattern = traced.checked.filter().map_or("", |(pattern, _)| pattern);
-                let is_line = patterns::names_numbers(pattern);
+                let is_line = patterns::names_numbers(pattern) || patterns::names_words(pattern);
                 self.matches_nothing(traced, PATTERN, message, words, is_line);
             }
             ChosenNothing::NoTags if !traced.known.tags.is_empty() => {
@@ -139,7 +139,9 @@ impl Look<'_, '_> {
                 let hint = "take patterns out of `exclusionList`".to_owned();
                 self.say((Severity::Error, Code::MatchesNothing), "", message, hint);
             }
-            ChosenNothing::NotNumeric { value } => self.not_a_number(traced, value),
+            ChosenNothing::NotNumeric { value } if !self.extracts_nothing(traced) => {
+                self.not_a_number(traced, value);
+            }
             ChosenNothing::NoneInRange(nearest) => {
                 let is_told = self.extracts_nothing(traced) || self.prereleases_alone(traced);
                 if !is_told {
@@ -174,8 +176,12 @@ impl Look<'_, '_> {
         let mends = spelled.iter().cloned();
         let mends = mends.chain(traced.like(&self.likely(traced)));
         let proved = traced.first_proved(mends, &self.currents(), Gone::Any);
+        // One version is asked for, whatever the files hold.
+        let is_version =
+            matches!(&own.by, By::Semver(range) if field == RANGE && ranges::is_version(range));
+        let is_line = is_version || is_line && self.currents().is_empty();
         let hint = match proved {
-            Some(mend) if is_line && !spelled.contains(&mend) && self.currents().is_empty() => {
+            Some(mend) if is_line && !spelled.contains(&mend) => {
                 format!(
                     "no tag of the line that is asked for is listed; to follow what is listed: {}",
                     mend.written(&own)
@@ -253,9 +259,13 @@ impl Look<'_, '_> {
             shown(&first)
         );
         let range = explain::with_prereleases(traced.checked.choice());
-        let mend = Mend::of_policy(&traced.checked).by(By::Semver(range.clone()));
-        let hint = match traced.first_proved([mend], &self.currents(), Gone::Any) {
-            Some(_) => format!("write `{range}`"),
+        let own = Mend::of_policy(&traced.checked);
+        let opened = own.by(By::Semver(range.clone()));
+        let mends = [opened.clone()].into_iter();
+        let mends = mends.chain(traced.like(&self.currents()));
+        let hint = match traced.first_proved(mends, &self.currents(), Gone::Any) {
+            Some(mend) if mend == opened => format!("write `{range}`"),
+            Some(mend) => format!("write {}", mend.written(&own)),
             None => "give the range a prerelease, as `>=1.0.0-0`".to_owned(),
         };
         let error = (Severity::Error, Code::OnlyPrereleases);
@@ -272,6 +282,11 @@ impl Look<'_, '_> {
                 self.equals(traced, RANGE);
                 self.prereleases(traced);
             }
+            // Joined numbers are no one number, so nothing else tells their order.
+            Choice::Alphabetical(Order::Ascending)
+                if self.joined(traced, chosen, budget).is_some() => {}
+            Choice::Numerical(Order::Ascending)
+                if self.joined(traced, chosen, budget) == Some(true) => {}
             Choice::Alphabetical(order) => self.bytes(traced, chosen, *order),
             Choice::Numerical(Order::Descending) => {
                 self.equals(traced, "spec.policy.numerical");
@@ -281,6 +296,56 @@ impl Look<'_, '_> {
         }
         self.variants(traced, chosen);
         self.unanchored(traced, budget);
+    }
+
+    /// Numbers of different lengths that `extract` puts beside each other, so that their order
+    /// is not that of their values; whether there are. `None` where it puts no numbers so.
+    fn joined(
+        &mut self,
+        traced: &TracedTags<'_>,
+        chosen: &str,
+        budget: &mut Budget,
+    ) -> Option<bool> {
+        let (pattern, extract) = traced.checked.filter()?;
+        let apart = patterns::apart(extract)?;
+        let filter = Filter::new(pattern, &apart, budget).ok()?;
+        let ranked: Vec<&TracedTag> = traced.funnel.ranked().take(LOOKED_AT).collect();
+        let tags: Vec<&str> = ranked.iter().map(|one| one.tag.as_str()).collect();
+        let values: Vec<String> = (filter.values(&tags))
+            .map(Option::unwrap_or_default)
+            .collect();
+        let is_number = |value: &&String| {
+            let mut parts = value.split(['-', '.']);
+            parts.all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+        };
+        let numbers = values
+            .iter()
+            .enumerate()
+            .filter(|(_, value)| is_number(value));
+        let latest = numbers.max_by(|(_, one), (_, other)| naturally(one, other));
+        let first = values.first().filter(is_number)?;
+        let (place, latest) = latest?;
+        if naturally(latest, first).is_le() {
+            return Some(false);
+        }
+        let value = |at: usize| shown(ranked[at].value.as_deref().unwrap_or_default());
+        let latest = tags[place];
+        let message = format!(
+            "joins numbers of different lengths: it takes `{}`, of `{}`, for later than `{}`, of `{}`",
+            value(0),
+            shown(chosen),
+            value(place),
+            shown(latest)
+        );
+        let own = Mend::of_policy(&traced.checked);
+        let mends = traced.like(&[latest]);
+        let proved = traced.first_proved(mends, &self.currents(), Gone::By(&|tag| tag == latest));
+        let hint = match proved {
+            Some(mend) => format!("compare each number: {}", mend.written(&own)),
+            None => "compare each number: `extract` them with dots between, as `$year.$month.$day`, with `policy: {semver: {range: '>=0.0.0'}}`; or have the build write numbers of one length".to_owned(),
+        };
+        self.warn(Code::UnorderedValues, EXTRACT, message, hint);
+        Some(true)
     }
 
     /// Values that an order by bytes does not put right.
@@ -411,11 +476,15 @@ impl Look<'_, '_> {
             r"^v?(?P<version>\d+\.\d+\.\d+)-(?P<word>[a-z]+)(?P<number>\d+)$".to_owned(),
             "$version-$word.$number",
         );
-        let mends = Some(mend).filter(|_| !has_release);
+        let dotted = Some(mend).filter(|_| !has_release);
+        let mends = dotted.clone().into_iter().chain(traced.like(&[latest]));
         let proved = traced.first_proved(mends, &self.currents(), Gone::By(&|tag| tag == latest));
         let words = "have the build write a dot before the number, as `1.2.3-rc.10`";
         let hint = match proved {
-            Some(mend) => format!("{words}, or put one there: {}", mend.written(&own)),
+            Some(mend) if Some(&mend) == dotted.as_ref() => {
+                format!("{words}, or put one there: {}", mend.written(&own))
+            }
+            Some(mend) => format!("compare the number: {}", mend.written(&own)),
             None => words.to_owned(),
         };
         self.warn(Code::UnorderedValues, RANGE, message, hint);
@@ -843,6 +912,10 @@ impl Look<'_, '_> {
             return false;
         };
         if extract.is_empty() || !has_no_value(&traced.funnel) {
+            return false;
+        }
+        // A group that is there may be empty.
+        if patterns::groups_of(extract).any(|group| patterns::has_group(pattern, group)) {
             return false;
         }
         let message = format!(

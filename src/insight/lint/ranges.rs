@@ -97,6 +97,16 @@ fn admits(range: &str, version: [u64; 3]) -> bool {
     range.is_ok_and(|range| range.admits(&Version::of(version, "")))
 }
 
+/// Whether a range is one version.
+pub(super) fn is_version(range: &str) -> bool {
+    let words = words(range);
+    let [one] = words.as_slice() else {
+        return false;
+    };
+    let is_plain = matches!(one.operator, "" | "=") && one.hyphen.is_none();
+    is_plain && Version::parse(one.version.trim_start_matches('v')).is_ok()
+}
+
 /// What a range means that reads as something else, and how to write what it reads as; then,
 /// where that is another one, how to write what it means.
 pub(super) fn odd(range: &str) -> Option<(String, Vec<String>)> {
