@@ -212,6 +212,25 @@ mod tests {
     }
 
     #[test]
+    fn groups_beside_each_other_are_told_apart() {
+        for (extract, expected) in [
+            ("$y$m$d", Some("${y}-${m}-${d}")),
+            ("${y}${m}.0", Some("${y}-${m}.0")),
+            ("v$y$1", Some("v${y}-${1}")),
+            ("$y.$m", None),
+            ("$y", None),
+            ("", None),
+            ("$$y", None),
+        ] {
+            assert_eq!(apart(extract).as_deref(), expected, "{extract}");
+        }
+        let groups: Vec<&str> = groups_of("$y-${m}$2$").collect();
+        assert_eq!(groups, ["y", "m", "2"]);
+        assert!(has_group("(?P<y>.)(.)", "y") && has_group("(.)", "1"));
+        assert!(!has_group("(?P<y>.)", "yy") && !has_group("(.)", "2"));
+    }
+
+    #[test]
     fn numbers_of_a_line_are_told_from_others() {
         for (pattern, expected) in [
             (r"^v1\.23\.[0-9]+-k3s[0-9]+$", true),
