@@ -85,6 +85,11 @@ def with_script(browser, scheme):
     page.get_by_label("Filter").press_sequentially("acme/app 1.2.3")
     # Waited for without `eval`, which the page's policy forbids.
     page.locator("#count", has_text=" of ").wait_for()
+    # The rows of the first letters may stand for a moment.
+    for _ in range(100):
+        if all("acme/app" in text for text in column(page, 2)):
+            break
+        page.wait_for_timeout(50)
     assert all("acme/app" in text for text in column(page, 2)), column(page, 2)
     assert 0 < rows(page).count() < 14
     page.get_by_label("Filter").fill("nothing has this")

@@ -6,6 +6,7 @@ use crate::binding::marker::{self, Comment, ImagePart, MarkerTarget};
 use crate::finding::{Code, Finding, Location, Severity};
 use crate::insight::tag_scheme::{Core, TagScheme};
 use crate::insight::uses::Use;
+use crate::parallel;
 use crate::plan::edits;
 use crate::quote;
 use crate::resource_list::Outline;
@@ -21,11 +22,17 @@ pub(super) fn look(subject: &Subject<'_>) -> Vec<Finding> {
         findings.extend(part(one));
     }
     findings.extend(beside_digests(subject));
-    for (name, text) in subject.texts.iter() {
-        findings.extend(commented(name, text.text).into_iter().map(told));
-        findings.extend(misspelled(name, text));
-        findings.extend(sealed(name, text));
-    }
+    let texts: Vec<(&str, LintText<'_>)> = subject.texts.iter().collect();
+    findings.extend(parallel::map(&texts, &|chunk| {
+        let of_text = |(name, text): &(&str, LintText<'_>)| {
+            let commented = commented(name, text.text).into_iter().map(told);
+            let mut findings: Vec<Finding> = commented.collect();
+            findings.extend(misspelled(name, *text));
+            findings.extend(sealed(name, *text));
+            findings
+        };
+        chunk.iter().flat_map(of_text).collect()
+    }));
     findings
 }
 
@@ -231,6 +238,9 @@ fn told((target, location): (MarkerTarget, Location)) -> Finding {
 /// reason to read the file.
 fn misspelled(name: &str, text: LintText<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
+    if !text.text.contains('#') {
+        return findings;
+    }
     let (mut at, mut place) = (0, Place::of(text.text.as_bytes(), 0));
     let mut start = 0;
     for line in text.text.split_inclusive('\n') {
