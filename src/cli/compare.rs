@@ -469,6 +469,9 @@ impl Comparing<'_> {
         };
         let told = compare::compare(before.cluster.as_deref(), sides, files);
         self.comparisons.push(told);
+        // Values of a file that cannot be read may move as well.
+        let unparsable: Vec<Finding> = surveyed.unread().collect();
+        self.say(unparsable, false);
         self.say(surveyed.findings, false);
         self.say(before.findings, true);
         self.say(asked, true);

@@ -3,7 +3,7 @@
 //! shows where something changes.
 
 use crate::binding::marker::{self, Comment};
-use crate::resource_list::{Concealed, MASK, Outline, comments_behind};
+use crate::resource_list::{Concealed, MASK, Outline, comments_before, comments_behind};
 use yaml_edit_spans::patch::{Edit, Patched};
 use yaml_edit_spans::walk::{Frame, Step, Walk, by_either};
 use yaml_edit_spans::{ByteSpan, SyntaxError};
@@ -50,8 +50,9 @@ fn masks(text: &str, concealed: &Concealed) -> Vec<Edit> {
         }
         return masks;
     };
+    let mut last = 0;
     for span in concealed.spans() {
-        let mut at = span.start;
+        let mut at = (span.start - comments_before(&text[..span.start])).max(last);
         let from = values.partition_point(|value| value.start < span.start);
         let inside = values[from..]
             .iter()
@@ -63,6 +64,7 @@ fn masks(text: &str, concealed: &Concealed) -> Vec<Edit> {
         }
         let end = span.end + comments_behind(&text[span.end..]);
         hide_comments(text, ByteSpan::new(at, end), &mut masks);
+        last = end;
     }
     masks
 }

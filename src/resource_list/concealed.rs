@@ -47,6 +47,18 @@ fn is_comment(line: &str) -> bool {
     said.trim_end().is_empty() || said.starts_with('#')
 }
 
+/// How far back the comments begin that stand before a resource, behind anything else; `head`
+/// is the text up to it.
+#[must_use]
+pub fn comments_before(head: &str) -> usize {
+    let lines = head.split_inclusive(['\n', '\r']).rev();
+    let is_end = |line: &str| line.trim_end() == "...";
+    lines
+        .take_while(|line| is_comment(line) || is_end(line))
+        .map(str::len)
+        .sum()
+}
+
 /// How far the comments reach that stand behind a resource, before anything else:
 /// what they speak of may be its last value.
 #[must_use]

@@ -10,7 +10,7 @@ pub mod object;
 pub mod outline;
 pub mod removal;
 
-pub use concealed::{Concealed, MASK, Unshown, comments_behind};
+pub use concealed::{Concealed, MASK, Unshown, comments_before, comments_behind};
 pub use mentions::MARKER_STEM;
 pub use object::{BIND_ANNOTATION, Object};
 pub use outline::{Document, MarkedScalar, Outline};

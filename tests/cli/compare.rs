@@ -855,3 +855,17 @@ fn odd_trees_are_refused() {
         stderr(&output)
     );
 }
+
+/// Values of a file that is not valid YAML may move as well, which is said.
+#[test]
+fn a_file_with_markers_that_is_not_read_is_told() {
+    let tree = folders();
+    let broken = format!("{}x: [\n", marked("app", "1.0.0"));
+    tree.write("after/apps/more.yaml", &broken);
+    let output = run_in(tree.path(), &["compare", "before", "after"], b"");
+    let said = stderr(&output);
+    assert!(
+        said.contains("this file is not valid YAML") && said.contains("after/apps/more.yaml"),
+        "{said}"
+    );
+}

@@ -1027,3 +1027,47 @@ fn values_that_nobody_would_update_are_told() {
         );
     }
 }
+
+/// Of two equal keys Flux reads the first, and a marker behind the second does nothing.
+#[test]
+fn no_marker_is_put_where_it_is_not_read() {
+    let twice = "kind: Pod\nspec:\n  containers:\n  - image: ghcr.io/acme/app:1.0.0\n    image: ghcr.io/acme/app:1.0.1\n";
+    let tree = Tree::new(&[(".git/HEAD", ""), ("a.yaml", twice)]);
+    let output = run_in(
+        tree.path(),
+        &["suggest", "--offline", "--write", "flux"],
+        b"",
+    );
+    assert_eq!(code(&output), 2);
+    assert!(
+        stderr(&output).contains("would not be read"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(tree.read("a.yaml"), twice);
+    assert!(!tree.at("flux").exists());
+}
+
+/// Comments right before a Secret may speak of its values, also where a diff shows lines
+/// around a change.
+#[test]
+fn comments_before_a_secret_are_in_no_diff() {
+    let secret = "apiVersion: v1\nkind: Secret\nstringData: {p: hunterA}\n";
+    for between in [
+        "---\n# hunterB\n",
+        "--- # hunterB\n# hunterC\n",
+        "...\n# hunterB\n---\n",
+    ] {
+        let text = format!("{}{between}{secret}", pod("ghcr.io/acme/app:1.0.0"));
+        let tree = Tree::new(&[(".git/HEAD", ""), ("a.yaml", &text)]);
+        let output = run(
+            &tree,
+            &["suggest", "--offline", "--write", "flux", "--diff"],
+        );
+        let said = stdout(&output);
+        assert!(
+            said.contains("imagepolicy") && !said.contains("hunter"),
+            "{said}"
+        );
+    }
+}

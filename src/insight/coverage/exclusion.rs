@@ -221,6 +221,7 @@ impl Comments {
         }
         let mut above: Option<Comment> = None;
         for (number, line) in lines(text).enumerate() {
+            let line = line.trim_end();
             let trimmed = line.trim_start();
             if trimmed.starts_with('#') {
                 above = read(trimmed, number + 1).or(above);

@@ -142,8 +142,8 @@ pub fn markers(text: &str, values: &[(&Candidate, String)]) -> (Vec<Edit>, Vec<U
     let count = |edits: &[Edit]| {
         let patched = Patched::new(text, edits.to_vec()).ok()?.to_string();
         let outline = resource_list::read(&patched).ok()?;
-        let marked = outline.documents.iter().map(|one| one.marked.len());
-        Some(marked.sum::<usize>())
+        let marked = outline.documents.iter().flat_map(|one| &one.marked);
+        Some(marked.filter(|one| one.is_reached).count())
     };
     // All of them are read as markers of a value each, or none is written.
     if count(&edits) != count(&[]).map(|before| before + edits.len()) {
