@@ -1,6 +1,7 @@
 //! A checkout for who edits nothing and wants to know: where each policy is used, what
 //! its automations would change, and why.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::Outlined;
@@ -30,7 +31,7 @@ pub struct Surveyed<'r> {
     /// The cluster that sees the documents; `None` for documents as they lie.
     pub cluster: Option<String>,
     /// The documents, with what is tried.
-    pub documents: Documents,
+    pub documents: Cow<'r, Documents>,
     /// The images of the policies, and what is known of tags.
     pub learned: Learned<'r>,
     /// The values that belong to known policies, by file, in the order of the text.

@@ -1,6 +1,7 @@
 //! What somebody tries out before it is written: other settings of a policy, or other
 //! tags.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::api::{Id, ImagePolicySpec, OrderChoice, PolicyChoice, SemverChoice};
@@ -141,14 +142,17 @@ impl Trial {
 
     /// The documents in which some policies are as they are tried.
     #[must_use]
-    pub fn documents(&self, documents: &Documents, policies: &[Id]) -> Documents {
+    pub fn documents<'d>(&self, documents: &'d Documents, policies: &[Id]) -> Cow<'d, Documents> {
+        if self.is_empty() {
+            return Cow::Borrowed(documents);
+        }
         let mut tried = documents.clone();
         for id in policies {
             if let Some(policy) = tried.policies.get_mut(id) {
                 self.change(&mut policy.document.spec);
             }
         }
-        tried
+        Cow::Owned(tried)
     }
 
     /// Changes a policy.

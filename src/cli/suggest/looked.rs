@@ -121,7 +121,7 @@ impl Looked {
             findings.extend(surveyed.findings);
             let findings = findings.into_iter().filter(is_of_reading);
             looked.findings.extend(findings.filter_map(told));
-            looked.add(surveyed.documents);
+            looked.add(surveyed.documents.into_owned());
         })?;
         let mut looked = looked.unwrap_or_default();
         looked.findings.dedup();
