@@ -4,6 +4,9 @@
 
 use std::fmt::Write as _;
 
+/// What stands between the pieces of a tag.
+pub const SEPARATORS: [char; 4] = ['-', '.', '_', '+'];
+
 /// A tag, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagScheme<'t> {
@@ -108,11 +111,10 @@ impl<'t> TagScheme<'t> {
     /// Whether it has the number of a build, as in `build-1` and `r9`.
     #[must_use]
     pub fn counts_builds(&self) -> bool {
-        let separators = ['-', '.', '_', '+'];
         let word = self
             .prefix
-            .trim_end_matches(separators)
-            .rsplit(separators)
+            .trim_end_matches(SEPARATORS)
+            .rsplit(SEPARATORS)
             .next();
         let is_number = matches!(self.core, Core::Number(_));
         let is_release = |word: &str| word.eq_ignore_ascii_case("release");
@@ -141,7 +143,7 @@ impl<'t> TagScheme<'t> {
 
 /// The words of a part of a tag: letters, without the digits at their ends.
 fn words(text: &str) -> impl Iterator<Item = String> {
-    let pieces = text.split(['-', '.', '_', '+']);
+    let pieces = text.split(SEPARATORS);
     let pieces = pieces.filter(|piece| !is_hash(piece));
     let words = pieces.map(|piece| piece.trim_matches(|c: char| c.is_ascii_digit()));
     let words = words.filter(|word| !word.is_empty() && *word != "v");
@@ -173,7 +175,7 @@ fn digit_runs(tag: &str) -> Vec<(usize, usize)> {
 fn hashes(tag: &str) -> Vec<(usize, usize)> {
     let mut at = 0;
     let mut found = Vec::new();
-    for piece in tag.split(['-', '.', '_', '+']) {
+    for piece in tag.split(SEPARATORS) {
         if is_hash(piece) {
             found.push((at, at + piece.len()));
         }
@@ -203,9 +205,9 @@ pub fn is_hash(piece: &str) -> bool {
 fn stands_alone(tag: &str, start: usize) -> bool {
     let before = &tag[..start];
     let bare = before.strip_suffix(['v', 'V']).unwrap_or(before);
-    let word = before.rsplit(['-', '.', '_', '+']).next();
+    let word = before.rsplit(SEPARATORS).next();
     let is_counted = word.is_some_and(|word| is_one_of(&COUNTED, word));
-    bare.is_empty() || bare.ends_with(['-', '.', '_', '+']) || is_counted
+    bare.is_empty() || bare.ends_with(SEPARATORS) || is_counted
 }
 
 /// Whether a number stands alone, and behind no other and a dot, as in `alpine3.19`.
@@ -703,7 +705,7 @@ impl<'t> Behind<'t> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
-            let end = rest.find(['-', '.', '_', '+']).unwrap_or(rest.len());
+            let end = rest.find(SEPARATORS).unwrap_or(rest.len());
             let (piece, behind) = rest.split_at(end);
             if is_hash(piece) {
                 pieces.extend(piece.strip_prefix('g').map(|_| Piece::Text("g")));

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::insight::tag_scheme::{Core, PolicyScheme, TagScheme, Unsortable, is_hash};
+use crate::insight::tag_scheme::{Core, PolicyScheme, SEPARATORS, TagScheme, Unsortable, is_hash};
 
 /// Parts of a tag that say that it moves, whatever stands beside them.
 const ALWAYS_MOVING: &[&str] = &["latest", "head", "tip", "snapshot"];
@@ -126,7 +126,7 @@ fn form(tag: &str) -> Option<(String, Vec<u128>)> {
         (Err(Unsortable::Major), Core::Number(_)) => format!("{}#{}", scheme.prefix, scheme.suffix),
         (Err(_), _) => return None,
     };
-    let pieces = tag.split(['-', '_', '+', '.']);
+    let pieces = tag.split(SEPARATORS);
     let pieces = pieces.filter(|piece| !is_hash(piece));
     let numbers = pieces.flat_map(|piece| piece.split(|c: char| !c.is_ascii_digit()));
     let numbers = numbers.filter(|number| !number.is_empty());

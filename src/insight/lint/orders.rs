@@ -2,7 +2,7 @@
 
 use super::LOOKED_AT;
 use super::natural::naturally;
-use crate::insight::tag_scheme::{Core, TagScheme, is_hash};
+use crate::insight::tag_scheme::{Core, SEPARATORS, TagScheme, is_hash};
 use masterminds_semver::Version;
 
 /// What an order does not put right.
@@ -19,9 +19,9 @@ pub(super) enum Disorder {
 /// What a text is without what says nothing of its order: hashes are all alike.
 fn masked(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let pieces = text.split_inclusive(['-', '.', '_', '+']);
+    let pieces = text.split_inclusive(SEPARATORS);
     for piece in pieces {
-        let bare = piece.trim_end_matches(['-', '.', '_', '+']);
+        let bare = piece.trim_end_matches(SEPARATORS);
         out.push_str(if is_hex(bare) { "#" } else { bare });
         out.push_str(&piece[bare.len()..]);
     }
@@ -33,17 +33,16 @@ fn masked(text: &str) -> String {
 pub(super) fn with_one_hash(one: &str, other: &str) -> (String, String) {
     /// What every reader of tags takes for a hash.
     const HASH: &str = "0a1b2c3";
-    let is_separator = ['-', '.', '_', '+'];
-    let pieces = |text: &str| text.split(is_separator).count();
+    let pieces = |text: &str| text.split(SEPARATORS).count();
     if pieces(one) != pieces(other) {
         return (one.to_owned(), other.to_owned());
     }
     let mut masked = (String::new(), String::new());
-    let both = one.split_inclusive(is_separator);
-    for (one, other) in both.zip(other.split_inclusive(is_separator)) {
+    let both = one.split_inclusive(SEPARATORS);
+    for (one, other) in both.zip(other.split_inclusive(SEPARATORS)) {
         let bare = (
-            one.trim_end_matches(is_separator),
-            other.trim_end_matches(is_separator),
+            one.trim_end_matches(SEPARATORS),
+            other.trim_end_matches(SEPARATORS),
         );
         let is_one = are_hashes(bare.0, bare.1);
         for (whole, bare, out) in [(one, bare.0, &mut masked.0), (other, bare.1, &mut masked.1)] {

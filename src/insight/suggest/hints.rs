@@ -2,7 +2,7 @@
 
 use super::kin;
 use crate::insight::lint::naturally;
-use crate::insight::tag_scheme::{self, Core, TagScheme, Unsortable};
+use crate::insight::tag_scheme::{self, Core, SEPARATORS, TagScheme, Unsortable};
 use crate::policy::funnel::{Funnel, Step};
 
 /// What a build adds to tags of commits, so that they can be put in order.
@@ -10,9 +10,8 @@ const CI: &str = "have the build add a number that grows: `tags: ghcr.io/acme/ap
 
 /// Whether a tag holds a commit's hash.
 fn has_hash(scheme: &TagScheme<'_>) -> bool {
-    let separators = ['-', '.', '_', '+'];
-    let behind = scheme.suffix.split(separators);
-    let mut pieces = scheme.prefix.split(separators).chain(behind);
+    let behind = scheme.suffix.split(SEPARATORS);
+    let mut pieces = scheme.prefix.split(SEPARATORS).chain(behind);
     pieces.any(tag_scheme::is_hash)
 }
 
@@ -119,7 +118,7 @@ fn variant_of(tag: &str) -> Vec<&str> {
         let is_number = piece.bytes().all(|byte| byte.is_ascii_digit());
         !piece.is_empty() && !is_number && !MOVING.contains(piece)
     };
-    tag.split(['-', '.', '_', '+']).filter(is_word).collect()
+    tag.split(SEPARATORS).filter(is_word).collect()
 }
 
 /// The latest version of the same variant as a tag that moves, and of its major version.

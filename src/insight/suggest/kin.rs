@@ -1,8 +1,6 @@
 //! What the other tags of a list tell of how one of them is made.
 
-use crate::insight::tag_scheme::{Core, PolicyScheme, TagScheme, Unsortable, is_hash};
-
-const SEPARATORS: [char; 4] = ['-', '.', '_', '+'];
+use crate::insight::tag_scheme::{Core, PolicyScheme, SEPARATORS, TagScheme, Unsortable, is_hash};
 
 /// Whether a number is a major version, and not that of a build: whole versions begin with
 /// it. Where no tags are known, it may be either, and is taken for a major version.
